@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * All that plugin/ may know of the token side. Neither gRPC nor PKCS#11 types appear here. */
+#ifndef NODEKEY_HSM_H
+#define NODEKEY_HSM_H
+
+#include <stdbool.h>
+
+#include <openssl/evp.h>
+
+#include "auto.h"
+#include "nodekey/plugin.h"
+
+enum hsm_pin_kind {
+    HSM_PIN_ABSENT = 0,
+    HSM_PIN_FILE,       /* `where`: absolute path */
+    HSM_PIN_CREDENTIAL, /* `where`: a name in $CREDENTIALS_DIRECTORY */
+    HSM_PIN_FD,         /* `fd`: read to its end once, then closed */
+    HSM_PIN_PROMPT,     /* host->ask_pin */
+};
+
+struct hsm_pin_source {
+    enum hsm_pin_kind kind;
+    const char *where;
+    int fd;
+};
+
+/* What to open. Everything is borrowed for the call. */
+struct hsm_key_request {
+    const char *module; /* absolute path, or a bare name such as "softhsm" */
+    const char *uri;    /* RFC 7512; must name exactly one private key */
+    struct hsm_pin_source pin;
+    bool allow_extractable;
+    bool allow_imported;
+    bool require_hardware;
+    unsigned max_sessions;
+    unsigned login_timeout_ms;
+    const nk_host *host; /* log and ask_pin; outlives the key */
+};
+
+struct hsm_key; /* counted */
+
+/* Finds, logs in, checks attributes, compares with `leaf_public`, then makes and verifies one
+ * signature per TLS scheme. *ret_key is owned: hsm_key_unref. [any] */
+MUST_USE nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_public,
+                                struct hsm_key **ret_key, nk_error *err);
+/* PEM text that the provider decodes into this key, in this process only. Makes no PKCS#11 call.
+ * *ret_pem is owned: free. [any] */
+MUST_USE nk_status hsm_key_reference(const struct hsm_key *key, char **ret_pem, nk_error *err);
+/* From here every use of the key fails. Waits at most `wait_ms` for uses inside the module, then
+ * gives the token back: the last user of a token logs out of it. [any], once */
+void hsm_key_shut(struct hsm_key *key, unsigned wait_ms);
+/* Makes no PKCS#11 call. NULL is allowed. [any] */
+void hsm_key_unref(struct hsm_key *key);
+
+/* "software", or "hardware, as the module claims": what the token says of itself. */
+const char *hsm_key_custody(const struct hsm_key *key);
+const char *hsm_key_token_label(const struct hsm_key *key);
+
+#endif

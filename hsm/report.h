@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Filling an nk_error. Each call returns the status it was given, so a failure is one statement. */
+#ifndef NODEKEY_REPORT_H
+#define NODEKEY_REPORT_H
+
+#include "auto.h"
+#include "nodekey/plugin.h"
+
+nk_status report(nk_error *err, nk_status status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* "<what>: <strerror>" with errno as `native`; reads errno first. */
+nk_status report_errno(nk_error *err, nk_status status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Drains this thread's OpenSSL queue; the oldest entry, the cause, becomes `native`. */
+nk_status report_openssl(nk_error *err, nk_status status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Puts "<where>: " before a text already reported, such as the path of a config member. */
+nk_status report_where(nk_error *err, nk_status status, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* One line to the host's log, if it has one. */
+void log_line(const nk_host *host, int32_t level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+#endif

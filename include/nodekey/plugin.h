@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * nodekey plugin ABI, version 0: mutual-TLS gRPC credentials whose private key stays in a PKCS#11
+ * token. Major version 0 may still change; a host checks abi_major and abi_minor before use.
+ *
+ * A host dlopens nodekey.so by absolute path, looks up NK_ENTRY_SYMBOL and reads one constant table
+ * from it. Nothing else is exported. Plain C types only. Every struct that crosses begins with its
+ * size:
+ *     nk_error err = { .struct_size = sizeof(err) };
+ * A call that fails leaves its *ret untouched. The order of calls in a host:
+ *     grpc_init, open_file, server_credentials and channel_credentials, ..., release the
+ *     credentials, close, grpc_shutdown
+ * but every order of the last three is safe, and so is exit() without them.
+ *
+ * Words used below
+ *   borrowed   the callee may read it until the call returns, and keeps no pointer to it
+ *   owned      the receiver must hand it to the named function exactly once
+ *   [any]      callable from any thread, concurrently
+ *   [one]      one caller at a time per instance; the host serialises
+ *   later      answers NK_E_UNSUPPORTED in this version
+ */
+#ifndef NODEKEY_PLUGIN_H
+#define NODEKEY_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NK_ABI_MAJOR 0u /* a bump breaks: the entry symbol is renamed with it */
+#define NK_ABI_MINOR 1u /* within major 0: a different minor may break, too */
+#define NK_ENTRY_SYMBOL "nodekey_plugin_v0"
+#define NK_ERROR_TEXT_BYTES 1024
+#define NK_RULE_NAME_BYTES 64
+#define NK_REASON_BYTES 40
+#define NK_DETAIL_BYTES 256
+#define NK_SHA256_BYTES 32
+
+/* What the caller should do next. Codes are appended: treat an unknown one as NK_E_INTERNAL. */
+typedef int32_t nk_status;
+enum {
+    NK_OK = 0,
+    NK_E_USAGE = 1,       /* the call breaks this contract; fix the host */
+    NK_E_CONFIG = 2,      /* fix the configuration, then open again */
+    NK_E_PIN = 3,         /* PIN absent, wrong or locked; give the right one, then open again */
+    NK_E_TOKEN = 4,       /* module or token is away or ailing; may come back by itself */
+    NK_E_IDENTITY = 5,    /* our key or certificate is absent, ambiguous or unfit: enrol again */
+    NK_E_TRUST = 6,       /* roots (later: CRLs) are absent or unfit: get them from the federation */
+    NK_E_PEER = 7,        /* the peer's certificate could not be evaluated; it is refused */
+    NK_E_CLOSED = 8,      /* the instance is closed; open another */
+    NK_E_UNSUPPORTED = 9, /* known, but not in this version: remove the member or update */
+    NK_E_NOMEM = 10,
+    NK_E_INTERNAL = 11, /* a bug or a full disk: the text says where; report it */
+};
+
+/* Whose number nk_error.native is. */
+enum { NK_NATIVE_NONE = 0, NK_NATIVE_ERRNO = 1, NK_NATIVE_CKR = 2, NK_NATIVE_OPENSSL = 3 };
+
+/* Lives in the caller's frame: nothing to free, nothing thread-local. The first failure wins. */
+typedef struct nk_error {
+    uint32_t struct_size; /* in: sizeof(nk_error) */
+    nk_status status;     /* in: NK_OK, or nothing is written */
+    uint32_t native_kind; /* NK_NATIVE_* */
+    uint32_t reserved;
+    uint64_t native;                /* errno, CK_RV or OpenSSL code: what happened */
+    char text[NK_ERROR_TEXT_BYTES]; /* one line of UTF-8: what to do; never a PIN or key bytes */
+} nk_error;
+
+/* Which end of the connection the PEER is. Always the peer's role, never ours. */
+enum { NK_PEER_IS_CLIENT = 1, /* it dialled us: inbound */ NK_PEER_IS_SERVER = 2 /* we dialled it */ };
+
+/* Zero means no: a verdict nobody wrote is a refusal. */
+enum { NK_DENY = 0, NK_ALLOW = 1 };
+
+/* Whether a peer may connect. "Could be evaluated" is the status of the call, not this. */
+typedef struct nk_verdict {
+    uint32_t struct_size;          /* in: sizeof(nk_verdict) */
+    uint32_t decision;             /* NK_DENY or NK_ALLOW */
+    char rule[NK_RULE_NAME_BYTES]; /* the rule that decided; "" when none did */
+    char reason[NK_REASON_BYTES];  /* refusals: one of a closed set of labels (README); "" if allowed */
+    char detail[NK_DETAIL_BYTES];  /* one line for the operator: what was seen */
+} nk_verdict;
+
+enum { NK_NAME_URI = 1, NK_NAME_DNS = 2, NK_NAME_IP = 3, NK_NAME_EMAIL = 4 };
+
+/* One subjectAltName. `text` is printable ASCII; an IP is in RFC 5952 form. */
+typedef struct nk_name {
+    uint32_t kind; /* NK_NAME_* */
+    uint32_t reserved;
+    const char *text;
+} nk_name;
+
+typedef struct nk_bytes {
+    const uint8_t *data;
+    size_t len;
+} nk_bytes;
+
+/* Who a peer is. Everything it points to lives as long as the struct itself. */
+typedef struct nk_peer {
+    uint32_t struct_size;
+    uint32_t role;         /* NK_PEER_IS_* */
+    const char *target;    /* the dialled host without port; NULL when the peer dialled us */
+    const nk_bytes *chain; /* DER, leaf first; a resumed connection may carry the leaf alone */
+    size_t chain_len;
+    const nk_name *names;
+    size_t names_len;
+    const char *common_name;              /* "" when the subject has none */
+    uint8_t leaf_sha256[NK_SHA256_BYTES]; /* of the leaf's DER */
+    uint8_t spki_sha256[NK_SHA256_BYTES]; /* of its SubjectPublicKeyInfo, RFC 7469 section 2.4 */
+    const char *rule;                     /* the admit rule; "all-certified" when that admits */
+} nk_peer;
+
+typedef struct nk_instance nk_instance; /* opaque; owned, ends with close */
+struct grpc_channel_credentials;
+struct grpc_server_credentials;
+struct grpc_auth_context;
+struct grpc_call;
+
+enum { NK_LOG_ERROR = 0, NK_LOG_WARNING = 1, NK_LOG_INFO = 2, NK_LOG_DEBUG = 3 };
+
+/* What the host gives. open copies the table; host_data and the functions behind it must stay valid
+ * until the process ends or the last credentials are released after close, whichever is first.
+ * No callback may call close; every one may be called from a gRPC thread and must not block on
+ * gRPC. Members left NULL are optional unless said otherwise. */
+typedef struct nk_host {
+    uint32_t struct_size; /* sizeof(nk_host) */
+    uint32_t reserved;    /* 0 */
+    void *host_data;      /* handed back in every callback */
+    /* Required for credentials: &grpc_version_string as the host sees it. Another address than
+     * ours means that the program carries a gRPC core of its own, whose objects ours are not. */
+    const char *(*grpc_version)(void);
+    /* [any] `line` is borrowed, one line without newline. */
+    void (*log)(void *host_data, int32_t level, const char *line);
+    /* [any] For "pin": {"prompt": true}. Writes at most `room` bytes without a terminator and their
+     * number; the plugin wipes `buf`. Any status but NK_OK fails `open` with NK_E_PIN. */
+    nk_status (*ask_pin)(void *host_data, const char *token_label, char *buf, size_t room,
+                         size_t *ret_len);
+    /* Runs on a thread of the plugin after our own policy said yes; it can only narrow. `peer` and
+     * `verdict` stay valid until it returns, even late. Late (host.verify_timeout_ms), a ninth call
+     * at a time, a status other than NK_OK or an unwritten verdict refuse. */
+    nk_status (*verify_peer)(void *host_data, const nk_peer *peer, nk_verdict *verdict);
+    /* later: a host that sets it gets NK_E_UNSUPPORTED from open, since it would not be asked. */
+    nk_status (*authorize_rpc)(void *host_data, const nk_peer *peer, const char *method,
+                               nk_verdict *verdict);
+    /* later: likewise. */
+    void (*event)(void *host_data, const char *name, const char *json);
+} nk_host;
+
+typedef struct nk_plugin {
+    uint32_t struct_size; /* sizeof(nk_plugin) as this plugin was compiled */
+    uint16_t abi_major;
+    uint16_t abi_minor;
+    const char *version; /* of the plugin, "0.1.0" */
+
+    /* since 0.1 */
+
+    /* [any] Reads the configuration (README, examples/nodekey.schema.json), loads the module, logs
+     * in and checks everything that can be checked before a handshake: roots, key, certificate, and
+     * a real signature per TLS scheme that the key will need. May block for as long as the module
+     * does. `host` and `path` are borrowed. *ret is owned: close.
+     * Errors: any but PEER and CLOSED; the text names the member, the file or the object. */
+    nk_status (*open_file)(const nk_host *host, const char *path, nk_instance **ret, nk_error *err);
+    /* [any] The same from text; relative paths in it are relative to `base_dir`. */
+    nk_status (*open_text)(const nk_host *host, const char *text, const char *base_dir,
+                           nk_instance **ret, nk_error *err);
+    /* [one] From here new handshakes are refused ("instance closed"), key uses fail, and so do the
+     * other calls on this instance. Waits for signatures inside the module, at most
+     * token.login_timeout_ms; then logs out if no other instance uses the token. NULL is allowed.
+     * NK_E_USAGE, and nothing happens, when called from one of our callbacks. */
+    nk_status (*close)(nk_instance *instance, nk_error *err);
+
+    /* [any] *ret is owned: grpc_server_credentials_release(). grpc_init comes before. After close
+     * the object is safe to hold and release, but admits nobody. One object serves any number of
+     * ports. Do not call grpc_server_credentials_set_auth_metadata_processor on it.
+     * NK_E_USAGE: no grpc_init, or host->grpc_version absent or from another core. NK_E_CLOSED. */
+    nk_status (*server_credentials)(nk_instance *instance, struct grpc_server_credentials **ret,
+                                    nk_error *err);
+    /* [any] *ret is owned: grpc_channel_credentials_release(). One object serves any number of
+     * channels; make one and keep it. Errors as above. */
+    nk_status (*channel_credentials)(nk_instance *instance, struct grpc_channel_credentials **ret,
+                                     nk_error *err);
+
+    /* [any] The policy's verdict on `pem` (certificates, leaf first), as if a peer of that role had
+     * shown them now; the host's verify_peer is not asked. `target` is the dialled host for
+     * NK_PEER_IS_SERVER, else NULL. NK_OK means "evaluated": read the verdict; any other status
+     * leaves NK_DENY in it. `ret_json` may be NULL; else *ret_json is owned: free_text. It tells
+     * for each rule whether it matched and why not. NK_E_PEER: not certificates, or too large. */
+    nk_status (*check_peer)(nk_instance *instance, uint32_t role, const char *target,
+                            const char *pem, size_t pem_len, nk_verdict *verdict, char **ret_json,
+                            nk_error *err);
+    /* [any] Who is at the other end: from the auth context of a call (grpc_call_auth_context,
+     * borrowed). Judged again by the policy in force, so `rule` is true now; a peer that it no
+     * longer admits, or a context that is not mutual TLS, is NK_E_PEER. *ret is owned: free_peer. */
+    nk_status (*peer_identity)(nk_instance *instance, uint32_t role,
+                               const struct grpc_auth_context *context, nk_peer **ret,
+                               nk_error *err);
+
+    /* later: a policy change cancels the call with UNAUTHENTICATED. */
+    nk_status (*guard_call)(nk_instance *instance, struct grpc_call *call, nk_error *err);
+    nk_status (*unguard_call)(nk_instance *instance, struct grpc_call *call, nk_error *err);
+
+    /* later: key reference, chain and roots as text, for a gRPC core that embeds itself. */
+    nk_status (*pem_bundle)(nk_instance *instance, uint32_t role, char **ret_pem, nk_error *err);
+    /* later: proves and publishes new material now. */
+    nk_status (*reload)(nk_instance *instance, nk_error *err);
+    /* later: the state as JSON; OpenMetrics text. */
+    nk_status (*status)(nk_instance *instance, char **ret_json, nk_error *err);
+    nk_status (*metrics)(nk_instance *instance, char **ret_text, nk_error *err);
+
+    /* [any] NULL is allowed. */
+    void (*free_text)(char *text);
+    void (*free_peer)(nk_peer *peer);
+} nk_plugin;
+
+/* Does the other side's struct reach this member? Ask before touching anything newer than 0.1. */
+#define NK_HAS(type, p, member) ((p)->struct_size >= offsetof(type, member) + sizeof((p)->member))
+
+/* The one export. No side effects, no allocation: safe to call only to look. [any] */
+typedef const nk_plugin *(*nk_entry_fn)(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
