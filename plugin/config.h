@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The configuration: strict JSON to one struct. Nothing here touches a token or a certificate. */
+#ifndef NODEKEY_CONFIG_H
+#define NODEKEY_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "hsm.h"
+#include "rules.h"
+
+#define CONFIG_MAX_BYTES (4u * 1024u * 1024u)
+
+enum { OUR_SERVER = 0, OUR_CLIENT = 1, OUR_ROLES = 2 };
+
+/* Who we are in one role: "node" with the role's own object laid over it. Paths are absolute. */
+struct config_identity {
+    char *module; /* absolute path or bare name */
+    char *key;    /* RFC 7512 URI, not yet parsed */
+    char *certificate;
+    enum hsm_pin_kind pin_kind;
+    char *pin_where; /* absolute path, or credential name; NULL for fd and prompt */
+    int pin_fd;
+    bool allow_extractable;
+    bool allow_imported;
+    bool require_hardware;
+};
+
+enum server_name_mode { SERVER_NAME_TARGET = 0, SERVER_NAME_RULE = 1 };
+
+struct config {
+    struct config_identity ours[OUR_ROLES];
+    bool one_identity; /* neither "server" nor "client" overrides anything */
+    char **roots;      /* absolute paths */
+    size_t roots_len;
+    bool strict;
+    enum server_name_mode server_name;
+    bool all_certified; /* "admit": "all-certified"; `admit` is then empty */
+    struct rule_list admit;
+    struct rule_list deny;
+    unsigned max_sessions;
+    unsigned login_timeout_ms;
+    unsigned verify_timeout_ms;
+};
+
+/* `base_dir` is absolute; relative paths are relative to it. *ret_config is owned: config_free.
+ * NK_E_CONFIG names the member as a path ("admit[0].uri[1]") and its line; NK_E_UNSUPPORTED names a
+ * member that this version knows but does not enforce yet. */
+MUST_USE nk_status config_parse(const char *text, const char *base_dir, struct config **ret_config,
+                                nk_error *err);
+/* Reads the file (opened once, at most CONFIG_MAX_BYTES), then config_parse with its folder. */
+MUST_USE nk_status config_read(const char *path, struct config **ret_config, nk_error *err);
+void config_free(struct config *config);
+
+#endif
