@@ -24,6 +24,8 @@ struct hsm_pin_source {
     int fd;
 };
 
+struct hsm_key; /* counted */
+
 /* What to open. Everything is borrowed for the call. */
 struct hsm_key_request {
     const char *module; /* absolute path, or a bare name such as "softhsm" */
@@ -34,10 +36,11 @@ struct hsm_key_request {
     bool require_hardware;
     unsigned max_sessions;
     unsigned login_timeout_ms;
-    const nk_host *host; /* log and ask_pin; outlives the key */
+    const nk_host *host; /* log and ask_pin; copied */
+    /* A key of the same instance with the same PIN source, or NULL: on the same token, a PIN that
+     * can be had only once (fd, prompt) is not asked for again. */
+    struct hsm_key *sibling;
 };
-
-struct hsm_key; /* counted */
 
 /* Finds, logs in, checks attributes, compares with `leaf_public`, then makes and verifies one
  * signature per TLS scheme. *ret_key is owned: hsm_key_unref. [any] */

@@ -8,6 +8,8 @@
 
 #include <openssl/err.h>
 
+#include "callback.h"
+
 #define LOG_LINE_BYTES 2048
 
 static int takes_report(const nk_error *err)
@@ -55,17 +57,14 @@ nk_status report_errno(nk_error *err, nk_status status, const char *fmt, ...)
     int cause = errno;
 
     if (takes_report(err)) {
-        char reason[128] = "";
+        char room[128];
         va_list args;
         va_start(args, fmt);
         set_text(err, status, fmt, args);
         va_end(args);
         err->native_kind = NK_NATIVE_ERRNO;
         err->native = (uint64_t)cause;
-        if (strerror_r(cause, reason, sizeof(reason)) != 0) {
-            snprintf(reason, sizeof(reason), "errno %d", cause);
-        }
-        append(err, ": ", reason);
+        append(err, ": ", strerror_r(cause, room, sizeof(room)));
     }
     return status;
 }
@@ -118,5 +117,7 @@ void log_line(const nk_host *host, int32_t level, const char *fmt, ...)
     vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
     flatten(line);
+    callback_enter();
     host->log(host->host_data, level, line);
+    callback_leave();
 }

@@ -9,7 +9,7 @@
 #include "hsm.h"
 #include "rules.h"
 
-#define CONFIG_MAX_BYTES (4u * 1024u * 1024u)
+#define CONFIG_MAX_BYTES ((size_t)4 * 1024 * 1024)
 
 enum { OUR_SERVER = 0, OUR_CLIENT = 1, OUR_ROLES = 2 };
 

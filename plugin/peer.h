@@ -8,15 +8,15 @@
 #include "auto.h"
 #include "nodekey/plugin.h"
 
-#define PEER_CHAIN_MAX_BYTES (128u * 1024u) /* PEM text of a whole chain */
+#define PEER_CHAIN_MAX_BYTES 131072u /* PEM text of a whole chain */
 #define PEER_CHAIN_MAX_CERTS 10
 #define PEER_NAMES_MAX 64
 
 /* One peer in one role. Owns all of it. `facts` points into the other members. */
 struct peer {
     X509 *leaf;
-    STACK_OF(X509) *others; /* what it sent beside the leaf; may be empty */
-    nk_peer facts;          /* `rule` is NULL until the policy set it */
+    STACK_OF(X509) * others; /* what it sent beside the leaf; may be empty */
+    nk_peer facts;           /* `rule` is NULL until the policy set it */
     struct peer_storage *storage;
 };
 
@@ -27,6 +27,8 @@ struct peer {
 MUST_USE nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem,
                              const char *chain_pem, struct peer **ret_peer, nk_error *err);
 void peer_free(struct peer *peer);
+/* Copies the name of the rule that admits it, so facts.rule outlives the policy; NULL: none. */
+void peer_set_rule(struct peer *peer, const char *rule);
 /* "CN=..., spiffe://..., sha256:abcd..." for one log line. */
 void peer_describe(const struct peer *peer, char *text, size_t room);
 

@@ -14,9 +14,11 @@
 enum rule_member { RULE_URI, RULE_DNS, RULE_IP, RULE_CN, RULE_SPKI_SHA256, RULE_MEMBERS };
 
 struct rule; /* one compiled rule */
-struct rule_list {
+struct rule_index;
+struct rule_list { /* zeroed: empty. May be moved by assignment, never copied */
     struct rule *rules;
     size_t len;
+    struct rule_index *index; /* of rules.c: finds the rules that pin a key by that key */
 };
 
 /* Appends an empty rule; it matches nothing until a member was added. `directions` is a mask of
@@ -27,13 +29,16 @@ MUST_USE nk_status rule_list_append(struct rule_list *list, const char *name, un
 MUST_USE nk_status rule_list_add(struct rule_list *list, enum rule_member member, const char *value,
                                  nk_error *err);
 void rule_list_clear(struct rule_list *list);
+/* In document order; `i` is below list->len. */
+const struct rule *rule_list_at(const struct rule_list *list, size_t i);
 
 const char *rule_name(const struct rule *rule);
 unsigned rule_directions(const struct rule *rule);
 bool rule_has(const struct rule *rule, enum rule_member member);
 /* The JSON name of a member: "spki_sha256". */
 const char *rule_member_name(enum rule_member member);
-/* Does it match? If not, `why` gets the member that said no and what it saw. `why` may be NULL. */
+/* Does it match, its direction included? If not, `why` gets the member that said no and what it
+ * saw. `why` may be NULL. */
 bool rule_matches(const struct rule *rule, const nk_peer *peer, char *why, size_t room);
 /* The first rule that matches, or NULL. Cheap with thousands of rules that only pin an SPKI. */
 const struct rule *rule_list_find(const struct rule_list *list, const nk_peer *peer);

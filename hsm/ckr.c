@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ckr.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "report.h"
+
+#define CKR_NAME_BYTES 48
+
+#define ROW(value, rung) { value, #value, rung }
+static const struct row {
+    CK_RV rv;
+    const char *name;
+    enum rung rung;
+} rows[] = {
+    ROW(CKR_HOST_MEMORY, RUNG_NONE),
+    ROW(CKR_SLOT_ID_INVALID, RUNG_REINIT),
+    ROW(CKR_GENERAL_ERROR, RUNG_REINIT),
+    ROW(CKR_FUNCTION_FAILED, RUNG_REINIT),
+    ROW(CKR_ARGUMENTS_BAD, RUNG_NONE),
+    ROW(CKR_ATTRIBUTE_TYPE_INVALID, RUNG_NONE),
+    ROW(CKR_ATTRIBUTE_VALUE_INVALID, RUNG_NONE),
+    ROW(CKR_DATA_INVALID, RUNG_NONE),
+    ROW(CKR_DATA_LEN_RANGE, RUNG_NONE),
+    ROW(CKR_DEVICE_ERROR, RUNG_REINIT),
+    ROW(CKR_DEVICE_MEMORY, RUNG_REINIT),
+    ROW(CKR_DEVICE_REMOVED, RUNG_REINIT),
+    ROW(CKR_FUNCTION_CANCELED, RUNG_NONE),
+    ROW(CKR_FUNCTION_NOT_SUPPORTED, RUNG_NONE),
+    /* SoftHSM and NSS answer these two after a logout elsewhere, not CKR_USER_NOT_LOGGED_IN. */
+    ROW(CKR_KEY_HANDLE_INVALID, RUNG_FIND),
+    ROW(CKR_OBJECT_HANDLE_INVALID, RUNG_FIND),
+    ROW(CKR_KEY_TYPE_INCONSISTENT, RUNG_LOGIN),
+    ROW(CKR_KEY_SIZE_RANGE, RUNG_NONE),
+    ROW(CKR_KEY_FUNCTION_NOT_PERMITTED, RUNG_NONE),
+    ROW(CKR_MECHANISM_INVALID, RUNG_NONE),
+    ROW(CKR_MECHANISM_PARAM_INVALID, RUNG_NONE),
+    ROW(CKR_OPERATION_ACTIVE, RUNG_SESSION),
+    ROW(CKR_OPERATION_NOT_INITIALIZED, RUNG_SESSION),
+    ROW(CKR_PIN_INCORRECT, RUNG_NONE),
+    ROW(CKR_PIN_INVALID, RUNG_NONE),
+    ROW(CKR_PIN_LEN_RANGE, RUNG_NONE),
+    ROW(CKR_PIN_EXPIRED, RUNG_NONE),
+    ROW(CKR_PIN_LOCKED, RUNG_NONE),
+    ROW(CKR_SESSION_CLOSED, RUNG_SESSION),
+    ROW(CKR_SESSION_COUNT, RUNG_NONE),
+    ROW(CKR_SESSION_HANDLE_INVALID, RUNG_SESSION),
+    ROW(CKR_TOKEN_NOT_PRESENT, RUNG_REINIT),
+    ROW(CKR_TOKEN_NOT_RECOGNIZED, RUNG_REINIT),
+    ROW(CKR_USER_ALREADY_LOGGED_IN, RUNG_NONE),
+    ROW(CKR_USER_NOT_LOGGED_IN, RUNG_LOGIN),
+    ROW(CKR_USER_PIN_NOT_INITIALIZED, RUNG_NONE),
+    ROW(CKR_USER_TYPE_INVALID, RUNG_NONE),
+    ROW(CKR_BUFFER_TOO_SMALL, RUNG_NONE),
+    ROW(CKR_CRYPTOKI_NOT_INITIALIZED, RUNG_REINIT),
+    ROW(CKR_CRYPTOKI_ALREADY_INITIALIZED, RUNG_NONE),
+    ROW(CKR_NODEKEY_KEY_MISMATCH, RUNG_NONE),
+    ROW(CKR_NODEKEY_SHUT, RUNG_NONE),
+};
+
+static const struct row *find(CK_RV rv)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (rows[i].rv == rv) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+enum rung ckr_rung(CK_RV rv)
+{
+    const struct row *row = find(rv);
+    /* What a vendor means by a number of its own is unknown; a fresh start is the honest cure. */
+    return row != NULL ? row->rung : RUNG_REINIT;
+}
+
+const char *ckr_name(CK_RV rv, char *text, size_t room)
+{
+    const struct row *row = find(rv);
+    if (row != NULL) {
+        snprintf(text, room, "%s", row->name);
+    } else {
+        snprintf(text, room, "CKR 0x%lx", (unsigned long)rv);
+    }
+    return text;
+}
+
+nk_status report_ckr(nk_error *err, nk_status status, CK_RV rv, const char *fmt, ...)
+{
+    char what[NK_ERROR_TEXT_BYTES];
+    char name[CKR_NAME_BYTES];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(what, sizeof(what), fmt, args);
+    va_end(args);
+    if (err != NULL && NK_HAS(nk_error, err, text) && err->status == NK_OK) {
+        err->native_kind = NK_NATIVE_CKR;
+        err->native = rv;
+    }
+    return report(err, status, "%s: %s", what, ckr_name(rv, name, sizeof(name)));
+}

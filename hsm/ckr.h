@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * PKCS#11 return values: their names, and which rung of the recovery ladder each calls for. */
+#ifndef NODEKEY_CKR_H
+#define NODEKEY_CKR_H
+
+#include <p11-kit/pkcs11.h>
+
+#include "auto.h"
+#include "nodekey/plugin.h"
+
+/* Not the module's: the key found under the URI does not sign for the certificate. */
+#define CKR_NODEKEY_KEY_MISMATCH (CKR_VENDOR_DEFINED | 0x4e4b0001UL)
+/* Not the module's: the process is exiting, or the instance is closed. */
+#define CKR_NODEKEY_SHUT (CKR_VENDOR_DEFINED | 0x4e4b0002UL)
+
+/* What may help, least first. Each rung is tried once at most. */
+enum rung {
+    RUNG_NONE = 0, /* asking again gives the same answer */
+    RUNG_SESSION,  /* another session */
+    RUNG_FIND,     /* find the key again */
+    RUNG_LOGIN,    /* log in, find the key again */
+    RUNG_REINIT,   /* C_Finalize and C_Initialize */
+};
+
+enum rung ckr_rung(CK_RV rv);
+/* "CKR_PIN_LOCKED"; unknown values as hexadecimal in `room`-byte `text`. Returns `text`. */
+const char *ckr_name(CK_RV rv, char *text, size_t room);
+/* "<what>: CKR_...", with rv as `native`. */
+nk_status report_ckr(nk_error *err, nk_status status, CK_RV rv, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * DECODER, in two stages: PEM of our label to DER, DER to a key object. What is not ours is passed
+ * over in silence; what is ours and fails raises and stops. Neither stage touches the token. */
+#include <string.h>
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/core_object.h>
+#include <openssl/err.h>
+#include <openssl/params.h>
+#include <openssl/pem.h>
+
+#include "provider_private.h"
+#include "reference.h"
+
+#define DER_MAX_BYTES 4096 /* a reference with an RSA-8192 key is 1.1 kB */
+
+struct pem_block {
+    char *name;
+    char *header;
+    unsigned char *data;
+    long len;
+};
+
+static OSSL_FUNC_decoder_newctx_fn new_ctx;
+static void *new_ctx(void *provider)
+{
+    return provider;
+}
+
+static OSSL_FUNC_decoder_freectx_fn free_ctx;
+static void free_ctx(void *ctx)
+{
+    (void)ctx;
+}
+
+static OSSL_FUNC_decoder_does_selection_fn does_selection;
+static int does_selection(void *ctx, int selection)
+{
+    (void)ctx;
+    return selection == 0 || (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0;
+}
+
+static int give_der(const struct pem_block *block, OSSL_CALLBACK *callback, void *arg)
+{
+    int type = OSSL_OBJECT_PKEY;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
+        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_STRUCTURE,
+                                         (char *)REFERENCE_STRUCTURE, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, block->data, (size_t)block->len),
+        OSSL_PARAM_END,
+    };
+    return callback(params, arg);
+}
+
+static OSSL_FUNC_decoder_decode_fn decode_pem;
+static int decode_pem(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CALLBACK *callback,
+                      void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
+{
+    const struct provider *provider = ctx;
+    struct pem_block block = { 0 };
+    int ok = 1;
+
+    (void)selection, (void)passphrase, (void)passphrase_arg;
+    BIO *bio = BIO_new_from_core_bio(provider->libctx, core_bio);
+    if (bio == NULL) {
+        return raise_error(provider, RAISE_INTERNAL, "no BIO");
+    }
+    ERR_set_mark();
+    int read = PEM_read_bio(bio, &block.name, &block.header, &block.data, &block.len);
+    ERR_pop_to_mark();
+    if (read == 1 && strcmp(block.name, REFERENCE_PEM_LABEL) == 0) {
+        ok = give_der(&block, callback, arg);
+    }
+    OPENSSL_free(block.name);
+    OPENSSL_free(block.header);
+    OPENSSL_clear_free(block.data, read == 1 ? (size_t)block.len : 0); /* may be a software key */
+    BIO_free(bio);
+    return ok;
+}
+
+/* The whole input, if it is short enough to be ours; 0 otherwise. */
+static size_t read_der(const struct provider *provider, OSSL_CORE_BIO *core_bio,
+                       unsigned char der[DER_MAX_BYTES])
+{
+    BIO *bio = BIO_new_from_core_bio(provider->libctx, core_bio);
+    size_t len = 0;
+    int n = 0;
+
+    if (bio == NULL) {
+        return 0;
+    }
+    while (len < DER_MAX_BYTES && (n = BIO_read(bio, der + len, (int)(DER_MAX_BYTES - len))) > 0) {
+        len += (size_t)n;
+    }
+    BIO_free(bio);
+    return len < DER_MAX_BYTES ? len : 0;
+}
+
+static int give_key(struct provider *provider, struct hsm_key *key, const char *type,
+                    OSSL_CALLBACK *callback, void *arg)
+{
+    int object_type = OSSL_OBJECT_PKEY;
+    AUTO(provider_key_free) struct provider_key *made = provider_key_new(provider, key);
+    if (made == NULL) {
+        return raise_error(provider, RAISE_INTERNAL, "out of memory");
+    }
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object_type),
+        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, (char *)type, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &made, sizeof(made)),
+        OSSL_PARAM_END,
+    };
+    return callback(params, arg);
+}
+
+static int decode_der(struct provider *provider, OSSL_CORE_BIO *core_bio, enum key_kind kind,
+                      const char *type, OSSL_CALLBACK *callback, void *arg)
+{
+    unsigned char der[DER_MAX_BYTES];
+    size_t len = read_der(provider, core_bio, der);
+
+    if (len == 0) {
+        return 1;
+    }
+    struct hsm_key *key = NULL;
+    ERR_set_mark();
+    enum reference_answer answer = reference_resolve(der, len, &key);
+    ERR_pop_to_mark();
+    if (answer == REFERENCE_FOREIGN) {
+        return 1;
+    }
+    if (answer == REFERENCE_UNKNOWN) {
+        return raise_error(provider, RAISE_REFERENCE_UNKNOWN,
+                           "references are valid only in the process that issued them");
+    }
+    if (key->kind != kind) {
+        hsm_key_unref(key); /* the stage for its kind comes, too */
+        return 1;
+    }
+    return give_key(provider, key, type, callback, arg);
+}
+
+#define DECODE(name, kind, type)                                                                   \
+    static OSSL_FUNC_decoder_decode_fn decode_##name;                                              \
+    static int decode_##name(void *ctx, OSSL_CORE_BIO *bio, int selection, OSSL_CALLBACK *callback, \
+                             void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg) \
+    {                                                                                              \
+        (void)selection, (void)passphrase, (void)passphrase_arg;                                   \
+        return decode_der(ctx, bio, kind, type, callback, arg);                                    \
+    }
+DECODE(rsa, KEY_RSA, "RSA")
+DECODE(ec, KEY_EC, "EC")
+DECODE(ed25519, KEY_ED25519, "ED25519")
+
+#define FN(id, fn) { id, (void (*)(void))(fn) }
+#define DECODER(name)                                                                              \
+    const OSSL_DISPATCH decoder_##name[] = {                                                       \
+        FN(OSSL_FUNC_DECODER_NEWCTX, new_ctx),                                                     \
+        FN(OSSL_FUNC_DECODER_FREECTX, free_ctx),                                                   \
+        FN(OSSL_FUNC_DECODER_DOES_SELECTION, does_selection),                                      \
+        FN(OSSL_FUNC_DECODER_DECODE, decode_##name),                                               \
+        { 0, NULL },                                                                               \
+    }
+
+DECODER(pem);
+DECODER(rsa);
+DECODER(ec);
+DECODER(ed25519);

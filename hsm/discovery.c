@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "discovery.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Both headers describe PKCS#11; the first one read wins, and they agree on the types used here. */
+#include <pkcs11-helper-1.0/pkcs11h-core.h>
+#include <pkcs11-helper-1.0/pkcs11h-token.h>
+
+#include "ckr.h"
+#include "report.h"
+
+#define REFERENCE "nodekey"
+
+static pthread_mutex_t helper_lock = PTHREAD_MUTEX_INITIALIZER; /* the helper is not for threads */
+static bool helper_started;                                     /* guarded by helper_lock */
+
+static PKCS11H_BOOL refuse_pin(void *global_data, void *user_data, const pkcs11h_token_id_t token,
+                               unsigned retry, char *pin, size_t pin_max)
+{
+    (void)global_data, (void)user_data, (void)token, (void)retry, (void)pin, (void)pin_max;
+    return 0;
+}
+
+static PKCS11H_BOOL refuse_token(void *global_data, void *user_data, const pkcs11h_token_id_t token,
+                                 unsigned retry)
+{
+    (void)global_data, (void)user_data, (void)token, (void)retry;
+    return 0;
+}
+
+static CK_RV start_helper(void)
+{
+    if (helper_started) {
+        return CKR_OK;
+    }
+    CK_RV rv = pkcs11h_initialize();
+    if (rv == CKR_OK) {
+        pkcs11h_setLogLevel(PKCS11H_LOG_QUIET);
+        rv = pkcs11h_setPINPromptHook(refuse_pin, NULL);
+    }
+    if (rv == CKR_OK) {
+        rv = pkcs11h_setTokenPromptHook(refuse_token, NULL);
+    }
+    if (rv == CKR_OK) {
+        rv = pkcs11h_setMaxLoginRetries(0);
+    }
+    helper_started = rv == CKR_OK;
+    return rv;
+}
+
+/* Registered for one listing only: then nothing of the helper's can go stale under a re-init. */
+static CK_RV list_tokens(const char *path, pkcs11h_token_id_list_t *ret_list)
+{
+    unsigned events = PKCS11H_SLOTEVENT_METHOD_FETCH;
+
+    CK_RV rv = pkcs11h_registerProvider(REFERENCE);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    rv = pkcs11h_setProviderProperty(REFERENCE, PKCS11H_PROVIDER_PROPERTY_LOCATION, path,
+                                     strlen(path) + 1);
+    if (rv == CKR_OK) {
+        rv = pkcs11h_setProviderProperty(REFERENCE, PKCS11H_PROVIDER_PROPERTY_SLOT_EVENT_METHOD,
+                                         &events, sizeof(events));
+    }
+    if (rv == CKR_OK) {
+        rv = pkcs11h_initializeProvider(REFERENCE); /* ours already: it will not finalise */
+    }
+    if (rv == CKR_OK) {
+        rv = pkcs11h_token_enumTokenIds(PKCS11H_ENUM_METHOD_RELOAD, ret_list);
+    }
+    pkcs11h_removeProvider(REFERENCE);
+    return rv;
+}
+
+static size_t count(const struct pkcs11h_token_id_list_s *list)
+{
+    size_t n = 0;
+    for (; list != NULL; list = list->next) {
+        n++;
+    }
+    return n;
+}
+
+static void copy_name(struct token_name *to, const struct pkcs11h_token_id_s *from)
+{
+    /* The helper cuts trailing spaces only. */
+    token_field_copy(to->manufacturer, (const CK_UTF8CHAR *)from->manufacturerID,
+                     strnlen(from->manufacturerID, sizeof(to->manufacturer) - 1));
+    token_field_copy(to->model, (const CK_UTF8CHAR *)from->model,
+                     strnlen(from->model, sizeof(to->model) - 1));
+    token_field_copy(to->serial, (const CK_UTF8CHAR *)from->serialNumber,
+                     strnlen(from->serialNumber, sizeof(to->serial) - 1));
+    token_field_copy(to->label, (const CK_UTF8CHAR *)from->label,
+                     strnlen(from->label, sizeof(to->label) - 1));
+}
+
+static nk_status copy_list(const struct pkcs11h_token_id_list_s *list,
+                           struct token_names *ret_names, nk_error *err)
+{
+    struct token_names found = { .len = 0 };
+
+    found.names = calloc(count(list) + 1, sizeof(*found.names));
+    if (found.names == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    for (; list != NULL; list = list->next) {
+        struct token_name *name = &found.names[found.len];
+        copy_name(name, list->token_id);
+        if (name->label[0] != '\0' || name->serial[0] != '\0') { /* else a blank slot (SoftHSM) */
+            found.len++;
+        }
+    }
+    *ret_names = found;
+    return NK_OK;
+}
+
+nk_status discovery_tokens(struct module *module, struct token_names *ret_names, nk_error *err)
+{
+    pkcs11h_token_id_list_t list = NULL;
+    nk_status status = NK_OK;
+
+    CK_RV rv = module_enter(module);
+    if (rv != CKR_OK) {
+        return report_ckr(err, NK_E_TOKEN, rv, "list the tokens of %s", module->path);
+    }
+    pthread_mutex_lock(&helper_lock);
+    rv = start_helper();
+    if (rv == CKR_OK) {
+        rv = list_tokens(module->path, &list);
+    }
+    if (rv == CKR_OK) {
+        status = copy_list(list, ret_names, err);
+    } else {
+        status = report_ckr(err, NK_E_TOKEN, rv, "list the tokens of %s", module->path);
+    }
+    if (list != NULL) {
+        pkcs11h_token_freeTokenIdList(list);
+    }
+    pthread_mutex_unlock(&helper_lock);
+    module_leave(module);
+    return status;
+}
+
+void token_names_clear(struct token_names *names)
+{
+    free(names->names);
+    *names = (struct token_names){ 0 };
+}

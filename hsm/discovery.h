@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Which tokens a module shows, through pkcs11-helper. The helper is only a list here: it never logs
+ * in, opens a key or signs, since it would log out our sessions on any error of its own.
+ *
+ * The helper is one per process, and its initialisation wipes whoever initialised it before: a host
+ * that uses pkcs11-helper for itself must start it after the first `open`. */
+#ifndef NODEKEY_DISCOVERY_H
+#define NODEKEY_DISCOVERY_H
+
+#include "module.h"
+#include "token_name.h"
+
+struct token_names {
+    struct token_name *names;
+    size_t len;
+};
+
+/* NK_E_TOKEN when the module does not answer. *ret_names is owned: token_names_clear. */
+MUST_USE nk_status discovery_tokens(struct module *module, struct token_names *ret_names,
+                                    nk_error *err);
+void token_names_clear(struct token_names *names);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_MS 2000
+/* A thread between two signatures is outside, yet comes back within a moment: OpenSSL's own
+ * cleanup, which follows us, must find it parked. */
+#define QUIET_MS 20
+
+static atomic_int inside;
+static atomic_int parked;
+static atomic_bool closing;
+static _Thread_local bool exiting_here;
+
+static void sleep_1ms(void)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
+static void close_gate(void)
+{
+    if (atomic_exchange(&closing, true)) {
+        return;
+    }
+    exiting_here = true;
+    int quiet = 0;
+    int seen = atomic_load(&parked);
+    for (int waited = 0; waited < WAIT_MS && quiet < QUIET_MS; waited++) {
+        sleep_1ms();
+        int now = atomic_load(&parked);
+        quiet = now == seen && atomic_load(&inside) == 0 ? quiet + 1 : 0;
+        seen = now;
+    }
+}
+
+void gate_arm(void)
+{
+    /* No handler left (ENOMEM) means the old risk at exit, not a reason to refuse service. */
+    (void)atexit(close_gate);
+}
+
+bool gate_enter(void)
+{
+    atomic_fetch_add(&inside, 1);
+    if (!atomic_load(&closing)) {
+        return true;
+    }
+    atomic_fetch_sub(&inside, 1);
+    if (exiting_here) {
+        return false;
+    }
+    atomic_fetch_add(&parked, 1);
+    for (;;) {
+        pause();
+    }
+}
+
+void gate_leave(void)
+{
+    atomic_fetch_sub(&inside, 1);
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The life of a key: opened, proven, shut, released. */
+#include "key.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/ec.h>
+#include <openssl/objects.h>
+#include <openssl/rand.h>
+
+#include "clock.h"
+#include "discovery.h"
+#include "module_name.h"
+#include "provider.h"
+#include "report.h"
+
+#define RSA_MIN_BITS 2048
+#define RSA_MAX_BITS 4096
+#define REINIT_WAIT_MS 1000
+
+DEFINE_AUTO(struct hsm_key *, hsm_key_unref);
+
+static void join_names(const struct token_names *names, char *text, size_t room)
+{
+    size_t used = 0;
+
+    snprintf(text, room, "none");
+    for (size_t i = 0; i < names->len && used + 1 < room; i++) {
+        used += (size_t)snprintf(text + used, room - used, "%stoken=%s;serial=%s",
+                                 used > 0 ? ", " : "", names->names[i].label,
+                                 names->names[i].serial);
+    }
+}
+
+static nk_status pick_token(const struct hsm_key *key, const struct token_names *names,
+                            const struct module *module, struct token_name *ret_name, nk_error *err)
+{
+    const struct token_name *chosen = NULL;
+    char list[256];
+    char told[384];
+
+    join_names(names, list, sizeof(list));
+    for (size_t i = 0; i < names->len; i++) {
+        if (!uri_names_token(key->uri, &names->names[i])) {
+            continue;
+        }
+        if (chosen != NULL) {
+            return report(err, NK_E_IDENTITY,
+                          "node.key: more than one token fits %s; %s shows %s: add serial= to name "
+                          "one",
+                          key->uri_text, module->path, list);
+        }
+        chosen = &names->names[i];
+    }
+    if (chosen == NULL) {
+        module_surroundings(told, sizeof(told));
+        return report(err, NK_E_TOKEN,
+                      "node.key: no such token: %s; %s shows: %s; correct the URI or put the token "
+                      "in place (%s)",
+                      key->uri_text, module->path, list, told);
+    }
+    *ret_name = *chosen;
+    return NK_OK;
+}
+
+static bool any_fits(const struct hsm_key *key, const struct token_names *names)
+{
+    for (size_t i = 0; i < names->len; i++) {
+        if (uri_names_token(key->uri, &names->names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static nk_status find_token(const struct hsm_key *key, struct module *module,
+                            struct token_name *ret_name, nk_error *err)
+{
+    struct token_names names = { 0 };
+    nk_status status = discovery_tokens(module, &names, err);
+    /* An initialised module may not see a token that came later: SoftHSM, p11-kit. */
+    if (status == NK_OK && !any_fits(key, &names) &&
+        module_reinit(module, atomic_load(&module->epoch), REINIT_WAIT_MS) == CKR_OK) {
+        token_names_clear(&names);
+        status = discovery_tokens(module, &names, err);
+    }
+    if (status == NK_OK) {
+        status = pick_token(key, &names, module, ret_name, err);
+    }
+    token_names_clear(&names);
+    return status;
+}
+
+static nk_status check_public_key(const struct hsm_key *key, nk_error *err)
+{
+    int bits = EVP_PKEY_get_bits(key->public_key);
+
+    if (key->kind == KEY_RSA && (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS)) {
+        return report(err, NK_E_IDENTITY,
+                      "node.certificate is for an RSA-%d key; RSA keys of %d to %d bits are used, "
+                      "or P-256, P-384, P-521, Ed25519: make another key",
+                      bits, RSA_MIN_BITS, RSA_MAX_BITS);
+    }
+    if (key->kind == KEY_EC) {
+        char group[64] = "";
+        EVP_PKEY_get_group_name(key->public_key, group, sizeof(group), NULL);
+        int nid = OBJ_sn2nid(group);
+        if (nid != NID_X9_62_prime256v1 && nid != NID_secp384r1 && nid != NID_secp521r1) {
+            return report(err, NK_E_IDENTITY,
+                          "node.certificate is for an EC key on curve %s; P-256, P-384 and P-521 "
+                          "are used: make another key",
+                          group);
+        }
+    }
+    if (key->kind == 0) {
+        return report(err, NK_E_IDENTITY,
+                      "node.certificate is for a %s key; RSA, P-256, P-384, P-521 and Ed25519 are "
+                      "used: make another key",
+                      EVP_PKEY_get0_type_name(key->public_key));
+    }
+    return NK_OK;
+}
+
+static nk_status check_hardware(struct hsm_key *key, bool require, nk_error *err)
+{
+    key->hardware = (token_slot_flags(key->token) & CKF_HW_SLOT) != 0;
+    if (require && !key->hardware) {
+        return report(err, NK_E_IDENTITY,
+                      "node.require_hardware: token \"%s\" does not claim to be hardware "
+                      "(CKF_HW_SLOT); use a hardware token or drop the requirement",
+                      key->label);
+    }
+    return NK_OK;
+}
+
+/* Every scheme that TLS may ask of this key: what fails here would fail in a handshake. */
+static CK_RV prove_all(struct hsm_key *key, const struct lease *lease, CK_OBJECT_HANDLE object,
+                       nk_error *err)
+{
+    size_t len = 0;
+    const struct scheme_need *needs = scheme_needs(key->public_key, &len);
+    CK_RV rv = CKR_OK;
+
+    for (size_t i = 0; i < len && rv == CKR_OK; i++) {
+        if (!token_has_mechanism(key->token, needs[i].mechanism)) {
+            report(err, NK_E_IDENTITY,
+                   "node.key: token \"%s\" has no mechanism %s, which TLS %s needs (%s); use an EC "
+                   "key or another token",
+                   key->label, needs[i].mechanism_name,
+                   needs[i].mechanism == CKM_RSA_PKCS ? "1.2" : "1.3", needs[i].name);
+            return CKR_MECHANISM_INVALID;
+        }
+        rv = key_prove(key, lease->session, object, &needs[i], err);
+    }
+    return rv;
+}
+
+static nk_status prove(struct hsm_key *key, nk_error *err)
+{
+    struct lease lease;
+    CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
+
+    CK_RV rv = token_take(key->token, &lease, err);
+    if (rv == CKR_OK) {
+        rv = key_find(key, lease.session, &object, err);
+        if (rv == CKR_OK) {
+            rv = prove_all(key, &lease, object, err);
+        }
+        if (rv == CKR_OK) {
+            key->object = object;
+            key->generation = lease.generation;
+        }
+        token_give(key->token, &lease, rv == CKR_OK);
+    }
+    if (rv == CKR_OK) {
+        return NK_OK;
+    }
+    report_ckr(err, NK_E_TOKEN, rv, "token \"%s\"", key->label); /* unless a sentence is there */
+    return err != NULL && err->status != NK_OK ? err->status : NK_E_TOKEN;
+}
+
+static struct hsm_key *make(const struct hsm_key_request *request, EVP_PKEY *leaf_public)
+{
+    struct hsm_key *key = calloc(1, sizeof(*key));
+
+    if (key == NULL) {
+        return NULL;
+    }
+    atomic_init(&key->refs, 1);
+    pthread_mutex_init(&key->lock, NULL);
+    key->allow_extractable = request->allow_extractable;
+    key->allow_imported = request->allow_imported;
+    key->host = request->host != NULL ? *request->host : (nk_host){ .struct_size = 0 };
+    key->uri_text = strdup(request->uri);
+    EVP_PKEY_up_ref(leaf_public);
+    key->public_key = leaf_public;
+    key->kind = scheme_kind_of(leaf_public);
+    if (key->uri_text == NULL || RAND_bytes(key->handle, sizeof(key->handle)) != 1) {
+        hsm_key_unref(key);
+        return NULL;
+    }
+    return key;
+}
+
+static nk_status reach_token(struct hsm_key *key, const struct hsm_key_request *request,
+                             nk_error *err)
+{
+    struct module *module = NULL;
+    struct token_name name;
+    nk_status status = module_get(request->module, &module, err);
+    if (status == NK_OK) {
+        status = find_token(key, module, &name, err);
+    }
+    if (status != NK_OK) {
+        return status;
+    }
+    memcpy(key->label, name.label, sizeof(key->label));
+    const struct hsm_key *sibling = request->sibling;
+    if (sibling != NULL && token_module(sibling->token) == module &&
+        token_name_equal(token_known_as(sibling->token), &name)) {
+        key->token = token_share(sibling->token);
+        return NK_OK;
+    }
+    const struct token_terms terms = { .pin = &request->pin,
+                                       .max_sessions = request->max_sessions,
+                                       .login_timeout_ms = request->login_timeout_ms,
+                                       .host = request->host };
+    return token_join(module, &name, &terms, &key->token, err);
+}
+
+nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_public,
+                       struct hsm_key **ret_key, nk_error *err)
+{
+    nk_error ignored = { .struct_size = sizeof(ignored) };
+    err = err != NULL ? err : &ignored;
+    AUTO(hsm_key_unref) struct hsm_key *key = make(request, leaf_public);
+    if (key == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = provider_register(err);
+    if (status == NK_OK) {
+        status = uri_parse(request->uri, &key->uri, err);
+    }
+    if (status == NK_OK) {
+        status = check_public_key(key, err);
+    }
+    if (status == NK_OK) {
+        status = reach_token(key, request, err);
+    }
+    if (status == NK_OK) {
+        status = check_hardware(key, request->require_hardware, err);
+    }
+    if (status == NK_OK) {
+        status = prove(key, err);
+    }
+    if (status != NK_OK) {
+        hsm_key_shut(key, 0);
+        return status;
+    }
+    reference_add(key);
+    *ret_key = key;
+    key = NULL;
+    return NK_OK;
+}
+
+void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
+{
+    reference_remove(key);
+    atomic_store(&key->shut, true);
+    long long deadline = clock_now_ms() + wait_ms;
+    while (atomic_load(&key->uses) > 0 && clock_now_ms() < deadline) {
+        clock_sleep_ms(1);
+    }
+    if (key->token == NULL) {
+        return;
+    }
+    bool stuck = atomic_load(&key->uses) > 0;
+    if (stuck) {
+        log_line(&key->host, NK_LOG_ERROR,
+                 "token %s: a signature has not come back for %u ms; it is left behind, logged in",
+                 key->label, wait_ms);
+        key_ref(key); /* the thread inside still uses it */
+    }
+    token_leave(key->token, stuck);
+    if (!stuck) {
+        key->token = NULL;
+    }
+}
+
+void key_ref(struct hsm_key *key)
+{
+    atomic_fetch_add(&key->refs, 1);
+}
+
+void hsm_key_unref(struct hsm_key *key)
+{
+    if (key == NULL || atomic_fetch_sub(&key->refs, 1) != 1) {
+        return;
+    }
+    EVP_PKEY_free(key->public_key);
+    p11_kit_uri_free(key->uri);
+    pthread_mutex_destroy(&key->lock);
+    free(key->uri_text);
+    free(key);
+}
+
+const char *hsm_key_custody(const struct hsm_key *key)
+{
+    return key->hardware ? "hardware, as the module claims" : "software";
+}
+
+const char *hsm_key_token_label(const struct hsm_key *key)
+{
+    return key->label;
+}

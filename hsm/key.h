@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A private key in a token: proven when opened, found again and proven again whenever the handle
+ * became void, and closed to all at once. */
+#ifndef NODEKEY_KEY_H
+#define NODEKEY_KEY_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "hsm.h"
+#include "scheme.h"
+#include "token.h"
+#include "uri.h"
+
+#define KEY_HANDLE_BYTES 16
+
+struct hsm_key {
+    atomic_uint refs;
+    atomic_uint uses; /* signatures under way */
+    atomic_bool shut;
+
+    enum key_kind kind;
+    EVP_PKEY *public_key; /* the leaf's */
+    P11KitUri *uri;
+    char *uri_text;
+    bool allow_extractable;
+    bool allow_imported;
+    bool hardware;
+    nk_host host;
+    struct token *token; /* until shut */
+    char label[33];
+    unsigned char handle[KEY_HANDLE_BYTES]; /* names it in references; random */
+    struct hsm_key *next; /* in the registry of references */
+
+    pthread_mutex_t lock; /* guards the object */
+    CK_OBJECT_HANDLE object;
+    unsigned generation; /* of the login under which `object` is valid; 0: never found */
+};
+
+void key_ref(struct hsm_key *key);
+
+/* Exactly one object fits the URI, and its attributes are fit; *ret_object on CKR_OK. Inside a
+ * lease. Texts: absent and ambiguous list the candidates. */
+MUST_USE CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session,
+                        CK_OBJECT_HANDLE *ret_object, nk_error *err);
+/* One signature by this scheme, verified by the certificate's key: CKR_NODEKEY_KEY_MISMATCH if it
+ * does not. Inside a lease. */
+MUST_USE CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                         const struct scheme_need *need, nk_error *err);
+
+/* Signs as TLS wants it; two PKCS#11 calls, more only to recover. Logs a failure with its cure. */
+MUST_USE CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme,
+                        const unsigned char *input, size_t len, unsigned char *signature,
+                        size_t room, size_t *ret_len);
+
+/* The registry of references: handles that this process has issued and not shut. */
+void reference_add(struct hsm_key *key);
+void reference_remove(struct hsm_key *key);
+/* A new reference, or NULL. Never touches the token. */
+struct hsm_key *reference_find(const unsigned char handle[KEY_HANDLE_BYTES]);
+
+#endif

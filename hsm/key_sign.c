@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Signing: the hot path, the proof, and the ladder of recovery. */
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/objects.h>
+#include <openssl/rand.h>
+
+#include "key.h"
+#include "report.h"
+
+static CK_RV sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                     struct to_sign *what, unsigned char *raw, CK_ULONG *raw_len)
+{
+    CK_FUNCTION_LIST *call = token_module(key->token)->call;
+
+    CK_RV rv = call->C_SignInit(session, &what->mechanism, object);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    return call->C_Sign(session, (CK_BYTE *)what->input, what->len, raw, raw_len);
+}
+
+CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                const struct scheme_need *need, nk_error *err)
+{
+    unsigned char input[64];
+    unsigned char raw[SIGNATURE_MAX_BYTES];
+    unsigned char signature[SIGNATURE_MAX_BYTES];
+    CK_ULONG raw_len = sizeof(raw);
+    size_t signature_len = 0;
+    struct to_sign what = { .len = 0 };
+    int nid = need->scheme.digest_nid;
+    size_t len = nid == NID_undef ? sizeof(input) : (size_t)EVP_MD_get_size(EVP_get_digestbynid(nid));
+
+    if (RAND_bytes(input, sizeof(input)) != 1 ||
+        !scheme_prepare(key->kind, &need->scheme, input, len, &what)) {
+        report_openssl(err, NK_E_INTERNAL, "prepare a test signature %s", need->name);
+        return CKR_FUNCTION_FAILED;
+    }
+    CK_RV rv = sign_in(key, session, object, &what, raw, &raw_len);
+    if (rv != CKR_OK) {
+        report_ckr(err, NK_E_TOKEN, rv, "token \"%s\" fails the test signature %s (%s)", key->label,
+                   need->name, need->mechanism_name);
+        return rv;
+    }
+    if (!scheme_finish(key->kind, raw, raw_len, signature, sizeof(signature), &signature_len) ||
+        !scheme_verifies(key->public_key, &need->scheme, input, len, signature, signature_len)) {
+        ERR_clear_error();
+        report(err, NK_E_IDENTITY,
+               "node.certificate does not match node.key: its public key does not verify what %s on "
+               "token \"%s\" signs; name the certificate that was issued for this key",
+               key->uri_text, key->label);
+        return CKR_NODEKEY_KEY_MISMATCH;
+    }
+    return CKR_OK;
+}
+
+/* The object under this login. After a re-login or a re-initialisation it is looked for again, and
+ * must still sign for the certificate: a token may have been re-made under the same name. */
+static CK_RV current_object(struct hsm_key *key, const struct lease *lease,
+                            CK_OBJECT_HANDLE *ret_object, nk_error *err)
+{
+    CK_RV rv = CKR_OK;
+
+    pthread_mutex_lock(&key->lock);
+    if (key->generation != lease->generation) {
+        CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
+        size_t needs = 0;
+        rv = key_find(key, lease->session, &object, err);
+        if (rv == CKR_OK) {
+            rv = key_prove(key, lease->session, object, scheme_needs(key->public_key, &needs), err);
+        }
+        if (rv == CKR_OK) {
+            key->object = object;
+            key->generation = lease->generation;
+        }
+    }
+    *ret_object = key->object;
+    pthread_mutex_unlock(&key->lock);
+    return rv;
+}
+
+static void forget_object(struct hsm_key *key, unsigned generation)
+{
+    pthread_mutex_lock(&key->lock);
+    if (key->generation == generation) {
+        key->generation = 0;
+    }
+    pthread_mutex_unlock(&key->lock);
+}
+
+struct attempt {
+    struct lease lease;
+    unsigned epoch;
+    nk_error err; /* a sentence, if one is known */
+};
+
+static CK_RV attempt_once(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
+                          CK_ULONG *raw_len, struct attempt *attempt)
+{
+    CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
+
+    attempt->epoch = token_epoch(key->token);
+    attempt->err = (nk_error){ .struct_size = sizeof(attempt->err) };
+    CK_RV rv = token_take(key->token, &attempt->lease, &attempt->err);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    rv = current_object(key, &attempt->lease, &object, &attempt->err);
+    if (rv == CKR_OK) {
+        rv = sign_in(key, attempt->lease.session, object, what, raw, raw_len);
+    }
+    token_give(key->token, &attempt->lease, rv == CKR_OK);
+    return rv;
+}
+
+/* One rung per failure, each higher than the last: never a loop, which would drive a TPM into its
+ * lockout. */
+static CK_RV sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
+                      CK_ULONG *raw_len, nk_error *err)
+{
+    enum rung climbed = RUNG_NONE;
+    CK_ULONG room = *raw_len;
+    struct attempt attempt;
+
+    for (;;) {
+        *raw_len = room;
+        CK_RV rv = attempt_once(key, what, raw, raw_len, &attempt);
+        enum rung rung = ckr_rung(rv);
+        if (rv == CKR_OK) {
+            return CKR_OK;
+        }
+        rung = rung != RUNG_NONE && rung <= climbed ? RUNG_REINIT : rung;
+        if (rung == RUNG_NONE || climbed == RUNG_REINIT) {
+            *err = attempt.err;
+            return rv;
+        }
+        if (rung == RUNG_FIND) {
+            forget_object(key, attempt.lease.generation);
+        }
+        CK_RV climb = token_recover(key->token, rung, attempt.lease.generation, attempt.epoch, err);
+        if (climb != CKR_OK) {
+            return climb;
+        }
+        log_line(&key->host, NK_LOG_INFO, "token %s: recovered from %s, trying again", key->label,
+                 ckr_name(rv, (char[48]){ 0 }, 48));
+        climbed = rung;
+    }
+}
+
+static void log_failure(struct hsm_key *key, CK_RV rv, const nk_error *err)
+{
+    char name[48];
+
+    log_line(&key->host, NK_LOG_ERROR, "token %s: no signature: %s%s%s", key->label,
+             ckr_name(rv, name, sizeof(name)), err->text[0] != '\0' ? ": " : "", err->text);
+}
+
+CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned char *input,
+               size_t len, unsigned char *signature, size_t room, size_t *ret_len)
+{
+    unsigned char raw[SIGNATURE_MAX_BYTES];
+    CK_ULONG raw_len = sizeof(raw);
+    struct to_sign what = { .len = 0 };
+    nk_error err = { .struct_size = sizeof(err) };
+
+    if (!scheme_prepare(key->kind, scheme, input, len, &what)) {
+        return CKR_MECHANISM_PARAM_INVALID;
+    }
+    /* Counted before looking at `shut`, which is set before the count is looked at. */
+    atomic_fetch_add(&key->uses, 1);
+    CK_RV rv = CKR_NODEKEY_SHUT;
+    if (!atomic_load(&key->shut)) {
+        rv = sign_raw(key, &what, raw, &raw_len, &err);
+    }
+    atomic_fetch_sub(&key->uses, 1);
+    if (rv != CKR_OK) {
+        if (rv != CKR_NODEKEY_SHUT) {
+            log_failure(key, rv, &err);
+        }
+        return rv;
+    }
+    return scheme_finish(key->kind, raw, raw_len, signature, room, ret_len) ? CKR_OK
+                                                                           : CKR_BUFFER_TOO_SMALL;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "module.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+
+#include "ckr.h"
+#include "clock.h"
+#include "gate.h"
+#include "module_name.h"
+#include "report.h"
+
+/* While a token is away every handshake asks for it; the module is not torn down more often. */
+#define REINIT_INTERVAL_MS 100
+
+DEFINE_AUTO(char *, free);
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct module *registry; /* guarded by registry_lock */
+
+static CK_RV initialise(struct module *module)
+{
+    CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
+
+    ERR_set_mark();
+    CK_RV rv = module->call->C_Initialize(&args);
+    ERR_pop_to_mark();
+    return rv;
+}
+
+static nk_status check_file(const char *path, nk_error *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0) {
+        return report_errno(err, NK_E_CONFIG,
+                            "node.module: no PKCS#11 module at %s; install it or correct the path",
+                            path);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return report(err, NK_E_CONFIG, "node.module: %s is not a file", path);
+    }
+    if ((st.st_mode & S_IWOTH) != 0) {
+        return report(err, NK_E_CONFIG,
+                      "node.module: everybody may write to %s, so anybody could take over this "
+                      "process; chmod o-w it",
+                      path);
+    }
+    return NK_OK;
+}
+
+static nk_status load(const char *path, CK_FUNCTION_LIST **ret_call, nk_error *err)
+{
+    /* Kept for the life of the process: threads may be inside, and gRPC keeps keys after close. */
+    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (object == NULL) {
+        return report(err, NK_E_CONFIG, "node.module: cannot load %s: %s", path, dlerror());
+    }
+    CK_C_GetFunctionList get = NULL;
+    *(void **)&get = dlsym(object, "C_GetFunctionList");
+    CK_FUNCTION_LIST *call = NULL;
+    if (get == NULL) {
+        dlclose(object);
+        return report(err, NK_E_CONFIG,
+                      "node.module: %s is a library but not a PKCS#11 module (no "
+                      "C_GetFunctionList); name the module of the token",
+                      path);
+    }
+    CK_RV rv = get(&call);
+    if (rv != CKR_OK || call == NULL) {
+        return report_ckr(err, NK_E_CONFIG, rv, "node.module: %s gives no function list", path);
+    }
+    *ret_call = call;
+    return NK_OK;
+}
+
+static void init_locks(struct module *module)
+{
+    pthread_mutex_init(&module->use_lock, NULL);
+    clock_cond_init(&module->use_changed);
+    pthread_mutex_init(&module->session_lock, NULL);
+    pthread_mutex_init(&module->reinit_lock, NULL);
+}
+
+/* Under registry_lock. */
+static nk_status add(const char *path, struct module **ret_module, nk_error *err)
+{
+    CK_FUNCTION_LIST *call = NULL;
+    nk_status status = check_file(path, err);
+    if (status == NK_OK) {
+        status = load(path, &call, err);
+    }
+    if (status != NK_OK) {
+        return status;
+    }
+    AUTO(free) char *own_path = strdup(path);
+    struct module *module = calloc(1, sizeof(*module));
+    if (own_path == NULL || module == NULL) {
+        free(module);
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    module->call = call;
+    /* OpenSSL's cleanup must be registered before our gate, so that it runs after it. */
+    OPENSSL_init_crypto(0, NULL);
+    CK_RV rv = initialise(module);
+    module->guest = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
+    if (rv != CKR_OK && !module->guest) {
+        free(module);
+        return report_ckr(err, NK_E_TOKEN, rv,
+                          "node.module: %s does not initialise; is its own configuration, service "
+                          "or device there?",
+                          path);
+    }
+    gate_arm();
+    init_locks(module);
+    module->initialised = true;
+    atomic_init(&module->epoch, 1);
+    module->path = own_path;
+    own_path = NULL;
+    module->next = registry;
+    registry = module;
+    *ret_module = module;
+    return NK_OK;
+}
+
+nk_status module_get(const char *name, struct module **ret_module, nk_error *err)
+{
+    AUTO(free) char *path = NULL;
+    nk_status status = module_name_resolve(name, &path, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    pthread_mutex_lock(&registry_lock);
+    struct module *module = registry;
+    while (module != NULL && strcmp(module->path, path) != 0) {
+        module = module->next;
+    }
+    if (module == NULL) {
+        status = add(path, &module, err);
+    }
+    pthread_mutex_unlock(&registry_lock);
+    if (status == NK_OK) {
+        *ret_module = module;
+    }
+    return status;
+}
+
+CK_RV module_enter(struct module *module)
+{
+    if (!gate_enter()) {
+        return CKR_NODEKEY_SHUT;
+    }
+    pthread_mutex_lock(&module->use_lock);
+    while (module->restarting) {
+        pthread_cond_wait(&module->use_changed, &module->use_lock);
+    }
+    bool initialised = module->initialised;
+    module->inside += initialised ? 1 : 0;
+    pthread_mutex_unlock(&module->use_lock);
+    if (!initialised) {
+        gate_leave();
+        return CKR_CRYPTOKI_NOT_INITIALIZED;
+    }
+    ERR_set_mark();
+    return CKR_OK;
+}
+
+void module_leave(struct module *module)
+{
+    ERR_pop_to_mark();
+    pthread_mutex_lock(&module->use_lock);
+    if (--module->inside == 0 && module->restarting) {
+        pthread_cond_broadcast(&module->use_changed);
+    }
+    pthread_mutex_unlock(&module->use_lock);
+    gate_leave();
+}
+
+/* Nobody enters until it is over. False: somebody hangs inside. Under reinit_lock. */
+static bool empty_the_house(struct module *module, unsigned wait_ms)
+{
+    struct timespec deadline = clock_deadline(wait_ms);
+    int rc = 0;
+
+    pthread_mutex_lock(&module->use_lock);
+    module->restarting = true;
+    while (module->inside > 0 && rc == 0) {
+        rc = pthread_cond_timedwait(&module->use_changed, &module->use_lock, &deadline);
+    }
+    bool empty = module->inside == 0;
+    pthread_mutex_unlock(&module->use_lock);
+    return empty;
+}
+
+static void reopen_the_house(struct module *module, bool initialised)
+{
+    pthread_mutex_lock(&module->use_lock);
+    module->restarting = false;
+    module->initialised = initialised;
+    pthread_cond_broadcast(&module->use_changed);
+    pthread_mutex_unlock(&module->use_lock);
+}
+
+/* Under reinit_lock. */
+static CK_RV restart(struct module *module, unsigned wait_ms)
+{
+    if (!gate_enter()) {
+        return CKR_NODEKEY_SHUT;
+    }
+    if (!empty_the_house(module, wait_ms)) {
+        reopen_the_house(module, true);
+        gate_leave();
+        return CKR_FUNCTION_FAILED; /* never finalise under a call */
+    }
+    if (module->initialised) {
+        ERR_set_mark();
+        module->call->C_Finalize(NULL);
+        ERR_pop_to_mark();
+    }
+    CK_RV rv = initialise(module);
+    rv = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED ? CKR_OK : rv;
+    atomic_fetch_add(&module->epoch, 1);
+    reopen_the_house(module, rv == CKR_OK);
+    gate_leave();
+    return rv;
+}
+
+CK_RV module_reinit(struct module *module, unsigned seen_epoch, unsigned wait_ms)
+{
+    if (module->guest) {
+        return CKR_FUNCTION_NOT_SUPPORTED;
+    }
+    pthread_mutex_lock(&module->reinit_lock);
+    CK_RV rv = module->last_reinit_rv;
+    if (atomic_load(&module->epoch) == seen_epoch) {
+        long long wait = module->last_reinit_ms + REINIT_INTERVAL_MS - clock_now_ms();
+        if (module->last_reinit_ms != 0 && wait > 0) {
+            clock_sleep_ms((unsigned)wait);
+        }
+        rv = restart(module, wait_ms);
+        module->last_reinit_rv = rv;
+        module->last_reinit_ms = clock_now_ms();
+    }
+    pthread_mutex_unlock(&module->reinit_lock);
+    return rv;
+}

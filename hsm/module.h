@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A loaded PKCS#11 module: one per real path and process, never unloaded, never finalised but to
+ * initialise it again. */
+#ifndef NODEKEY_MODULE_H
+#define NODEKEY_MODULE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <p11-kit/pkcs11.h>
+
+#include "auto.h"
+#include "nodekey/plugin.h"
+
+struct module {
+    char *path; /* as realpath gives it */
+    CK_FUNCTION_LIST *call;
+    bool guest; /* somebody else initialised it: we never finalise */
+
+    /* Stays. Not a rwlock: it could not be waited for on the monotonic clock under TSan. */
+    pthread_mutex_t use_lock; /* guards the next four */
+    pthread_cond_t use_changed;
+    unsigned inside;
+    bool restarting; /* nobody enters; waiting for those inside */
+    bool initialised;
+
+    atomic_uint epoch; /* changes with nobody inside; sessions and handles of another are void */
+
+    /* Opening and closing sessions: tpm2-pkcs11 1.9 hands out one handle twice without it. */
+    pthread_mutex_t session_lock;
+
+    pthread_mutex_t reinit_lock; /* guards the next two: single flight */
+    long long last_reinit_ms;
+    CK_RV last_reinit_rv;
+
+    struct module *next;
+};
+
+/* `name` is an absolute path or a bare name: "softhsm", "tpm2", "p11-kit", or a file in p11-kit's
+ * module folder, with or without ".so". NK_E_CONFIG: no such file, not a module, writable by
+ * others. NK_E_TOKEN: C_Initialize failed. The module lives as long as the process. */
+MUST_USE nk_status module_get(const char *name, struct module **ret_module, nk_error *err);
+
+/* A stay. Between the two the module may be called, and is not re-initialised. CKR_OK, or
+ * CKR_NODEKEY_SHUT, CKR_CRYPTOKI_NOT_INITIALIZED. OpenSSL's error queue is kept free of what the
+ * module leaves on it. */
+MUST_USE CK_RV module_enter(struct module *module);
+void module_leave(struct module *module);
+
+/* C_Finalize and C_Initialize, by one thread; the others share its result. Nothing is done if the
+ * epoch is no longer `seen_epoch`. Not inside a stay. Waits at most `wait_ms` for those inside:
+ * CKR_FUNCTION_FAILED if they do not leave, CKR_FUNCTION_NOT_SUPPORTED for a guest. */
+CK_RV module_reinit(struct module *module, unsigned seen_epoch, unsigned wait_ms);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "module_name.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "report.h"
+
+/* Where Debian puts the modules that have a name of ours. %s is p11-kit's module folder. */
+static const struct known {
+    const char *name;
+    const char *pattern;
+} known[] = {
+    { "softhsm", "/usr/lib/softhsm/libsofthsm2.so" },
+    { "softhsm", "%s/libsofthsm2.so" },
+    { "tpm2", "%s/libtpm2_pkcs11.so" },
+    { "p11-kit", "%s/p11-kit-client.so" },
+};
+/* A bare name may also be a file in that folder. */
+static const char *const spellings[] = { "/%s", "/%s.so", "/lib%s.so" };
+
+static char *existing(const char *path)
+{
+    return access(path, F_OK) == 0 ? realpath(path, NULL) : NULL;
+}
+
+static char *find_known(const char *name)
+{
+    char path[PATH_MAX];
+    char *found = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(known) && found == NULL; i++) {
+        if (strcmp(known[i].name, name) != 0) {
+            continue;
+        }
+        const char *rest = strncmp(known[i].pattern, "%s", 2) == 0 ? known[i].pattern + 2 : NULL;
+        snprintf(path, sizeof(path), "%s%s", rest != NULL ? NODEKEY_P11_MODULE_DIR : "",
+                 rest != NULL ? rest : known[i].pattern);
+        found = existing(path);
+    }
+    return found;
+}
+
+static char *find_in_folder(const char *name)
+{
+    char path[PATH_MAX];
+    char *found = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(spellings) && found == NULL; i++) {
+        const char *slot = strstr(spellings[i], "%s");
+        snprintf(path, sizeof(path), NODEKEY_P11_MODULE_DIR "%.*s%s%s", (int)(slot - spellings[i]),
+                 spellings[i], name, slot + 2);
+        found = existing(path);
+    }
+    return found;
+}
+
+nk_status module_name_resolve(const char *name, char **ret_path, nk_error *err)
+{
+    char *path = NULL;
+
+    if (name[0] == '/') {
+        path = realpath(name, NULL);
+        if (path == NULL) {
+            return report_errno(err, NK_E_CONFIG,
+                                "node.module: no PKCS#11 module at %s; install it or correct the "
+                                "path",
+                                name);
+        }
+        *ret_path = path;
+        return NK_OK;
+    }
+    /* "." and ".." would be found as folders. */
+    if (strchr(name, '/') == NULL && name[0] != '.') {
+        path = find_known(name);
+        path = path != NULL ? path : find_in_folder(name);
+    }
+    if (path == NULL) {
+        return report(err, NK_E_CONFIG,
+                      "node.module: no module is called \"%s\": not softhsm, tpm2 or p11-kit as "
+                      "Debian installs them, nor a file in " NODEKEY_P11_MODULE_DIR
+                      "; install the module's package or give its absolute path",
+                      name);
+    }
+    *ret_path = path;
+    return NK_OK;
+}
+
+void module_surroundings(char *text, size_t room)
+{
+    static const char *const variables[] = { "SOFTHSM2_CONF",         "TPM2_PKCS11_STORE",
+                                             "TPM2_PKCS11_TCTI",      "TSS2_TCTI",
+                                             "P11_KIT_SERVER_ADDRESS" };
+    size_t used = (size_t)snprintf(text, room, "uid %ld, gid %ld", (long)geteuid(), (long)getegid());
+
+    for (size_t i = 0; i < ARRAY_LEN(variables) && used < room; i++) {
+        const char *value = getenv(variables[i]);
+        if (value != NULL) {
+            used += (size_t)snprintf(text + used, room - used, ", %s=%s", variables[i], value);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From node.module to a file. */
+#ifndef NODEKEY_MODULE_NAME_H
+#define NODEKEY_MODULE_NAME_H
+
+#include <stddef.h>
+
+#include "auto.h"
+#include "nodekey/plugin.h"
+
+/* *ret_path is the real path; owned: free. NK_E_CONFIG lists where it looked. */
+MUST_USE nk_status module_name_resolve(const char *name, char **ret_path, nk_error *err);
+
+/* Every environment variable that the known modules read, with its value, uid and gid: for "no such
+ * token", which mostly means that the module was told something else than the operator thinks. */
+void module_surroundings(char *text, size_t room);
+
+#endif

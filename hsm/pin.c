@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pin.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "callback.h"
+#include "report.h"
+#include "secret_page.h"
+
+/* One byte more than a PIN plus a line end can have shows that a source is too long. */
+#define READ_ROOM (PIN_MAX_BYTES + 3)
+
+struct pin {
+    unsigned char *bytes; /* the page */
+    size_t len;
+    char *path; /* of `file` and `credential`; else NULL */
+};
+
+DEFINE_AUTO(struct pin *, pin_free);
+
+/* The line end that editors and echo append is not part of a PIN. */
+static nk_status set_len(struct pin *pin, size_t len, const char *source, nk_error *err)
+{
+    if (len > 0 && pin->bytes[len - 1] == '\n') {
+        len--;
+        if (len > 0 && pin->bytes[len - 1] == '\r') {
+            len--;
+        }
+    }
+    if (len == 0) {
+        return report(err, NK_E_PIN, "node.pin: %s is empty; write the user PIN there", source);
+    }
+    if (len > PIN_MAX_BYTES) {
+        return report(err, NK_E_PIN, "node.pin: %s holds more than %d bytes; it is not a PIN",
+                      source, PIN_MAX_BYTES);
+    }
+    if (memchr(pin->bytes, '\n', len) != NULL || memchr(pin->bytes, '\0', len) != NULL) {
+        return report(err, NK_E_PIN, "node.pin: %s holds more than one line", source);
+    }
+    pin->len = len;
+    return NK_OK;
+}
+
+/* Straight into the page: stdio would leave a copy in its buffer. */
+static nk_status read_all(struct pin *pin, int fd, const char *source, nk_error *err)
+{
+    size_t len = 0;
+
+    OPENSSL_cleanse(pin->bytes, SECRET_PAGE_BYTES);
+    pin->len = 0;
+    while (len < READ_ROOM) {
+        ssize_t n = read(fd, pin->bytes + len, READ_ROOM - len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return report_errno(err, NK_E_PIN, "node.pin: read %s", source);
+        }
+        if (n == 0) {
+            break;
+        }
+        len += (size_t)n;
+    }
+    return set_len(pin, len, source, err);
+}
+
+static nk_status check_pin_file(int fd, const char *path, nk_error *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return report(err, NK_E_PIN, "node.pin: %s is not a regular file", path);
+    }
+    if (st.st_uid != geteuid() && st.st_uid != 0) {
+        return report(err, NK_E_PIN, "node.pin: %s belongs to uid %ld, not to us (uid %ld); chown it",
+                      path, (long)st.st_uid, (long)geteuid());
+    }
+    if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        return report(err, NK_E_PIN,
+                      "node.pin: %s can be reached by others (mode %03o); chmod 600 it, and change "
+                      "the PIN if somebody may have read it",
+                      path, (unsigned)(st.st_mode & 0777));
+    }
+    return NK_OK;
+}
+
+static nk_status read_file(struct pin *pin, nk_error *err)
+{
+    /* O_NONBLOCK: a FIFO in its place must not hang us; it is refused as not regular. */
+    int fd = open(pin->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        return report_errno(err, NK_E_PIN,
+                            "node.pin: open %s; the file must exist and be readable by uid %ld",
+                            pin->path, (long)geteuid());
+    }
+    nk_status status = check_pin_file(fd, pin->path, err);
+    if (status == NK_OK) {
+        status = read_all(pin, fd, pin->path, err);
+    }
+    close(fd);
+    return status;
+}
+
+static nk_status name_credential(struct pin *pin, const char *name, nk_error *err)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    char path[PATH_MAX];
+
+    if (folder == NULL || folder[0] != '/') {
+        return report(err, NK_E_PIN,
+                      "node.pin.credential: CREDENTIALS_DIRECTORY is not set; start the node by "
+                      "systemd with LoadCredential=%s:/path",
+                      name);
+    }
+    if (strchr(name, '/') != NULL || name[0] == '.') {
+        return report(err, NK_E_PIN, "node.pin.credential: \"%s\" is a path, not a name", name);
+    }
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    pin->path = strdup(path);
+    return pin->path != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
+}
+
+static nk_status ask_host(struct pin *pin, const char *label, const nk_host *host, nk_error *err)
+{
+    size_t len = 0;
+
+    if (host == NULL || host->ask_pin == NULL) {
+        return report(err, NK_E_PIN,
+                      "node.pin.prompt: this program cannot ask for a PIN (no ask_pin callback); "
+                      "use file or credential");
+    }
+    callback_enter();
+    nk_status status = host->ask_pin(host->host_data, label, (char *)pin->bytes, READ_ROOM, &len);
+    callback_leave();
+    if (status != NK_OK || len > READ_ROOM) {
+        return report(err, NK_E_PIN, "node.pin.prompt: no PIN was given for token %s", label);
+    }
+    return set_len(pin, len, "the answer", err);
+}
+
+static nk_status read_fd(struct pin *pin, int fd, nk_error *err)
+{
+    char source[32];
+
+    snprintf(source, sizeof(source), "descriptor %d", fd);
+    nk_status status = read_all(pin, fd, source, err);
+    close(fd);
+    return status;
+}
+
+static nk_status read_first(struct pin *pin, const struct hsm_pin_source *source, const char *label,
+                            const nk_host *host, nk_error *err)
+{
+    nk_status status = NK_OK;
+
+    switch (source->kind) {
+    case HSM_PIN_FILE:
+        pin->path = strdup(source->where);
+        return pin->path != NULL ? read_file(pin, err) : report(err, NK_E_NOMEM, "out of memory");
+    case HSM_PIN_CREDENTIAL:
+        status = name_credential(pin, source->where, err);
+        return status == NK_OK ? read_file(pin, err) : status;
+    case HSM_PIN_FD:
+        return read_fd(pin, source->fd, err);
+    case HSM_PIN_PROMPT:
+        return ask_host(pin, label, host, err);
+    case HSM_PIN_ABSENT:
+        break;
+    }
+    return report(err, NK_E_PIN, "node.pin: no source");
+}
+
+nk_status pin_open(const struct hsm_pin_source *source, const char *token_label,
+                   const nk_host *host, struct pin **ret_pin, nk_error *err)
+{
+    AUTO(pin_free) struct pin *pin = calloc(1, sizeof(*pin));
+    if (pin == NULL || (pin->bytes = secret_page_new()) == NULL) {
+        return report_errno(err, NK_E_NOMEM, "no protected page for the PIN");
+    }
+    nk_status status = read_first(pin, source, token_label, host, err);
+    if (status == NK_OK) {
+        *ret_pin = pin;
+        pin = NULL;
+    }
+    return status;
+}
+
+nk_status pin_refresh(struct pin *pin, nk_error *err)
+{
+    return pin->path != NULL ? read_file(pin, err) : NK_OK;
+}
+
+void pin_free(struct pin *pin)
+{
+    if (pin == NULL) {
+        return;
+    }
+    if (pin->bytes != NULL) {
+        secret_page_free(pin->bytes);
+    }
+    free(pin->path);
+    free(pin);
+}
+
+unsigned char *pin_bytes(const struct pin *pin)
+{
+    return pin->bytes;
+}
+
+size_t pin_len(const struct pin *pin)
+{
+    return pin->len;
+}
+
+bool pin_equal(const struct pin *a, const struct pin *b)
+{
+    return a->len == b->len && CRYPTO_memcmp(a->bytes, b->bytes, a->len) == 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * PINs: read from where the configuration says into one page that is locked in memory, left out of
+ * core dumps and empty in children; and the memory of refused ones. */
+#ifndef NODEKEY_PIN_H
+#define NODEKEY_PIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "auto.h"
+#include "hsm.h"
+#include "token_name.h"
+
+#define PIN_MAX_BYTES 255
+
+struct pin; /* one page */
+
+/* Reads the PIN. `file` and `credential` are read anew by each pin_refresh; `fd` and `prompt` are
+ * asked here only. NK_E_PIN names the source and the cure. *ret_pin is owned: pin_free. */
+MUST_USE nk_status pin_open(const struct hsm_pin_source *source, const char *token_label,
+                            const nk_host *host, struct pin **ret_pin, nk_error *err);
+/* Before each login after the first. */
+MUST_USE nk_status pin_refresh(struct pin *pin, nk_error *err);
+/* Wipes. NULL is allowed. */
+void pin_free(struct pin *pin);
+
+unsigned char *pin_bytes(const struct pin *pin);
+size_t pin_len(const struct pin *pin);
+/* In constant time. */
+bool pin_equal(const struct pin *a, const struct pin *b);
+
+/* The latch of this process: a PIN that a token refused is not sent to it again. Keyed hashes in a
+ * page like a PIN's. pin_is_latched also answers true when the latch is full. [any] */
+bool pin_is_latched(const struct pin *pin, const struct token_name *token);
+void pin_latch(const struct pin *pin, const struct token_name *token);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reference.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/asn1t.h>
+#include <openssl/crypto.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "report.h"
+
+#define REFERENCE_VERSION 1
+
+typedef struct reference_st {
+    int32_t version;
+    ASN1_OCTET_STRING *handle;
+    ASN1_OCTET_STRING *public_key;
+} REFERENCE;
+
+DECLARE_ASN1_FUNCTIONS(REFERENCE)
+ASN1_SEQUENCE(REFERENCE) = {
+    ASN1_EMBED(REFERENCE, version, INT32),
+    ASN1_SIMPLE(REFERENCE, handle, ASN1_OCTET_STRING),
+    ASN1_SIMPLE(REFERENCE, public_key, ASN1_OCTET_STRING),
+} ASN1_SEQUENCE_END(REFERENCE)
+IMPLEMENT_ASN1_FUNCTIONS(REFERENCE)
+
+DEFINE_AUTO(REFERENCE *, REFERENCE_free);
+DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
+DEFINE_AUTO(BIO *, BIO_free_all);
+
+static void openssl_free(unsigned char *bytes)
+{
+    OPENSSL_free(bytes);
+}
+typedef unsigned char *bytes_ptr;
+DEFINE_AUTO(bytes_ptr, openssl_free);
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct hsm_key *registry; /* guarded by registry_lock; holds no references */
+
+void reference_add(struct hsm_key *key)
+{
+    pthread_mutex_lock(&registry_lock);
+    key->next = registry;
+    registry = key;
+    pthread_mutex_unlock(&registry_lock);
+}
+
+void reference_remove(struct hsm_key *key)
+{
+    pthread_mutex_lock(&registry_lock);
+    for (struct hsm_key **link = &registry; *link != NULL; link = &(*link)->next) {
+        if (*link == key) {
+            *link = key->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&registry_lock);
+}
+
+struct hsm_key *reference_find(const unsigned char handle[KEY_HANDLE_BYTES])
+{
+    pthread_mutex_lock(&registry_lock);
+    struct hsm_key *key = registry;
+    while (key != NULL && CRYPTO_memcmp(key->handle, handle, KEY_HANDLE_BYTES) != 0) {
+        key = key->next;
+    }
+    if (key != NULL) {
+        key_ref(key);
+    }
+    pthread_mutex_unlock(&registry_lock);
+    return key;
+}
+
+enum reference_answer reference_resolve(const unsigned char *der, size_t len,
+                                        struct hsm_key **ret_key)
+{
+    const unsigned char *at = der;
+    AUTO(REFERENCE_free) REFERENCE *reference = d2i_REFERENCE(NULL, &at, (long)len);
+    if (reference == NULL) {
+        return REFERENCE_FOREIGN;
+    }
+    if (at != der + len || reference->version != REFERENCE_VERSION ||
+        ASN1_STRING_length(reference->handle) != KEY_HANDLE_BYTES) {
+        return REFERENCE_UNKNOWN;
+    }
+    struct hsm_key *key = reference_find(ASN1_STRING_get0_data(reference->handle));
+    if (key == NULL) {
+        return REFERENCE_UNKNOWN;
+    }
+    /* A reference whose public key was exchanged is not ours, though its handle is. */
+    AUTO(openssl_free) bytes_ptr spki = NULL;
+    int spki_len = i2d_PUBKEY(key->public_key, &spki);
+    if (spki_len <= 0 || spki_len != ASN1_STRING_length(reference->public_key) ||
+        memcmp(spki, ASN1_STRING_get0_data(reference->public_key), (size_t)spki_len) != 0) {
+        hsm_key_unref(key);
+        return REFERENCE_UNKNOWN;
+    }
+    *ret_key = key;
+    return REFERENCE_FOUND;
+}
+
+static nk_status fill(REFERENCE *reference, const struct hsm_key *key, nk_error *err)
+{
+    AUTO(openssl_free) bytes_ptr spki = NULL;
+    int spki_len = i2d_PUBKEY(key->public_key, &spki);
+
+    reference->version = REFERENCE_VERSION;
+    if (spki_len <= 0 ||
+        ASN1_OCTET_STRING_set(reference->handle, key->handle, KEY_HANDLE_BYTES) != 1 ||
+        ASN1_OCTET_STRING_set(reference->public_key, spki, spki_len) != 1) {
+        return report_openssl(err, NK_E_INTERNAL, "encode a key reference");
+    }
+    return NK_OK;
+}
+
+nk_status hsm_key_reference(const struct hsm_key *key, char **ret_pem, nk_error *err)
+{
+    AUTO(REFERENCE_free) REFERENCE *reference = REFERENCE_new();
+    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
+    AUTO(openssl_free) bytes_ptr der = NULL;
+    if (reference == NULL || bio == NULL) {
+        return report_openssl(err, NK_E_NOMEM, "encode a key reference");
+    }
+    nk_status status = fill(reference, key, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    int der_len = i2d_REFERENCE(reference, &der);
+    char *text = NULL;
+    if (der_len <= 0 || PEM_write_bio(bio, REFERENCE_PEM_LABEL, "", der, der_len) <= 0) {
+        return report_openssl(err, NK_E_INTERNAL, "encode a key reference");
+    }
+    long text_len = BIO_get_mem_data(bio, &text);
+    char *pem = strndup(text, (size_t)text_len);
+    if (pem == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    *ret_pem = pem;
+    return NK_OK;
+}

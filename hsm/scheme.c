@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheme.h"
+
+#include <string.h>
+
+#include <openssl/ecdsa.h>
+#include <openssl/objects.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+DEFINE_AUTO(X509_SIG *, X509_SIG_free);
+DEFINE_AUTO(ECDSA_SIG *, ECDSA_SIG_free);
+DEFINE_AUTO(EVP_PKEY_CTX *, EVP_PKEY_CTX_free);
+DEFINE_AUTO(EVP_MD_CTX *, EVP_MD_CTX_free);
+
+static const struct pss_row {
+    int digest_nid;
+    size_t digest_len;
+    CK_MECHANISM_TYPE hash;
+    CK_RSA_PKCS_MGF_TYPE mgf;
+} pss_rows[] = {
+    { NID_sha256, 32, CKM_SHA256, CKG_MGF1_SHA256 },
+    { NID_sha384, 48, CKM_SHA384, CKG_MGF1_SHA384 },
+    { NID_sha512, 64, CKM_SHA512, CKG_MGF1_SHA512 },
+};
+
+static bool prepare_pss(const struct scheme *scheme, const unsigned char *input, size_t len,
+                        struct to_sign *out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(pss_rows); i++) {
+        const struct pss_row *row = &pss_rows[i];
+        if (row->digest_nid == scheme->digest_nid && row->digest_len == len) {
+            out->pss = (CK_RSA_PKCS_PSS_PARAMS){ row->hash, row->mgf, scheme->salt_len };
+            out->mechanism = (CK_MECHANISM){ CKM_RSA_PKCS_PSS, &out->pss, sizeof(out->pss) };
+            out->input = input;
+            out->len = len;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* RFC 8017 section 9.2: the token pads, the DigestInfo is ours. */
+static bool prepare_pkcs1(const struct scheme *scheme, const unsigned char *input, size_t len,
+                          struct to_sign *out)
+{
+    out->mechanism = (CK_MECHANISM){ .mechanism = CKM_RSA_PKCS };
+    if (scheme->digest_nid == NID_undef) {
+        out->input = input;
+        out->len = len;
+        return true;
+    }
+    AUTO(X509_SIG_free) X509_SIG *info = X509_SIG_new();
+    X509_ALGOR *algorithm = NULL;
+    ASN1_OCTET_STRING *digest = NULL;
+    if (info == NULL) {
+        return false;
+    }
+    X509_SIG_getm(info, &algorithm, &digest);
+    if (X509_ALGOR_set0(algorithm, OBJ_nid2obj(scheme->digest_nid), V_ASN1_NULL, NULL) != 1 ||
+        ASN1_OCTET_STRING_set(digest, input, (int)len) != 1) {
+        return false;
+    }
+    unsigned char *at = out->block;
+    int needed = i2d_X509_SIG(info, NULL);
+    if (needed <= 0 || (size_t)needed > sizeof(out->block)) {
+        return false;
+    }
+    out->len = (size_t)i2d_X509_SIG(info, &at);
+    out->input = out->block;
+    return true;
+}
+
+bool scheme_prepare(enum key_kind kind, const struct scheme *scheme, const unsigned char *input,
+                    size_t len, struct to_sign *ret_to_sign)
+{
+    if (kind == KEY_RSA) {
+        return scheme->padding == RSA_PKCS1_PSS_PADDING
+                   ? prepare_pss(scheme, input, len, ret_to_sign)
+                   : scheme->padding == RSA_PKCS1_PADDING && len <= 64 &&
+                         prepare_pkcs1(scheme, input, len, ret_to_sign);
+    }
+    ret_to_sign->mechanism = (CK_MECHANISM){ .mechanism = kind == KEY_EC ? CKM_ECDSA : CKM_EDDSA };
+    ret_to_sign->input = input;
+    ret_to_sign->len = len;
+    return true;
+}
+
+static bool ecdsa_to_der(const unsigned char *raw, size_t raw_len, unsigned char *signature,
+                         size_t room, size_t *ret_len)
+{
+    int half = (int)(raw_len / 2);
+    AUTO(ECDSA_SIG_free) ECDSA_SIG *sig = ECDSA_SIG_new();
+    BIGNUM *r = BN_bin2bn(raw, half, NULL);
+    BIGNUM *s = BN_bin2bn(raw + half, half, NULL);
+    if (sig == NULL || raw_len % 2 != 0 || ECDSA_SIG_set0(sig, r, s) != 1) {
+        BN_free(r);
+        BN_free(s);
+        return false;
+    }
+    int needed = i2d_ECDSA_SIG(sig, NULL);
+    if (needed <= 0 || (size_t)needed > room) {
+        return false;
+    }
+    *ret_len = (size_t)i2d_ECDSA_SIG(sig, &signature);
+    return true;
+}
+
+bool scheme_finish(enum key_kind kind, const unsigned char *raw, size_t raw_len,
+                   unsigned char *signature, size_t room, size_t *ret_len)
+{
+    if (kind == KEY_EC) {
+        return ecdsa_to_der(raw, raw_len, signature, room, ret_len);
+    }
+    if (raw_len > room) {
+        return false;
+    }
+    memcpy(signature, raw, raw_len);
+    *ret_len = raw_len;
+    return true;
+}
+
+static bool verifies_message(EVP_PKEY *public_key, const unsigned char *input, size_t len,
+                             const unsigned char *signature, size_t signature_len)
+{
+    AUTO(EVP_MD_CTX_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    return ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, public_key) == 1 &&
+           EVP_DigestVerify(ctx, signature, signature_len, input, len) == 1;
+}
+
+bool scheme_verifies(EVP_PKEY *public_key, const struct scheme *scheme, const unsigned char *input,
+                     size_t len, const unsigned char *signature, size_t signature_len)
+{
+    if (scheme->digest_nid == NID_undef) {
+        return verifies_message(public_key, input, len, signature, signature_len);
+    }
+    AUTO(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(public_key, NULL);
+    if (ctx == NULL || EVP_PKEY_verify_init(ctx) != 1 ||
+        EVP_PKEY_CTX_set_signature_md(ctx, EVP_get_digestbynid(scheme->digest_nid)) != 1) {
+        return false;
+    }
+    if (scheme->padding != 0 && EVP_PKEY_CTX_set_rsa_padding(ctx, scheme->padding) != 1) {
+        return false;
+    }
+    if (scheme->padding == RSA_PKCS1_PSS_PADDING &&
+        EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, (int)scheme->salt_len) != 1) {
+        return false;
+    }
+    return EVP_PKEY_verify(ctx, signature, signature_len, input, len) == 1;
+}
+
+enum key_kind scheme_kind_of(EVP_PKEY *public_key)
+{
+    if (EVP_PKEY_is_a(public_key, "RSA")) {
+        return KEY_RSA;
+    }
+    if (EVP_PKEY_is_a(public_key, "EC")) {
+        return KEY_EC;
+    }
+    return EVP_PKEY_is_a(public_key, "ED25519") ? KEY_ED25519 : (enum key_kind)0;
+}
+
+#define PSS(name, nid, len) \
+    { name, { RSA_PKCS1_PSS_PADDING, nid, len }, CKM_RSA_PKCS_PSS, "CKM_RSA_PKCS_PSS" }
+#define PKCS1(name, nid) { name, { RSA_PKCS1_PADDING, nid, 0 }, CKM_RSA_PKCS, "CKM_RSA_PKCS" }
+#define ECDSA(name, nid) { name, { 0, nid, 0 }, CKM_ECDSA, "CKM_ECDSA" }
+
+const struct scheme_need *scheme_needs(EVP_PKEY *public_key, size_t *ret_len)
+{
+    static const struct scheme_need rsa[] = {
+        PSS("rsa_pss_rsae_sha256", NID_sha256, 32), PSS("rsa_pss_rsae_sha384", NID_sha384, 48),
+        PSS("rsa_pss_rsae_sha512", NID_sha512, 64), PKCS1("rsa_pkcs1_sha256", NID_sha256),
+        PKCS1("rsa_pkcs1_sha384", NID_sha384),      PKCS1("rsa_pkcs1_sha512", NID_sha512),
+    };
+    static const struct scheme_need p256[] = { ECDSA("ecdsa_secp256r1_sha256", NID_sha256) };
+    static const struct scheme_need p384[] = { ECDSA("ecdsa_secp384r1_sha384", NID_sha384) };
+    static const struct scheme_need p521[] = { ECDSA("ecdsa_secp521r1_sha512", NID_sha512) };
+    static const struct scheme_need ed25519[] = {
+        { "ed25519", { 0, NID_undef, 0 }, CKM_EDDSA, "CKM_EDDSA" }
+    };
+
+    *ret_len = 1;
+    switch (scheme_kind_of(public_key)) {
+    case KEY_RSA:
+        *ret_len = ARRAY_LEN(rsa);
+        return rsa;
+    case KEY_EC:
+        return EVP_PKEY_get_bits(public_key) == 256   ? p256
+               : EVP_PKEY_get_bits(public_key) == 384 ? p384
+                                                      : p521;
+    case KEY_ED25519:
+        return ed25519;
+    }
+    *ret_len = 0;
+    return NULL;
+}

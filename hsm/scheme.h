@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Signature schemes: from a digest to what C_Sign is given, and from its answer to what TLS sends.
+ * No PKCS#11 call happens here. */
+#ifndef NODEKEY_SCHEME_H
+#define NODEKEY_SCHEME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <openssl/evp.h>
+#include <p11-kit/pkcs11.h>
+
+#include "auto.h"
+#include "nodekey/plugin.h"
+
+#define SIGNATURE_MAX_BYTES 1024 /* RSA-8192 */
+#define TO_SIGN_MAX_BYTES 128    /* a DigestInfo, or a digest */
+
+enum key_kind { KEY_RSA = 1, KEY_EC, KEY_ED25519 };
+
+struct scheme {
+    int padding;     /* RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING; 0: not RSA */
+    int digest_nid;  /* NID_undef: the input is signed as it is */
+    size_t salt_len; /* PSS */
+};
+
+/* Everything that must stay alive from C_SignInit to C_Sign: tpm2-pkcs11 keeps a pointer to `pss`. */
+struct to_sign {
+    CK_MECHANISM mechanism;
+    CK_RSA_PKCS_PSS_PARAMS pss;
+    unsigned char block[TO_SIGN_MAX_BYTES];
+    const unsigned char *input; /* `block`, or the caller's */
+    size_t len;
+};
+
+/* `input` is the digest (the message for Ed25519) and stays borrowed until C_Sign. False: a
+ * padding, digest or length that no scheme has. */
+MUST_USE bool scheme_prepare(enum key_kind kind, const struct scheme *scheme,
+                             const unsigned char *input, size_t len, struct to_sign *ret_to_sign);
+/* `raw` is C_Sign's answer; ECDSA's r and s become DER (RFC 8446 section 4.2.3). */
+MUST_USE bool scheme_finish(enum key_kind kind, const unsigned char *raw, size_t raw_len,
+                            unsigned char *signature, size_t room, size_t *ret_len);
+/* Does `public_key` verify it? OpenSSL's default provider does the work. */
+MUST_USE bool scheme_verifies(EVP_PKEY *public_key, const struct scheme *scheme,
+                              const unsigned char *input, size_t len,
+                              const unsigned char *signature, size_t signature_len);
+
+/* KEY_RSA, KEY_EC or KEY_ED25519; 0: a kind that we do not sign with. */
+enum key_kind scheme_kind_of(EVP_PKEY *public_key);
+
+/* The schemes that TLS 1.2 and 1.3 may ask of a key, the first being TLS 1.3's preferred. */
+struct scheme_need {
+    const char *name; /* as in RFC 8446 section 4.2.3 */
+    struct scheme scheme;
+    CK_MECHANISM_TYPE mechanism;
+    const char *mechanism_name;
+};
+const struct scheme_need *scheme_needs(EVP_PKEY *public_key, size_t *ret_len);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "token.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "report.h"
+#include "token_private.h"
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct token *registry; /* guarded by registry_lock */
+
+static struct token *make(struct module *module, const struct token_name *name,
+                          const struct token_terms *terms)
+{
+    struct token *token = calloc(1, sizeof(*token));
+
+    if (token == NULL) {
+        return NULL;
+    }
+    token->idle = calloc(terms->max_sessions, sizeof(*token->idle));
+    if (token->idle == NULL) {
+        free(token);
+        return NULL;
+    }
+    token->module = module;
+    token->name = *name;
+    token->max_sessions = terms->max_sessions;
+    token->login_timeout_ms = terms->login_timeout_ms;
+    pthread_mutex_init(&token->lock, NULL);
+    clock_cond_init(&token->session_free);
+    return token;
+}
+
+static void destroy(struct token *token)
+{
+    pin_free(token->pin);
+    pthread_cond_destroy(&token->session_free);
+    pthread_mutex_destroy(&token->lock);
+    free(token->idle);
+    free(token);
+}
+
+static struct token *adopt(struct module *module, const struct token_name *name,
+                           const struct token_terms *terms)
+{
+    pthread_mutex_lock(&registry_lock);
+    struct token *token = registry;
+    while (token != NULL &&
+           (token->module != module || !token_name_equal(&token->name, name))) {
+        token = token->next;
+    }
+    if (token == NULL && (token = make(module, name, terms)) != NULL) {
+        token->next = registry;
+        registry = token;
+    }
+    if (token != NULL) {
+        token->users++;
+    }
+    pthread_mutex_unlock(&registry_lock);
+    return token;
+}
+
+struct token *token_share(struct token *token)
+{
+    pthread_mutex_lock(&registry_lock);
+    token->users++;
+    pthread_mutex_unlock(&registry_lock);
+    return token;
+}
+
+/* True when the caller was the last user and must destroy it. */
+static bool forget(struct token *token)
+{
+    pthread_mutex_lock(&registry_lock);
+    bool last = --token->users == 0;
+    struct token **link = &registry;
+    while (last && *link != token) {
+        link = &(*link)->next;
+    }
+    if (last) {
+        *link = token->next;
+    }
+    pthread_mutex_unlock(&registry_lock);
+    return last;
+}
+
+/* Takes over `pin` when nobody has logged in. Under lock. */
+static nk_status settle_pin(struct token *token, struct pin **pin, nk_error *err)
+{
+    if (token->pin == NULL) {
+        token->pin = *pin;
+        *pin = NULL;
+        return NK_OK;
+    }
+    /* The login is the process's, so a wrong PIN would not be noticed: it is no key to this token. */
+    if (!pin_equal(token->pin, *pin)) {
+        return report(err, NK_E_PIN,
+                      "node.pin: not the PIN that this process has logged in to token \"%s\" with",
+                      token->name.label);
+    }
+    return NK_OK;
+}
+
+static nk_status attach_first(struct token *token, struct pin **pin, nk_error *err)
+{
+    CK_RV rv = module_enter(token->module);
+    if (rv != CKR_OK) {
+        return report_ckr(err, NK_E_TOKEN, rv, "enter %s", token->module->path);
+    }
+    pthread_mutex_lock(&token->lock);
+    nk_status status = settle_pin(token, pin, err);
+    if (status == NK_OK) {
+        bool first = token->generation == 0;
+        rv = token_attach(token, err);
+        if (rv != CKR_OK) {
+            status = err != NULL && err->status != NK_OK ? err->status : NK_E_TOKEN;
+        }
+        if (rv != CKR_OK && first) { /* a PIN that never worked is not the one in use */
+            pin_free(token->pin);
+            token->pin = NULL;
+        }
+    }
+    pthread_mutex_unlock(&token->lock);
+    module_leave(token->module);
+    return status;
+}
+
+nk_status token_join(struct module *module, const struct token_name *name,
+                     const struct token_terms *terms, struct token **ret_token, nk_error *err)
+{
+    struct pin *pin = NULL;
+    nk_status status = pin_open(terms->pin, name->label, terms->host, &pin, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    struct token *token = adopt(module, name, terms);
+    if (token == NULL) {
+        pin_free(pin);
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    status = attach_first(token, &pin, err);
+    pin_free(pin);
+    if (status == NK_OK) {
+        *ret_token = token;
+    } else if (forget(token)) {
+        destroy(token);
+    }
+    return status;
+}
+
+static void detach(struct token *token)
+{
+    if (module_enter(token->module) != CKR_OK) {
+        return;
+    }
+    pthread_mutex_lock(&token->lock);
+    if (token->epoch == atomic_load(&token->module->epoch)) {
+        while (token->idle_len > 0) {
+            token_close_session(token, token->idle[--token->idle_len]);
+        }
+        token->module->call->C_Logout(token->anchor);
+        token_close_session(token, token->anchor);
+    }
+    token->epoch = 0;
+    pthread_mutex_unlock(&token->lock);
+    module_leave(token->module);
+}
+
+void token_leave(struct token *token, bool stuck)
+{
+    if (stuck) {
+        return; /* the thread inside still uses it: it stays counted for ever */
+    }
+    if (forget(token)) {
+        detach(token);
+        destroy(token);
+    }
+}
+
+/* A session that is idle, or a new one; waits for one to come back. Under lock. */
+static CK_RV lend(struct token *token, CK_SESSION_HANDLE *ret_session)
+{
+    struct timespec deadline = clock_deadline(token->login_timeout_ms);
+
+    for (;;) {
+        if (token->idle_len > 0) {
+            *ret_session = token->idle[--token->idle_len];
+            return CKR_OK;
+        }
+        if (token->open < token->limit) {
+            CK_RV rv = token_open_session(token, ret_session);
+            if (rv == CKR_OK) {
+                token->open++;
+                return CKR_OK;
+            }
+            if (rv != CKR_SESSION_COUNT || token->open == 0) {
+                return rv;
+            }
+            token->limit = token->open; /* others use the token's sessions, too */
+        }
+        if (pthread_cond_timedwait(&token->session_free, &token->lock, &deadline) != 0) {
+            return CKR_SESSION_COUNT;
+        }
+    }
+}
+
+CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err)
+{
+    CK_RV rv = module_enter(token->module);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    pthread_mutex_lock(&token->lock);
+    rv = token_attach(token, err);
+    if (rv == CKR_OK) {
+        rv = lend(token, &ret_lease->session);
+    }
+    ret_lease->generation = token->generation;
+    ret_lease->epoch = token->epoch;
+    pthread_mutex_unlock(&token->lock);
+    if (rv != CKR_OK) {
+        module_leave(token->module);
+    }
+    return rv;
+}
+
+void token_give(struct token *token, const struct lease *lease, bool healthy)
+{
+    pthread_mutex_lock(&token->lock);
+    if (healthy) {
+        token->idle[token->idle_len++] = lease->session;
+    } else {
+        token_close_session(token, lease->session);
+        token->open--;
+    }
+    pthread_cond_signal(&token->session_free);
+    pthread_mutex_unlock(&token->lock);
+    module_leave(token->module);
+}
+
+static CK_RV login_once(struct token *token, unsigned generation, nk_error *err)
+{
+    CK_RV rv = module_enter(token->module);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    pthread_mutex_lock(&token->lock);
+    if (token->generation == generation) { /* else another thread has logged in for us */
+        rv = token_login_again(token, err);
+    }
+    pthread_mutex_unlock(&token->lock);
+    module_leave(token->module);
+    return rv;
+}
+
+CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, unsigned epoch,
+                    nk_error *err)
+{
+    switch (rung) {
+    case RUNG_LOGIN:
+        return login_once(token, generation, err);
+    case RUNG_REINIT:
+        return module_reinit(token->module, epoch, token->login_timeout_ms);
+    case RUNG_NONE:
+    case RUNG_SESSION:
+    case RUNG_FIND:
+        break;
+    }
+    return CKR_OK;
+}
+
+unsigned token_epoch(const struct token *token)
+{
+    return atomic_load(&token->module->epoch);
+}
+
+struct module *token_module(const struct token *token)
+{
+    return token->module;
+}
+
+const struct token_name *token_known_as(const struct token *token)
+{
+    return &token->name;
+}
+
+CK_FLAGS token_slot_flags(const struct token *token)
+{
+    return token->slot_flags;
+}
+
+bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism)
+{
+    CK_MECHANISM_INFO info;
+
+    return token->module->call->C_GetMechanismInfo(token->slot, mechanism, &info) == CKR_OK &&
+           (info.flags & CKF_SIGN) != 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One token of one module, shared by all who use it in this process, since PKCS#11 knows one login
+ * per process: an anchor session that holds the login and is never lent, and a pool of sessions to
+ * sign in, each lent to one thread at a time. */
+#ifndef NODEKEY_TOKEN_H
+#define NODEKEY_TOKEN_H
+
+#include "ckr.h"
+#include "hsm.h"
+#include "module.h"
+#include "token_name.h"
+
+struct token; /* counted by token_join and token_leave */
+
+/* What the first to join decides for all. */
+struct token_terms {
+    const struct hsm_pin_source *pin;
+    unsigned max_sessions;
+    unsigned login_timeout_ms;
+    const nk_host *host; /* asked for the PIN; not kept */
+};
+
+/* Logs in unless somebody has; then the PIN must equal the one that is in use. NK_E_PIN: absent,
+ * wrong, refused before, locked, on its last try. NK_E_TOKEN: away. *ret_token is owned:
+ * token_leave. */
+MUST_USE nk_status token_join(struct module *module, const struct token_name *name,
+                              const struct token_terms *terms, struct token **ret_token,
+                              nk_error *err);
+/* One more user of a token that has been joined; no PIN is asked for. */
+struct token *token_share(struct token *token);
+/* The last one closes all sessions, logs out (a TPM leaks a slot otherwise) and wipes the PIN. With
+ * `stuck` a thread hangs inside: nothing is called and nothing freed. Not inside a stay. */
+void token_leave(struct token *token, bool stuck);
+
+/* A session, for one thread, inside a stay of the module. */
+struct lease {
+    CK_SESSION_HANDLE session;
+    unsigned generation; /* of the login: object handles of another generation are void */
+    unsigned epoch;
+};
+
+/* Enters a stay, attaches to the token anew if the module was re-initialised, and lends a session;
+ * waits at most login_timeout_ms for one. Each CKR_OK needs one token_give. `err` gets a sentence
+ * where one is known, may be NULL. */
+MUST_USE CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err);
+/* With `healthy` false the session is closed instead of lent again. */
+void token_give(struct token *token, const struct lease *lease, bool healthy);
+
+/* Climbs one rung after a failure that was seen under `generation` and `epoch`; nothing happens if
+ * another thread has climbed since. Not inside a stay. */
+CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, unsigned epoch,
+                    nk_error *err);
+/* For token_recover when token_take failed and gave no lease. */
+unsigned token_epoch(const struct token *token);
+
+struct module *token_module(const struct token *token);
+const struct token_name *token_known_as(const struct token *token);
+CK_FLAGS token_slot_flags(const struct token *token); /* as at the last attach */
+/* Inside a lease. */
+bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Reaching a token: its slot, the anchor session, the login. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "module_name.h"
+#include "report.h"
+#include "token_private.h"
+
+DEFINE_AUTO(CK_SLOT_ID *, free);
+
+CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session)
+{
+    struct module *module = token->module;
+
+    pthread_mutex_lock(&module->session_lock);
+    CK_RV rv = module->call->C_OpenSession(token->slot, CKF_SERIAL_SESSION, NULL, NULL, ret_session);
+    pthread_mutex_unlock(&module->session_lock);
+    return rv;
+}
+
+void token_close_session(struct token *token, CK_SESSION_HANDLE session)
+{
+    struct module *module = token->module;
+
+    pthread_mutex_lock(&module->session_lock);
+    module->call->C_CloseSession(session);
+    pthread_mutex_unlock(&module->session_lock);
+}
+
+static CK_RV list_slots(const struct module *module, CK_SLOT_ID **ret_slots, CK_ULONG *ret_len)
+{
+    CK_ULONG len = 0;
+    CK_RV rv = module->call->C_GetSlotList(CK_TRUE, NULL, &len);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    AUTO(free) CK_SLOT_ID *slots = calloc(len + 1, sizeof(*slots));
+    if (slots == NULL) {
+        return CKR_HOST_MEMORY;
+    }
+    rv = module->call->C_GetSlotList(CK_TRUE, slots, &len);
+    if (rv == CKR_OK) {
+        *ret_slots = slots;
+        *ret_len = len;
+        slots = NULL;
+    }
+    return rv;
+}
+
+static CK_RV find_slot(struct token *token, nk_error *err)
+{
+    CK_FUNCTION_LIST *call = token->module->call;
+    CK_ULONG len = 0;
+    AUTO(free) CK_SLOT_ID *slots = NULL;
+    CK_RV rv = list_slots(token->module, &slots, &len);
+    if (rv != CKR_OK) {
+        report_ckr(err, NK_E_TOKEN, rv, "list the slots of %s", token->module->path);
+        return rv;
+    }
+    for (CK_ULONG i = 0; i < len; i++) {
+        CK_TOKEN_INFO info;
+        CK_SLOT_INFO slot;
+        struct token_name name;
+        /* A slot that does not answer must not hide the token behind it. */
+        if (call->C_GetTokenInfo(slots[i], &info) != CKR_OK) {
+            continue;
+        }
+        token_name_of(&info, &name);
+        if (token_name_equal(&name, &token->name)) {
+            token->slot = slots[i];
+            token->slot_flags = call->C_GetSlotInfo(slots[i], &slot) == CKR_OK ? slot.flags : 0;
+            return CKR_OK;
+        }
+    }
+    char told[512];
+    module_surroundings(told, sizeof(told));
+    report_ckr(err, NK_E_TOKEN, CKR_TOKEN_NOT_PRESENT,
+               "token \"%s\" (serial %s) is away from %s; put it back (%s)", token->name.label,
+               token->name.serial, token->module->path, told);
+    return CKR_TOKEN_NOT_PRESENT;
+}
+
+/* Before the PIN is sent: a flag that says that sending may cost the token. */
+static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *err)
+{
+    static const struct {
+        CK_FLAGS flag;
+        CK_RV rv;
+        const char *text;
+    } bad[] = {
+        { CKF_USER_PIN_LOCKED, CKR_PIN_LOCKED,
+          "its user PIN is locked; unlock it with the SO PIN (C_InitPIN), the PIN was not sent" },
+        { CKF_USER_PIN_FINAL_TRY, CKR_PIN_INCORRECT,
+          "one wrong PIN more locks it, so the PIN was not sent; log in once by hand with the right "
+          "PIN (pkcs11-tool --login), which clears this, then start again" },
+        { CKF_USER_PIN_TO_BE_CHANGED, CKR_PIN_EXPIRED,
+          "its user PIN must be changed first (pkcs11-tool --change-pin)" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        if ((flags & bad[i].flag) != 0) {
+            report_ckr(err, NK_E_PIN, bad[i].rv, "token \"%s\": %s", token->name.label, bad[i].text);
+            return bad[i].rv;
+        }
+    }
+    if ((flags & CKF_USER_PIN_INITIALIZED) == 0) {
+        report_ckr(err, NK_E_PIN, CKR_USER_PIN_NOT_INITIALIZED,
+                   "token \"%s\" has no user PIN yet; set one (pkcs11-tool --init-pin)",
+                   token->name.label);
+        return CKR_USER_PIN_NOT_INITIALIZED;
+    }
+    return CKR_OK;
+}
+
+static CK_RV explain_refusal(struct token *token, CK_RV rv, nk_error *err)
+{
+    switch (rv) {
+    case CKR_PIN_INCORRECT:
+    case CKR_PIN_INVALID:
+    case CKR_PIN_LEN_RANGE:
+        pin_latch(token->pin, &token->name);
+        report_ckr(err, NK_E_PIN, rv,
+                   "token \"%s\" refuses the PIN of node.pin; correct it, it will not be sent again",
+                   token->name.label);
+        break;
+    case CKR_PIN_LOCKED:
+        pin_latch(token->pin, &token->name);
+        report_ckr(err, NK_E_PIN, rv,
+                   "token \"%s\": its user PIN is locked; unlock it with the SO PIN, or clear the "
+                   "TPM's lockout (tpm2_dictionarylockout --clear-lockout)",
+                   token->name.label);
+        break;
+    default:
+        report_ckr(err, NK_E_TOKEN, rv, "log in to token \"%s\"", token->name.label);
+        break;
+    }
+    return rv;
+}
+
+static CK_RV send_pin(struct token *token, nk_error *err)
+{
+    if (pin_is_latched(token->pin, &token->name)) {
+        report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
+                   "token \"%s\" has refused this PIN before; it is not sent again: correct node.pin",
+                   token->name.label);
+        return CKR_PIN_INCORRECT;
+    }
+    CK_RV rv = token->module->call->C_Login(token->anchor, CKU_USER, pin_bytes(token->pin),
+                                            pin_len(token->pin));
+    /* The login is the process's: somebody else in it may have been first. */
+    return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK
+                                                            : explain_refusal(token, rv, err);
+}
+
+static CK_RV login(struct token *token, nk_error *err)
+{
+    CK_TOKEN_INFO info;
+    CK_SESSION_INFO session;
+
+    CK_RV rv = token->module->call->C_GetTokenInfo(token->slot, &info);
+    if (rv != CKR_OK) {
+        report_ckr(err, NK_E_TOKEN, rv, "ask token \"%s\" for its state", token->name.label);
+        return rv;
+    }
+    if ((info.flags & CKF_LOGIN_REQUIRED) == 0) {
+        return CKR_OK;
+    }
+    rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
+    if (rv == CKR_OK &&
+        (session.state == CKS_RO_USER_FUNCTIONS || session.state == CKS_RW_USER_FUNCTIONS)) {
+        return CKR_OK;
+    }
+    rv = check_flags(token, info.flags, err);
+    return rv == CKR_OK ? send_pin(token, err) : rv;
+}
+
+CK_RV token_attach(struct token *token, nk_error *err)
+{
+    unsigned epoch = atomic_load(&token->module->epoch);
+
+    if (token->epoch == epoch) {
+        return CKR_OK;
+    }
+    token->idle_len = 0; /* void with their epoch: the handles may already be somebody else's */
+    token->open = 0;
+    token->limit = token->max_sessions;
+    CK_RV rv = find_slot(token, err);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    /* The PIN that worked may have been changed on purpose; a source that fails keeps the old. */
+    if (token->generation != 0 && pin_refresh(token->pin, err) != NK_OK) {
+        return CKR_PIN_INVALID;
+    }
+    rv = token_open_session(token, &token->anchor);
+    if (rv != CKR_OK) {
+        report_ckr(err, NK_E_TOKEN, rv, "open a session with token \"%s\"", token->name.label);
+        return rv;
+    }
+    rv = login(token, err);
+    if (rv != CKR_OK) {
+        token_close_session(token, token->anchor);
+        return rv;
+    }
+    token->epoch = epoch;
+    token->generation++;
+    return CKR_OK;
+}
+
+CK_RV token_login_again(struct token *token, nk_error *err)
+{
+    if (pin_refresh(token->pin, err) != NK_OK) {
+        return CKR_PIN_INVALID;
+    }
+    CK_RV rv = login(token, err);
+    if (rv == CKR_OK) {
+        token->generation++;
+    }
+    return rv;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "uri.h"
+
+#include <string.h>
+
+#include "report.h"
+
+/* A field that the URI does not give begins with NUL. */
+static bool field_fits(const CK_UTF8CHAR *wanted, size_t len, const char *name)
+{
+    char text[65];
+
+    if (wanted[0] == '\0') {
+        return true;
+    }
+    token_field_copy(text, wanted, len);
+    return strcmp(text, name) == 0;
+}
+
+static nk_status check_shape(P11KitUri *uri, const char *text, nk_error *err)
+{
+    CK_ATTRIBUTE *object_class = p11_kit_uri_get_attribute(uri, CKA_CLASS);
+
+    if (p11_kit_uri_any_unrecognized(uri) != 0) {
+        return report(err, NK_E_CONFIG,
+                      "node.key: %s has an attribute that RFC 7512 does not know; token, serial, "
+                      "model, manufacturer, object, id and type are meant",
+                      text);
+    }
+    if (p11_kit_uri_get_module_path(uri) != NULL || p11_kit_uri_get_module_name(uri) != NULL ||
+        p11_kit_uri_get_slot_id(uri) != (CK_SLOT_ID)-1) {
+        return report(err, NK_E_CONFIG,
+                      "node.key: %s names a module or slot; the module belongs into node.module, "
+                      "and slots change: name the token",
+                      text);
+    }
+    if (object_class != NULL &&
+        *(const CK_OBJECT_CLASS *)object_class->pValue != CKO_PRIVATE_KEY) {
+        return report(err, NK_E_CONFIG,
+                      "node.key: %s asks for another type than a private key; leave type away or "
+                      "write type=private",
+                      text);
+    }
+    if (p11_kit_uri_get_attribute(uri, CKA_LABEL) == NULL &&
+        p11_kit_uri_get_attribute(uri, CKA_ID) == NULL) {
+        return report(err, NK_E_CONFIG,
+                      "node.key: %s names no key; add object=LABEL or id=%%01", text);
+    }
+    return NK_OK;
+}
+
+nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *err)
+{
+    /* Looked for in the text, too: a URI that does not parse must not be echoed with its PIN. */
+    if (strcasestr(text, "pin-") != NULL || strcasestr(text, "pin%2d") != NULL ||
+        strcasestr(text, "pinfile") != NULL) {
+        return report(err, NK_E_CONFIG,
+                      "node.key: the URI holds a PIN or its source; configurations are copied and "
+                      "logged: remove it, change the PIN, and use node.pin");
+    }
+    AUTO(p11_kit_uri_free) P11KitUri *uri = p11_kit_uri_new();
+    if (uri == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    int rc = p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, uri);
+    if (rc != P11_KIT_URI_OK) {
+        return report(err, NK_E_CONFIG,
+                      "node.key: %s is not a PKCS#11 URI (%s); for example "
+                      "pkcs11:token=node-a;object=identity",
+                      text, p11_kit_uri_message(rc));
+    }
+    nk_status status = check_shape(uri, text, err);
+    if (status == NK_OK) {
+        *ret_uri = uri;
+        uri = NULL;
+    }
+    return status;
+}
+
+bool uri_names_token(P11KitUri *uri, const struct token_name *name)
+{
+    const CK_TOKEN_INFO *wanted = p11_kit_uri_get_token_info(uri);
+
+    return field_fits(wanted->label, sizeof(wanted->label), name->label) &&
+           field_fits(wanted->serialNumber, sizeof(wanted->serialNumber), name->serial) &&
+           field_fits(wanted->model, sizeof(wanted->model), name->model) &&
+           field_fits(wanted->manufacturerID, sizeof(wanted->manufacturerID), name->manufacturer);
+}
+
+CK_ULONG uri_template(P11KitUri *uri, CK_OBJECT_CLASS *key_class,
+                      CK_ATTRIBUTE out[URI_TEMPLATE_MAX])
+{
+    const CK_ATTRIBUTE *label = p11_kit_uri_get_attribute(uri, CKA_LABEL);
+    const CK_ATTRIBUTE *id = p11_kit_uri_get_attribute(uri, CKA_ID);
+    CK_ULONG n = 0;
+
+    *key_class = CKO_PRIVATE_KEY;
+    out[n++] = (CK_ATTRIBUTE){ CKA_CLASS, key_class, sizeof(*key_class) };
+    if (label != NULL) {
+        out[n++] = *label;
+    }
+    if (id != NULL) {
+        out[n++] = *id;
+    }
+    return n;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * RFC 7512 through libp11-kit: which token, which private key. */
+#ifndef NODEKEY_URI_H
+#define NODEKEY_URI_H
+
+#include <stdbool.h>
+
+#include <p11-kit/pkcs11.h>
+#include <p11-kit/uri.h>
+
+#include "auto.h"
+#include "nodekey/plugin.h"
+#include "token_name.h"
+
+DEFINE_AUTO(P11KitUri *, p11_kit_uri_free);
+
+#define URI_TEMPLATE_MAX 3 /* class, label, id */
+
+/* Refuses with NK_E_CONFIG: not a pkcs11: URI, attributes unknown to RFC 7512, another object type
+ * than private, a module or slot (node.module says that), neither object nor id; and a PIN in any
+ * form, without echoing it. *ret_uri is owned: p11_kit_uri_free. */
+MUST_USE nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *err);
+bool uri_names_token(P11KitUri *uri, const struct token_name *name);
+/* The search template for the private key; points into `uri` and `class`. Returns its length. */
+CK_ULONG uri_template(P11KitUri *uri, CK_OBJECT_CLASS *key_class,
+                      CK_ATTRIBUTE out[URI_TEMPLATE_MAX]);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * nodekey's credentials in a C++ program: what the plugin made, as the shared pointers that grpc++
+ * takes. Header-only, C++17, on public headers of grpc++ 1.51; needs grpc++ and its gRPC core.
+ *
+ *     grpc_server_credentials *made = nullptr;
+ *     if (plugin->server_credentials(instance, &made, &err) == NK_OK) {
+ *         builder.AddListeningPort("127.0.0.1:7001", nodekey::server_credentials(made));
+ *     }
+ *
+ * Both functions take over what they are given, and release it with the last shared pointer; they
+ * answer an empty pointer to nullptr. One object serves any number of ports or channels, from any
+ * thread. grpc_init comes before the plugin makes credentials: any object of grpc++ that the
+ * program holds does it, or call it yourself.
+ *
+ * What differs from grpc++'s own credentials:
+ *   - SetAuthMetadataProcessor would put itself in the place of nodekey's check of every call. It
+ *     is refused: it is logged, and such credentials open no port.
+ *   - CompositeChannelCredentials answers an empty pointer. Set call credentials per call instead:
+ *     grpc::ClientContext::set_credentials.
+ *   - CreateChannel with a session cache in its arguments would show an old identity after a
+ *     rotation: give it none.
+ */
+#ifndef NODEKEY_GRPCPP_H
+#define NODEKEY_GRPCPP_H
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpc/support/log.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+#include <grpcpp/support/client_interceptor.h>
+
+namespace nodekey
+{
+namespace detail
+{
+
+struct Release {
+    void operator()(grpc_server_credentials *made) const
+    {
+        grpc_server_credentials_release(made);
+    }
+    void operator()(grpc_channel_credentials *made) const
+    {
+        grpc_channel_credentials_release(made);
+    }
+};
+
+class ServerCredentials final : public grpc::ServerCredentials
+{
+  public:
+    explicit ServerCredentials(grpc_server_credentials *made) : made_(made)
+    {
+    }
+
+    void SetAuthMetadataProcessor(
+        const std::shared_ptr<grpc::AuthMetadataProcessor> & /*processor*/) override
+    {
+        gpr_log(GPR_ERROR, "nodekey: an auth metadata processor would replace nodekey's own check "
+                           "of every call; these credentials open no port");
+        replaced_ = true;
+    }
+
+  private:
+    int AddPortToServer(const std::string &addr, grpc_server *server) override
+    {
+        return replaced_ ? 0 : grpc_server_add_http2_port(server, addr.c_str(), made_.get());
+    }
+
+    std::unique_ptr<grpc_server_credentials, Release> made_;
+    bool replaced_ = false;
+};
+
+class ChannelCredentials final : public grpc::ChannelCredentials
+{
+  public:
+    explicit ChannelCredentials(grpc_channel_credentials *made) : made_(made)
+    {
+    }
+
+  private:
+    using Interceptors =
+        std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>;
+
+    grpc::SecureChannelCredentials *AsSecureCredentials() override
+    {
+        return nullptr; /* a class of grpc++'s inside; only composing asks for it */
+    }
+    std::shared_ptr<grpc::Channel> CreateChannelImpl(const std::string &target,
+                                                     const grpc::ChannelArguments &args) override
+    {
+        return CreateChannelWithInterceptors(target, args, Interceptors());
+    }
+    std::shared_ptr<grpc::Channel> CreateChannelWithInterceptors(const std::string &target,
+                                                                 const grpc::ChannelArguments &args,
+                                                                 Interceptors creators) override
+    {
+        grpc_channel_args core_args;
+        args.SetChannelArgs(&core_args);
+        grpc_channel *channel = grpc_channel_create(target.c_str(), made_.get(), &core_args);
+        return grpc::CreateChannelInternal("", channel, std::move(creators));
+    }
+
+    std::unique_ptr<grpc_channel_credentials, Release> made_;
+};
+
+} // namespace detail
+
+/* Takes over `made`. [any] */
+inline std::shared_ptr<grpc::ServerCredentials> server_credentials(grpc_server_credentials *made)
+{
+    if (made == nullptr) {
+        return nullptr;
+    }
+    return std::make_shared<detail::ServerCredentials>(made);
+}
+
+/* Takes over `made`. [any] */
+inline std::shared_ptr<grpc::ChannelCredentials> channel_credentials(grpc_channel_credentials *made)
+{
+    if (made == nullptr) {
+        return nullptr;
+    }
+    return std::make_shared<detail::ChannelCredentials>(made);
+}
+
+} // namespace nodekey
+#endif

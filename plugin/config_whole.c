@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config_whole.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "config_members.h"
+
+static nk_status require_identities(const json_t *root, const struct place *document, nk_error *err)
+{
+    static const char *const names[] = { "module", "key", "certificate", "pin" };
+    struct place node = place_member(document, "node");
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        bool server = members_pick(root, "server", names[i]) != NULL;
+        bool client = members_pick(root, "client", names[i]) != NULL;
+        struct place place = place_member(&node, names[i]);
+        if (!server && !client) {
+            return place_report(err, NK_E_CONFIG, &place,
+                                "missing for both roles, server and client");
+        }
+        if (!server || !client) {
+            const char *role = server ? "client" : "server";
+            return place_report(err, NK_E_CONFIG, &place,
+                                "missing for the %s role; give it here or in \"%s\"", role, role);
+        }
+    }
+    return NK_OK;
+}
+
+static nk_status require_roots(const json_t *root, const struct place *document, nk_error *err)
+{
+    struct place federation = place_member(document, "federation");
+    struct place place = place_member(&federation, "roots");
+
+    if (json_array_size(json_object_get(json_object_get(root, "federation"), "roots")) > 0) {
+        return NK_OK;
+    }
+    return place_report(err, NK_E_CONFIG, &place,
+                        "is empty: no peer could be verified; name the PEM file of at least one "
+                        "root CA");
+}
+
+static bool names_servers(const json_t *rule)
+{
+    const char *direction = members_text(rule, "direction");
+    if (direction != NULL && strcmp(direction, "outbound") != 0) {
+        return false;
+    }
+    return json_object_get(rule, "uri") != NULL || json_object_get(rule, "spki_sha256") != NULL;
+}
+
+/* Without the dialled name only a rule says which server it is; one that takes any holder of a
+ * certificate would let every member pose as every other. */
+static nk_status require_naming_rule(const json_t *root, const struct place *document,
+                                     nk_error *err)
+{
+    const json_t *admit = json_object_get(root, "admit");
+    struct place federation = place_member(document, "federation");
+    struct place place = place_member(&federation, "server_name");
+    const char *mode = members_text(json_object_get(root, "federation"), "server_name");
+
+    if (mode == NULL || strcmp(mode, "rule") != 0) {
+        return NK_OK;
+    }
+    if (json_is_string(admit)) {
+        return place_report(err, NK_E_CONFIG, &place,
+                            "\"rule\" needs rules, but \"admit\" is \"" ALL_CERTIFIED "\": any "
+                            "member could pose as any server; write rules, or use \"target\"");
+    }
+    for (size_t i = 0; i < json_array_size(admit); i++) {
+        if (names_servers(json_array_get(admit, i))) {
+            return NK_OK;
+        }
+    }
+    return place_report(err, NK_E_CONFIG, &place,
+                        "\"rule\" needs at least one outbound rule in \"admit\" with uri or "
+                        "spki_sha256; without one no server is ever accepted");
+}
+
+nk_status whole_check(const json_t *root, const struct place *document, nk_error *err)
+{
+    nk_status status = require_identities(root, document, err);
+    if (status == NK_OK) {
+        status = require_roots(root, document, err);
+    }
+    if (status == NK_OK) {
+        status = require_naming_rule(root, document, err);
+    }
+    return status;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What no single member of the configuration can show: whether they make sense together. */
+#ifndef NODEKEY_CONFIG_WHOLE_H
+#define NODEKEY_CONFIG_WHOLE_H
+
+#include <jansson.h>
+
+#include "auto.h"
+#include "json_lines.h"
+
+/* For a document that passed members_check. */
+MUST_USE nk_status whole_check(const json_t *root, const struct place *document, nk_error *err);
+
+#endif

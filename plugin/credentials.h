@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gRPC credentials out of a core. The only file that calls gRPC's experimental TLS functions. */
+#ifndef NODEKEY_CREDENTIALS_H
+#define NODEKEY_CREDENTIALS_H
+
+#include <grpc/grpc_security.h>
+
+#include "core.h"
+
+/* NK_E_USAGE: grpc_init was not called, or the host's gRPC core is not ours. The result is owned by
+ * the caller and holds a reference to the core. */
+MUST_USE nk_status credentials_server(struct core *core, grpc_server_credentials **ret,
+                                      nk_error *err);
+MUST_USE nk_status credentials_channel(struct core *core, grpc_channel_credentials **ret,
+                                       nk_error *err);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The one export: the table, and what every call does first. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "callback.h"
+#include "core.h"
+#include "credentials.h"
+#include "nodekey/plugin.h"
+#include "peer_identity.h"
+#include "reasons.h"
+#include "report.h"
+
+#define EXPORT __attribute__((__visibility__("default")))
+
+struct nk_instance {
+    struct core *core;
+};
+
+DEFINE_AUTO(char *, free);
+DEFINE_AUTO(struct config *, config_free);
+DEFINE_AUTO(struct peer *, peer_free);
+
+/* Copies what the host's struct has; members that it does not reach stay NULL. */
+static nk_status copy_host(const nk_host *host, nk_host *ret_host, nk_error *err)
+{
+    if (host == NULL || !NK_HAS(nk_host, host, grpc_version)) {
+        return report(err, NK_E_USAGE, "nk_host is absent, or its struct_size is not set");
+    }
+    nk_host copy = { .struct_size = 0 };
+    memcpy(&copy, host, host->struct_size < sizeof(copy) ? host->struct_size : sizeof(copy));
+    copy.struct_size = sizeof(copy);
+    if (copy.authorize_rpc != NULL || copy.event != NULL) {
+        return report(err, NK_E_UNSUPPORTED,
+                      "nk_host.authorize_rpc and nk_host.event are not called by this version; "
+                      "leave them NULL");
+    }
+    *ret_host = copy;
+    return NK_OK;
+}
+
+/* A reader of an nk_error that the host forgot to initialise would see noise. */
+static nk_status check_error(const nk_error *err)
+{
+    return err == NULL || NK_HAS(nk_error, err, text) ? NK_OK : NK_E_USAGE;
+}
+
+static nk_status open_config(struct config *config, const nk_host *host, nk_instance **ret,
+                             nk_error *err)
+{
+    nk_instance *instance = calloc(1, sizeof(*instance));
+
+    if (instance == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = core_open(config, host, &instance->core, err);
+    if (status != NK_OK) {
+        free(instance);
+        return status;
+    }
+    *ret = instance;
+    return NK_OK;
+}
+
+static nk_status plugin_open_file(const nk_host *host, const char *path, nk_instance **ret,
+                                  nk_error *err)
+{
+    AUTO(config_free) struct config *config = NULL;
+    nk_host own_host;
+    nk_error ignored = { .struct_size = sizeof(ignored) };
+
+    if (path == NULL || ret == NULL || check_error(err) != NK_OK) {
+        return report(err, NK_E_USAGE, "open_file: path or ret is NULL");
+    }
+    err = err != NULL ? err : &ignored;
+    nk_status status = copy_host(host, &own_host, err);
+    if (status == NK_OK) {
+        status = config_read(path, &config, err);
+    }
+    return status == NK_OK ? open_config(config, &own_host, ret, err) : status;
+}
+
+static nk_status plugin_open_text(const nk_host *host, const char *text, const char *base_dir,
+                                  nk_instance **ret, nk_error *err)
+{
+    AUTO(config_free) struct config *config = NULL;
+    nk_host own_host;
+    nk_error ignored = { .struct_size = sizeof(ignored) };
+
+    if (text == NULL || base_dir == NULL || ret == NULL || check_error(err) != NK_OK) {
+        return report(err, NK_E_USAGE, "open_text: text, base_dir or ret is NULL");
+    }
+    err = err != NULL ? err : &ignored;
+    nk_status status = copy_host(host, &own_host, err);
+    if (status == NK_OK) {
+        status = config_parse(text, base_dir, &config, err);
+    }
+    return status == NK_OK ? open_config(config, &own_host, ret, err) : status;
+}
+
+static nk_status plugin_close(nk_instance *instance, nk_error *err)
+{
+    if (callback_active()) {
+        return report(err, NK_E_USAGE,
+                      "close was called from one of our callbacks, which it would wait for; call it "
+                      "from another thread");
+    }
+    if (instance != NULL) {
+        core_close(instance->core);
+        core_unref(instance->core);
+        free(instance);
+    }
+    return NK_OK;
+}
+
+static nk_status plugin_server_credentials(nk_instance *instance,
+                                           struct grpc_server_credentials **ret, nk_error *err)
+{
+    if (instance == NULL || ret == NULL || check_error(err) != NK_OK) {
+        return report(err, NK_E_USAGE, "server_credentials: instance or ret is NULL");
+    }
+    return credentials_server(instance->core, ret, err);
+}
+
+static nk_status plugin_channel_credentials(nk_instance *instance,
+                                            struct grpc_channel_credentials **ret, nk_error *err)
+{
+    if (instance == NULL || ret == NULL || check_error(err) != NK_OK) {
+        return report(err, NK_E_USAGE, "channel_credentials: instance or ret is NULL");
+    }
+    return credentials_channel(instance->core, ret, err);
+}
+
+static bool is_role(uint32_t role)
+{
+    return role == NK_PEER_IS_CLIENT || role == NK_PEER_IS_SERVER;
+}
+
+static nk_status judge_text(struct core *core, uint32_t role, const char *target, const char *pem,
+                            nk_verdict *verdict, char **ret_json, nk_error *err)
+{
+    AUTO(peer_free) struct peer *peer = NULL;
+    nk_status status = peer_read(role, target, pem, pem, &peer, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    policy_judge(core->policy, peer, verdict);
+    if (ret_json != NULL) {
+        char *json = policy_explain(core->policy, peer, verdict);
+        if (json == NULL) {
+            verdict->decision = NK_DENY;
+            return report(err, NK_E_NOMEM, "out of memory");
+        }
+        *ret_json = json;
+    }
+    return NK_OK;
+}
+
+static nk_status plugin_check_peer(nk_instance *instance, uint32_t role, const char *target,
+                                   const char *pem, size_t pem_len, nk_verdict *verdict,
+                                   char **ret_json, nk_error *err)
+{
+    if (verdict == NULL || !NK_HAS(nk_verdict, verdict, detail) || check_error(err) != NK_OK) {
+        return report(err, NK_E_USAGE, "check_peer: verdict is NULL, or its struct_size is not set");
+    }
+    verdict->decision = NK_DENY;
+    if (instance == NULL || pem == NULL || !is_role(role)) {
+        return report(err, NK_E_USAGE, "check_peer: instance or pem is NULL, or role is unknown");
+    }
+    if (pem_len > PEER_CHAIN_MAX_BYTES || memchr(pem, '\0', pem_len) != NULL) {
+        return report(err, NK_E_PEER, "the peer's PEM is longer than %u bytes, or holds a NUL byte",
+                      PEER_CHAIN_MAX_BYTES);
+    }
+    AUTO(free) char *text = strndup(pem, pem_len);
+    if (text == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    return judge_text(instance->core, role, target, text, verdict, ret_json, err);
+}
+
+static nk_status plugin_peer_identity(nk_instance *instance, uint32_t role,
+                                      const struct grpc_auth_context *context, nk_peer **ret,
+                                      nk_error *err)
+{
+    if (instance == NULL || context == NULL || ret == NULL || !is_role(role) ||
+        check_error(err) != NK_OK) {
+        return report(err, NK_E_USAGE,
+                      "peer_identity: instance, context or ret is NULL, or role is unknown");
+    }
+    return peer_identity_read(instance->core, role, context, ret, err);
+}
+
+static nk_status later(const char *name, nk_error *err)
+{
+    return report(err, NK_E_UNSUPPORTED, "%s is not in this version (" NODEKEY_VERSION ")", name);
+}
+
+static nk_status later_call(nk_instance *instance, struct grpc_call *call, nk_error *err)
+{
+    (void)instance, (void)call;
+    return later("guard_call", err);
+}
+
+static nk_status later_bundle(nk_instance *instance, uint32_t role, char **ret_pem, nk_error *err)
+{
+    (void)instance, (void)role, (void)ret_pem;
+    return later("pem_bundle", err);
+}
+
+static nk_status later_reload(nk_instance *instance, nk_error *err)
+{
+    (void)instance;
+    return later("reload", err);
+}
+
+static nk_status later_text(nk_instance *instance, char **ret_text, nk_error *err)
+{
+    (void)instance, (void)ret_text;
+    return later("status and metrics", err);
+}
+
+static void plugin_free_text(char *text)
+{
+    free(text);
+}
+
+static const nk_plugin table = {
+    .struct_size = (uint32_t)sizeof(table),
+    .abi_major = NK_ABI_MAJOR,
+    .abi_minor = NK_ABI_MINOR,
+    .version = NODEKEY_VERSION,
+    .open_file = plugin_open_file,
+    .open_text = plugin_open_text,
+    .close = plugin_close,
+    .server_credentials = plugin_server_credentials,
+    .channel_credentials = plugin_channel_credentials,
+    .check_peer = plugin_check_peer,
+    .peer_identity = plugin_peer_identity,
+    .guard_call = later_call,
+    .unguard_call = later_call,
+    .pem_bundle = later_bundle,
+    .reload = later_reload,
+    .status = later_text,
+    .metrics = later_text,
+    .free_text = plugin_free_text,
+    .free_peer = peer_identity_free,
+};
+
+EXPORT const nk_plugin *nodekey_plugin_v0(void);
+const nk_plugin *nodekey_plugin_v0(void)
+{
+    return &table;
+}

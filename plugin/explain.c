@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "explain.h"
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "auto.h"
+
+#define WHY_BYTES 512
+#define HEX_BYTES (2 * NK_SHA256_BYTES + 1)
+
+DEFINE_AUTO(json_t *, json_decref);
+
+bool explain_names_identity(const struct rule *rule)
+{
+    return rule_has(rule, RULE_URI) || rule_has(rule, RULE_SPKI_SHA256);
+}
+
+static const char *hex(const uint8_t digest[NK_SHA256_BYTES], char text[HEX_BYTES])
+{
+    for (size_t i = 0; i < NK_SHA256_BYTES; i++) {
+        snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    }
+    return text;
+}
+
+static const char *kind_of(const nk_name *name)
+{
+    switch (name->kind) {
+    case NK_NAME_URI:
+        return "uri";
+    case NK_NAME_DNS:
+        return "dns";
+    case NK_NAME_IP:
+        return "ip";
+    default:
+        return "email";
+    }
+}
+
+/* Owned; NULL: no memory. json_array_append_new and json_pack take what they are given, and NULL
+ * in it makes them fail. */
+static json_t *names_of(const nk_peer *peer)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < peer->names_len; i++) {
+        json_t *name =
+            json_pack("{s:s, s:s}", "kind", kind_of(&peer->names[i]), "name", peer->names[i].text);
+        if (json_array_append_new(names, name) != 0) {
+            json_decref(names);
+            return NULL;
+        }
+    }
+    return names;
+}
+
+static json_t *explain_peer(const nk_peer *peer)
+{
+    char leaf[HEX_BYTES];
+    char spki[HEX_BYTES];
+    return json_pack("{s:s, s:s?, s:s, s:o, s:s, s:s, s:i}", "role",
+                     peer->role == NK_PEER_IS_CLIENT ? "client" : "server", "target", peer->target,
+                     "cn", peer->common_name, "names", names_of(peer), "leaf_sha256",
+                     hex(peer->leaf_sha256, leaf), "spki_sha256", hex(peer->spki_sha256, spki),
+                     "certificates", (int)peer->chain_len);
+}
+
+static json_t *explain_rule(const char *list, const struct rule *rule, bool needs_identity,
+                            const nk_peer *peer)
+{
+    char why[WHY_BYTES] = "";
+    bool applies = (rule_directions(rule) & peer->role) != 0;
+    bool matches = rule_matches(rule, peer, why, sizeof(why));
+
+    if (matches && needs_identity && !explain_names_identity(rule)) {
+        matches = false;
+        snprintf(why, sizeof(why),
+                 "it matches, but has no uri or spki_sha256, which server_name \"rule\" asks for");
+    }
+    return json_pack("{s:s, s:s, s:b, s:b, s:s}", "list", list, "name", rule_name(rule), "applies",
+                     applies, "matches", matches, "why", why);
+}
+
+static bool add_rules(json_t *to, const char *name, const struct rule_list *list,
+                      bool needs_identity, const nk_peer *peer)
+{
+    for (size_t i = 0; i < list->len; i++) {
+        json_t *rule = explain_rule(name, rule_list_at(list, i), needs_identity, peer);
+        if (json_array_append_new(to, rule) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static json_t *explain_rules(const struct explain_rules *rules, const nk_peer *peer)
+{
+    json_t *all = json_array();
+    bool whole = add_rules(all, "deny", rules->deny, false, peer) &&
+                 add_rules(all, "admit", rules->admit, rules->needs_identity, peer);
+    if (whole && rules->all_certified) {
+        json_t *everybody =
+            json_pack("{s:s, s:s, s:b, s:b, s:s}", "list", "admit", "name", "all-certified",
+                      "applies", 1, "matches", !rules->needs_identity, "why",
+                      rules->needs_identity ? "server_name \"rule\" asks for a rule" : "");
+        whole = json_array_append_new(all, everybody) == 0;
+    }
+    if (!whole) {
+        json_decref(all);
+        return NULL;
+    }
+    return all;
+}
+
+char *explain_verdict(const struct explain_rules *rules, const nk_peer *peer,
+                      const nk_verdict *verdict)
+{
+    AUTO(json_decref)
+    json_t *document =
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "decision",
+                  verdict->decision == NK_ALLOW ? "allow" : "deny", "rule", verdict->rule, "reason",
+                  verdict->reason, "detail", verdict->detail, "peer", explain_peer(peer), "rules",
+                  explain_rules(rules, peer));
+    return document != NULL ? json_dumps(document, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The patterns of `uri` and `dns`. Pure. rules.h has the two that also check their pattern. */
+#ifndef NODEKEY_GLOB_H
+#define NODEKEY_GLOB_H
+
+#include <stdbool.h>
+
+/* NULL: inside the grammar. Else what is wrong, to follow the pattern in a sentence. */
+const char *glob_uri_problem(const char *pattern);
+const char *glob_dns_problem(const char *pattern);
+
+/* For patterns that have no problem: thousands are compared per handshake. */
+bool glob_uri_fits(const char *pattern, const char *uri);
+bool glob_dns_fits(const char *pattern, const char *dns);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The host's verify_peer: on a thread of ours, with a deadline, at most eight at a time. */
+#ifndef NODEKEY_HOOK_H
+#define NODEKEY_HOOK_H
+
+#include "core.h"
+#include "peer.h"
+
+#define HOOK_OUTSTANDING_MAX 8
+
+/* For a peer that the policy admits, so *verdict allows: asks the host, which can only narrow.
+ * Takes over *peer (the call may outlive us) unless the host has no hook. Late, busy, failed and
+ * unwritten answers deny. Blocks at most `timeout_ms`. */
+void hook_ask(struct core *core, struct peer **peer, unsigned timeout_ms, nk_verdict *verdict);
+
+#endif

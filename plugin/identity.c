@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include "file.h"
+#include "pem.h"
+#include "report.h"
+
+#define CERTIFICATE_MAX_BYTES ((size_t)256 * 1024)
+#define INTERMEDIATES_MAX 8
+
+DEFINE_AUTO(char *, free);
+DEFINE_AUTO(BIO *, BIO_free_all);
+DEFINE_AUTO(X509 *, X509_free);
+DEFINE_AUTO(struct identity *, identity_free);
+
+static nk_status add_certificate(struct identity *identity, const struct pem_block *block,
+                                 const char *path, nk_error *err)
+{
+    if (strstr(block->label, "PRIVATE KEY") != NULL) {
+        return report(err, NK_E_IDENTITY,
+                      "%s holds a private key, which a file must not; remove it, treat it as stolen "
+                      "and generate another on the token",
+                      path);
+    }
+    if (!pem_is_certificate(block)) {
+        return report(err, NK_E_IDENTITY, "%s holds a %s; only certificates belong in it", path,
+                      block->label);
+    }
+    const unsigned char *end = block->data;
+    AUTO(X509_free) X509 *certificate = d2i_X509(NULL, &end, block->len);
+    if (certificate == NULL || end != block->data + block->len) {
+        return report_openssl(err, NK_E_IDENTITY,
+                              "%s: a certificate in it cannot be read; get it again from the CA",
+                              path);
+    }
+    if (identity->leaf == NULL) {
+        identity->leaf = certificate;
+        certificate = NULL;
+        return NK_OK;
+    }
+    if (sk_X509_num(identity->intermediates) >= INTERMEDIATES_MAX) {
+        return report(err, NK_E_IDENTITY, "%s holds more than %d intermediates", path,
+                      INTERMEDIATES_MAX);
+    }
+    if (sk_X509_push(identity->intermediates, certificate) == 0) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    certificate = NULL;
+    return NK_OK;
+}
+
+static nk_status read_certificates(struct identity *identity, const char *path, nk_error *err)
+{
+    AUTO(free) char *text = NULL;
+    size_t len = 0;
+    nk_status status = file_read(path, CERTIFICATE_MAX_BYTES, NK_E_IDENTITY, &text, &len, err);
+    if (status != NK_OK) {
+        return report_where(err, status, "node.certificate");
+    }
+    AUTO(BIO_free_all) BIO *bio = BIO_new_mem_buf(text, (int)len);
+    identity->intermediates = sk_X509_new_null();
+    if (bio == NULL || identity->intermediates == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    for (;;) {
+        AUTO(pem_block_clear) struct pem_block block = { 0 };
+        int next = pem_next(bio, &block);
+        if (next < 0) {
+            return report_openssl(err, NK_E_IDENTITY,
+                                  "node.certificate: %s is not whole PEM; get it again from the CA",
+                                  path);
+        }
+        if (next == 0) {
+            break;
+        }
+        status = add_certificate(identity, &block, path, err);
+        if (status != NK_OK) {
+            return report_where(err, status, "node.certificate");
+        }
+    }
+    if (identity->leaf == NULL) {
+        return report(err, NK_E_IDENTITY,
+                      "node.certificate: %s holds no certificate in PEM form (openssl x509 -inform "
+                      "DER converts)",
+                      path);
+    }
+    return NK_OK;
+}
+
+static nk_status open_key(struct identity *identity, const struct config *config, int our_role,
+                          const nk_host *host, const struct identity *sibling, nk_error *err)
+{
+    const struct config_identity *ours = &config->ours[our_role];
+    EVP_PKEY *leaf_public = X509_get0_pubkey(identity->leaf);
+    if (leaf_public == NULL) {
+        return report_openssl(err, NK_E_IDENTITY,
+                              "node.certificate: %s: its public key cannot be read",
+                              ours->certificate);
+    }
+    const struct hsm_key_request request = {
+        .module = ours->module,
+        .uri = ours->key,
+        .pin = { .kind = ours->pin_kind, .where = ours->pin_where, .fd = ours->pin_fd },
+        .allow_extractable = ours->allow_extractable,
+        .allow_imported = ours->allow_imported,
+        .require_hardware = ours->require_hardware,
+        .max_sessions = config->max_sessions,
+        .login_timeout_ms = config->login_timeout_ms,
+        .host = host,
+        .sibling = sibling != NULL ? sibling->key : NULL,
+    };
+    return hsm_key_open(&request, leaf_public, &identity->key, err);
+}
+
+nk_status identity_open(const struct config *config, int our_role, struct policy *policy,
+                        const nk_host *host, const struct identity *sibling,
+                        struct identity **ret_identity, nk_error *err)
+{
+    AUTO(identity_free) struct identity *identity = calloc(1, sizeof(*identity));
+    if (identity == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    ERR_clear_error();
+    nk_status status = read_certificates(identity, config->ours[our_role].certificate, err);
+    if (status == NK_OK) {
+        status = policy_check_ours(policy, our_role, identity->leaf, identity->intermediates, host,
+                                   err);
+    }
+    if (status == NK_OK) {
+        status = open_key(identity, config, our_role, host, sibling, err);
+    }
+    if (status != NK_OK) {
+        return status;
+    }
+    log_line(host, NK_LOG_INFO, "%s identity: key on token %s, custody: %s",
+             config->one_identity      ? "our"
+             : our_role == OUR_SERVER ? "our server"
+                                      : "our client",
+             hsm_key_token_label(identity->key), hsm_key_custody(identity->key));
+    *ret_identity = identity;
+    identity = NULL;
+    return NK_OK;
+}
+
+void identity_free(struct identity *identity)
+{
+    if (identity == NULL) {
+        return;
+    }
+    hsm_key_unref(identity->key);
+    X509_free(identity->leaf);
+    sk_X509_pop_free(identity->intermediates, X509_free);
+    free(identity);
+}
+
+nk_status identity_pem(const struct identity *identity, char **ret_pem, nk_error *err)
+{
+    AUTO(free) char *reference = NULL;
+    nk_status status = hsm_key_reference(identity->key, &reference, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
+    int ok = bio != NULL && BIO_puts(bio, reference) > 0 &&
+             PEM_write_bio_X509(bio, identity->leaf) == 1;
+    for (int i = 0; ok == 1 && i < sk_X509_num(identity->intermediates); i++) {
+        ok = PEM_write_bio_X509(bio, sk_X509_value(identity->intermediates, i));
+    }
+    if (ok != 1) {
+        return report_openssl(err, NK_E_INTERNAL, "encode our certificates");
+    }
+    char *text = NULL;
+    long len = BIO_get_mem_data(bio, &text);
+    char *pem = strndup(text, (size_t)len);
+    if (pem == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    *ret_pem = pem;
+    return NK_OK;
+}

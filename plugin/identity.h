@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Who we are in one role: certificate, intermediates and a proven key. */
+#ifndef NODEKEY_IDENTITY_H
+#define NODEKEY_IDENTITY_H
+
+#include <openssl/x509.h>
+
+#include "config.h"
+#include "hsm.h"
+#include "policy.h"
+
+struct identity {
+    X509 *leaf;
+    STACK_OF(X509) *intermediates;
+    struct hsm_key *key;
+};
+
+/* Reads the certificate file, judges the leaf as a peer of the federation would, then opens and
+ * proves the key. `sibling` is the identity of the other role, or NULL. NK_E_IDENTITY,
+ * NK_E_TRUST's kin for the certificate, and all of hsm_key_open. *ret_identity is owned:
+ * identity_free after hsm_key_shut. */
+MUST_USE nk_status identity_open(const struct config *config, int our_role, struct policy *policy,
+                                 const nk_host *host, const struct identity *sibling,
+                                 struct identity **ret_identity, nk_error *err);
+void identity_free(struct identity *identity);
+/* Key reference, leaf, intermediates: what gRPC reads as key file and as certificate file. Owned:
+ * free. */
+MUST_USE nk_status identity_pem(const struct identity *identity, char **ret_pem, nk_error *err);
+
+#endif

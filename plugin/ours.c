@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ours.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "config.h"
+#include "report.h"
+#include "trust.h"
+
+#define DATE_BYTES 64
+#define SUBJECT_BYTES 256
+
+DEFINE_AUTO(BIO *, BIO_free_all);
+
+struct our_leaf {
+    X509 *certificate;
+    const char *role;  /* "server" */
+    const char *usage; /* "serverAuth" */
+    char subject[SUBJECT_BYTES];
+};
+
+static const char *date_of(const ASN1_TIME *time, char text[DATE_BYTES])
+{
+    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
+    int len =
+        bio != NULL && ASN1_TIME_print(bio, time) == 1 ? BIO_read(bio, text, DATE_BYTES - 1) : 0;
+    text[len > 0 ? len : 0] = '\0';
+    return text;
+}
+
+static nk_status refuse(const struct our_leaf *ours, const struct chain_failure *failure,
+                        nk_error *err)
+{
+    char date[DATE_BYTES];
+    bool of_leaf = failure->depth == 0;
+
+    if (failure->reason == REASON_EXPIRED && of_leaf) {
+        return report(
+            err, NK_E_IDENTITY,
+            "our %s certificate \"%s\" expired on %s: renew it and put the new one in its "
+            "place",
+            ours->role, ours->subject, date_of(X509_get0_notAfter(ours->certificate), date));
+    }
+    if (failure->reason == REASON_NOT_YET_VALID && of_leaf) {
+        return report(err, NK_E_IDENTITY,
+                      "our %s certificate \"%s\" is valid only from %s: check this machine's clock",
+                      ours->role, ours->subject,
+                      date_of(X509_get0_notBefore(ours->certificate), date));
+    }
+    if (failure->reason == REASON_UNTRUSTED) {
+        return report(err, NK_E_IDENTITY,
+                      "our %s certificate \"%s\" has no chain to federation.roots (%s): append "
+                      "missing intermediates to its file, or have the federation issue one",
+                      ours->role, ours->subject, failure->detail);
+    }
+    if (failure->reason == REASON_WRONG_PURPOSE && of_leaf) {
+        return report(err, NK_E_IDENTITY,
+                      "our %s certificate \"%s\" is not for that role (%s): have one issued with "
+                      "extendedKeyUsage %s and keyUsage digitalSignature",
+                      ours->role, ours->subject, failure->detail, ours->usage);
+    }
+    return report(err, failure->reason == REASON_INTERNAL ? NK_E_INTERNAL : NK_E_IDENTITY,
+                  "peers would refuse our %s certificate \"%s\" as %s: %s", ours->role,
+                  ours->subject, reason_label(failure->reason), failure->detail);
+}
+
+/* What strict would have refused, or what peers will miss. */
+static void warn_of_gaps(const struct our_leaf *ours, int our_role, const nk_host *host)
+{
+    if (X509_get_extended_key_usage(ours->certificate) == UINT32_MAX) {
+        log_line(host, NK_LOG_WARNING,
+                 "our %s certificate \"%s\" has no extendedKeyUsage: in such a federation any "
+                 "member's client certificate serves as any server's",
+                 ours->role, ours->subject);
+    }
+    if (X509_get_ext_by_NID(ours->certificate, NID_key_usage, -1) < 0) {
+        log_line(host, NK_LOG_WARNING,
+                 "our %s certificate \"%s\" has no keyUsage: its key may be used for anything",
+                 ours->role, ours->subject);
+    }
+    if (our_role == OUR_SERVER &&
+        X509_get_ext_by_NID(ours->certificate, NID_subject_alt_name, -1) < 0) {
+        log_line(host, NK_LOG_WARNING,
+                 "our server certificate \"%s\" has no subjectAltName: peers that check the name "
+                 "they dialled refuse us",
+                 ours->subject);
+    }
+}
+
+nk_status ours_check(struct chain *chain, int our_role, X509 *leaf, STACK_OF(X509) * intermediates,
+                     const nk_host *host, nk_error *err)
+{
+    bool server = our_role == OUR_SERVER;
+    struct our_leaf ours = {
+        .certificate = leaf,
+        .role = server ? "server" : "client",
+        .usage = server ? "serverAuth" : "clientAuth",
+    };
+    struct chain_failure failure;
+
+    ERR_clear_error();
+    trust_describe(X509_get_subject_name(leaf), ours.subject, sizeof(ours.subject));
+    bool holds = chain_holds(chain, server ? NK_PEER_IS_SERVER : NK_PEER_IS_CLIENT, leaf,
+                             intermediates, &failure);
+    ERR_clear_error();
+    if (!holds) {
+        return refuse(&ours, &failure, err);
+    }
+    warn_of_gaps(&ours, our_role, host);
+    return NK_OK;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Our own certificate, judged as peers like us would judge it. */
+#ifndef NODEKEY_OURS_H
+#define NODEKEY_OURS_H
+
+#include "chain.h"
+
+/* `our_role` is OUR_SERVER or OUR_CLIENT; see policy_check_ours. */
+MUST_USE nk_status ours_check(struct chain *chain, int our_role, X509 *leaf,
+                              STACK_OF(X509) * intermediates, const nk_host *host, nk_error *err);
+
+#endif

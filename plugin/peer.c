@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "peer.h"
+
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "pem.h"
+#include "report.h"
+
+#define COMMON_NAME_MAX_BYTES 255
+#define FINGERPRINT_SHOWN_BYTES 8
+
+struct peer_storage {
+    unsigned char *der[PEER_CHAIN_MAX_CERTS]; /* OPENSSL_free */
+    nk_bytes chain[PEER_CHAIN_MAX_CERTS];
+    char *texts[PEER_NAMES_MAX];
+    nk_name names[PEER_NAMES_MAX];
+    char common_name[COMMON_NAME_MAX_BYTES + 1];
+    char *target;
+    char rule[NK_RULE_NAME_BYTES];
+};
+
+DEFINE_AUTO(BIO *, BIO_free_all);
+DEFINE_AUTO(GENERAL_NAMES *, GENERAL_NAMES_free);
+
+static void openssl_free(void *data)
+{
+    OPENSSL_free(data);
+}
+DEFINE_AUTO(unsigned char *, openssl_free);
+
+/* --- certificates --- */
+
+static bool is_known(const struct peer_storage *storage, size_t len, const struct pem_block *block)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (storage->chain[i].len == (size_t)block->len &&
+            memcmp(storage->der[i], block->data, (size_t)block->len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* gRPC hands the leaf over alone and again in the chain, so what was seen already is skipped. */
+static nk_status add_certificate(struct peer *peer, struct pem_block *block, nk_error *err)
+{
+    struct peer_storage *storage = peer->storage;
+    size_t number = peer->facts.chain_len;
+
+    if (is_known(storage, number, block)) {
+        return NK_OK;
+    }
+    if (number == PEER_CHAIN_MAX_CERTS) {
+        return report(err, NK_E_PEER, "the peer sent more than %d certificates",
+                      PEER_CHAIN_MAX_CERTS);
+    }
+    const unsigned char *end = block->data;
+    X509 *certificate = d2i_X509(NULL, &end, block->len);
+    if (certificate == NULL) {
+        return report_openssl(err, NK_E_PEER, "read certificate %zu of the peer", number + 1);
+    }
+    if (number == 0) {
+        peer->leaf = certificate;
+    } else if (sk_X509_push(peer->others, certificate) == 0) {
+        X509_free(certificate);
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    if (end != block->data + block->len) {
+        return report(err, NK_E_PEER, "bytes follow certificate %zu of the peer", number + 1);
+    }
+    storage->der[number] = block->data;
+    storage->chain[number] = (nk_bytes){ .data = block->data, .len = (size_t)block->len };
+    block->data = NULL; /* the storage has it */
+    peer->facts.chain_len++;
+    return NK_OK;
+}
+
+static nk_status add_pem(struct peer *peer, const char *pem, nk_error *err)
+{
+    size_t len = strnlen(pem, PEER_CHAIN_MAX_BYTES + 1);
+    if (len > PEER_CHAIN_MAX_BYTES) {
+        return report(err, NK_E_PEER, "the peer's certificates are more than %u bytes of PEM",
+                      PEER_CHAIN_MAX_BYTES);
+    }
+    AUTO(BIO_free_all) BIO *bio = BIO_new_mem_buf(pem, (int)len);
+    if (bio == NULL) {
+        return report_openssl(err, NK_E_NOMEM, "read the peer's certificates");
+    }
+
+    for (;;) {
+        AUTO(pem_block_clear) struct pem_block block = { 0 };
+        int next = pem_next(bio, &block);
+        if (next < 0) {
+            return report_openssl(err, NK_E_PEER, "read the peer's certificates");
+        }
+        if (next == 0) {
+            return NK_OK;
+        }
+        if (!pem_is_certificate(&block)) {
+            return report(err, NK_E_PEER, "the peer's PEM holds something else than certificates");
+        }
+        nk_status status = add_certificate(peer, &block, err);
+        if (status != NK_OK) {
+            return status;
+        }
+    }
+}
+
+static nk_status read_chain(struct peer *peer, const char *leaf_pem, const char *chain_pem,
+                            nk_error *err)
+{
+    if (leaf_pem == NULL || leaf_pem[0] == '\0') {
+        return report(err, NK_E_PEER, "the peer showed no certificate");
+    }
+    nk_status status = add_pem(peer, leaf_pem, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    if (peer->leaf == NULL) {
+        return report(err, NK_E_PEER, "what the peer showed holds no PEM certificate");
+    }
+    return chain_pem != NULL ? add_pem(peer, chain_pem, err) : NK_OK;
+}
+
+/* --- facts of the leaf --- */
+
+/* Rules compare bytes, so a name is bytes that everybody reads alike, or the peer is refused. */
+static nk_status printable_name(const ASN1_STRING *name, const char *what, char **ret_text,
+                                nk_error *err)
+{
+    const unsigned char *bytes = ASN1_STRING_get0_data(name);
+    int len = ASN1_STRING_length(name);
+
+    for (int i = 0; i < len; i++) {
+        if (bytes[i] <= ' ' || bytes[i] >= 0x7f) {
+            return report(err, NK_E_PEER, "byte %d of a %s name of the peer is 0x%02x", i + 1, what,
+                          bytes[i]);
+        }
+    }
+    if (len <= 0) {
+        return report(err, NK_E_PEER, "a %s name of the peer is empty", what);
+    }
+    *ret_text = strndup((const char *)bytes, (size_t)len);
+    return *ret_text != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
+}
+
+static nk_status address_name(const ASN1_OCTET_STRING *address, char **ret_text, nk_error *err)
+{
+    int len = ASN1_STRING_length(address);
+    char text[INET6_ADDRSTRLEN];
+
+    if (len != 4 && len != 16) {
+        return report(err, NK_E_PEER, "an IP name of the peer has %d bytes", len);
+    }
+    if (inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(address), text,
+                  sizeof(text)) == NULL) {
+        return report_errno(err, NK_E_INTERNAL, "inet_ntop");
+    }
+    *ret_text = strdup(text);
+    return *ret_text != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
+}
+
+/* *ret_kind is 0 for kinds that no rule speaks about. */
+static nk_status read_name(const GENERAL_NAME *name, uint32_t *ret_kind, char **ret_text,
+                           nk_error *err)
+{
+    switch (name->type) {
+    case GEN_URI:
+        *ret_kind = NK_NAME_URI;
+        return printable_name(name->d.uniformResourceIdentifier, "URI", ret_text, err);
+    case GEN_DNS:
+        *ret_kind = NK_NAME_DNS;
+        return printable_name(name->d.dNSName, "DNS", ret_text, err);
+    case GEN_EMAIL:
+        *ret_kind = NK_NAME_EMAIL;
+        return printable_name(name->d.rfc822Name, "email", ret_text, err);
+    case GEN_IPADD:
+        *ret_kind = NK_NAME_IP;
+        return address_name(name->d.iPAddress, ret_text, err);
+    default:
+        *ret_kind = 0;
+        return NK_OK;
+    }
+}
+
+static nk_status read_names(struct peer *peer, nk_error *err)
+{
+    int critical = 0;
+    AUTO(GENERAL_NAMES_free)
+    GENERAL_NAMES *names = X509_get_ext_d2i(peer->leaf, NID_subject_alt_name, &critical, NULL);
+    if (names == NULL && critical == -1) { /* absent */
+        return NK_OK;
+    }
+    if (names == NULL) {
+        return report_openssl(err, NK_E_PEER, "the peer's subjectAltName is %s",
+                              critical == -2 ? "there twice" : "malformed");
+    }
+    if (sk_GENERAL_NAME_num(names) > PEER_NAMES_MAX) {
+        return report(err, NK_E_PEER, "the peer has %d names, at most %d are read",
+                      sk_GENERAL_NAME_num(names), PEER_NAMES_MAX);
+    }
+
+    struct peer_storage *storage = peer->storage;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        size_t number = peer->facts.names_len;
+        uint32_t kind = 0;
+        nk_status status =
+            read_name(sk_GENERAL_NAME_value(names, i), &kind, &storage->texts[number], err);
+        if (status != NK_OK) {
+            return status;
+        }
+        if (kind != 0) {
+            storage->names[number] = (nk_name){ .kind = kind, .text = storage->texts[number] };
+            peer->facts.names_len++;
+        }
+    }
+    return NK_OK;
+}
+
+static nk_status read_common_name(struct peer *peer, nk_error *err)
+{
+    const X509_NAME *subject = X509_get_subject_name(peer->leaf);
+    int last = -1;
+    for (int i = -1; (i = X509_NAME_get_index_by_NID(subject, NID_commonName, i)) >= 0;) {
+        last = i;
+    }
+    if (last < 0) {
+        return NK_OK;
+    }
+
+    AUTO(openssl_free) unsigned char *text = NULL;
+    int len =
+        ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last)));
+    if (len < 0) {
+        return report_openssl(err, NK_E_PEER, "read the peer's common name");
+    }
+    if (len > COMMON_NAME_MAX_BYTES) {
+        return report(err, NK_E_PEER, "the peer's common name has %d bytes, at most %d are read",
+                      len, COMMON_NAME_MAX_BYTES);
+    }
+    for (int i = 0; i < len; i++) {
+        if (text[i] < ' ' || text[i] >= 0x7f) {
+            return report(err, NK_E_PEER, "byte %d of the peer's common name is 0x%02x", i + 1,
+                          text[i]);
+        }
+    }
+    memcpy(peer->storage->common_name, text, (size_t)len);
+    return NK_OK;
+}
+
+static nk_status read_digests(struct peer *peer, nk_error *err)
+{
+    const nk_bytes *leaf = &peer->storage->chain[0];
+    AUTO(openssl_free) unsigned char *spki = NULL;
+    int spki_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(peer->leaf), &spki);
+
+    if (spki_len <= 0 ||
+        EVP_Digest(leaf->data, leaf->len, peer->facts.leaf_sha256, NULL, EVP_sha256(), NULL) != 1 ||
+        EVP_Digest(spki, (size_t)spki_len, peer->facts.spki_sha256, NULL, EVP_sha256(), NULL) !=
+            1) {
+        return report_openssl(err, NK_E_INTERNAL, "hash the peer's certificate");
+    }
+    return NK_OK;
+}
+
+/* --- the peer --- */
+
+static nk_status read_facts(struct peer *peer, uint32_t role, const char *target, nk_error *err)
+{
+    struct peer_storage *storage = peer->storage;
+
+    peer->facts.struct_size = (uint32_t)sizeof(peer->facts);
+    peer->facts.role = role;
+    peer->facts.chain = storage->chain;
+    peer->facts.names = storage->names;
+    peer->facts.common_name = storage->common_name;
+    if (target != NULL) {
+        storage->target = strdup(target);
+        if (storage->target == NULL) {
+            return report(err, NK_E_NOMEM, "out of memory");
+        }
+        peer->facts.target = storage->target;
+    }
+
+    nk_status status = read_names(peer, err);
+    if (status == NK_OK) {
+        status = read_common_name(peer, err);
+    }
+    return status == NK_OK ? read_digests(peer, err) : status;
+}
+
+static struct peer *peer_new(void)
+{
+    struct peer *peer = calloc(1, sizeof(*peer));
+    if (peer == NULL) {
+        return NULL;
+    }
+    peer->storage = calloc(1, sizeof(*peer->storage));
+    peer->others = sk_X509_new_null();
+    if (peer->storage == NULL || peer->others == NULL) {
+        peer_free(peer);
+        return NULL;
+    }
+    return peer;
+}
+
+nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem, const char *chain_pem,
+                    struct peer **ret_peer, nk_error *err)
+{
+    if (role != NK_PEER_IS_CLIENT && role != NK_PEER_IS_SERVER) {
+        return report(err, NK_E_USAGE, "%u is no role of a peer", role);
+    }
+    ERR_clear_error(); /* the thread is gRPC's: an entry it left is not our cause */
+    struct peer *peer = peer_new();
+    if (peer == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+
+    nk_status status = read_chain(peer, leaf_pem, chain_pem, err);
+    if (status == NK_OK) {
+        status = read_facts(peer, role, target, err);
+    }
+    ERR_clear_error();
+    if (status != NK_OK) {
+        peer_free(peer);
+        return status;
+    }
+    *ret_peer = peer;
+    return NK_OK;
+}
+
+void peer_free(struct peer *peer)
+{
+    if (peer == NULL) {
+        return;
+    }
+    X509_free(peer->leaf);
+    sk_X509_pop_free(peer->others, X509_free);
+    if (peer->storage != NULL) {
+        for (size_t i = 0; i < PEER_CHAIN_MAX_CERTS; i++) {
+            OPENSSL_free(peer->storage->der[i]);
+        }
+        for (size_t i = 0; i < PEER_NAMES_MAX; i++) {
+            free(peer->storage->texts[i]);
+        }
+        free(peer->storage->target);
+    }
+    free(peer->storage);
+    free(peer);
+}
+
+void peer_set_rule(struct peer *peer, const char *rule)
+{
+    if (rule == NULL) {
+        peer->facts.rule = NULL;
+        return;
+    }
+    snprintf(peer->storage->rule, sizeof(peer->storage->rule), "%s", rule);
+    peer->facts.rule = peer->storage->rule;
+}
+
+void peer_describe(const struct peer *peer, char *text, size_t room)
+{
+    const nk_peer *facts = &peer->facts;
+    char fingerprint[2 * FINGERPRINT_SHOWN_BYTES + 1] = "";
+    char more[48] = "";
+
+    for (size_t i = 0; i < FINGERPRINT_SHOWN_BYTES; i++) {
+        snprintf(fingerprint + 2 * i, 3, "%02x", facts->leaf_sha256[i]);
+    }
+    if (facts->names_len > 1) {
+        snprintf(more, sizeof(more), " (and %zu more)", facts->names_len - 1);
+    }
+    snprintf(text, room, "%s%s%s%s%s%ssha256:%s...", facts->common_name[0] != '\0' ? "CN=" : "",
+             facts->common_name, facts->common_name[0] != '\0' ? ", " : "",
+             facts->names_len > 0 ? facts->names[0].text : "", more,
+             facts->names_len > 0 ? ", " : "", fingerprint);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From the auth context of a call to who is calling. */
+#ifndef NODEKEY_PEER_IDENTITY_H
+#define NODEKEY_PEER_IDENTITY_H
+
+#include <grpc/grpc_security.h>
+
+#include "core.h"
+
+/* As nk_plugin.peer_identity. *ret is owned: peer_identity_free. */
+MUST_USE nk_status peer_identity_read(struct core *core, uint32_t role,
+                                      const grpc_auth_context *context, nk_peer **ret,
+                                      nk_error *err);
+void peer_identity_free(nk_peer *facts);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "publish.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "report.h"
+
+#define PREFIX "nodekey-"
+#define LOCK_NAME "lock"
+#define SWEEP_AFTER_SECONDS 60 /* younger: its owner may not have locked it yet */
+
+static const char *const file_names[OUR_ROLES] = { [OUR_SERVER] = "server.pem",
+                                                   [OUR_CLIENT] = "client.pem" };
+/* What a folder of ours may hold; a folder with anything else is not removed. */
+static const char *const all_names[] = { "server.pem", "client.pem", "new.pem", LOCK_NAME };
+
+struct publication {
+    char folder[PATH_MAX];
+    char path[OUR_ROLES][PATH_MAX];
+    int folder_fd;
+    int lock_fd; /* held: says that the owner lives */
+};
+
+DEFINE_AUTO(struct publication *, publish_remove);
+
+static const char *base_folder(char *room, size_t len)
+{
+    const char *systemd = getenv("RUNTIME_DIRECTORY"); /* may be a list: "/run/a:/run/b" */
+    const char *tmp = getenv("TMPDIR");
+    struct stat st;
+
+    if (systemd != NULL && systemd[0] == '/') {
+        snprintf(room, len, "%.*s", (int)strcspn(systemd, ":"), systemd);
+        return room;
+    }
+    snprintf(room, len, "/run/user/%ld", (long)geteuid());
+    if (stat(room, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid()) {
+        return room;
+    }
+    return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
+}
+
+static void remove_folder(int base_fd, const char *name, int folder_fd)
+{
+    for (size_t i = 0; i < ARRAY_LEN(all_names); i++) {
+        (void)unlinkat(folder_fd, all_names[i], 0);
+    }
+    (void)unlinkat(base_fd, name, AT_REMOVEDIR);
+}
+
+/* Removes one folder if it is ours, old enough and nobody holds its lock. */
+static void sweep_one(int base_fd, const char *name)
+{
+    struct stat st;
+    int folder_fd = openat(base_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (folder_fd < 0) {
+        return;
+    }
+    if (fstat(folder_fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0777) == 0700 &&
+        time(NULL) - st.st_mtime > SWEEP_AFTER_SECONDS) {
+        int lock_fd = openat(folder_fd, LOCK_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+        if (lock_fd >= 0 && flock(lock_fd, LOCK_EX | LOCK_NB) == 0) {
+            remove_folder(base_fd, name, folder_fd);
+        }
+        if (lock_fd >= 0) {
+            close(lock_fd);
+        }
+    }
+    close(folder_fd);
+}
+
+static void sweep(const char *base)
+{
+    DIR *dir = opendir(base);
+
+    if (dir == NULL) {
+        return;
+    }
+    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0) {
+            sweep_one(dirfd(dir), entry->d_name);
+        }
+    }
+    closedir(dir);
+}
+
+static nk_status lock_folder(struct publication *publication, nk_error *err)
+{
+    publication->folder_fd = open(publication->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (publication->folder_fd >= 0) {
+        publication->lock_fd = openat(publication->folder_fd, LOCK_NAME,
+                                      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    }
+    if (publication->lock_fd < 0 || flock(publication->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        return report_errno(err, NK_E_INTERNAL, "lock %s", publication->folder);
+    }
+    return NK_OK;
+}
+
+nk_status publish_start(struct publication **ret_publication, nk_error *err)
+{
+    char room[PATH_MAX];
+    const char *base = base_folder(room, sizeof(room));
+    AUTO(publish_remove) struct publication *publication = calloc(1, sizeof(*publication));
+    if (publication == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    publication->folder_fd = -1;
+    publication->lock_fd = -1;
+    sweep(base);
+    int len = snprintf(publication->folder, sizeof(publication->folder),
+                       "%s/" PREFIX "%ld-XXXXXX", base, (long)getpid());
+    if (len >= (int)(sizeof(publication->folder) - sizeof("/server.pem"))) {
+        publication->folder[0] = '\0';
+        return report(err, NK_E_INTERNAL, "the runtime folder's name is too long: %s", base);
+    }
+    if (mkdtemp(publication->folder) == NULL) { /* mode 0700 */
+        publication->folder[0] = '\0';
+        return report_errno(err, NK_E_INTERNAL,
+                            "make a private folder in %s; set RUNTIME_DIRECTORY to one that uid "
+                            "%ld may write",
+                            base, (long)geteuid());
+    }
+    nk_status status = lock_folder(publication, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    for (int role = 0; role < OUR_ROLES; role++) {
+        memcpy(publication->path[role], publication->folder, (size_t)len);
+        snprintf(publication->path[role] + len, sizeof(publication->path[role]) - (size_t)len,
+                 "/%s", file_names[role]);
+    }
+    *ret_publication = publication;
+    publication = NULL;
+    return NK_OK;
+}
+
+static nk_status write_whole(int fd, const char *text, nk_error *err)
+{
+    size_t len = strlen(text);
+
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return report_errno(err, NK_E_INTERNAL, "write our identity for gRPC");
+        }
+        text += n;
+        len -= (size_t)n;
+    }
+    const struct timespec now = { .tv_sec = time(NULL) };
+    if (futimens(fd, (const struct timespec[]){ now, now }) != 0) {
+        return report_errno(err, NK_E_INTERNAL, "write our identity for gRPC");
+    }
+    return NK_OK;
+}
+
+nk_status publish_write(struct publication *publication, int our_role, const char *pem,
+                        nk_error *err)
+{
+    int fd = openat(publication->folder_fd, "new.pem",
+                    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return report_errno(err, NK_E_INTERNAL, "write to %s", publication->folder);
+    }
+    nk_status status = write_whole(fd, pem, err);
+    close(fd);
+    if (status == NK_OK && renameat(publication->folder_fd, "new.pem", publication->folder_fd,
+                                    file_names[our_role]) != 0) {
+        status = report_errno(err, NK_E_INTERNAL, "write to %s", publication->folder);
+    }
+    return status;
+}
+
+const char *publish_path(const struct publication *publication, int our_role)
+{
+    return publication->path[our_role];
+}
+
+void publish_remove(struct publication *publication)
+{
+    if (publication == NULL) {
+        return;
+    }
+    if (publication->folder[0] != '\0' && publication->folder_fd >= 0) {
+        remove_folder(AT_FDCWD, publication->folder, publication->folder_fd);
+    }
+    if (publication->lock_fd >= 0) {
+        close(publication->lock_fd);
+    }
+    if (publication->folder_fd >= 0) {
+        close(publication->folder_fd);
+    }
+    free(publication);
+}

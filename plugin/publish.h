@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The private folder through which gRPC's file watcher gets our identity. It holds a key reference,
+ * never a key: worth nothing outside this process. */
+#ifndef NODEKEY_PUBLISH_H
+#define NODEKEY_PUBLISH_H
+
+#include "auto.h"
+#include "nodekey/plugin.h"
+
+struct publication;
+
+/* Makes a 0700 folder below $RUNTIME_DIRECTORY, else /run/user/UID, else $TMPDIR or /tmp, and
+ * removes those that dead processes left there. *ret_publication is owned: publish_remove. */
+MUST_USE nk_status publish_start(struct publication **ret_publication, nk_error *err);
+/* Replaces our_role's file by rename, with an mtime in whole seconds: the watcher looks at nothing
+ * finer. `pem` is borrowed. */
+MUST_USE nk_status publish_write(struct publication *publication, int our_role, const char *pem,
+                                 nk_error *err);
+const char *publish_path(const struct publication *publication, int our_role);
+/* Removes folder and files. NULL is allowed. */
+void publish_remove(struct publication *publication);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trust.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "pem.h"
+#include "report.h"
+
+#define SUBJECT_BYTES 256
+#define STRICT_KEY_BITS 112 /* of security: RSA-2048, P-256, Ed25519 */
+
+static void auto_close_fd(const int *fd)
+{
+    if (*fd >= 0) {
+        (void)close(*fd);
+    }
+}
+
+DEFINE_AUTO(BIO *, BIO_free_all);
+DEFINE_AUTO(X509 *, X509_free);
+
+void trust_describe(const X509_NAME *name, char *text, size_t room)
+{
+    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
+    int len = 0;
+    text[0] = '\0';
+    /* RFC2253 escapes control and non-ASCII bytes: what a stranger wrote stays one printable line
+     */
+    if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0) {
+        len = BIO_read(bio, text, (int)room - 1);
+    }
+    text[len > 0 ? len : 0] = '\0';
+}
+
+/* --- one certificate --- */
+
+static const char *root_problem(X509 *root, bool strict)
+{
+    uint32_t flags = X509_get_extension_flags(root);
+
+    if ((flags & EXFLAG_INVALID) != 0) {
+        return "has extensions that cannot be read: get the root again from the federation";
+    }
+    if (X509_self_signed(root, 1) != 1) {
+        return (flags & EXFLAG_CA) != 0
+                   ? "is an intermediate, not self-signed: name the root that issued it; peers "
+                     "send "
+                     "intermediates themselves"
+                   : "is a node's certificate, not a CA's: name the federation's root";
+    }
+    if ((flags & EXFLAG_CA) == 0) {
+        return "is self-signed but not a CA (basicConstraints without CA:TRUE): name the "
+               "federation's root";
+    }
+    if ((X509_get_key_usage(root) & KU_KEY_CERT_SIGN) == 0) { /* all bits set when it is absent */
+        return "may not sign certificates (its keyUsage lacks keyCertSign): have the federation "
+               "issue its root again";
+    }
+    const EVP_PKEY *key = X509_get0_pubkey(root);
+    if (strict && (key == NULL || EVP_PKEY_get_security_bits(key) < STRICT_KEY_BITS)) {
+        return "has a weak key: the federation needs a root of RSA-2048, P-256, Ed25519 or more";
+    }
+    return NULL;
+}
+
+static nk_status check_root(X509 *root, const char *path, bool strict, const nk_host *host,
+                            nk_error *err)
+{
+    char subject[SUBJECT_BYTES];
+    trust_describe(X509_get_subject_name(root), subject, sizeof(subject));
+
+    const char *problem = root_problem(root, strict);
+    if (problem != NULL) {
+        ERR_clear_error();
+        return report(err, NK_E_TRUST, "%s: certificate \"%s\" %s", path, subject, problem);
+    }
+    if (X509_cmp_current_time(X509_get0_notAfter(root)) < 0) {
+        log_line(host, NK_LOG_WARNING,
+                 "root \"%s\" in %s has expired: every certificate below it is refused; get the "
+                 "federation's new root",
+                 subject, path);
+    }
+    return NK_OK;
+}
+
+/* --- one file --- */
+
+static nk_status read_text(const char *path, BIO *text, nk_error *err)
+{
+    AUTO(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        return report_errno(err, NK_E_TRUST, "open root %s", path);
+    }
+    struct stat about;
+    if (fstat(fd, &about) != 0) {
+        return report_errno(err, NK_E_TRUST, "look at root %s", path);
+    }
+    if (!S_ISREG(about.st_mode)) {
+        return report(err, NK_E_TRUST, "root %s is no regular file", path);
+    }
+    if ((about.st_mode & S_IWOTH) != 0) {
+        return report(err, NK_E_TRUST,
+                      "root %s can be written by everybody, who then decides whom we trust: chmod "
+                      "o-w it",
+                      path);
+    }
+    if (about.st_size > TRUST_FILE_MAX_BYTES) {
+        return report(err, NK_E_TRUST, "root %s is larger than %d bytes", path,
+                      TRUST_FILE_MAX_BYTES);
+    }
+
+    for (off_t left = about.st_size; left > 0;) { /* no more than was there when we looked */
+        char part[4096];
+        ssize_t n = read(fd, part, left < (off_t)sizeof(part) ? (size_t)left : sizeof(part));
+        if (n < 0) {
+            return report_errno(err, NK_E_TRUST, "read root %s", path);
+        }
+        if (n == 0) {
+            break;
+        }
+        if (BIO_write(text, part, (int)n) != n) {
+            return report_openssl(err, NK_E_NOMEM, "read root %s", path);
+        }
+        left -= n;
+    }
+    return NK_OK;
+}
+
+static nk_status add_root(const struct pem_block *block, const char *path, STACK_OF(X509) * roots,
+                          X509 **ret_root, nk_error *err)
+{
+    if (!pem_is_certificate(block)) {
+        return report(err, NK_E_TRUST, "root %s holds a %s: only certificates belong in it", path,
+                      block->label);
+    }
+    const unsigned char *end = block->data;
+    AUTO(X509_free) X509 *root = d2i_X509(NULL, &end, block->len);
+    if (root == NULL || end != block->data + block->len) {
+        return report_openssl(err, NK_E_TRUST, "root %s: certificate %d cannot be read", path,
+                              sk_X509_num(roots) + 1);
+    }
+    (void)X509_check_purpose(root, -1, 0); /* decode its extensions now: threads share it later */
+    if (sk_X509_push(roots, root) == 0) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    *ret_root = root;
+    root = NULL;
+    return NK_OK;
+}
+
+static nk_status read_file(const char *path, bool strict, const nk_host *host,
+                           STACK_OF(X509) * roots, nk_error *err)
+{
+    AUTO(BIO_free_all) BIO *text = BIO_new(BIO_s_mem());
+    if (text == NULL) {
+        return report_openssl(err, NK_E_NOMEM, "read root %s", path);
+    }
+    nk_status status = read_text(path, text, err);
+    if (status != NK_OK) {
+        return status;
+    }
+
+    for (size_t found = 0;; found++) {
+        AUTO(pem_block_clear) struct pem_block block = { 0 };
+        int next = pem_next(text, &block);
+        if (next < 0) {
+            return report_openssl(err, NK_E_TRUST, "root %s is damaged: get it again", path);
+        }
+        if (next == 0 && found == 0) {
+            return report(err, NK_E_TRUST,
+                          "root %s holds no certificate in PEM form (openssl x509 -inform DER "
+                          "converts)",
+                          path);
+        }
+        if (next == 0) {
+            return NK_OK;
+        }
+        X509 *root = NULL;
+        status = add_root(&block, path, roots, &root, err);
+        if (status == NK_OK) {
+            status = check_root(root, path, strict, host, err);
+        }
+        if (status != NK_OK) {
+            return status;
+        }
+    }
+}
+
+nk_status trust_read(char *const *paths, size_t len, bool strict, const nk_host *host,
+                     STACK_OF(X509) * *ret_roots, nk_error *err)
+{
+    ERR_clear_error();
+    if (len == 0) {
+        return report(err, NK_E_TRUST, "federation.roots is empty: name the federation's root");
+    }
+    STACK_OF(X509) *roots = sk_X509_new_null();
+    if (roots == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < len; i++) {
+        nk_status status = read_file(paths[i], strict, host, roots, err);
+        if (status != NK_OK) {
+            sk_X509_pop_free(roots, X509_free);
+            return status;
+        }
+    }
+    *ret_roots = roots;
+    return NK_OK;
+}

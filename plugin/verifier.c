@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verifier.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <grpc/support/string_util.h>
+
+struct verifier {
+    grpc_tls_certificate_verifier_external external;
+    struct core *core;
+    uint32_t role;
+};
+
+/* The text reaches the caller of our own RPC; a refused peer sees only a closed socket. gRPC frees
+ * it with gpr_free. */
+static void refuse(const nk_verdict *verdict, grpc_status_code *status, char **details)
+{
+    char text[NK_REASON_BYTES + NK_DETAIL_BYTES + 32];
+
+    snprintf(text, sizeof(text), "nodekey refused the peer: %s: %s", verdict->reason,
+             verdict->detail);
+    *status = GRPC_STATUS_UNAUTHENTICATED;
+    *details = gpr_strdup(text);
+}
+
+/* Non-zero: the verdict is in *status. gRPC 1.51 runs this on the thread that polls, under the
+ * connection's lock, once per connection, also for resumed ones. The async form would leak a
+ * handshake whose answer never comes, and abort the server's shutdown. */
+static int verify(void *user_data, grpc_tls_custom_verification_check_request *request,
+                  grpc_tls_on_custom_verification_check_done_cb callback, void *callback_arg,
+                  grpc_status_code *status, char **details)
+{
+    const struct verifier *verifier = user_data;
+    nk_verdict verdict;
+
+    (void)callback, (void)callback_arg;
+    *status = GRPC_STATUS_UNAUTHENTICATED; /* until somebody says otherwise */
+    core_judge(verifier->core, verifier->role, request->target_name, request->peer_info.peer_cert,
+               request->peer_info.peer_cert_full_chain, &verdict);
+    if (verdict.decision == NK_ALLOW) {
+        *status = GRPC_STATUS_OK;
+    } else {
+        refuse(&verdict, status, details);
+    }
+    return 1;
+}
+
+/* Never called by gRPC 1.51, but without a check for NULL. */
+static void cancel(void *user_data, grpc_tls_custom_verification_check_request *request)
+{
+    (void)user_data, (void)request;
+}
+
+static void destruct(void *user_data)
+{
+    struct verifier *verifier = user_data;
+
+    core_unref(verifier->core);
+    free(verifier);
+}
+
+grpc_tls_certificate_verifier_external *verifier_new(struct core *core, uint32_t role)
+{
+    struct verifier *verifier = calloc(1, sizeof(*verifier));
+
+    if (verifier == NULL) {
+        return NULL;
+    }
+    verifier->core = core_ref(core);
+    verifier->role = role;
+    verifier->external = (grpc_tls_certificate_verifier_external){
+        .user_data = verifier, .verify = verify, .cancel = cancel, .destruct = destruct
+    };
+    return &verifier->external;
+}
+
+void verifier_free(grpc_tls_certificate_verifier_external *verifier)
+{
+    destruct(verifier->user_data);
+}

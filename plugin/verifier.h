@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gRPC's external verifier, sync form: the only way from a handshake to our judgement. */
+#ifndef NODEKEY_VERIFIER_H
+#define NODEKEY_VERIFIER_H
+
+#include <grpc/grpc_security.h>
+
+#include "core.h"
+
+/* A verifier for peers of this role. gRPC frees it through its destruct, once
+ * grpc_tls_certificate_verifier_external_create has taken it; before that, verifier_free. NULL: no
+ * memory. */
+grpc_tls_certificate_verifier_external *verifier_new(struct core *core, uint32_t role);
+void verifier_free(grpc_tls_certificate_verifier_external *verifier);
+
+#endif
