@@ -8,7 +8,10 @@
 
 #define CKR_NAME_BYTES 48
 
-#define ROW(value, rung) { value, #value, rung }
+#define ROW(value, rung)                                                                           \
+    {                                                                                              \
+        value, #value, rung                                                                        \
+    }
 static const struct row {
     CK_RV rv;
     const char *name;

@@ -109,7 +109,7 @@ static int give_key(struct provider *provider, struct hsm_key *key, const char *
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object_type),
         OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, (char *)type, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &made, sizeof(made)),
+        OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &made, sizeof(void *)),
         OSSL_PARAM_END,
     };
     return callback(params, arg);
@@ -144,8 +144,9 @@ static int decode_der(struct provider *provider, OSSL_CORE_BIO *core_bio, enum k
 
 #define DECODE(name, kind, type)                                                                   \
     static OSSL_FUNC_decoder_decode_fn decode_##name;                                              \
-    static int decode_##name(void *ctx, OSSL_CORE_BIO *bio, int selection, OSSL_CALLBACK *callback, \
-                             void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg) \
+    static int decode_##name(void *ctx, OSSL_CORE_BIO *bio, int selection,                         \
+                             OSSL_CALLBACK *callback, void *arg,                                   \
+                             OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)           \
     {                                                                                              \
         (void)selection, (void)passphrase, (void)passphrase_arg;                                   \
         return decode_der(ctx, bio, kind, type, callback, arg);                                    \
@@ -154,7 +155,10 @@ DECODE(rsa, KEY_RSA, "RSA")
 DECODE(ec, KEY_EC, "EC")
 DECODE(ed25519, KEY_ED25519, "ED25519")
 
-#define FN(id, fn) { id, (void (*)(void))(fn) }
+#define FN(id, fn)                                                                                 \
+    {                                                                                              \
+        id, (void (*)(void))(fn)                                                                   \
+    }
 #define DECODER(name)                                                                              \
     const OSSL_DISPATCH decoder_##name[] = {                                                       \
         FN(OSSL_FUNC_DECODER_NEWCTX, new_ctx),                                                     \

@@ -16,14 +16,14 @@
 static pthread_mutex_t helper_lock = PTHREAD_MUTEX_INITIALIZER; /* the helper is not for threads */
 static bool helper_started;                                     /* guarded by helper_lock */
 
-static PKCS11H_BOOL refuse_pin(void *global_data, void *user_data, const pkcs11h_token_id_t token,
+static PKCS11H_BOOL refuse_pin(void *global_data, void *user_data, pkcs11h_token_id_t token,
                                unsigned retry, char *pin, size_t pin_max)
 {
     (void)global_data, (void)user_data, (void)token, (void)retry, (void)pin, (void)pin_max;
     return 0;
 }
 
-static PKCS11H_BOOL refuse_token(void *global_data, void *user_data, const pkcs11h_token_id_t token,
+static PKCS11H_BOOL refuse_token(void *global_data, void *user_data, pkcs11h_token_id_t token,
                                  unsigned retry)
 {
     (void)global_data, (void)user_data, (void)token, (void)retry;

@@ -28,9 +28,9 @@ static void join_names(const struct token_names *names, char *text, size_t room)
 
     snprintf(text, room, "none");
     for (size_t i = 0; i < names->len && used + 1 < room; i++) {
-        used += (size_t)snprintf(text + used, room - used, "%stoken=%s;serial=%s",
-                                 used > 0 ? ", " : "", names->names[i].label,
-                                 names->names[i].serial);
+        used +=
+            (size_t)snprintf(text + used, room - used, "%stoken=%s;serial=%s", used > 0 ? ", " : "",
+                             names->names[i].label, names->names[i].serial);
     }
 }
 

@@ -30,7 +30,7 @@ struct hsm_key {
     struct token *token; /* until shut */
     char label[33];
     unsigned char handle[KEY_HANDLE_BYTES]; /* names it in references; random */
-    struct hsm_key *next; /* in the registry of references */
+    struct hsm_key *next;                   /* in the registry of references */
 
     pthread_mutex_t lock; /* guards the object */
     CK_OBJECT_HANDLE object;

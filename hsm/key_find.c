@@ -101,8 +101,7 @@ static CK_RV check_kind(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJEC
 {
     CK_KEY_TYPE type = 0;
     CK_ATTRIBUTE wanted = { CKA_KEY_TYPE, &type, sizeof(type) };
-    CK_RV rv =
-        token_module(key->token)->call->C_GetAttributeValue(session, object, &wanted, 1);
+    CK_RV rv = token_module(key->token)->call->C_GetAttributeValue(session, object, &wanted, 1);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "read the type of the key on token \"%s\"", key->label);
         return rv;

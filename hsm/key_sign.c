@@ -31,7 +31,8 @@ CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
     size_t signature_len = 0;
     struct to_sign what = { .len = 0 };
     int nid = need->scheme.digest_nid;
-    size_t len = nid == NID_undef ? sizeof(input) : (size_t)EVP_MD_get_size(EVP_get_digestbynid(nid));
+    size_t len =
+        nid == NID_undef ? sizeof(input) : (size_t)EVP_MD_get_size(EVP_get_digestbynid(nid));
 
     if (RAND_bytes(input, sizeof(input)) != 1 ||
         !scheme_prepare(key->kind, &need->scheme, input, len, &what)) {
@@ -47,10 +48,11 @@ CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
     if (!scheme_finish(key->kind, raw, raw_len, signature, sizeof(signature), &signature_len) ||
         !scheme_verifies(key->public_key, &need->scheme, input, len, signature, signature_len)) {
         ERR_clear_error();
-        report(err, NK_E_IDENTITY,
-               "node.certificate does not match node.key: its public key does not verify what %s on "
-               "token \"%s\" signs; name the certificate that was issued for this key",
-               key->uri_text, key->label);
+        report(
+            err, NK_E_IDENTITY,
+            "node.certificate does not match node.key: its public key does not verify what %s on "
+            "token \"%s\" signs; name the certificate that was issued for this key",
+            key->uri_text, key->label);
         return CKR_NODEKEY_KEY_MISMATCH;
     }
     return CKR_OK;
@@ -182,5 +184,5 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
         return rv;
     }
     return scheme_finish(key->kind, raw, raw_len, signature, room, ret_len) ? CKR_OK
-                                                                           : CKR_BUFFER_TOO_SMALL;
+                                                                            : CKR_BUFFER_TOO_SMALL;
 }

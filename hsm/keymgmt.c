@@ -26,7 +26,7 @@ static void *load_key(const void *reference, size_t size)
 {
     struct provider_key **from = (struct provider_key **)(uintptr_t)reference;
 
-    if (size != sizeof(*from)) {
+    if (size != sizeof(void *)) {
         return NULL;
     }
     struct provider_key *key = *from;
@@ -169,7 +169,10 @@ static const char *name_ed25519(int operation)
     return operation == OSSL_OP_SIGNATURE ? "ED25519" : NULL;
 }
 
-#define FN(id, fn) { id, (void (*)(void))(fn) }
+#define FN(id, fn)                                                                                 \
+    {                                                                                              \
+        id, (void (*)(void))(fn)                                                                   \
+    }
 #define KEYMGMT(kind)                                                                              \
     const OSSL_DISPATCH keymgmt_##kind[] = {                                                       \
         FN(OSSL_FUNC_KEYMGMT_NEW, new_key),                                                        \

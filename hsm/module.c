@@ -98,7 +98,7 @@ static nk_status add(const char *path, struct module **ret_module, nk_error *err
     if (status == NK_OK) {
         status = load(path, &call, err);
     }
-    if (status != NK_OK) {
+    if (status != NK_OK || call == NULL) {
         return status;
     }
     AUTO(free) char *own_path = strdup(path);

@@ -81,8 +81,9 @@ static nk_status check_pin_file(int fd, const char *path, nk_error *err)
         return report(err, NK_E_PIN, "node.pin: %s is not a regular file", path);
     }
     if (st.st_uid != geteuid() && st.st_uid != 0) {
-        return report(err, NK_E_PIN, "node.pin: %s belongs to uid %ld, not to us (uid %ld); chown it",
-                      path, (long)st.st_uid, (long)geteuid());
+        return report(err, NK_E_PIN,
+                      "node.pin: %s belongs to uid %ld, not to us (uid %ld); chown it", path,
+                      (long)st.st_uid, (long)geteuid());
     }
     if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         return report(err, NK_E_PIN,
@@ -168,7 +169,7 @@ static nk_status read_first(struct pin *pin, const struct hsm_pin_source *source
         return pin->path != NULL ? read_file(pin, err) : report(err, NK_E_NOMEM, "out of memory");
     case HSM_PIN_CREDENTIAL:
         status = name_credential(pin, source->where, err);
-        return status == NK_OK ? read_file(pin, err) : status;
+        return status == NK_OK && pin->path != NULL ? read_file(pin, err) : status;
     case HSM_PIN_FD:
         return read_fd(pin, source->fd, err);
     case HSM_PIN_PROMPT:

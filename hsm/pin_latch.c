@@ -26,7 +26,8 @@ static struct latch *latch; /* guarded by latch_lock */
 
 /* SHA-256 over salt, token and PIN, each with its own length by construction: the token is fixed
  * size and the PIN comes last. */
-static bool mark(const struct pin *pin, const struct token_name *token, unsigned char out[MAC_BYTES])
+static bool mark(const struct pin *pin, const struct token_name *token,
+                 unsigned char out[MAC_BYTES])
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&

@@ -17,7 +17,8 @@
 #define FROM_DER FROM_US ",input=der,structure=" REFERENCE_STRUCTURE
 
 static const OSSL_ALGORITHM keymgmts[] = {
-    { "RSA:rsaEncryption:1.2.840.113549.1.1.1", FROM_US, keymgmt_rsa, "RSA keys in PKCS#11 tokens" },
+    { "RSA:rsaEncryption:1.2.840.113549.1.1.1", FROM_US, keymgmt_rsa,
+      "RSA keys in PKCS#11 tokens" },
     { "EC:id-ecPublicKey:1.2.840.10045.2.1", FROM_US, keymgmt_ec, "EC keys in PKCS#11 tokens" },
     { "ED25519:1.3.101.112", FROM_US, keymgmt_ed25519, "Ed25519 keys in PKCS#11 tokens" },
     { NULL, NULL, NULL, NULL },
@@ -153,7 +154,10 @@ static void teardown(void *ctx)
     free(provider);
 }
 
-#define FN(id, fn) { id, (void (*)(void))(fn) }
+#define FN(id, fn)                                                                                 \
+    {                                                                                              \
+        id, (void (*)(void))(fn)                                                                   \
+    }
 static const OSSL_DISPATCH table[] = {
     FN(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query),
     FN(OSSL_FUNC_PROVIDER_GET_PARAMS, get_params),

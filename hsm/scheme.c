@@ -160,10 +160,18 @@ enum key_kind scheme_kind_of(EVP_PKEY *public_key)
     return EVP_PKEY_is_a(public_key, "ED25519") ? KEY_ED25519 : (enum key_kind)0;
 }
 
-#define PSS(name, nid, len) \
-    { name, { RSA_PKCS1_PSS_PADDING, nid, len }, CKM_RSA_PKCS_PSS, "CKM_RSA_PKCS_PSS" }
-#define PKCS1(name, nid) { name, { RSA_PKCS1_PADDING, nid, 0 }, CKM_RSA_PKCS, "CKM_RSA_PKCS" }
-#define ECDSA(name, nid) { name, { 0, nid, 0 }, CKM_ECDSA, "CKM_ECDSA" }
+#define PSS(name, nid, len)                                                                        \
+    {                                                                                              \
+        name, { RSA_PKCS1_PSS_PADDING, nid, len }, CKM_RSA_PKCS_PSS, "CKM_RSA_PKCS_PSS"            \
+    }
+#define PKCS1(name, nid)                                                                           \
+    {                                                                                              \
+        name, { RSA_PKCS1_PADDING, nid, 0 }, CKM_RSA_PKCS, "CKM_RSA_PKCS"                          \
+    }
+#define ECDSA(name, nid)                                                                           \
+    {                                                                                              \
+        name, { 0, nid, 0 }, CKM_ECDSA, "CKM_ECDSA"                                                \
+    }
 
 const struct scheme_need *scheme_needs(EVP_PKEY *public_key, size_t *ret_len)
 {

@@ -24,7 +24,8 @@ struct scheme {
     size_t salt_len; /* PSS */
 };
 
-/* Everything that must stay alive from C_SignInit to C_Sign: tpm2-pkcs11 keeps a pointer to `pss`. */
+/* Everything that must stay alive from C_SignInit to C_Sign: tpm2-pkcs11 keeps a pointer to `pss`.
+ */
 struct to_sign {
     CK_MECHANISM mechanism;
     CK_RSA_PKCS_PSS_PARAMS pss;

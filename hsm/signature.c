@@ -19,9 +19,9 @@ struct signature {
     struct provider *provider;
     struct hsm_key *key; /* a reference */
     int max_size;
-    int padding;       /* RSA */
-    int salt_len;      /* PSS; RSA_PSS_SALTLEN_* or bytes */
-    EVP_MD *digest;    /* NULL: none */
+    int padding;    /* RSA */
+    int salt_len;   /* PSS; RSA_PSS_SALTLEN_* or bytes */
+    EVP_MD *digest; /* NULL: none */
     EVP_MD_CTX *under_way;
 };
 
@@ -276,7 +276,12 @@ static int set_salt(struct signature *ctx, const OSSL_PARAM *p)
                strcmp(word, OSSL_PKEY_RSA_PSS_SALT_LEN_AUTO) == 0) {
         ctx->salt_len = RSA_PSS_SALTLEN_MAX;
     } else {
-        ctx->salt_len = atoi(word);
+        char *end = NULL;
+        long bytes = strtol(word, &end, 10);
+        if (end == word || *end != '\0' || bytes < 0 || bytes > ctx->max_size) {
+            return raise_error(ctx->provider, RAISE_PARAMETER, "salt length %s", word);
+        }
+        ctx->salt_len = (int)bytes;
     }
     return 1;
 }
@@ -334,8 +339,8 @@ static int algorithm_id(const struct signature *ctx, OSSL_PARAM *p)
                                 rsa ? EVP_PKEY_RSA : EVP_PKEY_EC) != 1)) {
         return 0;
     }
-    if (algorithm == NULL || X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid),
-                                             rsa ? V_ASN1_NULL : V_ASN1_UNDEF, NULL) != 1) {
+    if (algorithm == NULL ||
+        X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), rsa ? V_ASN1_NULL : V_ASN1_UNDEF, NULL) != 1) {
         return 0;
     }
     int len = i2d_X509_ALGOR(algorithm, &der);
@@ -370,7 +375,10 @@ static const OSSL_PARAM *gettable_ctx_params(void *data, void *provider)
     return params;
 }
 
-#define FN(id, fn) { id, (void (*)(void))(fn) }
+#define FN(id, fn)                                                                                 \
+    {                                                                                              \
+        id, (void (*)(void))(fn)                                                                   \
+    }
 #define BOTH_FORMS                                                                                 \
     FN(OSSL_FUNC_SIGNATURE_NEWCTX, new_ctx), FN(OSSL_FUNC_SIGNATURE_FREECTX, free_ctx),            \
         FN(OSSL_FUNC_SIGNATURE_DUPCTX, dup_ctx),                                                   \

@@ -47,8 +47,7 @@ static struct token *adopt(struct module *module, const struct token_name *name,
 {
     pthread_mutex_lock(&registry_lock);
     struct token *token = registry;
-    while (token != NULL &&
-           (token->module != module || !token_name_equal(&token->name, name))) {
+    while (token != NULL && (token->module != module || !token_name_equal(&token->name, name))) {
         token = token->next;
     }
     if (token == NULL && (token = make(module, name, terms)) != NULL) {
@@ -94,7 +93,8 @@ static nk_status settle_pin(struct token *token, struct pin **pin, nk_error *err
         *pin = NULL;
         return NK_OK;
     }
-    /* The login is the process's, so a wrong PIN would not be noticed: it is no key to this token. */
+    /* The login is the process's, so a wrong PIN would not be noticed: it is no key to this token.
+     */
     if (!pin_equal(token->pin, *pin)) {
         return report(err, NK_E_PIN,
                       "node.pin: not the PIN that this process has logged in to token \"%s\" with",

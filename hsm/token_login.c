@@ -14,7 +14,8 @@ CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session)
     struct module *module = token->module;
 
     pthread_mutex_lock(&module->session_lock);
-    CK_RV rv = module->call->C_OpenSession(token->slot, CKF_SERIAL_SESSION, NULL, NULL, ret_session);
+    CK_RV rv =
+        module->call->C_OpenSession(token->slot, CKF_SERIAL_SESSION, NULL, NULL, ret_session);
     pthread_mutex_unlock(&module->session_lock);
     return rv;
 }
@@ -92,7 +93,8 @@ static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *er
         { CKF_USER_PIN_LOCKED, CKR_PIN_LOCKED,
           "its user PIN is locked; unlock it with the SO PIN (C_InitPIN), the PIN was not sent" },
         { CKF_USER_PIN_FINAL_TRY, CKR_PIN_INCORRECT,
-          "one wrong PIN more locks it, so the PIN was not sent; log in once by hand with the right "
+          "one wrong PIN more locks it, so the PIN was not sent; log in once by hand with the "
+          "right "
           "PIN (pkcs11-tool --login), which clears this, then start again" },
         { CKF_USER_PIN_TO_BE_CHANGED, CKR_PIN_EXPIRED,
           "its user PIN must be changed first (pkcs11-tool --change-pin)" },
@@ -100,7 +102,8 @@ static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *er
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         if ((flags & bad[i].flag) != 0) {
-            report_ckr(err, NK_E_PIN, bad[i].rv, "token \"%s\": %s", token->name.label, bad[i].text);
+            report_ckr(err, NK_E_PIN, bad[i].rv, "token \"%s\": %s", token->name.label,
+                       bad[i].text);
             return bad[i].rv;
         }
     }
@@ -120,9 +123,10 @@ static CK_RV explain_refusal(struct token *token, CK_RV rv, nk_error *err)
     case CKR_PIN_INVALID:
     case CKR_PIN_LEN_RANGE:
         pin_latch(token->pin, &token->name);
-        report_ckr(err, NK_E_PIN, rv,
-                   "token \"%s\" refuses the PIN of node.pin; correct it, it will not be sent again",
-                   token->name.label);
+        report_ckr(
+            err, NK_E_PIN, rv,
+            "token \"%s\" refuses the PIN of node.pin; correct it, it will not be sent again",
+            token->name.label);
         break;
     case CKR_PIN_LOCKED:
         pin_latch(token->pin, &token->name);
@@ -141,9 +145,10 @@ static CK_RV explain_refusal(struct token *token, CK_RV rv, nk_error *err)
 static CK_RV send_pin(struct token *token, nk_error *err)
 {
     if (pin_is_latched(token->pin, &token->name)) {
-        report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
-                   "token \"%s\" has refused this PIN before; it is not sent again: correct node.pin",
-                   token->name.label);
+        report_ckr(
+            err, NK_E_PIN, CKR_PIN_INCORRECT,
+            "token \"%s\" has refused this PIN before; it is not sent again: correct node.pin",
+            token->name.label);
         return CKR_PIN_INCORRECT;
     }
     CK_RV rv = token->module->call->C_Login(token->anchor, CKU_USER, pin_bytes(token->pin),

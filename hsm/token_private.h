@@ -26,7 +26,7 @@ struct token {
     CK_SLOT_ID slot;
     CK_FLAGS slot_flags;
     CK_SESSION_HANDLE anchor;
-    unsigned open; /* sessions of the pool, lent or idle */
+    unsigned open;  /* sessions of the pool, lent or idle */
     unsigned limit; /* learned down from CKR_SESSION_COUNT */
     unsigned idle_len;
     CK_SESSION_HANDLE *idle; /* max_sessions of them, last in first out */

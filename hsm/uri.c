@@ -34,8 +34,7 @@ static nk_status check_shape(P11KitUri *uri, const char *text, nk_error *err)
                       "and slots change: name the token",
                       text);
     }
-    if (object_class != NULL &&
-        *(const CK_OBJECT_CLASS *)object_class->pValue != CKO_PRIVATE_KEY) {
+    if (object_class != NULL && *(const CK_OBJECT_CLASS *)object_class->pValue != CKO_PRIVATE_KEY) {
         return report(err, NK_E_CONFIG,
                       "node.key: %s asks for another type than a private key; leave type away or "
                       "write type=private",
@@ -43,8 +42,8 @@ static nk_status check_shape(P11KitUri *uri, const char *text, nk_error *err)
     }
     if (p11_kit_uri_get_attribute(uri, CKA_LABEL) == NULL &&
         p11_kit_uri_get_attribute(uri, CKA_ID) == NULL) {
-        return report(err, NK_E_CONFIG,
-                      "node.key: %s names no key; add object=LABEL or id=%%01", text);
+        return report(err, NK_E_CONFIG, "node.key: %s names no key; add object=LABEL or id=%%01",
+                      text);
     }
     return NK_OK;
 }

@@ -101,9 +101,10 @@ static nk_status plugin_open_text(const nk_host *host, const char *text, const c
 static nk_status plugin_close(nk_instance *instance, nk_error *err)
 {
     if (callback_active()) {
-        return report(err, NK_E_USAGE,
-                      "close was called from one of our callbacks, which it would wait for; call it "
-                      "from another thread");
+        return report(
+            err, NK_E_USAGE,
+            "close was called from one of our callbacks, which it would wait for; call it "
+            "from another thread");
     }
     if (instance != NULL) {
         core_close(instance->core);
@@ -161,7 +162,8 @@ static nk_status plugin_check_peer(nk_instance *instance, uint32_t role, const c
                                    char **ret_json, nk_error *err)
 {
     if (verdict == NULL || !NK_HAS(nk_verdict, verdict, detail) || check_error(err) != NK_OK) {
-        return report(err, NK_E_USAGE, "check_peer: verdict is NULL, or its struct_size is not set");
+        return report(err, NK_E_USAGE,
+                      "check_peer: verdict is NULL, or its struct_size is not set");
     }
     verdict->decision = NK_DENY;
     if (instance == NULL || pem == NULL || !is_role(role)) {

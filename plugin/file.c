@@ -25,8 +25,8 @@ static nk_status check_owner(const char *path, int fd, nk_status blame, nk_error
         return report(err, blame, "%s: is not a regular file", path);
     }
     if (info.st_uid != 0 && info.st_uid != geteuid()) {
-        return report(err, blame, "%s: belongs to uid %ld, not to root or us (uid %ld); chown it", path,
-                      (long)info.st_uid, (long)geteuid());
+        return report(err, blame, "%s: belongs to uid %ld, not to root or us (uid %ld); chown it",
+                      path, (long)info.st_uid, (long)geteuid());
     }
     if ((info.st_mode & S_IWOTH) != 0) {
         return report(err, blame,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Files that decide whom we trust or who we are: who may have written them, how long they may be. */
+ * Files that decide whom we trust or who we are: who may have written them, how long they may be.
+ */
 #ifndef NODEKEY_FILE_H
 #define NODEKEY_FILE_H
 

@@ -23,10 +23,11 @@ static nk_status add_certificate(struct identity *identity, const struct pem_blo
                                  const char *path, nk_error *err)
 {
     if (strstr(block->label, "PRIVATE KEY") != NULL) {
-        return report(err, NK_E_IDENTITY,
-                      "%s holds a private key, which a file must not; remove it, treat it as stolen "
-                      "and generate another on the token",
-                      path);
+        return report(
+            err, NK_E_IDENTITY,
+            "%s holds a private key, which a file must not; remove it, treat it as stolen "
+            "and generate another on the token",
+            path);
     }
     if (!pem_is_certificate(block)) {
         return report(err, NK_E_IDENTITY, "%s holds a %s; only certificates belong in it", path,
@@ -129,8 +130,8 @@ nk_status identity_open(const struct config *config, int our_role, struct policy
     ERR_clear_error();
     nk_status status = read_certificates(identity, config->ours[our_role].certificate, err);
     if (status == NK_OK) {
-        status = policy_check_ours(policy, our_role, identity->leaf, identity->intermediates, host,
-                                   err);
+        status =
+            policy_check_ours(policy, our_role, identity->leaf, identity->intermediates, host, err);
     }
     if (status == NK_OK) {
         status = open_key(identity, config, our_role, host, sibling, err);
@@ -139,7 +140,7 @@ nk_status identity_open(const struct config *config, int our_role, struct policy
         return status;
     }
     log_line(host, NK_LOG_INFO, "%s identity: key on token %s, custody: %s",
-             config->one_identity      ? "our"
+             config->one_identity     ? "our"
              : our_role == OUR_SERVER ? "our server"
                                       : "our client",
              hsm_key_token_label(identity->key), hsm_key_custody(identity->key));
@@ -167,8 +168,8 @@ nk_status identity_pem(const struct identity *identity, char **ret_pem, nk_error
         return status;
     }
     AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
-    int ok = bio != NULL && BIO_puts(bio, reference) > 0 &&
-             PEM_write_bio_X509(bio, identity->leaf) == 1;
+    int ok =
+        bio != NULL && BIO_puts(bio, reference) > 0 && PEM_write_bio_X509(bio, identity->leaf) == 1;
     for (int i = 0; ok == 1 && i < sk_X509_num(identity->intermediates); i++) {
         ok = PEM_write_bio_X509(bio, sk_X509_value(identity->intermediates, i));
     }

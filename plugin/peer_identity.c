@@ -11,7 +11,8 @@
 
 DEFINE_AUTO(struct peer *, peer_free);
 
-/* Property values are NUL-terminated by gRPC; one that holds a NUL of its own is not what it seems. */
+/* Property values are NUL-terminated by gRPC; one that holds a NUL of its own is not what it seems.
+ */
 static const char *property(const grpc_auth_context *context, const char *name)
 {
     grpc_auth_property_iterator at = grpc_auth_context_find_properties_by_name(context, name);
@@ -31,9 +32,8 @@ nk_status peer_identity_read(struct core *core, uint32_t role, const grpc_auth_c
     }
     ERR_clear_error();
     AUTO(peer_free) struct peer *peer = NULL;
-    nk_status status = peer_read(role, NULL, leaf,
-                                 property(context, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME), &peer,
-                                 err);
+    nk_status status = peer_read(
+        role, NULL, leaf, property(context, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME), &peer, err);
     if (status != NK_OK) {
         return status;
     }

@@ -20,8 +20,9 @@
 #define LOCK_NAME "lock"
 #define SWEEP_AFTER_SECONDS 60 /* younger: its owner may not have locked it yet */
 
-static const char *const file_names[OUR_ROLES] = { [OUR_SERVER] = "server.pem",
-                                                   [OUR_CLIENT] = "client.pem" };
+static const char *const file_names[OUR_ROLES] = {
+    [OUR_SERVER] = "server.pem", [OUR_CLIENT] = "client.pem"
+};
 /* What a folder of ours may hold; a folder with anything else is not removed. */
 static const char *const all_names[] = { "server.pem", "client.pem", "new.pem", LOCK_NAME };
 
@@ -100,8 +101,8 @@ static nk_status lock_folder(struct publication *publication, nk_error *err)
 {
     publication->folder_fd = open(publication->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (publication->folder_fd >= 0) {
-        publication->lock_fd = openat(publication->folder_fd, LOCK_NAME,
-                                      O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        publication->lock_fd =
+            openat(publication->folder_fd, LOCK_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     }
     if (publication->lock_fd < 0 || flock(publication->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         return report_errno(err, NK_E_INTERNAL, "lock %s", publication->folder);
@@ -120,8 +121,8 @@ nk_status publish_start(struct publication **ret_publication, nk_error *err)
     publication->folder_fd = -1;
     publication->lock_fd = -1;
     sweep(base);
-    int len = snprintf(publication->folder, sizeof(publication->folder),
-                       "%s/" PREFIX "%ld-XXXXXX", base, (long)getpid());
+    int len = snprintf(publication->folder, sizeof(publication->folder), "%s/" PREFIX "%ld-XXXXXX",
+                       base, (long)getpid());
     if (len >= (int)(sizeof(publication->folder) - sizeof("/server.pem"))) {
         publication->folder[0] = '\0';
         return report(err, NK_E_INTERNAL, "the runtime folder's name is too long: %s", base);
