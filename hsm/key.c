@@ -47,7 +47,7 @@ static nk_status pick_token(const struct hsm_key *key, const struct token_names 
             continue;
         }
         if (chosen != NULL) {
-            return report(err, NK_E_IDENTITY,
+            return report(err, NK_E_CONFIG,
                           "node.key: more than one token fits %s; %s shows %s: add serial= to name "
                           "one",
                           key->uri_text, module->path, list);

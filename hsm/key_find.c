@@ -76,7 +76,7 @@ static CK_RV several_found(struct hsm_key *key, CK_SESSION_HANDLE session,
     char list[512];
 
     describe(token_module(key->token)->call, session, found, len, list, sizeof(list));
-    report(err, NK_E_IDENTITY,
+    report(err, NK_E_CONFIG,
            "node.key: %lu private keys on token \"%s\" fit %s (%s); add id= or object= to name one",
            (unsigned long)len, key->label, key->uri_text, list);
     return CKR_ARGUMENTS_BAD;

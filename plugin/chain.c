@@ -18,7 +18,7 @@
 
 struct chain {
     X509_STORE *store;
-    STACK_OF(X509) * roots;
+    STACK_OF(X509) *roots;
     bool strict;
 
     pthread_mutex_t pool_lock;
@@ -31,7 +31,7 @@ struct chain {
 DEFINE_AUTO(X509 *, X509_free);
 DEFINE_AUTO(X509_STORE_CTX *, X509_STORE_CTX_free);
 
-static void free_certificates(STACK_OF(X509) * certificates)
+static void free_certificates(STACK_OF(X509) *certificates)
 {
     sk_X509_pop_free(certificates, X509_free);
 }
@@ -39,7 +39,7 @@ DEFINE_AUTO(STACK_OF(X509) *, free_certificates);
 
 /* --- life --- */
 
-static bool set_up(struct chain *chain, STACK_OF(X509) * roots)
+static bool set_up(struct chain *chain, STACK_OF(X509) *roots)
 {
     chain->store = X509_STORE_new();
     chain->roots = X509_chain_up_ref(roots);
@@ -58,7 +58,7 @@ static bool set_up(struct chain *chain, STACK_OF(X509) * roots)
     return !chain->strict || X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT) == 1;
 }
 
-nk_status chain_new(STACK_OF(X509) * roots, bool strict, struct chain **ret_chain, nk_error *err)
+nk_status chain_new(STACK_OF(X509) *roots, bool strict, struct chain **ret_chain, nk_error *err)
 {
     struct chain *chain = calloc(1, sizeof(*chain));
     if (chain == NULL) {
@@ -90,7 +90,7 @@ void chain_free(struct chain *chain)
 
 /* --- the pool --- */
 
-static bool push_shared(STACK_OF(X509) * certificates, X509 *certificate)
+static bool push_shared(STACK_OF(X509) *certificates, X509 *certificate)
 {
     if (sk_X509_push(certificates, certificate) == 0) {
         return false;
@@ -100,7 +100,7 @@ static bool push_shared(STACK_OF(X509) * certificates, X509 *certificate)
 }
 
 /* What may lie between leaf and root; NULL: no memory. The peer's own come first. */
-static STACK_OF(X509) * candidates(struct chain *chain, STACK_OF(X509) * others)
+static STACK_OF(X509) *candidates(struct chain *chain, STACK_OF(X509) *others)
 {
     STACK_OF(X509) *all = sk_X509_new_reserve(NULL, CHAIN_POOL_MAX);
     bool whole = all != NULL;
@@ -138,7 +138,7 @@ static void remember_one(struct chain *chain, X509 *intermediate)
 }
 
 /* `path` is verified: its first is the leaf, its last a root. */
-static void remember(struct chain *chain, STACK_OF(X509) * path)
+static void remember(struct chain *chain, STACK_OF(X509) *path)
 {
     if (sk_X509_num(path) < 3) {
         return;
@@ -245,8 +245,8 @@ static int purpose_of(uint32_t role)
 struct attempt {
     uint32_t role;
     X509 *leaf;
-    STACK_OF(X509) * candidates;
-    STACK_OF(X509) * only_root;
+    STACK_OF(X509) *candidates;
+    STACK_OF(X509) *only_root;
 };
 
 static bool validate(struct chain *chain, const struct attempt *attempt,
@@ -297,7 +297,7 @@ static bool names_role(X509 *leaf, uint32_t role)
     return usages != UINT32_MAX && (usages & wanted) != 0;
 }
 
-bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) * others,
+bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) *others,
                  struct chain_failure *ret_failure)
 {
     AUTO(X509_free) X509 *subject = as_issued(leaf);

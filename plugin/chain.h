@@ -23,12 +23,12 @@ struct chain_failure {
 };
 
 /* Takes references to `roots`. *ret_chain is owned: chain_free. */
-MUST_USE nk_status chain_new(STACK_OF(X509) * roots, bool strict, struct chain **ret_chain,
+MUST_USE nk_status chain_new(STACK_OF(X509) *roots, bool strict, struct chain **ret_chain,
                              nk_error *err);
 void chain_free(struct chain *chain);
 /* Does `leaf` chain to a root now, for the holder's `role` (NK_PEER_IS_*)? `others` are candidates,
  * never trusted; may be NULL. *ret_failure is written only when not. */
-MUST_USE bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) * others,
+MUST_USE bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) *others,
                           struct chain_failure *ret_failure);
 
 #endif

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
 #include "config_members.h"
 #include "config_whole.h"
+#include "file.h"
 #include "json_lines.h"
 #include "report.h"
 

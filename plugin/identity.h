@@ -11,7 +11,7 @@
 
 struct identity {
     X509 *leaf;
-    STACK_OF(X509) * intermediates;
+    STACK_OF(X509) *intermediates;
     struct hsm_key *key;
 };
 

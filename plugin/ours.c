@@ -44,10 +44,19 @@ static nk_status refuse(const struct our_leaf *ours, const struct chain_failure 
             ours->role, ours->subject, date_of(X509_get0_notAfter(ours->certificate), date));
     }
     if (failure->reason == REASON_NOT_YET_VALID && of_leaf) {
+        return report(
+            err, NK_E_IDENTITY,
+            "our %s certificate \"%s\" is not yet valid, only from %s: check this machine's "
+            "clock",
+            ours->role, ours->subject, date_of(X509_get0_notBefore(ours->certificate), date));
+    }
+    if (failure->reason == REASON_WEAK_KEY && of_leaf) {
+        const EVP_PKEY *key = X509_get0_pubkey(ours->certificate);
         return report(err, NK_E_IDENTITY,
-                      "our %s certificate \"%s\" is valid only from %s: check this machine's clock",
-                      ours->role, ours->subject,
-                      date_of(X509_get0_notBefore(ours->certificate), date));
+                      "our %s certificate \"%s\" is for a weak key, %s-%d: generate RSA-2048 or "
+                      "more, P-256 or Ed25519 on the token, and enrol again",
+                      ours->role, ours->subject, key != NULL ? EVP_PKEY_get0_type_name(key) : "?",
+                      key != NULL ? EVP_PKEY_get_bits(key) : 0);
     }
     if (failure->reason == REASON_UNTRUSTED) {
         return report(err, NK_E_IDENTITY,
@@ -89,7 +98,7 @@ static void warn_of_gaps(const struct our_leaf *ours, int our_role, const nk_hos
     }
 }
 
-nk_status ours_check(struct chain *chain, int our_role, X509 *leaf, STACK_OF(X509) * intermediates,
+nk_status ours_check(struct chain *chain, int our_role, X509 *leaf, STACK_OF(X509) *intermediates,
                      const nk_host *host, nk_error *err)
 {
     bool server = our_role == OUR_SERVER;

@@ -15,8 +15,8 @@
 /* One peer in one role. Owns all of it. `facts` points into the other members. */
 struct peer {
     X509 *leaf;
-    STACK_OF(X509) * others; /* what it sent beside the leaf; may be empty */
-    nk_peer facts;           /* `rule` is NULL until the policy set it */
+    STACK_OF(X509) *others; /* what it sent beside the leaf; may be empty */
+    nk_peer facts;          /* `rule` is NULL until the policy set it */
     struct peer_storage *storage;
 };
 

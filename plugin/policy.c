@@ -29,7 +29,7 @@ struct policy {
     enum server_name_mode server_name;
 };
 
-static void free_certificates(STACK_OF(X509) * certificates)
+static void free_certificates(STACK_OF(X509) *certificates)
 {
     sk_X509_pop_free(certificates, X509_free);
 }
@@ -275,7 +275,7 @@ char *policy_explain(struct policy *policy, const struct peer *peer, const nk_ve
 }
 
 nk_status policy_check_ours(struct policy *policy, int our_role, X509 *leaf,
-                            STACK_OF(X509) * intermediates, const nk_host *host, nk_error *err)
+                            STACK_OF(X509) *intermediates, const nk_host *host, nk_error *err)
 {
     return ours_check(policy->chain, our_role, leaf, intermediates, host, err);
 }

@@ -35,7 +35,7 @@ char *policy_explain(struct policy *policy, const struct peer *peer, const nk_ve
  * with OpenSSL's reason: expired, not yet valid, no chain, wrong extended key usage, ... Under
  * strict false what is missing is logged as a warning that says what it costs. */
 MUST_USE nk_status policy_check_ours(struct policy *policy, int our_role, X509 *leaf,
-                                     STACK_OF(X509) * intermediates, const nk_host *host,
+                                     STACK_OF(X509) *intermediates, const nk_host *host,
                                      nk_error *err);
 bool policy_checks_call_host(const struct policy *policy); /* server_name is "target" */
 

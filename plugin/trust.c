@@ -131,7 +131,7 @@ static nk_status read_text(const char *path, BIO *text, nk_error *err)
     return NK_OK;
 }
 
-static nk_status add_root(const struct pem_block *block, const char *path, STACK_OF(X509) * roots,
+static nk_status add_root(const struct pem_block *block, const char *path, STACK_OF(X509) *roots,
                           X509 **ret_root, nk_error *err)
 {
     if (!pem_is_certificate(block)) {
@@ -154,7 +154,7 @@ static nk_status add_root(const struct pem_block *block, const char *path, STACK
 }
 
 static nk_status read_file(const char *path, bool strict, const nk_host *host,
-                           STACK_OF(X509) * roots, nk_error *err)
+                           STACK_OF(X509) *roots, nk_error *err)
 {
     AUTO(BIO_free_all) BIO *text = BIO_new(BIO_s_mem());
     if (text == NULL) {
@@ -192,7 +192,7 @@ static nk_status read_file(const char *path, bool strict, const nk_host *host,
 }
 
 nk_status trust_read(char *const *paths, size_t len, bool strict, const nk_host *host,
-                     STACK_OF(X509) * *ret_roots, nk_error *err)
+                     STACK_OF(X509) **ret_roots, nk_error *err)
 {
     ERR_clear_error();
     if (len == 0) {

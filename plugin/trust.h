@@ -18,7 +18,7 @@
  * file, the certificate's subject and the cure. An expired root is only logged: the chains it
  * anchors are refused with that reason. *ret_roots is owned: sk_X509_pop_free. */
 MUST_USE nk_status trust_read(char *const *paths, size_t len, bool strict, const nk_host *host,
-                              STACK_OF(X509) * *ret_roots, nk_error *err);
+                              STACK_OF(X509) **ret_roots, nk_error *err);
 
 /* A name as one line of printable ASCII, RFC 2253 order. */
 void trust_describe(const X509_NAME *name, char *text, size_t room);

@@ -42,14 +42,14 @@ extern "C" {
 typedef int32_t nk_status;
 enum {
     NK_OK = 0,
-    NK_E_USAGE = 1,       /* the call breaks this contract; fix the host */
-    NK_E_CONFIG = 2,      /* fix the configuration, then open again */
-    NK_E_PIN = 3,         /* PIN absent, wrong or locked; give the right one, then open again */
-    NK_E_TOKEN = 4,       /* module or token is away or ailing; may come back by itself */
-    NK_E_IDENTITY = 5,    /* our key or certificate is absent, ambiguous or unfit: enrol again */
-    NK_E_TRUST = 6,       /* roots (later: CRLs) are absent or unfit: get them from the federation */
-    NK_E_PEER = 7,        /* the peer's certificate could not be evaluated; it is refused */
-    NK_E_CLOSED = 8,      /* the instance is closed; open another */
+    NK_E_USAGE = 1,    /* the call breaks this contract; fix the host */
+    NK_E_CONFIG = 2,   /* fix the configuration, then open again */
+    NK_E_PIN = 3,      /* PIN absent, wrong or locked; give the right one, then open again */
+    NK_E_TOKEN = 4,    /* module or token is away or ailing; may come back by itself */
+    NK_E_IDENTITY = 5, /* our key or certificate is absent or unfit: enrol again */
+    NK_E_TRUST = 6,    /* roots (later: CRLs) are absent or unfit: get them from the federation */
+    NK_E_PEER = 7,     /* the peer's certificate could not be evaluated; it is refused */
+    NK_E_CLOSED = 8,   /* the instance is closed; open another */
     NK_E_UNSUPPORTED = 9, /* known, but not in this version: remove the member or update */
     NK_E_NOMEM = 10,
     NK_E_INTERNAL = 11, /* a bug or a full disk: the text says where; report it */
@@ -69,7 +69,10 @@ typedef struct nk_error {
 } nk_error;
 
 /* Which end of the connection the PEER is. Always the peer's role, never ours. */
-enum { NK_PEER_IS_CLIENT = 1, /* it dialled us: inbound */ NK_PEER_IS_SERVER = 2 /* we dialled it */ };
+enum {
+    NK_PEER_IS_CLIENT = 1,
+    /* it dialled us: inbound */ NK_PEER_IS_SERVER = 2 /* we dialled it */
+};
 
 /* Zero means no: a verdict nobody wrote is a refusal. */
 enum { NK_DENY = 0, NK_ALLOW = 1 };
@@ -79,8 +82,9 @@ typedef struct nk_verdict {
     uint32_t struct_size;          /* in: sizeof(nk_verdict) */
     uint32_t decision;             /* NK_DENY or NK_ALLOW */
     char rule[NK_RULE_NAME_BYTES]; /* the rule that decided; "" when none did */
-    char reason[NK_REASON_BYTES];  /* refusals: one of a closed set of labels (README); "" if allowed */
-    char detail[NK_DETAIL_BYTES];  /* one line for the operator: what was seen */
+    char reason[NK_REASON_BYTES]; /* refusals: one of a closed set of labels (README); "" if allowed
+                                   */
+    char detail[NK_DETAIL_BYTES]; /* one line for the operator: what was seen */
 } nk_verdict;
 
 enum { NK_NAME_URI = 1, NK_NAME_DNS = 2, NK_NAME_IP = 3, NK_NAME_EMAIL = 4 };
@@ -192,7 +196,8 @@ typedef struct nk_plugin {
                             nk_error *err);
     /* [any] Who is at the other end: from the auth context of a call (grpc_call_auth_context,
      * borrowed). Judged again by the policy in force, so `rule` is true now; a peer that it no
-     * longer admits, or a context that is not mutual TLS, is NK_E_PEER. *ret is owned: free_peer. */
+     * longer admits, or a context that is not mutual TLS, is NK_E_PEER. *ret is owned: free_peer.
+     */
     nk_status (*peer_identity)(nk_instance *instance, uint32_t role,
                                const struct grpc_auth_context *context, nk_peer **ret,
                                nk_error *err);

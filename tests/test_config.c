@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "config.h"
+
+#define TEXT_BYTES 4096
+#define PATH_BYTES 256
+
+/* Where the text of a row stands in the document below; the rest is good. */
+enum part { PART_WHOLE, PART_NODE, PART_FEDERATION, PART_ADMIT, PART_MORE, PARTS };
+
+/* In all texts ' stands for ", which C would make us escape. Each part is a line of its own. */
+#define GOOD_NODE                                                                                  \
+    "'module': 'softhsm', 'key': 'pkcs11:token=a', 'certificate': 'a.pem',\n'pin': {'file': 'p'}"
+static const char *const good[PARTS] = {
+    [PART_NODE] = GOOD_NODE,
+    [PART_FEDERATION] = "'roots': ['ca.pem']",
+    [PART_ADMIT] = "[{'name': 'm', 'uri': ['spiffe://f.example/node/*']}]",
+    [PART_MORE] = "'deny': []",
+};
+
+#define SPKI "'00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'"
+#define NAME_63 "123456789012345678901234567890123456789012345678901234567890123"
+
+static const struct row {
+    const char *name;
+    enum part part;
+    nk_status want_status;
+    const char *text;
+    const char *want; /* a piece of the error text */
+} rows[] = {
+    { "all good", PART_WHOLE, NK_OK, NULL, "" },
+
+    /* syntax */
+    { "empty text", PART_WHOLE, NK_E_CONFIG, "", "line 1: not valid JSON: " },
+    { "an array", PART_WHOLE, NK_E_CONFIG, "[]", "line 1: must be an object, not an array" },
+    { "an open string never shows its value", PART_NODE, NK_E_CONFIG, "'pin': 'SECRET\n",
+      "line 3: not valid JSON: unexpected newline" },
+    { "a stray value is never shown", PART_NODE, NK_E_CONFIG, "'key': 1 'SECRET'",
+      "line 3: not valid JSON: '}' expected (column " },
+    { "a duplicate is named", PART_NODE, NK_E_CONFIG, GOOD_NODE ",\n'pin': {'fd': 3}",
+      "line 5: not valid JSON: duplicate object key near '\"pin\"'" },
+    { "text after the end", PART_WHOLE, NK_E_CONFIG, "{}\n{}", "line 2: not valid JSON: end of" },
+    { "no UTF-8", PART_MORE, NK_E_CONFIG, "'state_dir': '\xff'", "line 7: not valid JSON: unable" },
+    { "a huge integer", PART_MORE, NK_E_CONFIG, "'token': {'max_sessions': 99999999999999999999}",
+      "line 7: not valid JSON: too big integer" },
+
+    /* unknown members */
+    { "a slip gets a suggestion", PART_NODE, NK_E_CONFIG, "\n'pni': {}",
+      "line 4: node.pni: unknown member; did you mean \"pin\"?" },
+    { "an escaped name has its line", PART_NODE, NK_E_CONFIG, "\n'pn\\u0069': {}",
+      "line 4: node.pni: unknown member" },
+    { "a stranger gets the list", PART_MORE, NK_E_CONFIG, "'engines': {'a': [1, {'b': '}]'}]}",
+      "line 7: engines: unknown member; remove it; known here are version, node, server" },
+    { "a control byte in a name", PART_MORE, NK_E_CONFIG, "'a\\nb\\u00e9': 1",
+      "line 7: a?b??: unknown member" },
+    { "unknown in a rule", PART_ADMIT, NK_E_CONFIG, "[{'name': 'm',\n'urn': ['x']}]",
+      "line 7: admit[0].urn: unknown member; did you mean \"uri\"?" },
+    { "unknown in a later object", PART_MORE, NK_E_CONFIG, "'reload': {'seconds': 1}",
+      "line 7: reload.seconds: unknown member" },
+
+    /* version and what must be there */
+    { "no version", PART_WHOLE, NK_E_CONFIG, "{}", "line 1: version: missing; it is required" },
+    { "version 2 before all else", PART_WHOLE, NK_E_CONFIG, "{'new': 1,\n'version': 2}",
+      "line 2: version: must be 1, the only version that nodekey 0.1.0 reads" },
+    { "version as text", PART_WHOLE, NK_E_CONFIG, "{'version': '1'}",
+      "line 1: version: must be 1, the only version" },
+    { "no federation", PART_WHOLE, NK_E_CONFIG, "{'version': 1}", "federation: missing" },
+    { "no admit", PART_WHOLE, NK_E_CONFIG, "{'version': 1, 'federation': {'roots': ['a']}}",
+      "line 1: admit: missing" },
+    { "no roots", PART_FEDERATION, NK_E_CONFIG, "", "line 5: federation.roots: missing" },
+    { "no key at all", PART_NODE, NK_E_CONFIG,
+      "'module': 'm', 'certificate': 'c', 'pin': {'fd': 3}",
+      "line 3: node.key: missing for both roles, server and client" },
+    { "no certificate for the client", PART_NODE, NK_E_CONFIG,
+      "'module': 'm', 'key': 'pkcs11:', 'pin': {'fd': 3}},\n'server': {'certificate': 'c'",
+      "line 3: node.certificate: missing for the client role; give it here or in" },
+    { "no pin for the server, and no node", PART_WHOLE, NK_E_CONFIG,
+      "{'version': 1, 'federation': {'roots': ['a']}, 'admit': [],\n'server': {'module': 'm', "
+      "'key': 'pkcs11:', 'certificate': 'c'},\n'client': {'module': 'm', 'key': 'pkcs11:', "
+      "'certificate': 'c', 'pin': {'fd': 3}}}",
+      "line 1: node.pin: missing for the server role; give it here or in \"server\"" },
+
+    /* identity */
+    { "node is a list", PART_WHOLE, NK_E_CONFIG, "{'version': 1,\n'node': []}",
+      "line 2: node: must be an object, not an array" },
+    { "a relative module", PART_NODE, NK_E_CONFIG, "'module': 'lib/a.so'",
+      "line 3: node.module: must be an absolute path, or a bare name" },
+    { "a module above", PART_NODE, NK_E_CONFIG, "'module': '..'", "node.module: must be an abs" },
+    { "an empty module", PART_NODE, NK_E_CONFIG, "'module': ''", "node.module: must not be empty" },
+    { "a NUL byte", PART_NODE, NK_E_CONFIG, "'module': '/a\\u0000b'",
+      "node.module: must not hold a NUL byte" },
+    { "a key file", PART_NODE, NK_E_CONFIG, "'key': 'SECRET.pem'",
+      "line 3: node.key: must be a URI such as" },
+    { "a key that is null", PART_NODE, NK_E_CONFIG, "'key': null",
+      "node.key: must be a string, not null" },
+    { "a PIN in the key is not shown", PART_NODE, NK_E_CONFIG,
+      "'key': 'pkcs11:token=a?pin-value=SECRET', 'pin': 1", "node.pin: must be" },
+    { "a certificate in the token", PART_NODE, NK_E_UNSUPPORTED, "'certificate': 'pkcs11:object=c'",
+      "line 3: node.certificate: a pkcs11: URI is known but not enforced by this version (0.1.0)" },
+    { "allow_imported as number", PART_NODE, NK_E_CONFIG, "'allow_imported': 1",
+      "node.allow_imported: must be true or false, not a number" },
+    { "require_hardware as text", PART_NODE, NK_E_CONFIG, "'require_hardware': 'yes'",
+      "node.require_hardware: must be true or false, not a string" },
+    { "an override is checked", PART_MORE, NK_E_CONFIG, "'client': {'allow_extractable': []}",
+      "line 7: client.allow_extractable: must be true or false, not an array" },
+
+    /* pin */
+    { "a bare PIN is not shown", PART_NODE, NK_E_CONFIG, "'pin': 'SECRET'",
+      "line 3: node.pin: must be an object such as {\"file\": \"node.pin\"}, not a string" },
+    { "no kind of pin", PART_NODE, NK_E_CONFIG, "'pin': {}",
+      "node.pin: must have exactly one of file, credential, fd, prompt, not 0" },
+    { "two kinds of pin", PART_NODE, NK_E_CONFIG, "'pin': {'file': 'a',\n'fd': 3}",
+      "line 3: node.pin: must have exactly one of" },
+    { "a credential with a path", PART_NODE, NK_E_CONFIG, "'pin': {'credential': '../pin'}",
+      "node.pin.credential: must be the bare name" },
+    { "a negative fd", PART_NODE, NK_E_CONFIG, "'pin': {'fd': -1}",
+      "node.pin.fd: must be a whole number from 0 to 2147483647" },
+    { "prompt false", PART_NODE, NK_E_CONFIG, "'pin': {'prompt': false}",
+      "node.pin.prompt: must be true, not false" },
+    { "protected is later", PART_NODE, NK_E_UNSUPPORTED, "'pin': {\n'protected': true}",
+      "line 4: node.pin.protected: known but not enforced by this version (0.1.0); remove it" },
+
+    /* federation */
+    { "no root", PART_FEDERATION, NK_E_CONFIG, "'roots': []",
+      "line 5: federation.roots: is empty: no peer could be verified" },
+    { "a root without a list", PART_FEDERATION, NK_E_CONFIG, "'roots': 'ca.pem'",
+      "federation.roots: must be an array (write [...], also around a single value), not a str" },
+    { "a root that is a number", PART_FEDERATION, NK_E_CONFIG, "'roots': ['a',\n7]",
+      "line 6: federation.roots[1]: must be a string, not a number" },
+    { "strict as text", PART_FEDERATION, NK_E_CONFIG, "'strict': 'no'", "federation.strict: must" },
+    { "a new server_name", PART_FEDERATION, NK_E_CONFIG, "'server_name': 'any'",
+      "federation.server_name: must be one of \"target\", \"rule\"" },
+    { "a server_name with a tail", PART_FEDERATION, NK_E_CONFIG, "'server_name': 'rule\\u0000'",
+      "federation.server_name: must not hold a NUL byte" },
+    { "server_name rule", PART_FEDERATION, NK_OK, "'roots': ['a'], 'server_name': 'rule'", "" },
+    { "server_name rule needs a rule", PART_WHOLE, NK_E_CONFIG,
+      "{'version': 1, 'node': {" GOOD_NODE "},\n'federation': {'roots': ['a'],\n'server_name': "
+      "'rule'}, 'admit': [{'name': 'a', 'direction': 'inbound', 'uri': ['spiffe://f/a']}, "
+      "{'name': 'b', 'dns': ['f.example']}]}",
+      "line 4: federation.server_name: \"rule\" needs at least one outbound rule" },
+    { "server_name rule with all-certified", PART_WHOLE, NK_E_CONFIG,
+      "{'version': 1, 'node': {" GOOD_NODE "},\n'federation': {'roots': ['a'],\n'server_name': "
+      "'rule'}, 'admit': 'all-certified'}",
+      "line 4: federation.server_name: \"rule\" needs rules, but \"admit\" is" },
+    { "crls are later", PART_FEDERATION, NK_E_UNSUPPORTED, "'roots': ['a'],\n'crls': ['c']",
+      "line 6: federation.crls: known but not enforced" },
+    { "crls are checked now", PART_FEDERATION, NK_E_CONFIG, "'crls': 'c'",
+      "federation.crls: must" },
+    { "crl_mode is later", PART_FEDERATION, NK_E_UNSUPPORTED, "'crl_mode': 'soft'", "crl_mode" },
+    { "crl_grace_hours is later", PART_FEDERATION, NK_E_UNSUPPORTED, "'crl_grace_hours': 0", "" },
+    { "crl_max_age_hours is later", PART_FEDERATION, NK_E_UNSUPPORTED, "'crl_max_age_hours': 9",
+      "federation.crl_max_age_hours: known" },
+
+    /* rules */
+    { "admit as another word", PART_ADMIT, NK_E_CONFIG, "'all'",
+      "line 6: admit: must be an array of rules or \"all-certified\"" },
+    { "admit as object", PART_ADMIT, NK_E_CONFIG, "{}", "\"all-certified\", not an object" },
+    { "admit nobody", PART_ADMIT, NK_OK, "[]", "" },
+    { "admit all", PART_ADMIT, NK_OK, "'all-certified'", "" },
+    { "deny as word", PART_MORE, NK_E_CONFIG, "'deny': 'all-certified'", "line 7: deny: must be" },
+    { "a rule that is text", PART_ADMIT, NK_E_CONFIG, "['x']", "admit[0]: must be an object" },
+    { "a rule without name", PART_ADMIT, NK_E_CONFIG, "[\n{'cn': ['a']}]",
+      "line 7: admit[0].name: missing" },
+    { "a rule for anybody", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a', 'direction': 'inbound'}]",
+      "admit[0]: matches nothing in particular" },
+    { "the same name twice", PART_ADMIT, NK_E_CONFIG,
+      "[{'name': 'a', 'cn': ['a']},\n{'name': 'b', 'cn': ['b']},\n{'name': 'a', 'cn': ['c']}]",
+      "line 8: admit[2].name: \"a\" is the name of an earlier rule" },
+    { "the same name in two lists", PART_MORE, NK_OK, "'deny': [{'name': 'm', 'cn': ['a']}]", "" },
+    { "a name of 63 bytes", PART_ADMIT, NK_OK, "[{'name': '" NAME_63 "', 'cn': ['a']}]", "" },
+    { "a name of 64 bytes", PART_ADMIT, NK_E_CONFIG, "[{'name': '" NAME_63 "4', 'cn': ['a']}]",
+      "admit[0].name: must be at most 63 bytes" },
+    { "a name beyond ASCII", PART_ADMIT, NK_E_CONFIG, "[{'name': 'caf\\u00e9', 'cn': ['a']}]",
+      "admit[0].name: must be printable ASCII" },
+    { "a name of ours", PART_ADMIT, NK_E_CONFIG, "[{'name': 'all-certified', 'cn': ['a']}]",
+      "admit[0].name: \"all-certified\" is what the log says" },
+    { "a new direction", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a', 'direction': 'both'}]",
+      "admit[0].direction: must be one of \"inbound\", \"outbound\"" },
+    { "a value without a list", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a', 'uri': 'u'}]",
+      "admit[0].uri: must be an array" },
+    { "an empty list of values", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a', 'dns': []}]",
+      "admit[0].dns: must not be empty" },
+    { "an empty value", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a', 'ip': ['10.0.0.1', '']}]",
+      "admit[0].ip[1]: must not be empty" },
+    { "a value outside the grammar", PART_ADMIT, NK_E_CONFIG,
+      "[{'name': 'a', 'cn': ['x']},\n{'name': 'b',\n'uri': ['spiffe://f/a',\n'spiffe://*']}]",
+      "line 9: admit[1].uri[1]: " },
+    { "a digest that is none", PART_MORE, NK_E_CONFIG,
+      "'deny': [{'name': 'a', 'spki_sha256': ['00']}]", "line 7: deny[0].spki_sha256[0]: " },
+    { "an address that is none", PART_MORE, NK_E_CONFIG,
+      "'deny': [{'name': 'a', 'ip': ['1.2.3.4/33']}]", "line 7: deny[0].ip[0]: " },
+    { "every member of a rule", PART_ADMIT, NK_OK,
+      "[{'name': 'a', 'direction': 'outbound', 'uri': ['spiffe://f/a'], 'dns': ['*.f.example'],"
+      "'ip': ['10.0.0.0/8', '::1'], 'cn': ['a'], 'spki_sha256': [" SPKI "]}]",
+      "" },
+    { "email is later", PART_ADMIT, NK_E_UNSUPPORTED, "[{'name': 'a', 'email': ['a@b']}]",
+      "admit[0].email: known" },
+    { "issuer_spki_sha256 is later", PART_ADMIT, NK_E_UNSUPPORTED,
+      "[{'name': 'a', 'issuer_spki_sha256': [" SPKI "]}]", "admit[0].issuer_spki_sha256: known" },
+    { "serial is later", PART_ADMIT, NK_E_UNSUPPORTED, "[{'name': 'a', 'serial': ['1']}]", "" },
+    { "policy_oid is later", PART_ADMIT, NK_E_UNSUPPORTED, "[{'name': 'a', 'policy_oid': ['1.2']}]",
+      "admit[0].policy_oid: known" },
+    { "extended_key_usage is later", PART_ADMIT, NK_E_UNSUPPORTED,
+      "[{'name': 'a', 'extended_key_usage': ['1.2']}]", "admit[0].extended_key_usage: known" },
+    { "key_types is later", PART_ADMIT, NK_E_UNSUPPORTED, "[{'name': 'a', 'key_types': ['P-256']}]",
+      "admit[0].key_types: known" },
+    { "max_lifetime_days is later", PART_ADMIT, NK_E_UNSUPPORTED,
+      "[{'name': 'a', 'max_lifetime_days': 9}]", "admit[0].max_lifetime_days: known" },
+    { "max_lifetime_days is checked now", PART_ADMIT, NK_E_CONFIG,
+      "[{'name': 'a', 'max_lifetime_days': 0}]",
+      "admit[0].max_lifetime_days: must be a whole number from 1 to 36500" },
+
+    /* numbers and the rest */
+    { "no session", PART_MORE, NK_E_CONFIG, "'token': {'max_sessions': 0}",
+      "line 7: token.max_sessions: must be a whole number from 1 to 1024" },
+    { "too many sessions", PART_MORE, NK_E_CONFIG, "'token': {'max_sessions': 1025}", "1024" },
+    { "a fraction", PART_MORE, NK_E_CONFIG, "'token': {'max_sessions': 1.0}",
+      "from 1 to 1024, not a fraction" },
+    { "a short login", PART_MORE, NK_E_CONFIG, "'token': {'login_timeout_ms': 99}",
+      "token.login_timeout_ms: must be a whole number from 100 to 600000" },
+    { "a long verify", PART_MORE, NK_E_CONFIG, "'host': {'verify_timeout_ms': 60001}",
+      "host.verify_timeout_ms: must be a whole number from 10 to 60000" },
+    { "sign_timeout_ms is later", PART_MORE, NK_E_UNSUPPORTED, "'token': {'sign_timeout_ms': 3000}",
+      "line 7: token.sign_timeout_ms: known but not enforced by this version (0.1.0); remove it" },
+    { "max_waiting_inbound is later", PART_MORE, NK_E_UNSUPPORTED,
+      "'token': {'max_waiting_inbound': 64}", "token.max_waiting_inbound: known" },
+    { "lent_threads is later", PART_MORE, NK_E_UNSUPPORTED, "'grpc': {'lent_threads': 8}",
+      "grpc.lent_threads: known" },
+    { "admit_candidate is later", PART_MORE, NK_E_UNSUPPORTED, "'admit_candidate': []",
+      "admit_candidate: known" },
+    { "state_dir is later", PART_MORE, NK_E_UNSUPPORTED, "'state_dir': 'd'", "state_dir: known" },
+    { "status_file is later", PART_MORE, NK_E_UNSUPPORTED, "'status_file': 'f'", "status_file: k" },
+    { "audit is later", PART_MORE, NK_E_UNSUPPORTED,
+      "'audit': {'file': 'a', 'per_peer_per_minute': 60}", "line 7: audit: known" },
+    { "audit is checked now", PART_MORE, NK_E_CONFIG, "'audit': {}", "audit.file: missing" },
+    { "reload is later", PART_MORE, NK_E_UNSUPPORTED, "'reload': {'interval_seconds': 5}",
+      "line 7: reload: known" },
+    { "events are later", PART_MORE, NK_E_UNSUPPORTED, "'events': {'expiry_days': [30, 7, 1]}",
+      "line 7: events: known" },
+    { "events are checked now", PART_MORE, NK_E_CONFIG, "'events': {'expiry_days': [30,\n'x']}",
+      "line 8: events.expiry_days[1]: must be a whole number from 1 to 3650, not a string" },
+};
+
+static void compose(enum part part, const char *text, char *buf)
+{
+    const char *parts[PARTS];
+    memcpy(parts, good, sizeof(parts));
+    parts[part] = text;
+    int len = part == PART_WHOLE && text != NULL
+                  ? snprintf(buf, TEXT_BYTES, "%s", text)
+                  : snprintf(buf, TEXT_BYTES,
+                             "{\n'version': 1,\n'node': {%s},\n'federation': {%s},\n'admit': %s,\n"
+                             "%s\n}\n",
+                             parts[PART_NODE], parts[PART_FEDERATION], parts[PART_ADMIT],
+                             parts[PART_MORE]);
+    assert_in_range(len, 0, TEXT_BYTES - 1);
+    for (char *c = buf; *c != '\0'; c++) {
+        *c = (char)(*c == '\'' ? '"' : *c);
+    }
+}
+
+static nk_status parse_part(enum part part, const char *text, struct config **ret_config,
+                            nk_error *err)
+{
+    char buf[TEXT_BYTES];
+    compose(part, text, buf);
+    return config_parse(buf, "/etc/nodekey", ret_config, err);
+}
+
+static struct config *parse_good(enum part part, const char *text)
+{
+    struct config *config = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_status status = parse_part(part, text, &config, &err);
+    if (status != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+    return config;
+}
+
+static void check_row(void **state)
+{
+    const struct row *row = *state;
+    struct config *config = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+
+    nk_status status = parse_part(row->part, row->text, &config, &err);
+    if (status != row->want_status || strstr(err.text, row->want) == NULL) {
+        fail_msg("status %d, text \"%s\"", status, err.text);
+    }
+    assert_int_equal(err.status, row->want_status);
+    assert_null(strstr(err.text, "SECRET"));
+    assert_int_equal(config != NULL, row->want_status == NK_OK);
+    config_free(config);
+}
+
+static void defaults(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(PART_WHOLE, NULL);
+
+    for (int role = 0; role < OUR_ROLES; role++) {
+        const struct config_identity *mine = &config->ours[role];
+        assert_string_equal(mine->module, "softhsm");
+        assert_string_equal(mine->key, "pkcs11:token=a");
+        assert_string_equal(mine->certificate, "/etc/nodekey/a.pem");
+        assert_int_equal(mine->pin_kind, HSM_PIN_FILE);
+        assert_string_equal(mine->pin_where, "/etc/nodekey/p");
+        assert_int_equal(mine->pin_fd, -1);
+        assert_false(mine->allow_extractable || mine->allow_imported || mine->require_hardware);
+    }
+    assert_true(config->one_identity);
+    assert_int_equal(config->roots_len, 1);
+    assert_string_equal(config->roots[0], "/etc/nodekey/ca.pem");
+    assert_true(config->strict);
+    assert_int_equal(config->server_name, SERVER_NAME_TARGET);
+    assert_false(config->all_certified);
+    assert_int_equal(config->admit.len, 1);
+    assert_string_equal(rule_name(rule_list_at(&config->admit, 0)), "m");
+    assert_int_equal(config->deny.len, 0);
+    assert_int_equal(config->max_sessions, 16);
+    assert_int_equal(config->login_timeout_ms, 10000);
+    assert_int_equal(config->verify_timeout_ms, 1000);
+    config_free(config);
+}
+
+static void roles_override(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(
+        PART_MORE, "'server': {'pin': {'fd': 7}, 'allow_imported': true, 'require_hardware': true},"
+                   "'client': {'certificate': '/c.pem', 'pin': {'credential': 'c'}}");
+    const struct config_identity *server = &config->ours[OUR_SERVER];
+    const struct config_identity *client = &config->ours[OUR_CLIENT];
+
+    assert_false(config->one_identity);
+    assert_string_equal(server->certificate, "/etc/nodekey/a.pem");
+    assert_int_equal(server->pin_kind, HSM_PIN_FD);
+    assert_int_equal(server->pin_fd, 7);
+    assert_null(server->pin_where);
+    assert_true(server->allow_imported && server->require_hardware);
+    assert_string_equal(client->key, "pkcs11:token=a");
+    assert_string_equal(client->certificate, "/c.pem");
+    assert_int_equal(client->pin_kind, HSM_PIN_CREDENTIAL);
+    assert_string_equal(client->pin_where, "c");
+    assert_false(client->allow_imported || client->require_hardware);
+    config_free(config);
+}
+
+static void prompt_and_false_overrides_true(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(
+        PART_NODE,
+        "'module': '/m.so', 'key': 'pkcs11:', 'certificate': 'c', 'pin': {'prompt': true},"
+        "'allow_extractable': true}, 'server': {}, 'client': {'allow_extractable': false");
+
+    assert_int_equal(config->ours[OUR_SERVER].pin_kind, HSM_PIN_PROMPT);
+    assert_true(config->ours[OUR_SERVER].allow_extractable);
+    assert_false(config->ours[OUR_CLIENT].allow_extractable);
+    config_free(config);
+}
+
+static void empty_overrides_are_none(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(PART_MORE, "'server': {}, 'client': {}");
+    assert_true(config->one_identity);
+    config_free(config);
+}
+
+static void numbers_and_directions(void **state)
+{
+    (void)state;
+    struct config *config =
+        parse_good(PART_MORE, "'token': {'max_sessions': 1, 'login_timeout_ms': 600000},"
+                              "'host': {'verify_timeout_ms': 10}, 'grpc': {},"
+                              "'deny': [{'name': 'in', 'direction': 'inbound', 'cn': ['a']},"
+                              "{'name': 'out', 'direction': 'outbound', 'dns': ['a.example']}]");
+
+    assert_int_equal(config->max_sessions, 1);
+    assert_int_equal(config->login_timeout_ms, 600000);
+    assert_int_equal(config->verify_timeout_ms, 10);
+    assert_int_equal(rule_directions(rule_list_at(&config->admit, 0)),
+                     NK_PEER_IS_CLIENT | NK_PEER_IS_SERVER);
+    assert_int_equal(config->deny.len, 2);
+    const struct rule *out = rule_list_at(&config->deny, 1);
+    assert_int_equal(rule_directions(rule_list_at(&config->deny, 0)), NK_PEER_IS_CLIENT);
+    assert_int_equal(rule_directions(out), NK_PEER_IS_SERVER);
+    assert_true(rule_has(out, RULE_DNS));
+    assert_false(rule_has(out, RULE_CN));
+    config_free(config);
+}
+
+static void depth_and_length_are_bounded(void **state)
+{
+    (void)state;
+    size_t len = (size_t)CONFIG_MAX_BYTES + 1;
+    char *text = malloc(len + 1);
+    struct config *config = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    assert_non_null(text);
+    memset(text, '[', len);
+    text[len] = '\0';
+
+    assert_int_equal(config_parse(text, "/", &config, &err), NK_E_CONFIG);
+    assert_non_null(strstr(err.text, "longer than"));
+    err.status = NK_OK;
+    text[len - 1] = '\0';
+    assert_int_equal(config_parse(text, "/", &config, &err), NK_E_CONFIG);
+    assert_non_null(strstr(err.text, "maximum parsing depth"));
+    assert_null(config);
+    free(text);
+}
+
+static void base_dir_must_be_absolute(void **state)
+{
+    (void)state;
+    struct config *config = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    assert_int_equal(config_parse("{}", "etc", &config, &err), NK_E_USAGE);
+    assert_null(config);
+}
+
+static void write_file(const char *path, const char *text, size_t len, mode_t mode)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static void refuse_file(const char *path, const char *want)
+{
+    struct config *config = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    assert_int_equal(config_read(path, &config, &err), NK_E_CONFIG);
+    if (strstr(err.text, want) == NULL || strstr(err.text, path) != err.text) {
+        fail_msg("%s", err.text);
+    }
+    assert_null(config);
+}
+
+static void files_are_judged_before_they_are_read(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/nodekey-config-XXXXXX";
+    char path[PATH_BYTES];
+    char text[TEXT_BYTES];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/nodekey.json", folder);
+
+    refuse_file(path, "nodekey.json: ");
+    refuse_file(folder, ": is not a regular file");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    refuse_file(path, ": is not a regular file");
+    unlink(path);
+    compose(PART_WHOLE, NULL, text);
+    write_file(path, text, strlen(text), 0646);
+    refuse_file(path, ": everybody may write to it");
+    write_file(path, text, strlen(text) + 1, 0640);
+    refuse_file(path, " line 9: not valid JSON: ");
+    write_file(path, "{\n\"admit\": 1}", 13, 0640);
+    refuse_file(path, "nodekey.json line 2: admit: must be");
+    assert_int_equal(truncate(path, (off_t)CONFIG_MAX_BYTES + 1), 0);
+    refuse_file(path, ": is longer than");
+    unlink(path);
+    rmdir(folder);
+}
+
+static void relative_paths_follow_the_file(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/nodekey-config-XXXXXX";
+    char path[PATH_BYTES];
+    char text[TEXT_BYTES];
+    char *before = getcwd(NULL, 0);
+    struct config *config = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(chdir(folder), 0);
+    compose(PART_WHOLE, NULL, text);
+    write_file("nodekey.json", text, strlen(text), 0640);
+
+    assert_int_equal(config_read("nodekey.json", &config, &err), NK_OK);
+    snprintf(path, sizeof(path), "%s/ca.pem", folder);
+    assert_string_equal(config->roots[0], path);
+    config_free(config);
+    unlink("nodekey.json");
+    assert_int_equal(chdir(before), 0);
+    rmdir(folder);
+    free(before);
+}
+
+static void check_example(void **state)
+{
+    char path[PATH_BYTES];
+    struct config *config = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    snprintf(path, sizeof(path), "%s/%s", NODEKEY_EXAMPLES, (const char *)*state);
+
+    if (config_read(path, &config, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+    assert_int_equal(config->ours[OUR_SERVER].pin_kind != HSM_PIN_ABSENT, true);
+    assert_int_equal(config->roots_len, 1);
+    assert_true(config->all_certified || config->admit.len > 0);
+    config_free(config);
+}
+
+int main(void)
+{
+    static const char *const examples[] = { "softhsm.json", "tpm.json", "p2pfl.json" };
+    const struct CMUnitTest others[] = {
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(roles_override),
+        cmocka_unit_test(prompt_and_false_overrides_true),
+        cmocka_unit_test(empty_overrides_are_none),
+        cmocka_unit_test(numbers_and_directions),
+        cmocka_unit_test(depth_and_length_are_bounded),
+        cmocka_unit_test(base_dir_must_be_absolute),
+        cmocka_unit_test(files_are_judged_before_they_are_read),
+        cmocka_unit_test(relative_paths_follow_the_file),
+    };
+    struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(examples) + ARRAY_LEN(others)] = { 0 };
+    struct CMUnitTest *test = tests;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++, test++) {
+        test->name = rows[i].name;
+        test->test_func = check_row;
+        test->initial_state = (void *)&rows[i];
+    }
+    for (size_t i = 0; i < ARRAY_LEN(examples); i++, test++) {
+        test->name = examples[i];
+        test->test_func = check_example;
+        test->initial_state = (void *)examples[i];
+    }
+    memcpy(test, others, sizeof(others));
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "peer.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "authority.h"
+#include "check.h"
+
+#define LAST_NAME 64 /* numbered from 0: the sixty-fifth */
+
+static struct authority root;
+static EVP_PKEY *key;
+
+static char *issue_pem(const struct certificate_spec *spec)
+{
+    X509 *leaf = authority_issue(&root, key, spec);
+    char *pem = pem_of(leaf, NULL);
+    X509_free(leaf);
+    return pem;
+}
+
+/* --- names of the leaf --- */
+
+static const struct row {
+    const char *name; /* the rule this row proves; it is the test's name */
+    struct certificate_spec spec;
+    const char *refusal;  /* a piece of the text; NULL: read */
+    const char *names[5]; /* what is read, in order */
+} rows[] = {
+    { "a URI is read", { .san = "URI:spiffe://f/a" }, NULL, { "spiffe://f/a" } },
+    { "all kinds are read in order",
+      { .san = "DNS:a.example,IP:10.0.0.1,email:x@example,URI:spiffe://f/a" },
+      NULL,
+      { "a.example", "10.0.0.1", "x@example", "spiffe://f/a" } },
+    { "IPv6 is in RFC 5952 form", { .san = "IP:2001:0DB8:0:0:0:0:0:1" }, NULL, { "2001:db8::1" } },
+    { "other kinds are skipped", { .san = "RID:1.2.3,DNS:a.example" }, NULL, { "a.example" } },
+    { "no SAN is no name", { 0 }, NULL, { NULL } },
+    { "NUL in a URI is refused",
+      { .extra = "subjectAltName=DER:300a860873703a2f2f610062" },
+      "0x00",
+      { NULL } },
+    { "NUL in a DNS name is refused",
+      { .extra = "subjectAltName=DER:3005820361"
+                 "0062" },
+      "0x00",
+      { NULL } },
+    { "non-ASCII in a DNS name is refused",
+      { .extra = "subjectAltName=DER:30048202c3a9" },
+      "0xc3",
+      { NULL } },
+    { "a space in a URI is refused",
+      { .extra = "subjectAltName=DER:30058603612062" },
+      "0x20",
+      { NULL } },
+    { "a control byte in an email is refused",
+      { .extra = "subjectAltName=DER:3005810361"
+                 "0a62" },
+      "0x0a",
+      { NULL } },
+    { "an empty DNS name is refused",
+      { .extra = "subjectAltName=DER:30028200" },
+      "empty",
+      { NULL } },
+    { "an address of 5 bytes is refused",
+      { .extra = "subjectAltName=DER:300787050102030405" },
+      "5 bytes",
+      { NULL } },
+    { "a malformed SAN is refused",
+      { .extra = "subjectAltName=DER:30ff00" },
+      "malformed",
+      { NULL } },
+    { "two SAN extensions are refused",
+      { .san = "DNS:a", .extra = "subjectAltName=DNS:b" },
+      "twice",
+      { NULL } },
+    { "a control byte in the common name is refused", { .cn = "a\nb" }, "common name", { NULL } },
+    { "non-ASCII in the common name is refused", { .cn = "caf\xc3\xa9" }, "common name", { NULL } },
+    { "a common name with spaces is read", { .cn = "My CA" }, NULL, { NULL } },
+};
+
+static void check_row(void **state)
+{
+    const struct row *row = *state;
+    struct peer *untouched = (struct peer *)&root;
+    struct peer *peer = untouched;
+    nk_error err = { .struct_size = sizeof(err) };
+    char *pem = issue_pem(&row->spec);
+
+    ERR_raise(ERR_LIB_USER, 1); /* left behind by someone else on this thread */
+    nk_status status = peer_read(NK_PEER_IS_CLIENT, NULL, pem, NULL, &peer, &err);
+    assert_int_equal(ERR_peek_error(), 0);
+    free(pem);
+    assert_int_equal(status, row->refusal == NULL ? NK_OK : NK_E_PEER);
+    if (row->refusal != NULL) {
+        assert_ptr_equal(peer, untouched);
+        if (strstr(err.text, row->refusal) == NULL) {
+            fail_msg("\"%s\" does not say \"%s\"", err.text, row->refusal);
+        }
+        return;
+    }
+    size_t len = 0;
+    for (; row->names[len] != NULL; len++) {
+        assert_true(len < peer->facts.names_len);
+        assert_string_equal(peer->facts.names[len].text, row->names[len]);
+    }
+    assert_int_equal(peer->facts.names_len, len);
+    assert_string_equal(peer->facts.common_name, row->spec.cn != NULL ? row->spec.cn : "node");
+    peer_free(peer);
+}
+
+/* --- shapes of what was sent --- */
+
+static char *join(const char *a, const char *b)
+{
+    char *text = NULL;
+    assert_true(asprintf(&text, "%s%s", a, b) >= 0);
+    return text;
+}
+
+/* Checks how many certificates a peer of this PEM has; -1: refused. */
+static void check_count(const char *leaf, const char *chain, int want)
+{
+    struct peer *peer = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_status status = peer_read(NK_PEER_IS_SERVER, "host", leaf, chain, &peer, &err);
+    assert_int_equal(ERR_peek_error(), 0);
+    if (want < 0) {
+        assert_int_equal(status, NK_E_PEER);
+        assert_int_equal(err.status, NK_E_PEER);
+        assert_null(peer);
+        return;
+    }
+    assert_int_equal(status, NK_OK);
+    assert_int_equal(peer->facts.chain_len, want);
+    assert_int_equal(sk_X509_num(peer->others), want - 1);
+    peer_free(peer);
+}
+
+static void no_certificate(void **state)
+{
+    (void)state;
+    check_count(NULL, NULL, -1);
+    check_count("", NULL, -1);
+}
+
+static void garbage(void **state)
+{
+    (void)state;
+    check_count("garbage", NULL, -1);
+    check_count("-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n", NULL, -1);
+    check_count("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", NULL, -1);
+    check_count("-----BEGIN CERTIFICATE-----\nAAAA\n", NULL, -1);
+}
+
+static void garbage_names_openssl(void **state)
+{
+    (void)state;
+    struct peer *peer = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    const char *pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert_int_equal(peer_read(NK_PEER_IS_CLIENT, NULL, pem, NULL, &peer, &err), NK_E_PEER);
+    assert_int_equal(err.native_kind, NK_NATIVE_OPENSSL);
+    assert_true(err.native != 0);
+}
+
+static void a_private_key_is_no_certificate(void **state)
+{
+    (void)state;
+    char *pem = pem_of_key(key);
+    check_count(pem, NULL, -1);
+    free(pem);
+}
+
+static void an_encrypted_block_asks_nobody(void **state)
+{
+    (void)state;
+    check_count("-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
+                "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\nAAAA\n"
+                "-----END CERTIFICATE-----\n",
+                NULL, -1);
+}
+
+static void the_leaf_in_the_chain_counts_once(void **state)
+{
+    (void)state;
+    char *leaf = issue_pem(NULL);
+    char *ca = pem_of(root.certificate, NULL);
+    char *with = join(leaf, ca);
+    char *twice = join(with, with);
+    check_count(leaf, NULL, 1);
+    check_count(leaf, "", 1);
+    check_count(leaf, leaf, 1);
+    check_count(leaf, ca, 2);
+    check_count(leaf, with, 2);
+    check_count(leaf, twice, 2);
+    check_count(with, NULL, 2); /* the first is the leaf */
+    free(leaf);
+    free(ca);
+    free(with);
+    free(twice);
+}
+
+static void garbage_in_the_chain_is_refused(void **state)
+{
+    (void)state;
+    char *leaf = issue_pem(NULL);
+    check_count(leaf, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", -1);
+    free(leaf);
+}
+
+static void ten_certificates_are_read_eleven_are_not(void **state)
+{
+    (void)state;
+    char *leaf = issue_pem(NULL);
+    char *chain = strdup("");
+    for (int i = 2; i <= PEER_CHAIN_MAX_CERTS + 1; i++) {
+        char *one = issue_pem(NULL);
+        char *longer = join(chain, one);
+        free(one);
+        free(chain);
+        chain = longer;
+        check_count(leaf, chain, i <= PEER_CHAIN_MAX_CERTS ? i : -1);
+    }
+    free(leaf);
+    free(chain);
+}
+
+static void too_many_bytes_are_refused(void **state)
+{
+    (void)state;
+    char *leaf = issue_pem(NULL);
+    char *filler = malloc(PEER_CHAIN_MAX_BYTES + 1);
+    assert_non_null(filler);
+    memset(filler, '\n', PEER_CHAIN_MAX_BYTES);
+    filler[PEER_CHAIN_MAX_BYTES] = '\0';
+    check_count(leaf, filler, 1);
+    char *long_leaf = join(leaf, filler);
+    check_count(long_leaf, NULL, -1);
+    check_count(leaf, long_leaf, -1);
+    free(leaf);
+    free(filler);
+    free(long_leaf);
+}
+
+static void sixty_four_names_are_read_sixty_five_are_not(void **state)
+{
+    (void)state;
+    char san[2048] = "DNS:n0";
+    size_t len = strlen(san);
+    for (int i = 1; i <= LAST_NAME; i++) {
+        struct peer *peer = NULL;
+        if (i == LAST_NAME) { /* 64 so far */
+            char *pem = issue_pem(&(struct certificate_spec){ .san = san });
+            assert_int_equal(peer_read(NK_PEER_IS_CLIENT, NULL, pem, NULL, &peer, NULL), NK_OK);
+            assert_int_equal(peer->facts.names_len, PEER_NAMES_MAX);
+            peer_free(peer);
+            free(pem);
+        }
+        len += (size_t)snprintf(san + len, sizeof(san) - len, ",DNS:n%d", i);
+    }
+    char *pem = issue_pem(&(struct certificate_spec){ .san = san });
+    check_count(pem, NULL, -1);
+    free(pem);
+}
+
+static void the_last_common_name_counts(void **state)
+{
+    (void)state;
+    X509 *leaf = authority_issue(&root, key, NULL);
+    X509_NAME *subject = X509_NAME_new();
+    assert_non_null(subject);
+    assert_int_equal(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+                                                (const unsigned char *)"first", -1, -1, 0),
+                     1);
+    assert_int_equal(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+                                                (const unsigned char *)"last", -1, -1, 0),
+                     1);
+    assert_int_equal(X509_set_subject_name(leaf, subject), 1);
+    assert_true(X509_sign(leaf, root.key, EVP_sha256()) > 0);
+    char *pem = pem_of(leaf, NULL);
+    struct peer *peer = NULL;
+    assert_int_equal(peer_read(NK_PEER_IS_CLIENT, NULL, pem, NULL, &peer, NULL), NK_OK);
+    assert_string_equal(peer->facts.common_name, "last");
+    peer_free(peer);
+    free(pem);
+    X509_NAME_free(subject);
+    X509_free(leaf);
+}
+
+static void facts_are_complete(void **state)
+{
+    (void)state;
+    X509 *leaf =
+        authority_issue(&root, key, &(struct certificate_spec){ .cn = "a", .san = "DNS:a,DNS:b" });
+    char *pem = pem_of(leaf, root.certificate, NULL);
+    struct peer *peer = NULL;
+    assert_int_equal(peer_read(NK_PEER_IS_SERVER, "host", pem, NULL, &peer, NULL), NK_OK);
+
+    unsigned char digest[NK_SHA256_BYTES];
+    assert_int_equal(X509_digest(leaf, EVP_sha256(), digest, NULL), 1);
+    assert_memory_equal(peer->facts.leaf_sha256, digest, sizeof(digest));
+    unsigned char *spki = NULL;
+    int spki_len = i2d_PUBKEY(key, &spki);
+    assert_true(spki_len > 0);
+    assert_int_equal(EVP_Digest(spki, (size_t)spki_len, digest, NULL, EVP_sha256(), NULL), 1);
+    assert_memory_equal(peer->facts.spki_sha256, digest, sizeof(digest));
+    OPENSSL_free(spki);
+    unsigned char *der = NULL;
+    int der_len = i2d_X509(leaf, &der);
+    assert_int_equal(peer->facts.chain[0].len, der_len);
+    assert_memory_equal(peer->facts.chain[0].data, der, (size_t)der_len);
+    OPENSSL_free(der);
+    assert_string_equal(peer->facts.target, "host");
+    assert_int_equal(peer->facts.role, NK_PEER_IS_SERVER);
+    assert_null(peer->facts.rule);
+    peer_set_rule(peer, "members");
+    assert_string_equal(peer->facts.rule, "members");
+
+    char text[200];
+    peer_describe(peer, text, sizeof(text));
+    assert_int_equal(strncmp(text, "CN=a, a (and 1 more), sha256:", 29), 0);
+    peer_describe(peer, text, 5);
+    assert_string_equal(text, "CN=a");
+    peer_free(peer);
+    peer_free(NULL);
+    X509_free(leaf);
+    free(pem);
+}
+
+static void an_unknown_role_is_refused(void **state)
+{
+    (void)state;
+    struct peer *peer = NULL;
+    assert_int_equal(peer_read(3, NULL, "x", NULL, &peer, NULL), NK_E_USAGE);
+    assert_null(peer);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    root = authority_make(NULL, "federation", NULL);
+    key = software_key("P-256");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    authority_free(&root);
+    EVP_PKEY_free(key);
+    return 0;
+}
+
+int main(void)
+{
+    static const struct CMUnitTest shapes[] = {
+        cmocka_unit_test(no_certificate),
+        cmocka_unit_test(garbage),
+        cmocka_unit_test(garbage_names_openssl),
+        cmocka_unit_test(a_private_key_is_no_certificate),
+        cmocka_unit_test(an_encrypted_block_asks_nobody),
+        cmocka_unit_test(the_leaf_in_the_chain_counts_once),
+        cmocka_unit_test(garbage_in_the_chain_is_refused),
+        cmocka_unit_test(ten_certificates_are_read_eleven_are_not),
+        cmocka_unit_test(too_many_bytes_are_refused),
+        cmocka_unit_test(sixty_four_names_are_read_sixty_five_are_not),
+        cmocka_unit_test(the_last_common_name_counts),
+        cmocka_unit_test(facts_are_complete),
+        cmocka_unit_test(an_unknown_role_is_refused),
+    };
+    struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(shapes)] = { 0 };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        tests[i].name = rows[i].name;
+        tests[i].test_func = check_row;
+        tests[i].initial_state = (void *)&rows[i];
+    }
+    memcpy(tests + ARRAY_LEN(rows), shapes, sizeof(shapes));
+    return cmocka_run_group_tests_name("peer_read", tests, set_up, tear_down);
+}
