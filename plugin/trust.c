@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trust.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "file.h"
 #include "pem.h"
 #include "report.h"
 
 #define SUBJECT_BYTES 256
 #define STRICT_KEY_BITS 112 /* of security: RSA-2048, P-256, Ed25519 */
 
-static void auto_close_fd(const int *fd)
-{
-    if (*fd >= 0) {
-        (void)close(*fd);
-    }
-}
-
+DEFINE_AUTO(char *, free);
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);
 
@@ -90,47 +83,6 @@ static nk_status check_root(X509 *root, const char *path, bool strict, const nk_
 
 /* --- one file --- */
 
-static nk_status read_text(const char *path, BIO *text, nk_error *err)
-{
-    AUTO(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0) {
-        return report_errno(err, NK_E_TRUST, "open root %s", path);
-    }
-    struct stat about;
-    if (fstat(fd, &about) != 0) {
-        return report_errno(err, NK_E_TRUST, "look at root %s", path);
-    }
-    if (!S_ISREG(about.st_mode)) {
-        return report(err, NK_E_TRUST, "root %s is no regular file", path);
-    }
-    if ((about.st_mode & S_IWOTH) != 0) {
-        return report(err, NK_E_TRUST,
-                      "root %s can be written by everybody, who then decides whom we trust: chmod "
-                      "o-w it",
-                      path);
-    }
-    if (about.st_size > TRUST_FILE_MAX_BYTES) {
-        return report(err, NK_E_TRUST, "root %s is larger than %d bytes", path,
-                      TRUST_FILE_MAX_BYTES);
-    }
-
-    for (off_t left = about.st_size; left > 0;) { /* no more than was there when we looked */
-        char part[4096];
-        ssize_t n = read(fd, part, left < (off_t)sizeof(part) ? (size_t)left : sizeof(part));
-        if (n < 0) {
-            return report_errno(err, NK_E_TRUST, "read root %s", path);
-        }
-        if (n == 0) {
-            break;
-        }
-        if (BIO_write(text, part, (int)n) != n) {
-            return report_openssl(err, NK_E_NOMEM, "read root %s", path);
-        }
-        left -= n;
-    }
-    return NK_OK;
-}
-
 static nk_status add_root(const struct pem_block *block, const char *path, STACK_OF(X509) *roots,
                           X509 **ret_root, nk_error *err)
 {
@@ -156,13 +108,15 @@ static nk_status add_root(const struct pem_block *block, const char *path, STACK
 static nk_status read_file(const char *path, bool strict, const nk_host *host,
                            STACK_OF(X509) *roots, nk_error *err)
 {
-    AUTO(BIO_free_all) BIO *text = BIO_new(BIO_s_mem());
+    AUTO(free) char *bytes = NULL;
+    size_t len = 0;
+    nk_status status = file_read(path, TRUST_FILE_MAX_BYTES, NK_E_TRUST, &bytes, &len, err);
+    if (status != NK_OK) {
+        return report_where(err, status, "federation.roots");
+    }
+    AUTO(BIO_free_all) BIO *text = BIO_new_mem_buf(bytes, (int)len);
     if (text == NULL) {
         return report_openssl(err, NK_E_NOMEM, "read root %s", path);
-    }
-    nk_status status = read_text(path, text, err);
-    if (status != NK_OK) {
-        return status;
     }
 
     for (size_t found = 0;; found++) {

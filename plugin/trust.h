@@ -11,7 +11,7 @@
 #include "auto.h"
 #include "nodekey/plugin.h"
 
-#define TRUST_FILE_MAX_BYTES 1048576
+#define TRUST_FILE_MAX_BYTES ((size_t)1024 * 1024)
 
 /* Reads every file; each must be a regular file that others cannot write and hold one CA
  * certificate or more. `strict` also asks for keys of 112 bits of security. NK_E_TRUST names the

@@ -780,7 +780,7 @@ static const struct root_row {
     { "root: no PEM", TEXT, 0, true, "no certificate", NULL },
     { "root: damaged", DAMAGED, 0, true, "cannot be read", NULL },
     { "root: missing", NOTHING, 0, true, "No such file", NULL },
-    { "root: a folder", A_FOLDER, 0, true, "no regular file", NULL },
+    { "root: a folder", A_FOLDER, 0, true, "not a regular file", NULL },
     { "root: everybody may write it", A_ROOT, 0666, true, "chmod", NULL },
 };
 
@@ -888,7 +888,7 @@ static const struct ours_row {
       ADMIT_MEMBERS,
       OUR_CLIENT,
       { .spec.starts_in_seconds = DAY / 2 },
-      "valid only from",
+      "not yet valid",
       NULL },
     { "ours: an issuer has expired",
       ADMIT_MEMBERS,
