@@ -10,6 +10,7 @@
 #include <openssl/params.h>
 #include <openssl/pem.h>
 
+#include "gate.h"
 #include "provider_private.h"
 #include "reference.h"
 
@@ -54,6 +55,17 @@ static int give_der(const struct pem_block *block, OSSL_CALLBACK *callback, void
     return callback(params, arg);
 }
 
+static int give_der_unless_exiting(const struct pem_block *block, OSSL_CALLBACK *callback,
+                                   void *arg)
+{
+    if (!gate_enter()) {
+        return 0;
+    }
+    int ok = give_der(block, callback, arg);
+    gate_leave();
+    return ok;
+}
+
 static OSSL_FUNC_decoder_decode_fn decode_pem;
 static int decode_pem(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CALLBACK *callback,
                       void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
@@ -71,7 +83,7 @@ static int decode_pem(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CA
     int read = PEM_read_bio(bio, &block.name, &block.header, &block.data, &block.len);
     ERR_pop_to_mark();
     if (read == 1 && strcmp(block.name, REFERENCE_PEM_LABEL) == 0) {
-        ok = give_der(&block, callback, arg);
+        ok = give_der_unless_exiting(&block, callback, arg);
     }
     OPENSSL_free(block.name);
     OPENSSL_free(block.header);

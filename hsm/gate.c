@@ -9,12 +9,13 @@
 #define WAIT_MS 2000
 /* A thread between two signatures is outside, yet comes back within a moment: OpenSSL's own
  * cleanup, which follows us, must find it parked. */
-#define QUIET_MS 20
+#define QUIET_MS 50
 
 static atomic_int inside;
 static atomic_int parked;
 static atomic_bool closing;
 static _Thread_local bool exiting_here;
+static _Thread_local unsigned depth; /* of stays on this thread: a nested one is never parked */
 
 static void sleep_1ms(void)
 {
@@ -45,8 +46,13 @@ void gate_arm(void)
 
 bool gate_enter(void)
 {
+    if (depth > 0) {
+        depth++;
+        return true;
+    }
     atomic_fetch_add(&inside, 1);
     if (!atomic_load(&closing)) {
+        depth = 1;
         return true;
     }
     atomic_fetch_sub(&inside, 1);
@@ -61,5 +67,7 @@ bool gate_enter(void)
 
 void gate_leave(void)
 {
-    atomic_fetch_sub(&inside, 1);
+    if (--depth == 0) {
+        atomic_fetch_sub(&inside, 1);
+    }
 }

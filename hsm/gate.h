@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The exit gate. A module's destructors run during exit() while other threads may still be inside
- * it; they crash there. So every stay inside a module is counted, and an atexit handler, which runs
- * before those destructors, lets nobody in any more and waits for those inside. */
+ * The exit gate. During exit() the destructors of a module, and OpenSSL's cleanup, run while other
+ * threads may still be inside; they crash there. So every stay inside a module is counted, and an
+ * atexit handler, which runs before all those, lets nobody in any more and waits for those inside.
+ * The decoder, signing and the verifier pass the gate, too: whatever thread is between two of them
+ * gets parked at the next, before OpenSSL is gone. */
 #ifndef NODEKEY_GATE_H
 #define NODEKEY_GATE_H
 
@@ -12,7 +14,7 @@
 /* Registers the handler. Must be called after the module was loaded and initialised: handlers run
  * in reverse order. Once for each module; the handler itself works once. */
 void gate_arm(void);
-/* Call before and after a stay. While the process exits, gate_enter does not return, except on the
+/* Call before and after a stay; stays nest. While the process exits, gate_enter does not return, except on the
  * exiting thread itself, where it is false and the module must not be called. */
 MUST_USE bool gate_enter(void);
 void gate_leave(void);

@@ -55,6 +55,11 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms);
 /* Makes no PKCS#11 call. NULL is allowed. [any] */
 void hsm_key_unref(struct hsm_key *key);
 
+/* A stay in nodekey. While the process exits, hsm_enter does not return, but on the exiting thread,
+ * where it is false and nothing must be done. Stays nest. [any] */
+MUST_USE bool hsm_enter(void);
+void hsm_leave(void);
+
 /* "software", or "hardware, as the module claims": what the token says of itself. */
 const char *hsm_key_custody(const struct hsm_key *key);
 const char *hsm_key_token_label(const struct hsm_key *key);

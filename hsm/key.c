@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "discovery.h"
+#include "gate.h"
 #include "module_name.h"
 #include "provider.h"
 #include "report.h"
@@ -304,6 +305,16 @@ void hsm_key_unref(struct hsm_key *key)
     pthread_mutex_destroy(&key->lock);
     free(key->uri_text);
     free(key);
+}
+
+bool hsm_enter(void)
+{
+    return gate_enter();
+}
+
+void hsm_leave(void)
+{
+    gate_leave();
 }
 
 const char *hsm_key_custody(const struct hsm_key *key)

@@ -6,6 +6,7 @@
 #include <openssl/objects.h>
 #include <openssl/rand.h>
 
+#include "gate.h"
 #include "key.h"
 #include "report.h"
 
@@ -170,6 +171,9 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
     if (!scheme_prepare(key->kind, scheme, input, len, &what)) {
         return CKR_MECHANISM_PARAM_INVALID;
     }
+    if (!gate_enter()) {
+        return CKR_NODEKEY_SHUT;
+    }
     /* Counted before looking at `shut`, which is set before the count is looked at. */
     atomic_fetch_add(&key->uses, 1);
     CK_RV rv = CKR_NODEKEY_SHUT;
@@ -177,6 +181,7 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
         rv = sign_raw(key, &what, raw, &raw_len, &err);
     }
     atomic_fetch_sub(&key->uses, 1);
+    gate_leave();
     if (rv != CKR_OK) {
         if (rv != CKR_NODEKEY_SHUT) {
             log_failure(key, rv, &err);

@@ -114,14 +114,13 @@ static void log_verdict(const struct core *core, uint32_t role, const char *who,
     }
 }
 
-void core_judge(struct core *core, uint32_t role, const char *target, const char *leaf_pem,
-                const char *chain_pem, nk_verdict *verdict)
+static void judge(struct core *core, uint32_t role, const char *target, const char *leaf_pem,
+                  const char *chain_pem, nk_verdict *verdict)
 {
     AUTO(peer_free) struct peer *peer = NULL;
     nk_error err = { .struct_size = sizeof(err) };
     char who[PEER_TEXT_BYTES] = "(unreadable)";
 
-    *verdict = (nk_verdict){ .struct_size = sizeof(*verdict), .decision = NK_DENY };
     ERR_clear_error(); /* the thread is gRPC's: an entry it left is not our cause */
     if (leaf_pem == NULL || leaf_pem[0] == '\0') {
         verdict_deny(verdict, REASON_NO_CERTIFICATE, NULL, "the peer showed no certificate");
@@ -140,4 +139,14 @@ void core_judge(struct core *core, uint32_t role, const char *target, const char
     }
     ERR_clear_error();
     log_verdict(core, role, who, verdict);
+}
+
+void core_judge(struct core *core, uint32_t role, const char *target, const char *leaf_pem,
+                const char *chain_pem, nk_verdict *verdict)
+{
+    *verdict = (nk_verdict){ .struct_size = sizeof(*verdict), .decision = NK_DENY };
+    if (hsm_enter()) {
+        judge(core, role, target, leaf_pem, chain_pem, verdict);
+        hsm_leave();
+    }
 }

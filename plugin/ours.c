@@ -44,11 +44,11 @@ static nk_status refuse(const struct our_leaf *ours, const struct chain_failure 
             ours->role, ours->subject, date_of(X509_get0_notAfter(ours->certificate), date));
     }
     if (failure->reason == REASON_NOT_YET_VALID && of_leaf) {
-        return report(
-            err, NK_E_IDENTITY,
-            "our %s certificate \"%s\" is not yet valid, only from %s: check this machine's "
-            "clock",
-            ours->role, ours->subject, date_of(X509_get0_notBefore(ours->certificate), date));
+        return report(err, NK_E_IDENTITY,
+                      "our %s certificate \"%s\" is not yet valid (valid only from %s): check this "
+                      "clock",
+                      ours->role, ours->subject,
+                      date_of(X509_get0_notBefore(ours->certificate), date));
     }
     if (failure->reason == REASON_WEAK_KEY && of_leaf) {
         const EVP_PKEY *key = X509_get0_pubkey(ours->certificate);
