@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "faulty_script.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "auto.h"
+
+#define LINE_MAX_BYTES 256
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards both below */
+static struct script script;
+static struct stat read_last;
+
+static void die(const char *what)
+{
+    fprintf(stderr, "faulty token: bad script: %s\n", what);
+    abort();
+}
+
+static void set_flags(char *names)
+{
+    static const struct {
+        const char *name;
+        CK_FLAGS flag;
+    } known[] = {
+        { "count_low", CKF_USER_PIN_COUNT_LOW },
+        { "final_try", CKF_USER_PIN_FINAL_TRY },
+        { "locked", CKF_USER_PIN_LOCKED },
+        { "hw_slot", CKF_HW_SLOT },
+    };
+    char *rest = NULL;
+    for (char *name = strtok_r(names, ",", &rest); name != NULL;
+         name = strtok_r(NULL, ",", &rest)) {
+        size_t i = 0;
+        while (i < ARRAY_LEN(known) && strcmp(known[i].name, name) != 0) {
+            i++;
+        }
+        if (i == ARRAY_LEN(known)) {
+            die(name);
+        }
+        script.flags |= known[i].flag;
+    }
+}
+
+static void set_hidden(char *numbers)
+{
+    char *rest = NULL;
+    for (char *number = strtok_r(numbers, ",", &rest); number != NULL;
+         number = strtok_r(NULL, ",", &rest)) {
+        if (script.hidden_len == HIDDEN_MAX) {
+            die("too many hidden mechanisms");
+        }
+        script.hidden[script.hidden_len++] = strtoul(number, NULL, 0);
+    }
+}
+
+static void set(char *key, char *value)
+{
+    const struct {
+        const char *key;
+        unsigned long *number;
+    } numbers[] = {
+        { "sign_ms", &script.sign_ms },
+        { "sign_error", &script.sign.error },
+        { "sign_error_at", &script.sign.at },
+        { "sign_init_error", &script.sign_init.error },
+        { "sign_init_error_at", &script.sign_init.at },
+        { "login_error", &script.login.error },
+    };
+    if (strcmp(key, "flags") == 0) {
+        set_flags(value);
+        return;
+    }
+    if (strcmp(key, "hide") == 0) {
+        set_hidden(value);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        if (strcmp(key, numbers[i].key) == 0) {
+            *numbers[i].number = strtoul(value, NULL, 0);
+            return;
+        }
+    }
+    die(key);
+}
+
+/* Called with the mutex held. A test replaces the file by rename, so it is never half written. */
+static void refresh(void)
+{
+    const char *path = getenv("FAULTY_SCRIPT");
+    struct stat now;
+    if (path == NULL || stat(path, &now) != 0 ||
+        (now.st_ino == read_last.st_ino && now.st_size == read_last.st_size &&
+         now.st_mtim.tv_sec == read_last.st_mtim.tv_sec &&
+         now.st_mtim.tv_nsec == read_last.st_mtim.tv_nsec)) {
+        return;
+    }
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        die(path);
+    }
+    read_last = now;
+    memset(&script, 0, sizeof(script));
+    char line[LINE_MAX_BYTES];
+    while (fgets(line, sizeof(line), file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        char *equals = strchr(line, '=');
+        if (equals != NULL) {
+            *equals = '\0';
+            set(line, equals + 1);
+        }
+    }
+    fclose(file);
+}
+
+struct script script_now(void)
+{
+    pthread_mutex_lock(&mutex);
+    refresh();
+    struct script copy = script;
+    pthread_mutex_unlock(&mutex);
+    return copy;
+}
+
+CK_RV script_strike(enum fault_of which)
+{
+    pthread_mutex_lock(&mutex);
+    refresh();
+    struct fault *fault = which == FAULT_SIGN        ? &script.sign
+                          : which == FAULT_SIGN_INIT ? &script.sign_init
+                                                     : &script.login;
+    fault->calls++;
+    CK_RV rv = fault->at == 0 || fault->at == fault->calls ? fault->error : CKR_OK;
+    pthread_mutex_unlock(&mutex);
+    return rv;
+}
+
+bool script_hides(CK_MECHANISM_TYPE mechanism)
+{
+    struct script now = script_now();
+    for (unsigned i = 0; i < now.hidden_len; i++) {
+        if (now.hidden[i] == mechanism) {
+            return true;
+        }
+    }
+    return false;
+}

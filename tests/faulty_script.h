@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * How the faulty token misbehaves at this moment. */
+#ifndef NODEKEY_TESTS_FAULTY_SCRIPT_H
+#define NODEKEY_TESTS_FAULTY_SCRIPT_H
+
+#include <stdbool.h>
+
+#include <p11-kit/pkcs11.h>
+
+#define HIDDEN_MAX 16
+
+struct fault { /* error for every call, or for the one numbered `at` */
+    CK_RV error;
+    unsigned long at;
+    unsigned long calls;
+};
+
+struct script {
+    CK_FLAGS flags;
+    CK_MECHANISM_TYPE hidden[HIDDEN_MAX];
+    unsigned hidden_len;
+    unsigned long sign_ms;
+    struct fault sign;
+    struct fault sign_init;
+    struct fault login;
+};
+
+/* A copy of the script in force. */
+struct script script_now(void);
+/* Counts one call and tells what it must answer. `which` is one of the faults' names below. */
+enum fault_of { FAULT_SIGN, FAULT_SIGN_INIT, FAULT_LOGIN };
+CK_RV script_strike(enum fault_of which);
+bool script_hides(CK_MECHANISM_TYPE mechanism);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "faulty_token.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "faulty_script.h"
+
+#define EXPORT __attribute__((__visibility__("default")))
+#define SESSIONS_MAX 256
+
+static CK_FUNCTION_LIST *real;
+static CK_FUNCTION_LIST ours;
+static struct faulty_counters counters;
+
+static pthread_mutex_t busy_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards `busy` */
+static CK_SESSION_HANDLE busy[SESSIONS_MAX];
+
+static void enter(CK_SESSION_HANDLE session)
+{
+    size_t room = SESSIONS_MAX;
+    pthread_mutex_lock(&busy_mutex);
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        if (busy[i] == session) {
+            counters.session_shared++;
+        }
+        if (busy[i] == 0) {
+            room = i;
+        }
+    }
+    if (room == SESSIONS_MAX) {
+        fprintf(stderr, "faulty token: too many sessions at once\n");
+        abort();
+    }
+    busy[room] = session;
+    pthread_mutex_unlock(&busy_mutex);
+}
+
+static void leave(CK_SESSION_HANDLE session)
+{
+    pthread_mutex_lock(&busy_mutex);
+    for (size_t i = 0; i < SESSIONS_MAX; i++) {
+        if (busy[i] == session) {
+            busy[i] = 0;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&busy_mutex);
+}
+
+static CK_RV initialize(void *args)
+{
+    counters.initialize++;
+    script_now();
+    return real->C_Initialize(args);
+}
+
+static CK_RV finalize(void *reserved)
+{
+    counters.finalize++;
+    return real->C_Finalize(reserved);
+}
+
+static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
+{
+    CK_RV rv = real->C_GetTokenInfo(slot, info);
+    if (rv == CKR_OK) {
+        info->flags |= script_now().flags & ~CKF_HW_SLOT;
+    }
+    return rv;
+}
+
+static CK_RV get_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO *info)
+{
+    CK_RV rv = real->C_GetSlotInfo(slot, info);
+    if (rv == CKR_OK) {
+        info->flags |= script_now().flags & CKF_HW_SLOT;
+    }
+    return rv;
+}
+
+static CK_RV get_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULONG *len)
+{
+    CK_RV rv = real->C_GetMechanismList(slot, list, len);
+    if (rv != CKR_OK || list == NULL) {
+        return rv;
+    }
+    CK_ULONG kept = 0;
+    for (CK_ULONG i = 0; i < *len; i++) {
+        if (!script_hides(list[i])) {
+            list[kept++] = list[i];
+        }
+    }
+    *len = kept;
+    return CKR_OK;
+}
+
+static CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
+{
+    return script_hides(type) ? CKR_MECHANISM_INVALID : real->C_GetMechanismInfo(slot, type, info);
+}
+
+static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
+                          CK_SESSION_HANDLE *session)
+{
+    counters.open_session++;
+    return real->C_OpenSession(slot, flags, application, notify, session);
+}
+
+static CK_RV close_session(CK_SESSION_HANDLE session)
+{
+    counters.close_session++;
+    enter(session);
+    CK_RV rv = real->C_CloseSession(session);
+    leave(session);
+    return rv;
+}
+
+static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG len)
+{
+    counters.login++;
+    CK_RV rv = script_strike(FAULT_LOGIN);
+    if (rv == CKR_OK) {
+        rv = real->C_Login(session, user, pin, len);
+    }
+    if (rv != CKR_OK) {
+        counters.login_failed++;
+    }
+    return rv;
+}
+
+static CK_RV logout(CK_SESSION_HANDLE session)
+{
+    counters.logout++;
+    return real->C_Logout(session);
+}
+
+static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
+{
+    counters.sign_init++;
+    CK_RV rv = script_strike(FAULT_SIGN_INIT);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    if (mechanism != NULL && script_hides(mechanism->mechanism)) {
+        return CKR_MECHANISM_INVALID;
+    }
+    enter(session);
+    rv = real->C_SignInit(session, mechanism, key);
+    leave(session);
+    return rv;
+}
+
+static void delay(unsigned long ms)
+{
+    struct timespec left = { .tv_sec = (time_t)(ms / 1000),
+                             .tv_nsec = (long)(ms % 1000) * 1000000 };
+    while (nanosleep(&left, &left) != 0) {
+    }
+}
+
+static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
+                  CK_ULONG *signature_len)
+{
+    counters.sign++;
+    counters.signing_now++;
+    enter(session);
+    delay(script_now().sign_ms);
+    /* The real call ends the operation, whatever we answer. */
+    CK_RV rv = real->C_Sign(session, data, data_len, signature, signature_len);
+    CK_RV strike = script_strike(FAULT_SIGN);
+    leave(session);
+    counters.signing_now--;
+    return strike != CKR_OK ? strike : rv;
+}
+
+static void load(void)
+{
+    const char *path = getenv("FAULTY_MODULE");
+    void *module = path != NULL ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+    CK_C_GetFunctionList get = NULL;
+    if (module != NULL) {
+        *(void **)&get = dlsym(module, "C_GetFunctionList");
+    }
+    if (get == NULL || get(&real) != CKR_OK) {
+        fprintf(stderr, "faulty token: FAULTY_MODULE names no module\n");
+        abort();
+    }
+    ours = *real;
+    ours.C_Initialize = initialize;
+    ours.C_Finalize = finalize;
+    ours.C_GetTokenInfo = get_token_info;
+    ours.C_GetSlotInfo = get_slot_info;
+    ours.C_GetMechanismList = get_mechanism_list;
+    ours.C_GetMechanismInfo = get_mechanism_info;
+    ours.C_OpenSession = open_session;
+    ours.C_CloseSession = close_session;
+    ours.C_Login = login;
+    ours.C_Logout = logout;
+    ours.C_SignInit = sign_init;
+    ours.C_Sign = sign;
+}
+
+EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, load);
+    *list = &ours;
+    return CKR_OK;
+}
+
+EXPORT const struct faulty_counters *faulty_counters(void);
+const struct faulty_counters *faulty_counters(void)
+{
+    return &counters;
+}

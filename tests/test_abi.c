@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The contract of plugin.h, seen by a host: the layout of 0.1 and the promises at its edges. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <openssl/err.h>
+
+#include "check.h"
+#include "federation.h"
+#include "softhsm.h"
+
+/* Version 0.1 as it shipped. A failing line here means that the change is not an append. */
+#if UINTPTR_MAX == UINT64_MAX
+#define AT(type, member, offset)                                                                   \
+    _Static_assert(offsetof(type, member) == (offset), #type "." #member " has moved")
+AT(nk_error, status, 4);
+AT(nk_error, native_kind, 8);
+AT(nk_error, native, 16);
+AT(nk_error, text, 24);
+AT(nk_verdict, decision, 4);
+AT(nk_verdict, rule, 8);
+AT(nk_verdict, reason, 72);
+AT(nk_verdict, detail, 112);
+AT(nk_name, text, 8);
+AT(nk_bytes, len, 8);
+AT(nk_peer, role, 4);
+AT(nk_peer, target, 8);
+AT(nk_peer, chain, 16);
+AT(nk_peer, chain_len, 24);
+AT(nk_peer, names, 32);
+AT(nk_peer, names_len, 40);
+AT(nk_peer, common_name, 48);
+AT(nk_peer, leaf_sha256, 56);
+AT(nk_peer, spki_sha256, 88);
+AT(nk_peer, rule, 120);
+AT(nk_host, host_data, 8);
+AT(nk_host, grpc_version, 16);
+AT(nk_host, log, 24);
+AT(nk_host, ask_pin, 32);
+AT(nk_host, verify_peer, 40);
+AT(nk_host, authorize_rpc, 48);
+AT(nk_host, event, 56);
+AT(nk_plugin, abi_major, 4);
+AT(nk_plugin, abi_minor, 6);
+AT(nk_plugin, version, 8);
+AT(nk_plugin, open_file, 16);
+AT(nk_plugin, open_text, 24);
+AT(nk_plugin, close, 32);
+AT(nk_plugin, server_credentials, 40);
+AT(nk_plugin, channel_credentials, 48);
+AT(nk_plugin, check_peer, 56);
+AT(nk_plugin, peer_identity, 64);
+AT(nk_plugin, guard_call, 72);
+AT(nk_plugin, unguard_call, 80);
+AT(nk_plugin, pem_bundle, 88);
+AT(nk_plugin, reload, 96);
+AT(nk_plugin, status, 104);
+AT(nk_plugin, metrics, 112);
+AT(nk_plugin, free_text, 120);
+AT(nk_plugin, free_peer, 128);
+#endif
+
+static const nk_plugin *plugin;
+static struct federation federation;
+static struct member alice;
+static const char *config_path;
+static nk_host good_host;
+static nk_instance *instance;
+static char *leaf;
+
+static int start(void **state)
+{
+    (void)state;
+    nk_error err = { .struct_size = sizeof(err) };
+    softhsm_start();
+    federation_make(&federation, "example.org");
+    federation_enrol(&federation, &alice, "alice", "P-256");
+    config_path = path_of("%s/alice.json", federation.folder);
+    plugin = plugin_load();
+    good_host = recording_host(recorder_new());
+    leaf = pem_of(alice.leaf, federation.intermediate.certificate, NULL);
+    if (plugin->open_file(&good_host, config_path, &instance, &err) != NK_OK) {
+        print_error("%s\n", err.text);
+        return 1;
+    }
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    nk_status status = plugin->close(instance, NULL);
+    free(leaf);
+    member_free(&alice);
+    federation_free(&federation);
+    return status;
+}
+
+static void the_table_is_whole(void **state)
+{
+    (void)state;
+    assert_int_equal(plugin->abi_major, NK_ABI_MAJOR);
+    assert_int_equal(plugin->abi_minor, NK_ABI_MINOR);
+    assert_string_equal(plugin->version, "0.1.0");
+    assert_true(NK_HAS(nk_plugin, plugin, free_peer));
+    void *const *members = (void *const *)&plugin->open_file;
+    size_t len = (sizeof(*plugin) - offsetof(nk_plugin, open_file)) / sizeof(*members);
+    for (size_t i = 0; i < len; i++) {
+        assert_non_null(members[i]);
+    }
+    assert_ptr_equal(plugin_load(), plugin);
+}
+
+static void an_older_table_lacks_newer_members(void **state)
+{
+    (void)state;
+    nk_plugin old;
+    memset(&old, 0xff, sizeof(old)); /* whatever lies past an older, shorter table */
+    old.struct_size = (uint32_t)offsetof(nk_plugin, free_peer);
+    assert_false(NK_HAS(nk_plugin, &old, free_peer));
+    assert_true(NK_HAS(nk_plugin, &old, free_text));
+}
+
+static void the_first_failure_wins(void **state)
+{
+    (void)state;
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_instance *ret = NULL;
+    assert_int_equal(plugin->open_file(&good_host, NULL, &ret, &err), NK_E_USAGE);
+    nk_error first = err;
+    assert_int_equal(plugin->open_file(&good_host, "/nonexistent/nodekey.json", &ret, &err),
+                     NK_E_CONFIG);
+    assert_memory_equal(&first, &err, sizeof(err));
+}
+
+static void what_comes_later_says_so(void **state)
+{
+    (void)state;
+    char *untouched = leaf;
+    char *text = untouched;
+    assert_int_equal(plugin->guard_call(instance, NULL, NULL), NK_E_UNSUPPORTED);
+    assert_int_equal(plugin->unguard_call(instance, NULL, NULL), NK_E_UNSUPPORTED);
+    assert_int_equal(plugin->pem_bundle(instance, NK_PEER_IS_CLIENT, &text, NULL),
+                     NK_E_UNSUPPORTED);
+    assert_int_equal(plugin->reload(instance, NULL), NK_E_UNSUPPORTED);
+    assert_int_equal(plugin->status(instance, &text, NULL), NK_E_UNSUPPORTED);
+    assert_int_equal(plugin->metrics(instance, &text, NULL), NK_E_UNSUPPORTED);
+    assert_ptr_equal(text, untouched);
+}
+
+static nk_status authorize(void *host_data, const nk_peer *peer, const char *method,
+                           nk_verdict *verdict)
+{
+    (void)host_data;
+    (void)peer;
+    (void)method;
+    verdict->decision = NK_DENY;
+    return NK_OK;
+}
+
+static void on_event(void *host_data, const char *name, const char *json)
+{
+    (void)host_data;
+    (void)name;
+    (void)json;
+}
+
+static void a_callback_that_would_not_be_asked_is_refused(void **state)
+{
+    (void)state;
+    nk_instance *ret = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_host host = good_host;
+    host.authorize_rpc = authorize;
+    assert_int_equal(plugin->open_file(&host, config_path, &ret, &err), NK_E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "authorize_rpc"));
+    host = good_host;
+    host.event = on_event;
+    err.status = NK_OK;
+    assert_int_equal(plugin->open_file(&host, config_path, &ret, &err), NK_E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "event"));
+    /* compiled against a table that ends before them: nothing to ask */
+    host.struct_size = offsetof(nk_host, authorize_rpc);
+    assert_int_equal(plugin->open_file(&host, config_path, &ret, NULL), NK_OK);
+    assert_int_equal(plugin->close(ret, NULL), NK_OK);
+}
+
+static void a_newer_host_is_taken(void **state)
+{
+    (void)state;
+    struct {
+        nk_host host;
+        void *since_some_later_version;
+    } newer = { .host = good_host };
+    nk_instance *ret = NULL;
+    newer.host.struct_size = sizeof(newer);
+    assert_int_equal(plugin->open_file(&newer.host, config_path, &ret, NULL), NK_OK);
+    assert_int_equal(plugin->close(ret, NULL), NK_OK);
+}
+
+static void failure_leaves_deny_and_a_clean_queue(void **state)
+{
+    (void)state;
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_verdict verdict = { .struct_size = sizeof(verdict), .decision = NK_ALLOW };
+    ERR_raise(ERR_LIB_USER, 1); /* left behind by somebody else on this thread */
+    assert_int_equal(
+        plugin->check_peer(instance, NK_PEER_IS_CLIENT, NULL, "junk", 4, &verdict, NULL, &err),
+        NK_E_PEER);
+    assert_int_equal(verdict.decision, NK_DENY);
+    assert_int_not_equal(ERR_GET_LIB(err.native), ERR_LIB_USER);
+    ERR_clear_error();
+}
+
+static void check_peer_tells_why(void **state)
+{
+    (void)state;
+    nk_verdict verdict = { .struct_size = sizeof(verdict) };
+    char *json = NULL;
+    assert_int_equal(plugin->check_peer(instance, NK_PEER_IS_SERVER, "127.0.0.1", leaf,
+                                        strlen(leaf), &verdict, &json, NULL),
+                     NK_OK);
+    assert_int_equal(verdict.decision, NK_ALLOW);
+    assert_string_equal(verdict.rule, "members");
+    assert_string_equal(verdict.reason, "");
+    assert_non_null(strstr(json, "members"));
+    plugin->free_text(json);
+    json = NULL;
+    assert_int_equal(plugin->check_peer(instance, NK_PEER_IS_SERVER, "127.0.0.2", leaf,
+                                        strlen(leaf), &verdict, &json, NULL),
+                     NK_OK);
+    assert_int_equal(verdict.decision, NK_DENY);
+    assert_string_equal(verdict.reason, "name-mismatch");
+    plugin->free_text(json);
+}
+
+static void credentials_after_grpc_init(void **state)
+{
+    (void)state;
+    struct grpc_server_credentials *server = NULL;
+    struct grpc_channel_credentials *channel = NULL;
+    grpc_init();
+    assert_int_equal(plugin->server_credentials(instance, &server, NULL), NK_OK);
+    assert_int_equal(plugin->channel_credentials(instance, &channel, NULL), NK_OK);
+    grpc_server_credentials_release(server);
+    grpc_channel_credentials_release(channel);
+    grpc_shutdown();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_table_is_whole),
+        cmocka_unit_test(an_older_table_lacks_newer_members),
+        cmocka_unit_test(the_first_failure_wins),
+        cmocka_unit_test(what_comes_later_says_so),
+        cmocka_unit_test(a_callback_that_would_not_be_asked_is_refused),
+        cmocka_unit_test(a_newer_host_is_taken),
+        cmocka_unit_test(failure_leaves_deny_and_a_clean_queue),
+        cmocka_unit_test(check_peer_tells_why),
+        cmocka_unit_test(credentials_after_grpc_init),
+    };
+    return cmocka_run_group_tests_name("abi", tests, start, stop);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A process may end in any order of close, grpc_shutdown and exit, with credentials alive or not
+ * and with threads inside the token: it ends with its own code and no signal. Every order runs many
+ * times, since what goes wrong here goes wrong sometimes. */
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "auto.h"
+#include "check.h"
+#include "faulty_rig.h"
+#include "federation.h"
+#include "process.h"
+#include "softhsm.h"
+
+#define CODE 7
+#define RUNS 50 /* $NODEKEY_EXIT_RUNS lowers it */
+
+static struct federation federation;
+static struct member alice;
+
+static const struct row {
+    const char *order;
+    const char *script; /* NULL: SoftHSM itself; else the faulty token before it */
+} rows[] = {
+    { "close-then-shutdown", NULL },
+    { "shutdown-then-close", NULL },
+    { "shutdown-and-wait-then-close", NULL },
+    { "close-without-shutdown", NULL },
+    { "shutdown-without-close", NULL },
+    { "nothing-at-all", NULL },
+    { "close-under-a-running-server", NULL },
+    { "credentials-alive", NULL },
+    { "release-after-close-and-shutdown", NULL },
+    { "exit-from-a-second-thread", NULL },
+    { "eight-threads-signing", NULL },
+    { "eight-threads-signing", "sign_ms=20" }, /* nearly always inside at that moment */
+    { "close-under-eight-threads-signing", NULL },
+    { "close-under-eight-threads-signing", "sign_ms=20" },
+    { "exit-from-a-second-thread-while-eight-sign", NULL },
+};
+
+static void save_config(const char *file)
+{
+    char *config = member_config(&alice, "{}");
+    write_file(path_of("%s/%s", federation.folder, file), config, 0644);
+    free(config);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    softhsm_start();
+    federation_make(&federation, "example.org");
+    federation_enrol(&federation, &alice, "alice", "RSA-2048");
+    save_config("direct.json");
+    alice.module = faulty_start();
+    save_config("slow.json");
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    member_free(&alice);
+    federation_free(&federation);
+    return 0;
+}
+
+static void check_row(void **state)
+{
+    const struct row *row = *state;
+    const char *config =
+        path_of("%s/%s", federation.folder, row->script != NULL ? "slow.json" : "direct.json");
+    const char *const argv[] = { EXIT_CHILD, row->order, config, NULL };
+    const struct process process = { .argv = argv, .with_stderr = true };
+    const char *fewer = getenv("NODEKEY_EXIT_RUNS");
+    long runs = fewer != NULL ? strtol(fewer, NULL, 10) : RUNS;
+
+    faulty_set(row->script != NULL ? row->script : "");
+    assert_true(runs > 0);
+    for (long i = 0; i < runs; i++) {
+        struct process_end end = process_run(&process);
+        if (!WIFEXITED(end.status) || WEXITSTATUS(end.status) != CODE) {
+            print_message("%s", end.out);
+            fail_msg("run %ld of %ld ended with status 0x%x", i + 1, runs, end.status);
+        }
+        free(end.out);
+    }
+}
+
+int main(void)
+{
+    static struct CMUnitTest tests[ARRAY_LEN(rows)];
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        tests[i].name = path_of("%s%s", rows[i].order, rows[i].script != NULL ? ", slow" : "");
+        tests[i].test_func = check_row;
+        tests[i].initial_state = (void *)(uintptr_t)&rows[i];
+    }
+    return cmocka_run_group_tests_name("exit", tests, start, stop);
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Open, close and what lies between: nothing hangs, nothing is used after its end, and a token that
+ * was away costs only the handshakes of that time. */
+#include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "check.h"
+#include "faulty_rig.h"
+#include "federation.h"
+#include "rpc.h"
+#include "softhsm.h"
+#include "tls_peer.h"
+
+#define ROUNDS 20
+#define HUNG_MS 5000 /* whatever takes that long here, hangs */
+
+static struct federation federation;
+static struct member alice, bob;
+static struct tls_peer stranger; /* a good member whose key is in memory */
+
+static int start(void **state)
+{
+    (void)state;
+    softhsm_start();
+    grpc_init();
+    federation_make(&federation, "example.org");
+    federation_enrol(&federation, &alice, "alice", "RSA-2048");
+    federation_enrol(&federation, &bob, "bob", "P-256");
+    alice.module = bob.module = faulty_start();
+    struct certificate_spec spec = member_spec(&federation, "stranger");
+    stranger.key = software_key("P-256");
+    stranger.certificate = authority_issue(&federation.intermediate, stranger.key, &spec);
+    stranger.issuers[0] = federation.intermediate.certificate;
+    stranger.root = federation.root.certificate;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    member_free(&alice);
+    member_free(&bob);
+    X509_free(stranger.certificate);
+    EVP_PKEY_free(stranger.key);
+    federation_free(&federation);
+    grpc_shutdown();
+    return 0;
+}
+
+static double now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void after_close_new_handshakes_are_refused(void **state)
+{
+    (void)state;
+    struct node alice_node, bob_node;
+    node_open(&alice_node, &alice, "{}");
+    node_open(&bob_node, &bob, "{}");
+    struct rpc_server *server = rpc_server_start(alice_node.server, 2, NULL, NULL);
+    struct rpc_server *other = rpc_server_start(bob_node.server, 2, NULL, NULL);
+    assert_true(rpc_dial(bob_node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    assert_true(rpc_dial(alice_node.channel, rpc_server_address(other), RPC_DEADLINE_MS).ok);
+
+    double before = now_ms();
+    assert_int_equal(plugin_load()->close(alice_node.instance, NULL), NK_OK);
+    alice_node.instance = NULL;
+    /* as server, towards a node and towards a peer of another make; as client */
+    assert_false(rpc_dial(bob_node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    assert_false(tls_peer_dial(&stranger, rpc_server_port(server)).accepted);
+    assert_false(rpc_dial(alice_node.channel, rpc_server_address(other), RPC_DEADLINE_MS).ok);
+    assert_true(now_ms() - before < HUNG_MS);
+    assert_int_equal(rpc_server_runs(server), 1);
+    assert_int_equal(rpc_server_runs(other), 1);
+    rpc_server_stop(server);
+    rpc_server_stop(other);
+    node_close(&alice_node); /* releases what is left: the credentials */
+    node_close(&bob_node);
+}
+
+/* Away from before the port is added and the channel first dials, until after both were tried. */
+static void a_token_that_was_away_is_used_again(void **state)
+{
+    (void)state;
+    struct node node;
+    node_open(&node, &alice, "{}");
+    softhsm_unplug();
+    struct rpc_server *server = rpc_server_start(node.server, 2, NULL, NULL);
+    struct tls_listener *listener = tls_peer_listen(&stranger);
+    grpc_channel *to_server = rpc_channel(node.channel, rpc_server_address(server));
+    grpc_channel *to_stranger = rpc_channel(node.channel, tls_listener_address(listener));
+
+    double before = now_ms();
+    assert_false(tls_peer_dial(&stranger, rpc_server_port(server)).accepted);
+    assert_false(rpc_call(to_stranger, RPC_DEADLINE_MS).ok);
+    assert_false(rpc_call(to_server, RPC_DEADLINE_MS).ok);
+    assert_int_equal(tls_listener_accepted(listener), 0);
+    assert_int_equal(rpc_server_runs(server), 0);
+    assert_true(now_ms() - before < 2 * HUNG_MS);
+
+    softhsm_replug();
+    struct tls_result next = tls_peer_dial(&stranger, rpc_server_port(server));
+    if (!next.accepted) {
+        fail_msg("the next handshake as server failed: %s", next.why);
+    }
+    assert_true(rpc_call_when_ready(to_server, RPC_DEADLINE_MS).ok); /* both roles are ours */
+    rpc_call_when_ready(to_stranger, HUNG_MS / 10); /* the stranger hangs up after the preface */
+    assert_true(tls_listener_accepted(listener) > 0);
+    grpc_channel_destroy(to_server);
+    grpc_channel_destroy(to_stranger);
+    tls_listener_stop(listener);
+    rpc_server_stop(server);
+    node_close(&node);
+}
+
+static void a_token_that_was_away_between_two_calls_is_used_again(void **state)
+{
+    (void)state;
+    struct node node;
+    node_open(&node, &alice, "{}");
+    struct rpc_server *server = rpc_server_start(node.server, 2, NULL, NULL);
+    assert_true(rpc_dial(node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    softhsm_unplug();
+    softhsm_replug();
+    assert_true(rpc_dial(node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    assert_int_equal(rpc_server_runs(server), 2);
+    rpc_server_stop(server);
+    node_close(&node);
+}
+
+static size_t open_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    size_t count = 0;
+    while (folder != NULL && readdir(folder) != NULL) {
+        count++;
+    }
+    closedir(folder);
+    return count;
+}
+
+static void one_round(void)
+{
+    struct node node;
+    node_open(&node, &bob, "{}");
+    struct rpc_server *server = rpc_server_start(node.server, 2, NULL, NULL);
+    assert_true(rpc_dial(node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    rpc_server_stop(server);
+    node_close(&node);
+}
+
+static void twenty_rounds_leave_nothing_behind(void **state)
+{
+    (void)state;
+    one_round();
+    const struct faulty_counters *count = faulty_count();
+    size_t descriptors = open_descriptors();
+    unsigned long sessions = count->open_session - count->close_session;
+    unsigned long logins = count->login - count->logout;
+    for (int i = 1; i < ROUNDS; i++) {
+        one_round();
+        assert_int_equal(count->open_session - count->close_session, sessions);
+        assert_int_equal(count->login - count->logout, logins);
+    }
+    double before = now_ms(); /* gRPC closes its last socket on a thread of its own */
+    while (open_descriptors() > descriptors && now_ms() - before < HUNG_MS) {
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    }
+    assert_true(open_descriptors() <= descriptors);
+    assert_int_equal(count->session_shared, 0);
+}
+
+static struct {
+    nk_instance *instance; /* what the callbacks try to close */
+    atomic_int refused;
+    atomic_int answered;
+} victim;
+
+static void try_to_close(void)
+{
+    if (victim.instance != NULL) {
+        victim.refused += plugin_load()->close(victim.instance, NULL) == NK_E_USAGE ? 1 : 0;
+        victim.answered++;
+    }
+}
+
+static nk_status close_in_verify(void *host_data, const nk_peer *peer, nk_verdict *verdict)
+{
+    (void)host_data;
+    (void)peer;
+    try_to_close();
+    verdict->decision = NK_ALLOW;
+    return NK_OK;
+}
+
+static void close_in_log(void *host_data, int32_t level, const char *line)
+{
+    (void)host_data;
+    (void)level;
+    (void)line;
+    try_to_close();
+}
+
+static void a_callback_cannot_close(void **state)
+{
+    (void)state;
+    struct node node;
+    node_prepare(&node);
+    node.host.verify_peer = close_in_verify;
+    node.host.log = close_in_log;
+    node_open_with(&node, &alice, "{}");
+    struct rpc_server *server = rpc_server_start(node.server, 2, NULL, NULL);
+    victim.instance = node.instance;
+    assert_true(rpc_dial(node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    int after_verify = victim.answered;
+    assert_true(after_verify >= 2); /* once for each side */
+    struct tls_peer nobody = { .key = stranger.key };
+    nobody.certificate = authority_issue(NULL, nobody.key, NULL);
+    assert_false(tls_peer_dial(&nobody, rpc_server_port(server)).accepted);
+    assert_true(victim.answered > after_verify); /* the refusal was logged */
+    assert_int_equal(victim.refused, victim.answered);
+    victim.instance = NULL;
+    X509_free(nobody.certificate);
+    rpc_server_stop(server);
+    node_close(&node);
+}
+
+/* The last instance on a token logs out; an earlier one must not. */
+static void instances_share_a_login(void **state)
+{
+    (void)state;
+    struct node first, second;
+    node_open(&first, &alice, "{}");
+    unsigned long logins = faulty_count()->login;
+    unsigned long logouts = faulty_count()->logout;
+    node_open(&second, &alice, "{}");
+    assert_int_equal(faulty_count()->login, logins);
+    node_close(&first);
+    assert_int_equal(faulty_count()->logout, logouts);
+    struct rpc_server *server = rpc_server_start(second.server, 2, NULL, NULL);
+    assert_true(rpc_dial(second.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    rpc_server_stop(server);
+    node_close(&second);
+    assert_int_equal(faulty_count()->logout, logouts + 1);
+}
+
+/* What a token may do at any moment: one session fails, the handshake does not. */
+static void a_session_that_died_costs_nothing(void **state)
+{
+    (void)state;
+    struct node node;
+    node_open(&node, &bob, "{}");
+    struct rpc_server *server = rpc_server_start(node.server, 2, NULL, NULL);
+    faulty_set("sign_init_error=0xb3\nsign_init_error_at=1\n"); /* CKR_SESSION_HANDLE_INVALID */
+    assert_true(rpc_dial(node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    faulty_set("");
+    rpc_server_stop(server);
+    node_close(&node);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(after_close_new_handshakes_are_refused),
+        cmocka_unit_test(a_token_that_was_away_is_used_again),
+        cmocka_unit_test(a_token_that_was_away_between_two_calls_is_used_again),
+        cmocka_unit_test(twenty_rounds_leave_nothing_behind),
+        cmocka_unit_test(a_callback_cannot_close),
+        cmocka_unit_test(instances_share_a_login),
+        cmocka_unit_test(a_session_that_died_costs_nothing),
+    };
+    return cmocka_run_group_tests_name("lifecycle", tests, start, stop);
+}
