@@ -67,7 +67,7 @@ nk_status credentials_server(struct core *core, grpc_server_credentials **ret, n
     }
     grpc_tls_credentials_options *options = make_options(core, OUR_SERVER, NK_PEER_IS_CLIENT);
     if (options == NULL) {
-        return report(err, NK_E_INTERNAL, "gRPC makes no certificate provider");
+        return report(err, NK_E_NOMEM, "no memory for credentials");
     }
     /* gRPC's own check is off, since it would refuse before us, without a name and by laxer rules;
      * TLS still proves possession of the key. */
@@ -89,7 +89,7 @@ nk_status credentials_channel(struct core *core, grpc_channel_credentials **ret,
     }
     grpc_tls_credentials_options *options = make_options(core, OUR_CLIENT, NK_PEER_IS_SERVER);
     if (options == NULL) {
-        return report(err, NK_E_INTERNAL, "gRPC makes no certificate provider");
+        return report(err, NK_E_NOMEM, "no memory for credentials");
     }
     grpc_tls_credentials_options_set_verify_server_cert(options, 0);
     grpc_tls_credentials_options_set_check_call_host(options,

@@ -33,7 +33,7 @@ static int verify(void *user_data, grpc_tls_custom_verification_check_request *r
                   grpc_status_code *status, char **details)
 {
     const struct verifier *verifier = user_data;
-    nk_verdict verdict;
+    nk_verdict verdict = { .struct_size = sizeof(verdict), .decision = NK_DENY };
 
     (void)callback, (void)callback_arg;
     *status = GRPC_STATUS_UNAUTHENTICATED; /* until somebody says otherwise */

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Nothing fails open between gRPC and the judge: no credentials without our verifier, and a
+ * verifier that comes to no clear yes refuses. The linker puts the functions below between our
+ * objects and gRPC (--wrap), since neither side can be made to fail there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <grpc/grpc_security.h>
+#include <grpc/support/alloc.h>
+
+#include "check.h"
+#include "config.h"
+#include "core.h"
+#include "credentials.h"
+#include "federation.h"
+#include "softhsm.h"
+#include "verifier.h"
+
+static struct federation federation;
+static struct member alice;
+static struct core *core;
+
+/* --- what gRPC was told about each options object --- */
+
+static struct {
+    const grpc_tls_credentials_options *options;
+    const grpc_tls_certificate_verifier *verifier;
+    int request_type;
+    int made;
+} seen;
+static grpc_tls_certificate_verifier *last_external;
+
+grpc_tls_certificate_verifier *__real_grpc_tls_certificate_verifier_external_create(
+    grpc_tls_certificate_verifier_external *external);
+grpc_tls_certificate_verifier *__wrap_grpc_tls_certificate_verifier_external_create(
+    grpc_tls_certificate_verifier_external *external);
+grpc_tls_certificate_verifier *__wrap_grpc_tls_certificate_verifier_external_create(
+    grpc_tls_certificate_verifier_external *external)
+{
+    last_external = __real_grpc_tls_certificate_verifier_external_create(external);
+    return last_external;
+}
+
+void __real_grpc_tls_credentials_options_set_certificate_verifier(
+    grpc_tls_credentials_options *options, grpc_tls_certificate_verifier *verifier);
+void __wrap_grpc_tls_credentials_options_set_certificate_verifier(
+    grpc_tls_credentials_options *options, grpc_tls_certificate_verifier *verifier);
+void __wrap_grpc_tls_credentials_options_set_certificate_verifier(
+    grpc_tls_credentials_options *options, grpc_tls_certificate_verifier *verifier)
+{
+    seen.options = options;
+    seen.verifier = verifier;
+    __real_grpc_tls_credentials_options_set_certificate_verifier(options, verifier);
+}
+
+void __real_grpc_tls_credentials_options_set_cert_request_type(
+    grpc_tls_credentials_options *options, grpc_ssl_client_certificate_request_type type);
+void __wrap_grpc_tls_credentials_options_set_cert_request_type(
+    grpc_tls_credentials_options *options, grpc_ssl_client_certificate_request_type type);
+void __wrap_grpc_tls_credentials_options_set_cert_request_type(
+    grpc_tls_credentials_options *options, grpc_ssl_client_certificate_request_type type)
+{
+    seen.request_type = (int)type;
+    __real_grpc_tls_credentials_options_set_cert_request_type(options, type);
+}
+
+grpc_server_credentials *
+__real_grpc_tls_server_credentials_create(grpc_tls_credentials_options *options);
+grpc_server_credentials *
+__wrap_grpc_tls_server_credentials_create(grpc_tls_credentials_options *options);
+grpc_server_credentials *
+__wrap_grpc_tls_server_credentials_create(grpc_tls_credentials_options *options)
+{
+    assert_ptr_equal(options, seen.options);
+    seen.made++;
+    return __real_grpc_tls_server_credentials_create(options);
+}
+
+grpc_channel_credentials *__real_grpc_tls_credentials_create(grpc_tls_credentials_options *options);
+grpc_channel_credentials *__wrap_grpc_tls_credentials_create(grpc_tls_credentials_options *options);
+grpc_channel_credentials *__wrap_grpc_tls_credentials_create(grpc_tls_credentials_options *options)
+{
+    assert_ptr_equal(options, seen.options);
+    seen.made++;
+    return __real_grpc_tls_credentials_create(options);
+}
+
+static bool no_verifier; /* memory is out when the verifier is made */
+grpc_tls_certificate_verifier_external *__real_verifier_new(struct core *of, uint32_t role);
+grpc_tls_certificate_verifier_external *__wrap_verifier_new(struct core *of, uint32_t role);
+grpc_tls_certificate_verifier_external *__wrap_verifier_new(struct core *of, uint32_t role)
+{
+    return no_verifier ? NULL : __real_verifier_new(of, role);
+}
+
+/* --- a judge that does not judge --- */
+
+static enum { JUDGES, RETURNS_EARLY, WRITES_NONSENSE } mood;
+void __real_policy_judge(struct policy *policy, struct peer *peer, nk_verdict *verdict);
+void __wrap_policy_judge(struct policy *policy, struct peer *peer, nk_verdict *verdict);
+void __wrap_policy_judge(struct policy *policy, struct peer *peer, nk_verdict *verdict)
+{
+    if (mood == JUDGES) {
+        __real_policy_judge(policy, peer, verdict);
+    } else if (mood == WRITES_NONSENSE) {
+        verdict->decision = 0x7fffffff;
+    }
+}
+
+static bool core_returns_early;
+void __real_core_judge(struct core *of, uint32_t role, const char *target, const char *leaf_pem,
+                       const char *chain_pem, nk_verdict *verdict);
+void __wrap_core_judge(struct core *of, uint32_t role, const char *target, const char *leaf_pem,
+                       const char *chain_pem, nk_verdict *verdict);
+void __wrap_core_judge(struct core *of, uint32_t role, const char *target, const char *leaf_pem,
+                       const char *chain_pem, nk_verdict *verdict)
+{
+    if (!core_returns_early) {
+        __real_core_judge(of, role, target, leaf_pem, chain_pem, verdict);
+    }
+}
+
+/* --- tests --- */
+
+static void every_credentials_object_has_our_verifier(void **state)
+{
+    (void)state;
+    nk_error err = { .struct_size = sizeof(err) };
+    grpc_server_credentials *server = NULL;
+    grpc_channel_credentials *channel = NULL;
+    memset(&seen, 0, sizeof(seen));
+    assert_int_equal(credentials_server(core, &server, &err), NK_OK);
+    assert_non_null(seen.verifier);
+    assert_ptr_equal(seen.verifier, last_external);
+    assert_int_equal(seen.request_type,
+                     GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
+    memset(&seen, 0, sizeof(seen));
+    assert_int_equal(credentials_channel(core, &channel, &err), NK_OK);
+    assert_non_null(seen.verifier);
+    assert_ptr_equal(seen.verifier, last_external);
+    assert_int_equal(seen.made, 1);
+    grpc_server_credentials_release(server);
+    grpc_channel_credentials_release(channel);
+}
+
+static void no_verifier_no_credentials(void **state)
+{
+    (void)state;
+    nk_error err = { .struct_size = sizeof(err) };
+    grpc_server_credentials *server = NULL;
+    grpc_channel_credentials *channel = NULL;
+    memset(&seen, 0, sizeof(seen));
+    no_verifier = true;
+    assert_int_equal(credentials_server(core, &server, &err), NK_E_NOMEM);
+    assert_int_equal(credentials_channel(core, &channel, &err), NK_E_NOMEM);
+    no_verifier = false;
+    assert_null(server);
+    assert_null(channel);
+    assert_int_equal(seen.made, 0);
+}
+
+/* Asks the verifier as gRPC does; true when it lets the peer in. */
+static bool lets_in(uint32_t role, const char *target, const char *leaf)
+{
+    grpc_tls_custom_verification_check_request request;
+    memset(&request, 0, sizeof(request));
+    request.target_name = target;
+    request.peer_info.common_name = "";
+    request.peer_info.peer_cert = leaf;
+    request.peer_info.peer_cert_full_chain = leaf;
+    grpc_tls_certificate_verifier_external *verifier = verifier_new(core, role);
+    grpc_status_code status = GRPC_STATUS_OK; /* as if somebody had said yes before */
+    char *details = NULL;
+    assert_non_null(verifier);
+    int is_sync =
+        verifier->verify(verifier->user_data, &request, NULL, NULL, &status, &details);
+    assert_int_not_equal(is_sync, 0);
+    if (status != GRPC_STATUS_OK) {
+        assert_non_null(details);
+        assert_non_null(strstr(details, "nodekey refused the peer"));
+    }
+    gpr_free(details);
+    verifier_free(verifier);
+    return status == GRPC_STATUS_OK;
+}
+
+static char *good_peer(void)
+{
+    return pem_of(alice.leaf, federation.intermediate.certificate, NULL);
+}
+
+static void a_member_gets_in(void **state)
+{
+    (void)state;
+    char *pem = good_peer();
+    assert_true(lets_in(NK_PEER_IS_CLIENT, NULL, pem));
+    assert_true(lets_in(NK_PEER_IS_SERVER, "127.0.0.1", pem));
+    free(pem);
+}
+
+static void an_empty_request_is_refused(void **state)
+{
+    (void)state;
+    assert_false(lets_in(NK_PEER_IS_CLIENT, NULL, NULL));
+    assert_false(lets_in(NK_PEER_IS_SERVER, "127.0.0.1", NULL));
+    assert_false(lets_in(NK_PEER_IS_CLIENT, NULL, ""));
+    assert_false(lets_in(NK_PEER_IS_CLIENT, NULL, "garbage"));
+}
+
+static void an_early_return_is_refused(void **state)
+{
+    (void)state;
+    char *pem = good_peer();
+    mood = RETURNS_EARLY;
+    assert_false(lets_in(NK_PEER_IS_CLIENT, NULL, pem));
+    mood = WRITES_NONSENSE;
+    assert_false(lets_in(NK_PEER_IS_CLIENT, NULL, pem));
+    mood = JUDGES;
+    core_returns_early = true;
+    assert_false(lets_in(NK_PEER_IS_CLIENT, NULL, pem));
+    core_returns_early = false;
+    free(pem);
+}
+
+static void an_unknown_role_is_refused(void **state)
+{
+    (void)state;
+    char *pem = good_peer();
+    assert_false(lets_in(0, NULL, pem));
+    assert_false(lets_in(3, "127.0.0.1", pem));
+    free(pem);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    static nk_host host = { .struct_size = sizeof(host), .grpc_version = grpc_version_string };
+    nk_error err = { .struct_size = sizeof(err) };
+    struct config *config = NULL;
+    softhsm_start();
+    grpc_init();
+    federation_make(&federation, "example.org");
+    federation_enrol(&federation, &alice, "alice", "P-256");
+    if (config_read(path_of("%s/alice.json", federation.folder), &config, &err) != NK_OK ||
+        core_open(config, &host, &core, &err) != NK_OK) {
+        print_error("%s\n", err.text);
+        return -1;
+    }
+    config_free(config);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    core_close(core);
+    core_unref(core);
+    member_free(&alice);
+    federation_free(&federation);
+    grpc_shutdown();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_credentials_object_has_our_verifier),
+        cmocka_unit_test(no_verifier_no_credentials),
+        cmocka_unit_test(a_member_gets_in),
+        cmocka_unit_test(an_empty_request_is_refused),
+        cmocka_unit_test(an_early_return_is_refused),
+        cmocka_unit_test(an_unknown_role_is_refused),
+    };
+    return cmocka_run_group_tests_name("verifier", tests, start, stop);
+}
