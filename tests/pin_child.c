@@ -35,11 +35,12 @@ static nk_status answer(void *host_data, const char *token_label, char *buf, siz
 {
     const char *pin = host_data;
     (void)token_label;
-    if (pin == NULL || strlen(pin) > room) {
+    size_t len = pin != NULL ? strlen(pin) : 0;
+    if (len == 0 || len > room) {
         return NK_E_PIN;
     }
-    memcpy(buf, pin, strlen(pin));
-    *ret_len = strlen(pin);
+    memcpy(buf, pin, len); /* no terminator */
+    *ret_len = len;
     return NK_OK;
 }
 

@@ -22,7 +22,7 @@ static int start(void **state)
     federation_make(&alpha, "alpha.example");
     federation_make(&beta, "beta.example");
     federation_enrol(&alpha, &alice, "alice", "P-256");
-    federation_enrol(&beta, &carol, "carol", "Ed25519");
+    federation_enrol(&beta, &carol, "carol", "P-256");
     /* Only the roots keep them apart: both admit every certificate that chains to theirs. */
     node_open(&alice_node, &alice, "{\"admit\": \"all-certified\"}");
     node_open(&carol_node, &carol, "{\"admit\": \"all-certified\"}");

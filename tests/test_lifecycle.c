@@ -138,7 +138,8 @@ static size_t open_descriptors(void)
 {
     DIR *folder = opendir("/proc/self/fd");
     size_t count = 0;
-    while (folder != NULL && readdir(folder) != NULL) {
+    assert_non_null(folder);
+    while (readdir(folder) != NULL) {
         count++;
     }
     closedir(folder);

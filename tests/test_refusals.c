@@ -173,14 +173,14 @@ static void as_server(void **state)
 /* TLS itself refuses these: nodekey claims no reason, and the proof is that no handler ran. */
 static const struct below {
     const char *name;
-    bool shows_certificate;
     int version;
+    bool shows_certificate;
     bool plaintext;
 } below[] = {
-    { "no certificate", false, 0, false },
-    { "no certificate over TLS 1.2", false, TLS1_2_VERSION, false },
-    { "plaintext", false, 0, true },
-    { "TLS 1.1", true, TLS1_1_VERSION, false },
+    { "no certificate", 0, false, false },
+    { "no certificate over TLS 1.2", TLS1_2_VERSION, false, false },
+    { "plaintext", 0, false, true },
+    { "TLS 1.1", TLS1_1_VERSION, true, false },
 };
 
 static struct tls_peer undress(const struct below *row)

@@ -18,6 +18,7 @@
 #include "http2.h"
 
 #define IO_TIMEOUT_S 5
+#define SERVED_WAIT_S 10
 
 DEFINE_AUTO(SSL *, SSL_free);
 DEFINE_AUTO(SSL_CTX *, SSL_CTX_free);
@@ -153,7 +154,7 @@ static struct tls_result converse(SSL_CTX *context, int fd, bool as_client)
 
 static struct tls_result speak_plainly(int fd, bool as_client)
 {
-    struct tls_result result = { .accepted = false };
+    struct tls_result result = { .version = 0 };
     unsigned char request[HTTP2_REQUEST_MAX_BYTES];
     errno = 0;
     result.accepted = as_client ? send(fd, request, http2_request(request), MSG_NOSIGNAL) > 0 &&
@@ -253,7 +254,7 @@ struct tls_result tls_listener_wait(struct tls_listener *listener)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 2 * IO_TIMEOUT_S;
+    until.tv_sec += SERVED_WAIT_S;
     pthread_mutex_lock(&listener->mutex);
     int late = 0;
     while (listener->served == listener->waited && late == 0) {
