@@ -309,6 +309,7 @@ main() {
     trap 'exit 130' INT TERM
     work=$(mktemp -d "${TMPDIR:-/tmp}/nodekey-quickstart.XXXXXX")
     cd -- "$work"
+    export RUNTIME_DIRECTORY=$work # nodekey's own folders, too, go when this one does
     install_missing
     [[ -n $build ]] || build_release
     find_build

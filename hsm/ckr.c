@@ -31,8 +31,8 @@ static const struct row {
     ROW(CKR_DEVICE_REMOVED, RUNG_REINIT),
     ROW(CKR_FUNCTION_CANCELED, RUNG_NONE),
     ROW(CKR_FUNCTION_NOT_SUPPORTED, RUNG_NONE),
-    /* SoftHSM and NSS answer these two after a logout elsewhere, not CKR_USER_NOT_LOGGED_IN. */
     ROW(CKR_KEY_HANDLE_INVALID, RUNG_FIND),
+    /* After a logout elsewhere SoftHSM answers the first, NSS the second. */
     ROW(CKR_OBJECT_HANDLE_INVALID, RUNG_FIND),
     ROW(CKR_KEY_TYPE_INCONSISTENT, RUNG_LOGIN),
     ROW(CKR_KEY_SIZE_RANGE, RUNG_NONE),

@@ -140,6 +140,7 @@ static int decode_der(struct provider *provider, OSSL_CORE_BIO *core_bio, enum k
     ERR_set_mark();
     enum reference_answer answer = reference_resolve(der, len, &key);
     ERR_pop_to_mark();
+    OPENSSL_cleanse(der, sizeof(der)); /* ordinary private keys are shown to every decoder */
     if (answer == REFERENCE_FOREIGN) {
         return 1;
     }

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #define WAIT_MS 2000
 /* A thread between two signatures is outside, yet comes back within a moment: OpenSSL's own
  * cleanup, which follows us, must find it parked. */
 #define QUIET_MS 50
+/* An exit handler of the host's may wait for a thread that we hold: better an error than a hang. */
+#define PARK_SECONDS 5
 
 static atomic_int inside;
 static atomic_int parked;
 static atomic_bool closing;
+static atomic_bool in_child;
 static _Thread_local bool exiting_here;
 static _Thread_local unsigned depth; /* of stays on this thread: a nested one is never parked */
 
@@ -24,7 +27,7 @@ static void sleep_1ms(void)
 
 static void close_gate(void)
 {
-    if (atomic_exchange(&closing, true)) {
+    if (atomic_load(&in_child) || atomic_exchange(&closing, true)) {
         return;
     }
     exiting_here = true;
@@ -38,14 +41,35 @@ static void close_gate(void)
     }
 }
 
+static void enter_child(void)
+{
+    atomic_store(&in_child, true);
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, enter_child);
+}
+
 void gate_arm(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, watch_forks);
     /* No handler left (ENOMEM) means the old risk at exit, not a reason to refuse service. */
     (void)atexit(close_gate);
 }
 
+bool gate_in_child(void)
+{
+    return atomic_load(&in_child);
+}
+
 bool gate_enter(void)
 {
+    if (gate_in_child()) {
+        return false;
+    }
     if (depth > 0) {
         depth++;
         return true;
@@ -60,9 +84,8 @@ bool gate_enter(void)
         return false;
     }
     atomic_fetch_add(&parked, 1);
-    for (;;) {
-        pause();
-    }
+    nanosleep(&(struct timespec){ .tv_sec = PARK_SECONDS }, NULL);
+    return false;
 }
 
 void gate_leave(void)

@@ -11,11 +11,16 @@
 
 #include "auto.h"
 
+/* True in a child of the process that armed the gate: modules, sessions and PINs are its parent's,
+ * and using them harms the parent. */
+bool gate_in_child(void);
 /* Registers the handler. Must be called after the module was loaded and initialised: handlers run
  * in reverse order. Once for each module; the handler itself works once. */
 void gate_arm(void);
-/* Call before and after a stay; stays nest. While the process exits, gate_enter does not return, except on the
- * exiting thread itself, where it is false and the module must not be called. */
+/* Call before and after a stay; stays nest. While the process exits, gate_enter parks every thread
+ * but the exiting one. False: at once on that one, for a parked one when the exit takes
+ * suspiciously long (somebody joins it), and always in a forked child: then nothing must be called.
+ */
 MUST_USE bool gate_enter(void);
 void gate_leave(void);
 

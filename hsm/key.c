@@ -80,12 +80,17 @@ static nk_status find_token(const struct hsm_key *key, struct module *module,
                             struct token_name *ret_name, nk_error *err)
 {
     struct token_names names = { 0 };
-    nk_status status = discovery_tokens(module, &names, err);
-    /* An initialised module may not see a token that came later: SoftHSM, p11-kit. */
-    if (status == NK_OK && !any_fits(key, &names) &&
-        module_reinit(module, atomic_load(&module->epoch), REINIT_WAIT_MS) == CKR_OK) {
+    nk_error first = { .struct_size = sizeof(first) };
+    unsigned epoch = atomic_load(&module->epoch);
+    nk_status status = discovery_tokens(module, &names, &first);
+    /* An initialised module may have gone stale, or not see a token that came later: SoftHSM,
+     * p11-kit. */
+    if ((status != NK_OK || !any_fits(key, &names)) &&
+        module_reinit(module, epoch, REINIT_WAIT_MS) == CKR_OK) {
         token_names_clear(&names);
         status = discovery_tokens(module, &names, err);
+    } else if (status != NK_OK) {
+        return report_copy(err, &first);
     }
     if (status == NK_OK) {
         status = pick_token(key, &names, module, ret_name, err);
@@ -158,28 +163,44 @@ static CK_RV prove_all(struct hsm_key *key, const struct lease *lease, CK_OBJECT
     return rv;
 }
 
-static nk_status prove(struct hsm_key *key, nk_error *err)
+static CK_RV prove_once(struct hsm_key *key, nk_error *err)
 {
     struct lease lease;
     CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
 
     CK_RV rv = token_take(key->token, &lease, err);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    rv = key_find(key, lease.session, &object, err);
     if (rv == CKR_OK) {
-        rv = key_find(key, lease.session, &object, err);
-        if (rv == CKR_OK) {
-            rv = prove_all(key, &lease, object, err);
-        }
-        if (rv == CKR_OK) {
-            key->object = object;
-            key->generation = lease.generation;
-        }
-        token_give(key->token, &lease, rv == CKR_OK);
+        rv = prove_all(key, &lease, object, err);
+    }
+    if (rv == CKR_OK) {
+        key->object = object;
+        key->generation = lease.generation;
+    }
+    token_give(key->token, &lease, rv == CKR_OK);
+    return rv;
+}
+
+static nk_status prove(struct hsm_key *key, nk_error *err)
+{
+    nk_error first = { .struct_size = sizeof(first) };
+    unsigned epoch = token_epoch(key->token);
+
+    CK_RV rv = prove_once(key, &first);
+    /* A token that was away while another instance idled; an absent key needs no second look. */
+    if (rv != CKR_OK && ckr_rung(rv) == RUNG_REINIT &&
+        token_recover(key->token, RUNG_REINIT, 0, epoch, &first) == CKR_OK) {
+        first = (nk_error){ .struct_size = sizeof(first) };
+        rv = prove_once(key, &first);
     }
     if (rv == CKR_OK) {
         return NK_OK;
     }
-    report_ckr(err, NK_E_TOKEN, rv, "token \"%s\"", key->label); /* unless a sentence is there */
-    return err != NULL && err->status != NK_OK ? err->status : NK_E_TOKEN;
+    report_ckr(&first, NK_E_TOKEN, rv, "token \"%s\"", key->label); /* unless a sentence is there */
+    return report_copy(err, &first);
 }
 
 static struct hsm_key *make(const struct hsm_key_request *request, EVP_PKEY *leaf_public)
@@ -236,6 +257,12 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
 {
     nk_error ignored = { .struct_size = sizeof(ignored) };
     err = err != NULL ? err : &ignored;
+    if (gate_in_child()) {
+        return report(
+            err, NK_E_USAGE,
+            "this process was forked from one that had a token open; fork first, then open "
+            "in each process");
+    }
     AUTO(hsm_key_unref) struct hsm_key *key = make(request, leaf_public);
     if (key == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");

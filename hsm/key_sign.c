@@ -36,7 +36,7 @@ CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
         nid == NID_undef ? sizeof(input) : (size_t)EVP_MD_get_size(EVP_get_digestbynid(nid));
 
     if (RAND_bytes(input, sizeof(input)) != 1 ||
-        !scheme_prepare(key->kind, &need->scheme, input, len, &what)) {
+        !scheme_prepare(key->public_key, &need->scheme, input, len, &what)) {
         report_openssl(err, NK_E_INTERNAL, "prepare a test signature %s", need->name);
         return CKR_FUNCTION_FAILED;
     }
@@ -118,38 +118,62 @@ static CK_RV attempt_once(struct hsm_key *key, struct to_sign *what, unsigned ch
     return rv;
 }
 
-/* One rung per failure, each higher than the last: never a loop, which would drive a TPM into its
- * lockout. */
+/* The next rung to climb after `rv`, or RUNG_NONE to give up. Each is higher than the last, so
+ * there is no loop, which would drive a TPM into its lockout. */
+static enum rung next_rung(CK_RV rv, enum rung climbed)
+{
+    enum rung rung = ckr_rung(rv);
+
+    if (rung == RUNG_NONE || climbed == RUNG_REINIT) {
+        return RUNG_NONE;
+    }
+    return rung <= climbed ? climbed + 1 : rung;
+}
+
+/* A climb that fails for a reason that a higher rung may mend goes on there. */
+static CK_RV climb(struct hsm_key *key, enum rung *rung, const struct attempt *attempt,
+                   nk_error *err)
+{
+    if (*rung == RUNG_FIND) {
+        forget_object(key, attempt->lease.generation);
+    }
+    CK_RV rv = token_recover(key->token, *rung, attempt->lease.generation, attempt->epoch, err);
+    if (rv != CKR_OK && *rung < RUNG_REINIT && ckr_rung(rv) != RUNG_NONE) {
+        *rung = RUNG_REINIT;
+        rv = token_recover(key->token, *rung, attempt->lease.generation, attempt->epoch, err);
+    }
+    return rv;
+}
+
 static CK_RV sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
                       CK_ULONG *raw_len, nk_error *err)
 {
     enum rung climbed = RUNG_NONE;
     CK_ULONG room = *raw_len;
-    struct attempt attempt;
+    char name[48];
 
-    for (;;) {
+    while (!atomic_load(&key->shut)) {
+        struct attempt attempt = { .epoch = 0 };
         *raw_len = room;
         CK_RV rv = attempt_once(key, what, raw, raw_len, &attempt);
-        enum rung rung = ckr_rung(rv);
         if (rv == CKR_OK) {
             return CKR_OK;
         }
-        rung = rung != RUNG_NONE && rung <= climbed ? RUNG_REINIT : rung;
-        if (rung == RUNG_NONE || climbed == RUNG_REINIT) {
+        enum rung rung = next_rung(rv, climbed);
+        if (rung == RUNG_NONE) {
             *err = attempt.err;
             return rv;
         }
-        if (rung == RUNG_FIND) {
-            forget_object(key, attempt.lease.generation);
+        nk_error climb_err = { .struct_size = sizeof(climb_err) };
+        if (climb(key, &rung, &attempt, &climb_err) != CKR_OK) {
+            *err = climb_err.text[0] != '\0' ? climb_err : attempt.err;
+            return rv;
         }
-        CK_RV climb = token_recover(key->token, rung, attempt.lease.generation, attempt.epoch, err);
-        if (climb != CKR_OK) {
-            return climb;
-        }
-        log_line(&key->host, NK_LOG_INFO, "token %s: recovered from %s, trying again", key->label,
-                 ckr_name(rv, (char[48]){ 0 }, 48));
+        log_line(&key->host, NK_LOG_INFO, "token %s: %s; trying again", key->label,
+                 ckr_name(rv, name, sizeof(name)));
         climbed = rung;
     }
+    return CKR_NODEKEY_SHUT;
 }
 
 static void log_failure(struct hsm_key *key, CK_RV rv, const nk_error *err)
@@ -168,7 +192,7 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
     struct to_sign what = { .len = 0 };
     nk_error err = { .struct_size = sizeof(err) };
 
-    if (!scheme_prepare(key->kind, scheme, input, len, &what)) {
+    if (!scheme_prepare(key->public_key, scheme, input, len, &what)) {
         return CKR_MECHANISM_PARAM_INVALID;
     }
     if (!gate_enter()) {

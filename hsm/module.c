@@ -87,6 +87,7 @@ static void init_locks(struct module *module)
     pthread_mutex_init(&module->use_lock, NULL);
     clock_cond_init(&module->use_changed);
     pthread_mutex_init(&module->session_lock, NULL);
+    pthread_mutex_init(&module->join_lock, NULL);
     pthread_mutex_init(&module->reinit_lock, NULL);
 }
 

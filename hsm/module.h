@@ -30,6 +30,9 @@ struct module {
     /* Opening and closing sessions: tpm2-pkcs11 1.9 hands out one handle twice without it. */
     pthread_mutex_t session_lock;
 
+    /* Joining and leaving a token: an open must not find a login that a close is about to end. */
+    pthread_mutex_t join_lock;
+
     pthread_mutex_t reinit_lock; /* guards the next two: single flight */
     long long last_reinit_ms;
     CK_RV last_reinit_rv;

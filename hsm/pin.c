@@ -23,6 +23,7 @@ struct pin {
     unsigned char *bytes; /* the page */
     size_t len;
     char *path; /* of `file` and `credential`; else NULL */
+    bool is_credential;
 };
 
 DEFINE_AUTO(struct pin *, pin_free);
@@ -73,7 +74,7 @@ static nk_status read_all(struct pin *pin, int fd, const char *source, nk_error 
     return set_len(pin, len, source, err);
 }
 
-static nk_status check_pin_file(int fd, const char *path, nk_error *err)
+static nk_status check_pin_file(int fd, const char *path, bool is_credential, nk_error *err)
 {
     struct stat st;
 
@@ -85,7 +86,10 @@ static nk_status check_pin_file(int fd, const char *path, nk_error *err)
                       "node.pin: %s belongs to uid %ld, not to us (uid %ld); chown it", path,
                       (long)st.st_uid, (long)geteuid());
     }
-    if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    /* systemd's credentials are 0440 with an ACL for the service's user, in a folder for it alone.
+     */
+    mode_t others = is_credential ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
+    if ((st.st_mode & others) != 0) {
         return report(err, NK_E_PIN,
                       "node.pin: %s can be reached by others (mode %03o); chmod 600 it, and change "
                       "the PIN if somebody may have read it",
@@ -103,7 +107,7 @@ static nk_status read_file(struct pin *pin, nk_error *err)
                             "node.pin: open %s; the file must exist and be readable by uid %ld",
                             pin->path, (long)geteuid());
     }
-    nk_status status = check_pin_file(fd, pin->path, err);
+    nk_status status = check_pin_file(fd, pin->path, pin->is_credential, err);
     if (status == NK_OK) {
         status = read_all(pin, fd, pin->path, err);
     }
@@ -127,6 +131,7 @@ static nk_status name_credential(struct pin *pin, const char *name, nk_error *er
     }
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     pin->path = strdup(path);
+    pin->is_credential = true;
     return pin->path != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
 }
 
@@ -195,9 +200,27 @@ nk_status pin_open(const struct hsm_pin_source *source, const char *token_label,
     return status;
 }
 
+/* Aside first: a source that fails must not take the PIN that works. */
 nk_status pin_refresh(struct pin *pin, nk_error *err)
 {
-    return pin->path != NULL ? read_file(pin, err) : NK_OK;
+    if (pin->path == NULL) {
+        return NK_OK;
+    }
+    struct pin fresh = { .bytes = secret_page_new(),
+                         .path = pin->path,
+                         .is_credential = pin->is_credential };
+    if (fresh.bytes == NULL) {
+        return report_errno(err, NK_E_NOMEM, "no protected page for the PIN");
+    }
+    nk_status status = read_file(&fresh, err);
+    if (status == NK_OK) {
+        unsigned char *old = pin->bytes;
+        pin->bytes = fresh.bytes;
+        pin->len = fresh.len;
+        fresh.bytes = old;
+    }
+    secret_page_free(fresh.bytes);
+    return status;
 }
 
 void pin_free(struct pin *pin)

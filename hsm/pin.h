@@ -19,7 +19,7 @@ struct pin; /* one page */
  * asked here only. NK_E_PIN names the source and the cure. *ret_pin is owned: pin_free. */
 MUST_USE nk_status pin_open(const struct hsm_pin_source *source, const char *token_label,
                             const nk_host *host, struct pin **ret_pin, nk_error *err);
-/* Before each login after the first. */
+/* Before each login after the first. When the source fails, the PIN stays what it was. */
 MUST_USE nk_status pin_refresh(struct pin *pin, nk_error *err);
 /* Wipes. NULL is allowed. */
 void pin_free(struct pin *pin);

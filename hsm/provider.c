@@ -95,7 +95,7 @@ struct provider_key *provider_key_new(struct provider *provider, struct hsm_key 
 static OSSL_FUNC_provider_query_operation_fn query;
 static const OSSL_ALGORITHM *query(void *ctx, int operation, int *no_cache)
 {
-    (void)ctx;
+    const struct provider *provider = ctx;
     *no_cache = 0;
     switch (operation) {
     case OSSL_OP_KEYMGMT:
@@ -103,7 +103,7 @@ static const OSSL_ALGORITHM *query(void *ctx, int operation, int *no_cache)
     case OSSL_OP_SIGNATURE:
         return signatures;
     case OSSL_OP_DECODER:
-        return decoders;
+        return provider->decodes ? decoders : NULL;
     default:
         return NULL;
     }
@@ -186,8 +186,8 @@ static void take_core_functions(struct provider *provider, const OSSL_DISPATCH *
     }
 }
 
-int provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
-                  void **ret_ctx)
+static int start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
+                 void **ret_ctx, bool decodes)
 {
     struct provider *provider = calloc(1, sizeof(*provider));
 
@@ -195,6 +195,7 @@ int provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const O
         return 0;
     }
     provider->core = core;
+    provider->decodes = decodes;
     take_core_functions(provider, in);
     /* From the dispatch, or BIO_new_from_core_bio would return NULL. */
     provider->libctx = OSSL_LIB_CTX_new_from_dispatch(core, in);
@@ -206,4 +207,16 @@ int provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const O
     *out = table;
     *ret_ctx = provider;
     return 1;
+}
+
+int provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
+                  void **ret_ctx)
+{
+    return start(core, in, out, ret_ctx, true);
+}
+
+int provider_init_module(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
+                         const OSSL_DISPATCH **out, void **ret_ctx)
+{
+    return start(core, in, out, ret_ctx, false);
 }

@@ -9,5 +9,5 @@ __attribute__((__visibility__("default"))) int OSSL_provider_init(const OSSL_COR
                                                                   const OSSL_DISPATCH **out,
                                                                   void **ret_ctx)
 {
-    return provider_init(core, in, out, ret_ctx);
+    return provider_init_module(core, in, out, ret_ctx);
 }

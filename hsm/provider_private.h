@@ -16,6 +16,7 @@ struct provider {
     /* A library context of our own with only "default" in it: what we hash and compare there can
      * never come back to us. */
     OSSL_LIB_CTX *libctx;
+    bool decodes; /* only who issues references decodes them */
 };
 
 /* The provider's key object: what EVP_PKEY holds. */

@@ -14,30 +14,30 @@
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
 static OSSL_PROVIDER *registered; /* guarded by register_lock; never unloaded */
 
-/* Makes OpenSSL construct the default provider's methods before ours exist: the first in its store
- * serves every plain fetch from then on. */
-static void fetch_default_first(void)
-{
-    static const char *const keys[] = { "RSA", "EC", "ED25519" };
-    static const char *const signatures[] = { "RSA", "ECDSA", "ED25519" };
+static const char *const key_types[] = { "RSA", "EC", "ED25519" };
+static const char *const signature_types[] = { "RSA", "ECDSA", "ED25519" };
 
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        EVP_KEYMGMT_free(EVP_KEYMGMT_fetch(NULL, keys[i], NULL));
-        EVP_SIGNATURE_free(EVP_SIGNATURE_fetch(NULL, signatures[i], NULL));
-    }
-}
-
+/* Fetches what a plain program would. Done before ours is loaded, it makes OpenSSL construct the
+ * default provider's methods first: the first in its store serves every plain fetch from then on.
+ * True when one of them is ours. */
 static bool ordinary_keys_are_ours(void)
 {
-    EVP_KEYMGMT *keymgmt = EVP_KEYMGMT_fetch(NULL, "RSA", NULL);
-    bool ours = keymgmt != NULL && EVP_KEYMGMT_get0_provider(keymgmt) == registered;
-    EVP_KEYMGMT_free(keymgmt);
+    bool ours = false;
+
+    for (size_t i = 0; i < ARRAY_LEN(key_types); i++) {
+        EVP_KEYMGMT *keymgmt = EVP_KEYMGMT_fetch(NULL, key_types[i], NULL);
+        EVP_SIGNATURE *signature = EVP_SIGNATURE_fetch(NULL, signature_types[i], NULL);
+        ours |= keymgmt != NULL && EVP_KEYMGMT_get0_provider(keymgmt) == registered;
+        ours |= signature != NULL && EVP_SIGNATURE_get0_provider(signature) == registered;
+        EVP_KEYMGMT_free(keymgmt);
+        EVP_SIGNATURE_free(signature);
+    }
     return ours;
 }
 
 static nk_status load(nk_error *err)
 {
-    fetch_default_first();
+    (void)ordinary_keys_are_ours();
     if (OSSL_PROVIDER_add_builtin(NULL, PROVIDER_BUILTIN_NAME, provider_init) != 1) {
         return report_openssl(err, NK_E_INTERNAL, "add the OpenSSL provider");
     }
@@ -45,12 +45,6 @@ static nk_status load(nk_error *err)
     registered = OSSL_PROVIDER_try_load(NULL, PROVIDER_BUILTIN_NAME, 1);
     if (registered == NULL) {
         return report_openssl(err, NK_E_INTERNAL, "load the OpenSSL provider");
-    }
-    if (ordinary_keys_are_ours()) {
-        return report(err, NK_E_INTERNAL,
-                      "OpenSSL gives our provider the program's ordinary keys; load the default "
-                      "provider first (openssl.cnf), or call EVP_set_default_properties("
-                      "\"?provider!=nodekey\")");
     }
     return NK_OK;
 }
@@ -60,11 +54,17 @@ nk_status provider_register(nk_error *err)
     nk_status status = NK_OK;
 
     pthread_mutex_lock(&register_lock);
+    ERR_set_mark();
     if (registered == NULL) {
-        ERR_set_mark();
         status = load(err);
-        ERR_pop_to_mark();
     }
+    if (status == NK_OK && ordinary_keys_are_ours()) {
+        status = report(err, NK_E_INTERNAL,
+                        "OpenSSL gives our provider the program's ordinary keys; load the default "
+                        "provider first (openssl.cnf), or call EVP_set_default_properties("
+                        "\"?provider!=nodekey\")");
+    }
+    ERR_pop_to_mark();
     pthread_mutex_unlock(&register_lock);
     return status;
 }

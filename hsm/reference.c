@@ -75,10 +75,28 @@ struct hsm_key *reference_find(const unsigned char handle[KEY_HANDLE_BYTES])
     return key;
 }
 
+/* Told by the first bytes: parsing an ordinary private key would leave parts of it on the heap. */
+static bool looks_like_reference(const unsigned char *der, size_t len)
+{
+    static const unsigned char start[] = { V_ASN1_INTEGER, 1, REFERENCE_VERSION,
+                                           V_ASN1_OCTET_STRING, KEY_HANDLE_BYTES };
+    const unsigned char *at = der;
+    long body_len = 0;
+    int tag = 0;
+    int tag_class = 0;
+
+    return ASN1_get_object(&at, &body_len, &tag, &tag_class, (long)len) == V_ASN1_CONSTRUCTED &&
+           tag == V_ASN1_SEQUENCE && body_len > (long)sizeof(start) &&
+           memcmp(at, start, sizeof(start)) == 0;
+}
+
 enum reference_answer reference_resolve(const unsigned char *der, size_t len,
                                         struct hsm_key **ret_key)
 {
     const unsigned char *at = der;
+    if (!looks_like_reference(der, len)) {
+        return REFERENCE_FOREIGN;
+    }
     AUTO(REFERENCE_free) REFERENCE *reference = d2i_REFERENCE(NULL, &at, (long)len);
     if (reference == NULL) {
         return REFERENCE_FOREIGN;

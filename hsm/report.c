@@ -27,7 +27,8 @@ static void flatten(char *text)
     }
 }
 
-static void set_text(nk_error *err, nk_status status, const char *fmt, va_list args)
+static void PRINTF_LIKE(3, 0)
+    set_text(nk_error *err, nk_status status, const char *fmt, va_list args)
 {
     vsnprintf(err->text, sizeof(err->text), fmt, args);
     flatten(err->text);
@@ -104,6 +105,17 @@ nk_status report_where(nk_error *err, nk_status status, const char *fmt, ...)
         append(err, ": ", rest);
     }
     return status;
+}
+
+nk_status report_copy(nk_error *err, const nk_error *from)
+{
+    if (takes_report(err)) {
+        err->native_kind = from->native_kind;
+        err->native = from->native;
+        snprintf(err->text, sizeof(err->text), "%s", from->text);
+        err->status = from->status;
+    }
+    return from->status;
 }
 
 void log_line(const nk_host *host, int32_t level, const char *fmt, ...)

@@ -14,6 +14,9 @@ nk_status report_openssl(nk_error *err, nk_status status, const char *fmt, ...) 
 /* Puts "<where>: " before a text already reported, such as the path of a config member. */
 nk_status report_where(nk_error *err, nk_status status, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* Hands on an error that was collected aside; returns its status. */
+nk_status report_copy(nk_error *err, const nk_error *from);
+
 /* One line to the host's log, if it has one. */
 void log_line(const nk_host *host, int32_t level, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

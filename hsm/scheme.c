@@ -71,9 +71,12 @@ static bool prepare_pkcs1(const struct scheme *scheme, const unsigned char *inpu
     return true;
 }
 
-bool scheme_prepare(enum key_kind kind, const struct scheme *scheme, const unsigned char *input,
+bool scheme_prepare(EVP_PKEY *public_key, const struct scheme *scheme, const unsigned char *input,
                     size_t len, struct to_sign *ret_to_sign)
 {
+    enum key_kind kind = scheme_kind_of(public_key);
+    size_t order_len = ((size_t)EVP_PKEY_get_bits(public_key) + 7) / 8;
+
     if (kind == KEY_RSA) {
         return scheme->padding == RSA_PKCS1_PSS_PADDING
                    ? prepare_pss(scheme, input, len, ret_to_sign)
@@ -82,7 +85,7 @@ bool scheme_prepare(enum key_kind kind, const struct scheme *scheme, const unsig
     }
     ret_to_sign->mechanism = (CK_MECHANISM){ .mechanism = kind == KEY_EC ? CKM_ECDSA : CKM_EDDSA };
     ret_to_sign->input = input;
-    ret_to_sign->len = len;
+    ret_to_sign->len = kind == KEY_EC && len > order_len ? order_len : len;
     return true;
 }
 

@@ -34,9 +34,10 @@ struct to_sign {
     size_t len;
 };
 
-/* `input` is the digest (the message for Ed25519) and stays borrowed until C_Sign. False: a
+/* `input` is the digest (the message for Ed25519) and stays borrowed until C_Sign. A digest longer
+ * than an EC key's order is cut as FIPS 186-4 section 6.4 says; not every token does that. False: a
  * padding, digest or length that no scheme has. */
-MUST_USE bool scheme_prepare(enum key_kind kind, const struct scheme *scheme,
+MUST_USE bool scheme_prepare(EVP_PKEY *public_key, const struct scheme *scheme,
                              const unsigned char *input, size_t len, struct to_sign *ret_to_sign);
 /* `raw` is C_Sign's answer; ECDSA's r and s become DER (RFC 8446 section 4.2.3). */
 MUST_USE bool scheme_finish(enum key_kind kind, const unsigned char *raw, size_t raw_len,

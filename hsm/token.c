@@ -88,6 +88,9 @@ static bool forget(struct token *token)
 /* Takes over `pin` when nobody has logged in. Under lock. */
 static nk_status settle_pin(struct token *token, struct pin **pin, nk_error *err)
 {
+    if (*pin == NULL) { /* taken over by an attempt before */
+        return NK_OK;
+    }
     if (token->pin == NULL) {
         token->pin = *pin;
         *pin = NULL;
@@ -103,28 +106,45 @@ static nk_status settle_pin(struct token *token, struct pin **pin, nk_error *err
     return NK_OK;
 }
 
-static nk_status attach_first(struct token *token, struct pin **pin, nk_error *err)
+/* Under join_lock. */
+static CK_RV attach_once(struct token *token, struct pin **pin, nk_error *err)
 {
     CK_RV rv = module_enter(token->module);
     if (rv != CKR_OK) {
-        return report_ckr(err, NK_E_TOKEN, rv, "enter %s", token->module->path);
+        report_ckr(err, NK_E_TOKEN, rv, "enter %s", token->module->path);
+        return rv;
     }
     pthread_mutex_lock(&token->lock);
-    nk_status status = settle_pin(token, pin, err);
-    if (status == NK_OK) {
-        bool first = token->generation == 0;
+    rv = settle_pin(token, pin, err) == NK_OK ? CKR_OK : CKR_PIN_INCORRECT;
+    if (rv == CKR_OK) {
         rv = token_attach(token, err);
-        if (rv != CKR_OK) {
-            status = err != NULL && err->status != NK_OK ? err->status : NK_E_TOKEN;
-        }
-        if (rv != CKR_OK && first) { /* a PIN that never worked is not the one in use */
-            pin_free(token->pin);
-            token->pin = NULL;
-        }
     }
     pthread_mutex_unlock(&token->lock);
     module_leave(token->module);
-    return status;
+    return rv;
+}
+
+/* A module that went stale while nobody used it is initialised again, once. Under join_lock. */
+static nk_status attach_first(struct token *token, struct pin **pin, nk_error *err)
+{
+    unsigned epoch = token_epoch(token);
+    nk_error first = { .struct_size = sizeof(first) };
+
+    CK_RV rv = attach_once(token, pin, &first);
+    if (rv != CKR_OK && ckr_rung(rv) != RUNG_NONE &&
+        module_reinit(token->module, epoch, token->login_timeout_ms) == CKR_OK) {
+        first = (nk_error){ .struct_size = sizeof(first) };
+        rv = attach_once(token, pin, &first);
+    }
+    if (rv == CKR_OK) {
+        return NK_OK;
+    }
+    if (token->generation == 0) { /* a PIN that never worked is not the one in use */
+        pin_free(token->pin);
+        token->pin = NULL;
+    }
+    report_ckr(&first, NK_E_TOKEN, rv, "reach token \"%s\"", token->name.label);
+    return report_copy(err, &first);
 }
 
 nk_status token_join(struct module *module, const struct token_name *name,
@@ -135,18 +155,17 @@ nk_status token_join(struct module *module, const struct token_name *name,
     if (status != NK_OK) {
         return status;
     }
+    pthread_mutex_lock(&module->join_lock);
     struct token *token = adopt(module, name, terms);
-    if (token == NULL) {
-        pin_free(pin);
-        return report(err, NK_E_NOMEM, "out of memory");
-    }
-    status = attach_first(token, &pin, err);
-    pin_free(pin);
+    status =
+        token != NULL ? attach_first(token, &pin, err) : report(err, NK_E_NOMEM, "out of memory");
     if (status == NK_OK) {
         *ret_token = token;
-    } else if (forget(token)) {
+    } else if (token != NULL && forget(token)) {
         destroy(token);
     }
+    pthread_mutex_unlock(&module->join_lock);
+    pin_free(pin);
     return status;
 }
 
@@ -160,7 +179,9 @@ static void detach(struct token *token)
         while (token->idle_len > 0) {
             token_close_session(token, token->idle[--token->idle_len]);
         }
-        token->module->call->C_Logout(token->anchor);
+        if (token->login_is_ours) {
+            token->module->call->C_Logout(token->anchor);
+        }
         token_close_session(token, token->anchor);
     }
     token->epoch = 0;
@@ -173,10 +194,13 @@ void token_leave(struct token *token, bool stuck)
     if (stuck) {
         return; /* the thread inside still uses it: it stays counted for ever */
     }
+    pthread_mutex_t *join_lock = &token->module->join_lock;
+    pthread_mutex_lock(join_lock);
     if (forget(token)) {
         detach(token);
         destroy(token);
     }
+    pthread_mutex_unlock(join_lock);
 }
 
 /* A session that is idle, or a new one; waits for one to come back. Under lock. */
@@ -196,6 +220,7 @@ static CK_RV lend(struct token *token, CK_SESSION_HANDLE *ret_session)
                 return CKR_OK;
             }
             if (rv != CKR_SESSION_COUNT || token->open == 0) {
+                pthread_cond_signal(&token->session_free); /* it is somebody else's turn to try */
                 return rv;
             }
             token->limit = token->open; /* others use the token's sessions, too */
@@ -218,7 +243,6 @@ CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err)
         rv = lend(token, &ret_lease->session);
     }
     ret_lease->generation = token->generation;
-    ret_lease->epoch = token->epoch;
     pthread_mutex_unlock(&token->lock);
     if (rv != CKR_OK) {
         module_leave(token->module);
@@ -231,11 +255,12 @@ void token_give(struct token *token, const struct lease *lease, bool healthy)
     pthread_mutex_lock(&token->lock);
     if (healthy) {
         token->idle[token->idle_len++] = lease->session;
+        pthread_cond_signal(&token->session_free);
     } else {
         token_close_session(token, lease->session);
         token->open--;
+        pthread_cond_broadcast(&token->session_free); /* whoever can opens another */
     }
-    pthread_cond_signal(&token->session_free);
     pthread_mutex_unlock(&token->lock);
     module_leave(token->module);
 }
@@ -247,7 +272,10 @@ static CK_RV login_once(struct token *token, unsigned generation, nk_error *err)
         return rv;
     }
     pthread_mutex_lock(&token->lock);
-    if (token->generation == generation) { /* else another thread has logged in for us */
+    /* Another thread may have re-initialised the module: our anchor's number may now be a session
+     * with another token, which must not get our PIN. */
+    rv = token_attach(token, err);
+    if (rv == CKR_OK && token->generation == generation) { /* else somebody has logged in for us */
         rv = token_login_again(token, err);
     }
     pthread_mutex_unlock(&token->lock);
@@ -262,6 +290,11 @@ CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, un
     case RUNG_LOGIN:
         return login_once(token, generation, err);
     case RUNG_REINIT:
+        if (token->module->guest) {
+            report(err, NK_E_TOKEN,
+                   "the program itself initialised %s, so only it can initialise it again",
+                   token->module->path);
+        }
         return module_reinit(token->module, epoch, token->login_timeout_ms);
     case RUNG_NONE:
     case RUNG_SESSION:

@@ -36,7 +36,6 @@ void token_leave(struct token *token, bool stuck);
 struct lease {
     CK_SESSION_HANDLE session;
     unsigned generation; /* of the login: object handles of another generation are void */
-    unsigned epoch;
 };
 
 /* Enters a stay, attaches to the token anew if the module was re-initialised, and lends a session;

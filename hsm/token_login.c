@@ -153,6 +153,7 @@ static CK_RV send_pin(struct token *token, nk_error *err)
     }
     CK_RV rv = token->module->call->C_Login(token->anchor, CKU_USER, pin_bytes(token->pin),
                                             pin_len(token->pin));
+    token->login_is_ours = rv == CKR_OK;
     /* The login is the process's: somebody else in it may have been first. */
     return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK
                                                             : explain_refusal(token, rv, err);
@@ -172,12 +173,29 @@ static CK_RV login(struct token *token, nk_error *err)
         return CKR_OK;
     }
     rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
+    if (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED) {
+        rv = token_open_session(token, &token->anchor); /* network tokens drop idle sessions */
+        if (rv != CKR_OK) {
+            return rv;
+        }
+        rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
+    }
     if (rv == CKR_OK &&
         (session.state == CKS_RO_USER_FUNCTIONS || session.state == CKS_RW_USER_FUNCTIONS)) {
         return CKR_OK;
     }
     rv = check_flags(token, info.flags, err);
     return rv == CKR_OK ? send_pin(token, err) : rv;
+}
+
+/* The PIN that worked may have been changed on purpose; a source that fails keeps the old one. */
+static void refresh_pin(struct token *token)
+{
+    if (token->generation == 0) {
+        return; /* read a moment ago */
+    }
+    nk_status status = pin_refresh(token->pin, NULL);
+    (void)status;
 }
 
 CK_RV token_attach(struct token *token, nk_error *err)
@@ -194,10 +212,7 @@ CK_RV token_attach(struct token *token, nk_error *err)
     if (rv != CKR_OK) {
         return rv;
     }
-    /* The PIN that worked may have been changed on purpose; a source that fails keeps the old. */
-    if (token->generation != 0 && pin_refresh(token->pin, err) != NK_OK) {
-        return CKR_PIN_INVALID;
-    }
+    refresh_pin(token);
     rv = token_open_session(token, &token->anchor);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "open a session with token \"%s\"", token->name.label);
@@ -215,9 +230,7 @@ CK_RV token_attach(struct token *token, nk_error *err)
 
 CK_RV token_login_again(struct token *token, nk_error *err)
 {
-    if (pin_refresh(token->pin, err) != NK_OK) {
-        return CKR_PIN_INVALID;
-    }
+    refresh_pin(token);
     CK_RV rv = login(token, err);
     if (rv == CKR_OK) {
         token->generation++;

@@ -26,8 +26,9 @@ struct token {
     CK_SLOT_ID slot;
     CK_FLAGS slot_flags;
     CK_SESSION_HANDLE anchor;
-    unsigned open;  /* sessions of the pool, lent or idle */
-    unsigned limit; /* learned down from CKR_SESSION_COUNT */
+    bool login_is_ours; /* not that of another user of the module in this process */
+    unsigned open;      /* sessions of the pool, lent or idle */
+    unsigned limit;     /* learned down from CKR_SESSION_COUNT */
     unsigned idle_len;
     CK_SESSION_HANDLE *idle; /* max_sessions of them, last in first out */
 };

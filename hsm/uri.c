@@ -48,14 +48,35 @@ static nk_status check_shape(P11KitUri *uri, const char *text, nk_error *err)
     return NK_OK;
 }
 
+static bool looks_like_pin(const char *text)
+{
+    static const char *const pieces[] = { "pin-value", "pin-source", "pinfile", "pin_value" };
+
+    for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+        if (strcasestr(text, pieces[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static nk_status refuse_pin(nk_error *err)
+{
+    return report(
+        err, NK_E_CONFIG,
+        "node.key: the URI holds a PIN or its source; configurations are copied and logged: "
+        "remove it, change the PIN, and use node.pin");
+}
+
 nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *err)
 {
     /* Looked for in the text, too: a URI that does not parse must not be echoed with its PIN. */
-    if (strcasestr(text, "pin-") != NULL || strcasestr(text, "pin%2d") != NULL ||
-        strcasestr(text, "pinfile") != NULL) {
+    if (looks_like_pin(text)) {
+        return refuse_pin(err);
+    }
+    if (strpbrk(text, " \t\r\n\v\f") != NULL) { /* libp11-kit would drop it: "pi n-value" */
         return report(err, NK_E_CONFIG,
-                      "node.key: the URI holds a PIN or its source; configurations are copied and "
-                      "logged: remove it, change the PIN, and use node.pin");
+                      "node.key: the URI holds white space; write it as %%20, or remove it");
     }
     AUTO(p11_kit_uri_free) P11KitUri *uri = p11_kit_uri_new();
     if (uri == NULL) {
@@ -67,6 +88,9 @@ nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *err)
                       "node.key: %s is not a PKCS#11 URI (%s); for example "
                       "pkcs11:token=node-a;object=identity",
                       text, p11_kit_uri_message(rc));
+    }
+    if (p11_kit_uri_get_pin_value(uri) != NULL || p11_kit_uri_get_pin_source(uri) != NULL) {
+        return refuse_pin(err);
     }
     nk_status status = check_shape(uri, text, err);
     if (status == NK_OK) {

@@ -138,7 +138,7 @@ static void remember_one(struct chain *chain, X509 *intermediate)
 }
 
 /* `path` is verified: its first is the leaf, its last a root. */
-static void remember(struct chain *chain, STACK_OF(X509) *path)
+void chain_remember(struct chain *chain, STACK_OF(X509) *path)
 {
     if (sk_X509_num(path) < 3) {
         return;
@@ -249,7 +249,7 @@ struct attempt {
     STACK_OF(X509) *only_root;
 };
 
-static bool validate(struct chain *chain, const struct attempt *attempt,
+static bool validate(struct chain *chain, const struct attempt *attempt, STACK_OF(X509) **ret_path,
                      struct chain_failure *failure)
 {
     AUTO(X509_STORE_CTX_free) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -266,13 +266,14 @@ static bool validate(struct chain *chain, const struct attempt *attempt,
         describe_failure(ctx, failure);
         return false;
     }
-    remember(chain, X509_STORE_CTX_get0_chain(ctx));
-    return true;
+    *ret_path = X509_STORE_CTX_get1_chain(ctx);
+    return *ret_path != NULL;
 }
 
 /* During a change of roots two may have one name. With no key identifiers OpenSSL takes the first
  * and stops at its wrong signature, so each root is then asked alone. */
-static bool try_each_root(struct chain *chain, const struct attempt *attempt)
+static bool try_each_root(struct chain *chain, const struct attempt *attempt,
+                          STACK_OF(X509) **ret_path)
 {
     for (int i = 0; i < sk_X509_num(chain->roots); i++) {
         STACK_OF(X509) *root = sk_X509_new_null();
@@ -280,7 +281,7 @@ static bool try_each_root(struct chain *chain, const struct attempt *attempt)
         struct chain_failure unread;
         alone.only_root = root;
         bool holds = root != NULL && sk_X509_push(root, sk_X509_value(chain->roots, i)) > 0 &&
-                     validate(chain, &alone, &unread);
+                     validate(chain, &alone, ret_path, &unread);
         sk_X509_free(root);
         if (holds) {
             return true;
@@ -297,9 +298,22 @@ static bool names_role(X509 *leaf, uint32_t role)
     return usages != UINT32_MAX && (usages & wanted) != 0;
 }
 
-bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) *others,
-                 struct chain_failure *ret_failure)
+/* OpenSSL takes the first candidate of a name and stops at its wrong signature. In the pool that
+ * may be another issuer's of that name, so the peer's own certificates are then tried alone. */
+static bool try_without_pool(struct chain *chain, const struct attempt *attempt,
+                             STACK_OF(X509) *others, STACK_OF(X509) **ret_path)
 {
+    struct attempt alone = *attempt;
+    struct chain_failure unread;
+
+    alone.candidates = others;
+    return validate(chain, &alone, ret_path, &unread);
+}
+
+bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) *others,
+                 STACK_OF(X509) **ret_path, struct chain_failure *ret_failure)
+{
+    AUTO(free_certificates) STACK_OF(X509) *path = NULL;
     AUTO(X509_free) X509 *subject = as_issued(leaf);
     AUTO(free_certificates) STACK_OF(X509) *untrusted = candidates(chain, others);
     if (subject == NULL || untrusted == NULL) {
@@ -310,9 +324,10 @@ bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) 
 
     struct attempt attempt = { .role = role, .leaf = subject, .candidates = untrusted };
     struct chain_failure failure = { REASON_INTERNAL, 0, "" };
-    bool holds = validate(chain, &attempt, &failure);
-    if (!holds && failure.reason == REASON_BAD_SIGNATURE && sk_X509_num(chain->roots) > 1) {
-        holds = try_each_root(chain, &attempt);
+    bool holds = validate(chain, &attempt, &path, &failure);
+    if (!holds && failure.reason == REASON_BAD_SIGNATURE) {
+        holds = try_without_pool(chain, &attempt, others, &path) ||
+                (sk_X509_num(chain->roots) > 1 && try_each_root(chain, &attempt, &path));
     }
     if (!holds) {
         *ret_failure = failure;
@@ -324,6 +339,10 @@ bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) 
                  "extendedKeyUsage does not name %s, which federation.strict asks for",
                  role == NK_PEER_IS_CLIENT ? "clientAuth" : "serverAuth");
         return false;
+    }
+    if (ret_path != NULL) {
+        *ret_path = path;
+        path = NULL;
     }
     return true;
 }

@@ -136,6 +136,9 @@ static void judge(struct core *core, uint32_t role, const char *target, const ch
         if (verdict->decision == NK_ALLOW) {
             hook_ask(core, &peer, core->verify_timeout_ms, verdict);
         }
+        if (verdict->decision == NK_ALLOW && atomic_load(&core->closed)) { /* while the hook ran */
+            verdict_deny(verdict, REASON_CLOSED, NULL, "instance closed");
+        }
     }
     ERR_clear_error();
     log_verdict(core, role, who, verdict);

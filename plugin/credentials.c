@@ -10,7 +10,7 @@
 
 /* Objects of one core given to another crash it: the host's core must be the one we are linked
  * with. Function addresses are unique in a process, copies of a library are not. */
-static nk_status check_core(const struct core *core, nk_error *err)
+static nk_status check_core(const struct core *core, int our_role, nk_error *err)
 {
     if (core->host.grpc_version == NULL) {
         return report(err, NK_E_USAGE,
@@ -28,7 +28,7 @@ static nk_status check_core(const struct core *core, nk_error *err)
     if (atomic_load(&core->closed)) {
         return report(err, NK_E_CLOSED, "instance closed");
     }
-    return NK_OK;
+    return publish_check(core->publication, our_role, err);
 }
 
 /* Identity from the watcher, judgement by our verifier: what both roles have in common. There is no
@@ -61,7 +61,7 @@ static grpc_tls_credentials_options *make_options(struct core *core, int our_rol
 
 nk_status credentials_server(struct core *core, grpc_server_credentials **ret, nk_error *err)
 {
-    nk_status status = check_core(core, err);
+    nk_status status = check_core(core, OUR_SERVER, err);
     if (status != NK_OK) {
         return status;
     }
@@ -83,7 +83,7 @@ nk_status credentials_server(struct core *core, grpc_server_credentials **ret, n
 
 nk_status credentials_channel(struct core *core, grpc_channel_credentials **ret, nk_error *err)
 {
-    nk_status status = check_core(core, err);
+    nk_status status = check_core(core, OUR_CLIENT, err);
     if (status != NK_OK) {
         return status;
     }

@@ -28,7 +28,8 @@ static nk_status copy_host(const nk_host *host, nk_host *ret_host, nk_error *err
         return report(err, NK_E_USAGE, "nk_host is absent, or its struct_size is not set");
     }
     nk_host copy = { .struct_size = 0 };
-    memcpy(&copy, host, host->struct_size < sizeof(copy) ? host->struct_size : sizeof(copy));
+    size_t len = host->struct_size < sizeof(copy) ? host->struct_size : sizeof(copy);
+    memcpy(&copy, host, len - len % sizeof(void *)); /* never half a pointer */
     copy.struct_size = sizeof(copy);
     if (copy.authorize_rpc != NULL || copy.event != NULL) {
         return report(err, NK_E_UNSUPPORTED,
@@ -39,11 +40,23 @@ static nk_status copy_host(const nk_host *host, nk_host *ret_host, nk_error *err
     return NK_OK;
 }
 
-/* A reader of an nk_error that the host forgot to initialise would see noise. */
-static nk_status check_error(const nk_error *err)
+/* An nk_error that the host forgot to initialise would be read as noise. */
+static bool is_error(const nk_error *err)
 {
-    return err == NULL || NK_HAS(nk_error, err, text) ? NK_OK : NK_E_USAGE;
+    return err == NULL || NK_HAS(nk_error, err, text);
 }
+
+/* Calls work on an error of their own: the host's may still hold an earlier failure, which stays.
+ */
+static nk_status deliver(nk_error *err, const nk_error *own, nk_status status)
+{
+    if (status != NK_OK) {
+        (void)report_copy(err, own);
+    }
+    return status;
+}
+
+/* --- life --- */
 
 static nk_status open_config(struct config *config, const nk_host *host, nk_instance **ret,
                              nk_error *err)
@@ -67,17 +80,19 @@ static nk_status plugin_open_file(const nk_host *host, const char *path, nk_inst
 {
     AUTO(config_free) struct config *config = NULL;
     nk_host own_host;
-    nk_error ignored = { .struct_size = sizeof(ignored) };
+    nk_error own = { .struct_size = sizeof(own) };
 
-    if (path == NULL || ret == NULL || check_error(err) != NK_OK) {
+    if (path == NULL || ret == NULL || !is_error(err)) {
         return report(err, NK_E_USAGE, "open_file: path or ret is NULL");
     }
-    err = err != NULL ? err : &ignored;
-    nk_status status = copy_host(host, &own_host, err);
+    nk_status status = copy_host(host, &own_host, &own);
     if (status == NK_OK) {
-        status = config_read(path, &config, err);
+        status = config_read(path, &config, &own);
     }
-    return status == NK_OK ? open_config(config, &own_host, ret, err) : status;
+    if (status == NK_OK) {
+        status = open_config(config, &own_host, ret, &own);
+    }
+    return deliver(err, &own, status);
 }
 
 static nk_status plugin_open_text(const nk_host *host, const char *text, const char *base_dir,
@@ -85,17 +100,19 @@ static nk_status plugin_open_text(const nk_host *host, const char *text, const c
 {
     AUTO(config_free) struct config *config = NULL;
     nk_host own_host;
-    nk_error ignored = { .struct_size = sizeof(ignored) };
+    nk_error own = { .struct_size = sizeof(own) };
 
-    if (text == NULL || base_dir == NULL || ret == NULL || check_error(err) != NK_OK) {
+    if (text == NULL || base_dir == NULL || ret == NULL || !is_error(err)) {
         return report(err, NK_E_USAGE, "open_text: text, base_dir or ret is NULL");
     }
-    err = err != NULL ? err : &ignored;
-    nk_status status = copy_host(host, &own_host, err);
+    nk_status status = copy_host(host, &own_host, &own);
     if (status == NK_OK) {
-        status = config_parse(text, base_dir, &config, err);
+        status = config_parse(text, base_dir, &config, &own);
     }
-    return status == NK_OK ? open_config(config, &own_host, ret, err) : status;
+    if (status == NK_OK) {
+        status = open_config(config, &own_host, ret, &own);
+    }
+    return deliver(err, &own, status);
 }
 
 static nk_status plugin_close(nk_instance *instance, nk_error *err)
@@ -114,46 +131,94 @@ static nk_status plugin_close(nk_instance *instance, nk_error *err)
     return NK_OK;
 }
 
+/* --- credentials --- */
+
 static nk_status plugin_server_credentials(nk_instance *instance,
                                            struct grpc_server_credentials **ret, nk_error *err)
 {
-    if (instance == NULL || ret == NULL || check_error(err) != NK_OK) {
+    nk_error own = { .struct_size = sizeof(own) };
+
+    if (instance == NULL || ret == NULL || !is_error(err)) {
         return report(err, NK_E_USAGE, "server_credentials: instance or ret is NULL");
     }
-    return credentials_server(instance->core, ret, err);
+    return deliver(err, &own, credentials_server(instance->core, ret, &own));
 }
 
 static nk_status plugin_channel_credentials(nk_instance *instance,
                                             struct grpc_channel_credentials **ret, nk_error *err)
 {
-    if (instance == NULL || ret == NULL || check_error(err) != NK_OK) {
+    nk_error own = { .struct_size = sizeof(own) };
+
+    if (instance == NULL || ret == NULL || !is_error(err)) {
         return report(err, NK_E_USAGE, "channel_credentials: instance or ret is NULL");
     }
-    return credentials_channel(instance->core, ret, err);
+    return deliver(err, &own, credentials_channel(instance->core, ret, &own));
 }
+
+/* --- peers --- */
 
 static bool is_role(uint32_t role)
 {
     return role == NK_PEER_IS_CLIENT || role == NK_PEER_IS_SERVER;
 }
 
-static nk_status judge_text(struct core *core, uint32_t role, const char *target, const char *pem,
-                            nk_verdict *verdict, char **ret_json, nk_error *err)
+static bool is_printable(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text <= ' ' || *text > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What a host hands to check_peer. */
+struct question {
+    uint32_t role;
+    const char *target;
+    const char *pem;
+    size_t pem_len;
+};
+
+static nk_status check_question(const nk_instance *instance, const struct question *question,
+                                nk_error *err)
+{
+    if (instance == NULL || question->pem == NULL || !is_role(question->role)) {
+        return report(err, NK_E_USAGE, "check_peer: instance or pem is NULL, or role is unknown");
+    }
+    if (question->target != NULL && !is_printable(question->target)) {
+        return report(err, NK_E_USAGE, "check_peer: target is not a host name or address");
+    }
+    if (question->pem_len > PEER_CHAIN_MAX_BYTES ||
+        memchr(question->pem, '\0', question->pem_len) != NULL) {
+        return report(err, NK_E_PEER, "the peer's PEM is longer than %u bytes, or holds a NUL byte",
+                      PEER_CHAIN_MAX_BYTES);
+    }
+    return NK_OK;
+}
+
+static nk_status judge_text(struct core *core, const struct question *question, nk_verdict *verdict,
+                            char **ret_json, nk_error *err)
 {
     AUTO(peer_free) struct peer *peer = NULL;
-    nk_status status = peer_read(role, target, pem, pem, &peer, err);
+    AUTO(free) char *text = strndup(question->pem, question->pem_len);
+    if (text == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = peer_read(question->role, question->target, text, NULL, &peer, err);
     if (status != NK_OK) {
         return status;
     }
     policy_judge(core->policy, peer, verdict);
-    if (ret_json != NULL) {
-        char *json = policy_explain(core->policy, peer, verdict);
-        if (json == NULL) {
-            verdict->decision = NK_DENY;
-            return report(err, NK_E_NOMEM, "out of memory");
-        }
-        *ret_json = json;
+    if (ret_json == NULL) {
+        return NK_OK;
     }
+    char *json = policy_explain(core->policy, peer, verdict);
+    if (json == NULL) {
+        verdict->decision = NK_DENY;
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    *ret_json = json;
     return NK_OK;
 }
 
@@ -161,36 +226,45 @@ static nk_status plugin_check_peer(nk_instance *instance, uint32_t role, const c
                                    const char *pem, size_t pem_len, nk_verdict *verdict,
                                    char **ret_json, nk_error *err)
 {
-    if (verdict == NULL || !NK_HAS(nk_verdict, verdict, detail) || check_error(err) != NK_OK) {
-        return report(err, NK_E_USAGE,
-                      "check_peer: verdict is NULL, or its struct_size is not set");
+    const struct question question = { role, target, pem, pem_len };
+    nk_error own = { .struct_size = sizeof(own) };
+
+    if (verdict != NULL && NK_HAS(nk_verdict, verdict, decision)) {
+        verdict->decision = NK_DENY;
     }
-    verdict->decision = NK_DENY;
-    if (instance == NULL || pem == NULL || !is_role(role)) {
-        return report(err, NK_E_USAGE, "check_peer: instance or pem is NULL, or role is unknown");
+    if (verdict == NULL || !NK_HAS(nk_verdict, verdict, detail) || !is_error(err)) {
+        return report(err, NK_E_USAGE, "check_peer: verdict is NULL, or a struct_size is not set");
     }
-    if (pem_len > PEER_CHAIN_MAX_BYTES || memchr(pem, '\0', pem_len) != NULL) {
-        return report(err, NK_E_PEER, "the peer's PEM is longer than %u bytes, or holds a NUL byte",
-                      PEER_CHAIN_MAX_BYTES);
+    nk_status status = check_question(instance, &question, &own);
+    if (status == NK_OK && !hsm_enter()) {
+        return report(err, NK_E_CLOSED, "the process exits");
     }
-    AUTO(free) char *text = strndup(pem, pem_len);
-    if (text == NULL) {
-        return report(err, NK_E_NOMEM, "out of memory");
+    if (status == NK_OK) {
+        status = judge_text(instance->core, &question, verdict, ret_json, &own);
+        hsm_leave();
     }
-    return judge_text(instance->core, role, target, text, verdict, ret_json, err);
+    return deliver(err, &own, status);
 }
 
 static nk_status plugin_peer_identity(nk_instance *instance, uint32_t role,
                                       const struct grpc_auth_context *context, nk_peer **ret,
                                       nk_error *err)
 {
-    if (instance == NULL || context == NULL || ret == NULL || !is_role(role) ||
-        check_error(err) != NK_OK) {
+    nk_error own = { .struct_size = sizeof(own) };
+
+    if (instance == NULL || context == NULL || ret == NULL || !is_role(role) || !is_error(err)) {
         return report(err, NK_E_USAGE,
                       "peer_identity: instance, context or ret is NULL, or role is unknown");
     }
-    return peer_identity_read(instance->core, role, context, ret, err);
+    if (!hsm_enter()) {
+        return report(err, NK_E_CLOSED, "the process exits");
+    }
+    nk_status status = peer_identity_read(instance->core, role, context, ret, &own);
+    hsm_leave();
+    return deliver(err, &own, status);
 }
+
+/* --- what comes later --- */
 
 static nk_status later(const char *name, nk_error *err)
 {

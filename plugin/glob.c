@@ -35,10 +35,10 @@ static bool is_one_of(const char *set, char c)
     return c != '\0' && strchr(set, c) != NULL;
 }
 
-/* RFC 3986 pchar without percent-encoding. */
+/* RFC 3986 pchar without percent-encoding and the star, which is ours. */
 static bool is_segment_byte(char c)
 {
-    return is_alpha(c) || is_digit(c) || is_one_of("-._~!$&'()*+,;=:@", c);
+    return is_alpha(c) || is_digit(c) || is_one_of("-._~!$&'()+,;=:@", c);
 }
 
 static bool is_label_byte(char c)
@@ -223,4 +223,22 @@ bool glob_dns_fits(const char *pattern, const char *dns)
 bool glob_dns_matches(const char *pattern, const char *dns)
 {
     return glob_dns_problem(pattern) == NULL && glob_dns_fits(pattern, dns);
+}
+
+bool glob_uri_is_plain(const char *uri)
+{
+    /* The scheme and the authority are matched byte by byte, though case means nothing in them. */
+    const char *end = strstr(uri, "://");
+    end = end != NULL ? end + 3 + strcspn(end + 3, "/") : uri + strcspn(uri, ":");
+    for (const char *c = uri; c < end; c++) {
+        if (*c >= 'A' && *c <= 'Z') {
+            return false;
+        }
+    }
+    return strchr(uri, '*') == NULL && glob_uri_problem(uri) == NULL;
+}
+
+bool glob_dns_is_plain(const char *dns)
+{
+    return strchr(dns, '*') == NULL && glob_dns_problem(dns) == NULL;
 }

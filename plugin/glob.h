@@ -9,6 +9,10 @@
 const char *glob_uri_problem(const char *pattern);
 const char *glob_dns_problem(const char *pattern);
 
+/* Is a name spelled as a pattern without star would have to be? */
+bool glob_uri_is_plain(const char *uri);
+bool glob_dns_is_plain(const char *dns);
+
 /* For patterns that have no problem: thousands are compared per handshake. */
 bool glob_uri_fits(const char *pattern, const char *uri);
 bool glob_dns_fits(const char *pattern, const char *dns);

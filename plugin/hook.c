@@ -48,8 +48,9 @@ static void *answer(void *arg)
     bool abandoned = question->abandoned;
     pthread_cond_signal(&question->answered_changed);
     pthread_mutex_unlock(&question->lock);
-    if (abandoned) {
+    if (abandoned && hsm_enter()) { /* else the process exits: OpenSSL may be gone */
         question_free(question);
+        hsm_leave();
     }
     return NULL;
 }

@@ -94,6 +94,17 @@ static nk_status read_certificates(struct identity *identity, const char *path, 
     return NK_OK;
 }
 
+/* One source for both roles: what it gives only once (fd, prompt) is not asked for again. */
+static bool same_pin(const struct config *config)
+{
+    const struct config_identity *a = &config->ours[OUR_SERVER];
+    const struct config_identity *b = &config->ours[OUR_CLIENT];
+
+    return a->pin_kind == b->pin_kind && a->pin_fd == b->pin_fd &&
+           (a->pin_where == b->pin_where || (a->pin_where != NULL && b->pin_where != NULL &&
+                                             strcmp(a->pin_where, b->pin_where) == 0));
+}
+
 static nk_status open_key(struct identity *identity, const struct config *config, int our_role,
                           const nk_host *host, const struct identity *sibling, nk_error *err)
 {
@@ -114,7 +125,7 @@ static nk_status open_key(struct identity *identity, const struct config *config
         .max_sessions = config->max_sessions,
         .login_timeout_ms = config->login_timeout_ms,
         .host = host,
-        .sibling = sibling != NULL ? sibling->key : NULL,
+        .sibling = sibling != NULL && same_pin(config) ? sibling->key : NULL,
     };
     return hsm_key_open(&request, leaf_public, &identity->key, err);
 }

@@ -108,15 +108,18 @@ nk_status ours_check(struct chain *chain, int our_role, X509 *leaf, STACK_OF(X50
         .usage = server ? "serverAuth" : "clientAuth",
     };
     struct chain_failure failure;
+    STACK_OF(X509) *path = NULL;
 
     ERR_clear_error();
     trust_describe(X509_get_subject_name(leaf), ours.subject, sizeof(ours.subject));
     bool holds = chain_holds(chain, server ? NK_PEER_IS_SERVER : NK_PEER_IS_CLIENT, leaf,
-                             intermediates, &failure);
+                             intermediates, &path, &failure);
     ERR_clear_error();
     if (!holds) {
         return refuse(&ours, &failure, err);
     }
+    chain_remember(chain, path); /* peers of our branch may leave them out */
+    sk_X509_pop_free(path, X509_free);
     warn_of_gaps(&ours, our_role, host);
     return NK_OK;
 }

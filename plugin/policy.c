@@ -10,6 +10,7 @@
 
 #include "chain.h"
 #include "explain.h"
+#include "glob.h"
 #include "ours.h"
 #include "reasons.h"
 #include "report.h"
@@ -26,6 +27,8 @@ struct policy {
     struct rule_list deny;
     bool strict;
     bool all_certified;
+    bool denies_uris; /* some deny rule matches a URI; likewise DNS */
+    bool denies_dns;
     enum server_name_mode server_name;
 };
 
@@ -82,6 +85,12 @@ static void warn_of_weakness(const struct policy *policy, const nk_host *host)
                  "admit is \"" ALL_CERTIFIED "\": every holder of a certificate of the federation "
                  "is let in");
     }
+    if (policy->server_name == SERVER_NAME_RULE) {
+        log_line(
+            host, NK_LOG_WARNING,
+            "federation.server_name is \"rule\": the dialled name is not checked; where the rule "
+            "has a star, any member that it matches can answer for any server");
+    }
     log_line(host, NK_LOG_WARNING,
              "revocation is off: no federation.crls; a stolen key is kept out by deny rules only");
 }
@@ -126,6 +135,11 @@ nk_status policy_new(struct config *config, const nk_host *host, struct policy *
 
     policy->admit = config->admit;
     policy->deny = config->deny;
+    for (size_t i = 0; i < policy->deny.len; i++) {
+        const struct rule *rule = rule_list_at(&policy->deny, i);
+        policy->denies_uris |= rule_has(rule, RULE_URI);
+        policy->denies_dns |= rule_has(rule, RULE_DNS);
+    }
     config->admit = (struct rule_list){ 0 };
     config->deny = (struct rule_list){ 0 };
     if (policy->server_name == SERVER_NAME_RULE && !can_name_servers(policy)) {
@@ -212,19 +226,45 @@ static const char *admitting(const struct policy *policy, const nk_peer *peer)
     return NULL;
 }
 
+/* A deny rule must not be got round by another spelling of the name: "%61" for "a", a query, an
+ * upper-case scheme, a trailing dot. The first name of a kind that deny rules match, and that is
+ * outside the grammar of patterns, or NULL. */
+static const char *oddly_named(const struct policy *policy, const nk_peer *peer)
+{
+    for (size_t i = 0; i < peer->names_len; i++) {
+        const nk_name *name = &peer->names[i];
+        if (name->kind == NK_NAME_URI && policy->denies_uris && !glob_uri_is_plain(name->text)) {
+            return name->text;
+        }
+        if (name->kind == NK_NAME_DNS && policy->denies_dns && !glob_dns_is_plain(name->text)) {
+            return name->text;
+        }
+    }
+    return NULL;
+}
+
 static void judge(struct policy *policy, struct peer *peer, bool dialled, nk_verdict *verdict)
 {
     char description[DESCRIPTION_BYTES];
     struct chain_failure failure;
     peer_describe(peer, description, sizeof(description));
 
-    if (!chain_holds(policy->chain, peer->facts.role, peer->leaf, peer->others, &failure)) {
+    AUTO(free_certificates) STACK_OF(X509) *path = NULL;
+    if (!chain_holds(policy->chain, peer->facts.role, peer->leaf, peer->others, &path, &failure)) {
         verdict_deny(verdict, failure.reason, NULL, "%s", failure.detail);
+        return;
+    }
+    const char *odd = oddly_named(policy, &peer->facts);
+    if (odd != NULL) {
+        verdict_deny(verdict, REASON_MALFORMED, NULL,
+                     "the name %s is not in plain form, so the deny rules cannot be sure of it",
+                     odd);
         return;
     }
     const struct rule *denied = rule_list_find(&policy->deny, &peer->facts);
     if (denied != NULL) {
-        verdict_deny(verdict, REASON_DENIED, rule_name(denied), "%s", description);
+        verdict_deny(verdict, REASON_DENIED, rule_name(denied), "rule %s matches %s",
+                     rule_name(denied), description);
         return;
     }
     const char *admitted = admitting(policy, &peer->facts);
@@ -236,6 +276,7 @@ static void judge(struct policy *policy, struct peer *peer, bool dialled, nk_ver
         policy->server_name == SERVER_NAME_TARGET && !name_holds(peer, verdict)) {
         return;
     }
+    chain_remember(policy->chain, path);
     peer_set_rule(peer, admitted);
     snprintf(verdict->rule, sizeof(verdict->rule), "%s", admitted);
     snprintf(verdict->detail, sizeof(verdict->detail), "%s", description);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,21 +18,24 @@
 #include "report.h"
 
 #define PREFIX "nodekey-"
-#define LOCK_NAME "lock"
 #define SWEEP_AFTER_SECONDS 60 /* younger: its owner may not have locked it yet */
 
 static const char *const file_names[OUR_ROLES] = {
     [OUR_SERVER] = "server.pem", [OUR_CLIENT] = "client.pem"
 };
 /* What a folder of ours may hold; a folder with anything else is not removed. */
-static const char *const all_names[] = { "server.pem", "client.pem", "new.pem", LOCK_NAME };
+static const char *const all_names[] = { "server.pem", "client.pem", "new.pem" };
 
 struct publication {
     char folder[PATH_MAX];
     char path[OUR_ROLES][PATH_MAX];
-    int folder_fd;
-    int lock_fd; /* held: says that the owner lives */
+    int folder_fd; /* holds a lock (flock): its owner lives; systemd-tmpfiles heeds it, too */
+    pid_t owner;
+    struct publication *next;
 };
+
+static pthread_mutex_t live_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct publication *live; /* guarded by live_lock */
 
 DEFINE_AUTO(struct publication *, publish_remove);
 
@@ -39,16 +43,12 @@ static const char *base_folder(char *room, size_t len)
 {
     const char *systemd = getenv("RUNTIME_DIRECTORY"); /* may be a list: "/run/a:/run/b" */
     const char *tmp = getenv("TMPDIR");
-    struct stat st;
 
     if (systemd != NULL && systemd[0] == '/') {
         snprintf(room, len, "%.*s", (int)strcspn(systemd, ":"), systemd);
         return room;
     }
-    snprintf(room, len, "/run/user/%ld", (long)geteuid());
-    if (stat(room, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid()) {
-        return room;
-    }
+    /* Not /run/user: logind removes it at the user's last logout, under nodes that go on. */
     return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
 }
 
@@ -71,12 +71,8 @@ static void sweep_one(int base_fd, const char *name)
     }
     if (fstat(folder_fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 0777) == 0700 &&
         time(NULL) - st.st_mtime > SWEEP_AFTER_SECONDS) {
-        int lock_fd = openat(folder_fd, LOCK_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-        if (lock_fd >= 0 && flock(lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        if (flock(folder_fd, LOCK_EX | LOCK_NB) == 0) {
             remove_folder(base_fd, name, folder_fd);
-        }
-        if (lock_fd >= 0) {
-            close(lock_fd);
         }
     }
     close(folder_fd);
@@ -100,14 +96,50 @@ static void sweep(const char *base)
 static nk_status lock_folder(struct publication *publication, nk_error *err)
 {
     publication->folder_fd = open(publication->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (publication->folder_fd >= 0) {
-        publication->lock_fd =
-            openat(publication->folder_fd, LOCK_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    }
-    if (publication->lock_fd < 0 || flock(publication->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    if (publication->folder_fd < 0 || flock(publication->folder_fd, LOCK_EX | LOCK_NB) != 0) {
         return report_errno(err, NK_E_INTERNAL, "lock %s", publication->folder);
     }
     return NK_OK;
+}
+
+/* A host may exit without close, and gRPC may keep credentials past it. */
+static void remove_at_exit(void)
+{
+    pthread_mutex_lock(&live_lock);
+    for (struct publication *p = live; p != NULL; p = p->next) {
+        if (p->owner == getpid()) { /* not in a forked child: the folder is its parent's */
+            remove_folder(AT_FDCWD, p->folder, p->folder_fd);
+        }
+    }
+    pthread_mutex_unlock(&live_lock);
+}
+
+static void register_exit(void)
+{
+    (void)atexit(remove_at_exit); /* else the next start sweeps it */
+}
+
+static void enlist(struct publication *publication)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, register_exit);
+    pthread_mutex_lock(&live_lock);
+    publication->next = live;
+    live = publication;
+    pthread_mutex_unlock(&live_lock);
+}
+
+static void delist(struct publication *publication)
+{
+    pthread_mutex_lock(&live_lock);
+    for (struct publication **link = &live; *link != NULL; link = &(*link)->next) {
+        if (*link == publication) {
+            *link = publication->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&live_lock);
 }
 
 nk_status publish_start(struct publication **ret_publication, nk_error *err)
@@ -119,7 +151,7 @@ nk_status publish_start(struct publication **ret_publication, nk_error *err)
         return report(err, NK_E_NOMEM, "out of memory");
     }
     publication->folder_fd = -1;
-    publication->lock_fd = -1;
+    publication->owner = getpid();
     sweep(base);
     int len = snprintf(publication->folder, sizeof(publication->folder), "%s/" PREFIX "%ld-XXXXXX",
                        base, (long)getpid());
@@ -143,6 +175,7 @@ nk_status publish_start(struct publication **ret_publication, nk_error *err)
         snprintf(publication->path[role] + len, sizeof(publication->path[role]) - (size_t)len,
                  "/%s", file_names[role]);
     }
+    enlist(publication);
     *ret_publication = publication;
     publication = NULL;
     return NK_OK;
@@ -187,6 +220,18 @@ nk_status publish_write(struct publication *publication, int our_role, const cha
     return status;
 }
 
+nk_status publish_check(const struct publication *publication, int our_role, nk_error *err)
+{
+    if (faccessat(publication->folder_fd, file_names[our_role], R_OK, AT_EACCESS) != 0 ||
+        access(publication->folder, F_OK) != 0) {
+        return report(err, NK_E_INTERNAL,
+                      "somebody removed %s, through which gRPC reads our certificates; open again, "
+                      "and keep cleaners out or set RUNTIME_DIRECTORY",
+                      publication->folder);
+    }
+    return NK_OK;
+}
+
 const char *publish_path(const struct publication *publication, int our_role)
 {
     return publication->path[our_role];
@@ -197,11 +242,10 @@ void publish_remove(struct publication *publication)
     if (publication == NULL) {
         return;
     }
-    if (publication->folder[0] != '\0' && publication->folder_fd >= 0) {
+    delist(publication);
+    if (publication->folder[0] != '\0' && publication->folder_fd >= 0 &&
+        publication->owner == getpid()) {
         remove_folder(AT_FDCWD, publication->folder, publication->folder_fd);
-    }
-    if (publication->lock_fd >= 0) {
-        close(publication->lock_fd);
     }
     if (publication->folder_fd >= 0) {
         close(publication->folder_fd);

@@ -9,12 +9,15 @@
 
 struct publication;
 
-/* Makes a 0700 folder below $RUNTIME_DIRECTORY, else /run/user/UID, else $TMPDIR or /tmp, and
- * removes those that dead processes left there. *ret_publication is owned: publish_remove. */
+/* Makes a 0700 folder below $RUNTIME_DIRECTORY, else $TMPDIR or /tmp, and removes those that dead
+ * processes left there. *ret_publication is owned: publish_remove. */
 MUST_USE nk_status publish_start(struct publication **ret_publication, nk_error *err);
 /* Replaces our_role's file by rename, with an mtime in whole seconds: the watcher looks at nothing
  * finer. `pem` is borrowed. */
 MUST_USE nk_status publish_write(struct publication *publication, int our_role, const char *pem,
+                                 nk_error *err);
+/* NK_E_INTERNAL when the file is gone: gRPC would make a port that fails every handshake. */
+MUST_USE nk_status publish_check(const struct publication *publication, int our_role,
                                  nk_error *err);
 const char *publish_path(const struct publication *publication, int our_role);
 /* Removes folder and files. NULL is allowed. */

@@ -39,7 +39,7 @@ static nk_status answer(void *host_data, const char *token_label, char *buf, siz
     if (len == 0 || len > room) {
         return NK_E_PIN;
     }
-    memcpy(buf, pin, len); /* no terminator */
+    mempcpy(buf, pin, len); /* no terminator */
     *ret_len = len;
     return NK_OK;
 }

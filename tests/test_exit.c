@@ -36,6 +36,7 @@ static const struct row {
     { "eight-threads-signing", "sign_ms=20" }, /* nearly always inside at that moment */
     { "close-under-eight-threads-signing", NULL },
     { "close-under-eight-threads-signing", "sign_ms=20" },
+    { "close-while-eight-dial-on", NULL },
     { "exit-from-a-second-thread-while-eight-sign", NULL },
 };
 

@@ -220,6 +220,19 @@ static void below_as_server(void **state)
     X509_free(peer.certificate);
 }
 
+/* Else "plaintext" above would prove nothing. */
+static void a_plaintext_server_answers_that_stranger(void **state)
+{
+    (void)state;
+    struct tls_peer peer = { .plaintext = true };
+    grpc_server_credentials *insecure = grpc_insecure_server_credentials_create();
+    struct rpc_server *server = rpc_server_start(insecure, 2, NULL, NULL);
+    assert_true(tls_peer_dial(&peer, rpc_server_port(server)).accepted);
+    assert_int_equal(rpc_server_runs(server), 1);
+    rpc_server_stop(server);
+    grpc_server_credentials_release(insecure);
+}
+
 static size_t add(struct CMUnitTest *tests, size_t len, const char *name, CMUnitTestFunction check,
                   const void *row)
 {
@@ -231,7 +244,7 @@ static size_t add(struct CMUnitTest *tests, size_t len, const char *name, CMUnit
 
 int main(void)
 {
-    static struct CMUnitTest tests[2 * (ARRAY_LEN(strangers) + ARRAY_LEN(below))];
+    static struct CMUnitTest tests[2 * (ARRAY_LEN(strangers) + ARRAY_LEN(below)) + 1];
     size_t len = 0;
     for (size_t i = 0; i < ARRAY_LEN(strangers); i++) {
         const struct stranger *row = &strangers[i];
@@ -247,6 +260,8 @@ int main(void)
         len = add(tests, len, path_of("%s, as client", row->name), below_as_client, row);
         len = add(tests, len, path_of("%s, as server", row->name), below_as_server, row);
     }
+    len = add(tests, len, "a_plaintext_server_answers_that_stranger",
+              a_plaintext_server_answers_that_stranger, NULL);
     /* The macros take the array's length; only `len` of it is filled. */
     return _cmocka_run_group_tests("refusals", tests, len, start, stop);
 }

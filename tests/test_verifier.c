@@ -172,8 +172,7 @@ static bool lets_in(uint32_t role, const char *target, const char *leaf)
     grpc_status_code status = GRPC_STATUS_OK; /* as if somebody had said yes before */
     char *details = NULL;
     assert_non_null(verifier);
-    int is_sync =
-        verifier->verify(verifier->user_data, &request, NULL, NULL, &status, &details);
+    int is_sync = verifier->verify(verifier->user_data, &request, NULL, NULL, &status, &details);
     assert_int_not_equal(is_sync, 0);
     if (status != GRPC_STATUS_OK) {
         assert_non_null(details);

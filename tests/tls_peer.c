@@ -175,7 +175,7 @@ struct tls_result tls_peer_dial(const struct tls_peer *peer, int port)
         die("connect");
     }
     bound_waiting(fd);
-    struct tls_result result = { .accepted = false };
+    struct tls_result result;
     if (peer->plaintext) {
         result = speak_plainly(fd, true);
     } else {

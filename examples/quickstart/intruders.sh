@@ -120,7 +120,7 @@ answer_as() { # name of its certificate, IP address
         -key "$1.key" -Verify 1 <&8 >"$1.server" 2>&1 &
     server=$!
     pids+=("$server")
-    wait_for 5 grep -q '^ACCEPT' "$1.server" || failures+=("the server of $1 did not start")
+    wait_for 5 grep -qs '^ACCEPT' "$1.server" || failures+=("the server of $1 did not start")
 }
 
 got_a_call() { # name

@@ -10,7 +10,10 @@
  * A call that fails leaves its *ret untouched. The order of calls in a host:
  *     grpc_init, open_file, server_credentials and channel_credentials, ..., release the
  *     credentials, close, grpc_shutdown
- * but every order of the last three is safe, and so is exit() without them.
+ * but every order of the last three is safe, and so is exit() without them. An exit handler or
+ * static destructor of the host that stops a gRPC server may have to wait for some seconds for
+ * threads that nodekey parks at exit: stop servers before exit().
+ * Calls leave the thread's OpenSSL error queue empty.
  *
  * Words used below
  *   borrowed   the callee may read it until the call returns, and keeps no pointer to it
@@ -125,7 +128,8 @@ struct grpc_call;
 enum { NK_LOG_ERROR = 0, NK_LOG_WARNING = 1, NK_LOG_INFO = 2, NK_LOG_DEBUG = 3 };
 
 /* What the host gives. open copies the table; host_data and the functions behind it must stay valid
- * until the process ends or the last credentials are released after close, whichever is first.
+ * until close has returned, every server and channel made with the credentials is destroyed, the
+ * credentials are released, and no verify_peer is running any more; or until the process ends.
  * No callback may call close; every one may be called from a gRPC thread and must not block on
  * gRPC. Members left NULL are optional unless said otherwise. */
 typedef struct nk_host {
@@ -169,10 +173,10 @@ typedef struct nk_plugin {
     /* [any] The same from text; relative paths in it are relative to `base_dir`. */
     nk_status (*open_text)(const nk_host *host, const char *text, const char *base_dir,
                            nk_instance **ret, nk_error *err);
-    /* [one] From here new handshakes are refused ("instance closed"), key uses fail, and so do the
-     * other calls on this instance. Waits for signatures inside the module, at most
-     * token.login_timeout_ms; then logs out if no other instance uses the token. NULL is allowed.
-     * NK_E_USAGE, and nothing happens, when called from one of our callbacks. */
+    /* [one] Ends the instance: no other call on it may be under way, or follow. From here new
+     * handshakes are refused ("instance closed") and key uses fail. Waits for signatures inside the
+     * module, at most token.login_timeout_ms; then logs out if no other instance uses the token.
+     * NULL is allowed. NK_E_USAGE, and nothing happens, when called from one of our callbacks. */
     nk_status (*close)(nk_instance *instance, nk_error *err);
 
     /* [any] *ret is owned: grpc_server_credentials_release(). grpc_init comes before. After close
