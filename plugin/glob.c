@@ -228,14 +228,16 @@ bool glob_dns_matches(const char *pattern, const char *dns)
 bool glob_uri_is_plain(const char *uri)
 {
     /* The scheme and the authority are matched byte by byte, though case means nothing in them. */
-    const char *end = strstr(uri, "://");
-    end = end != NULL ? end + 3 + strcspn(end + 3, "/") : uri + strcspn(uri, ":");
-    for (const char *c = uri; c < end; c++) {
+    const char *path = strstr(uri, "://");
+    path = path != NULL ? path + 3 + strcspn(path + 3, "/") : uri + strcspn(uri, ":");
+    for (const char *c = uri; c < path; c++) {
         if (*c >= 'A' && *c <= 'Z') {
             return false;
         }
     }
-    return strchr(uri, '*') == NULL && glob_uri_problem(uri) == NULL;
+    size_t len = strlen(path);
+    bool empty_segment = strstr(path, "//") != NULL || (len > 0 && path[len - 1] == '/');
+    return !empty_segment && strpbrk(uri, "%*") == NULL && glob_uri_problem(uri) == NULL;
 }
 
 bool glob_dns_is_plain(const char *dns)

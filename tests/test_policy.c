@@ -392,6 +392,106 @@ static const struct row {
       { 0 },
       "all-certified",
       NULL },
+    { "deny takes the plain spelling",
+      { .all_certified = true,
+        .rules = { { .deny = true,
+                     .name = "guests",
+                     .directions = BOTH,
+                     .member = RULE_URI,
+                     .value = "spiffe://f/guest/*" } } },
+      { .spec.san = "URI:spiffe://f/guest/a" },
+      "guests",
+      "denied" },
+    { "percent-encoding does not get round deny",
+      { .all_certified = true,
+        .rules = { { .deny = true,
+                     .name = "guests",
+                     .directions = BOTH,
+                     .member = RULE_URI,
+                     .value = "spiffe://f/guest/*" } } },
+      { .spec.san = "URI:spiffe://f/guest/%61" },
+      NULL,
+      "malformed" },
+    { "a query does not get round deny",
+      { .all_certified = true,
+        .rules = { { .deny = true,
+                     .name = "guests",
+                     .directions = BOTH,
+                     .member = RULE_URI,
+                     .value = "spiffe://f/guest/*" } } },
+      { .spec.san = "URI:spiffe://f/guest/a?x=1" },
+      NULL,
+      "malformed" },
+    { "an empty segment does not get round deny",
+      { .all_certified = true,
+        .rules = { { .deny = true,
+                     .name = "guests",
+                     .directions = BOTH,
+                     .member = RULE_URI,
+                     .value = "spiffe://f/guest/*" } } },
+      { .spec.san = "URI:spiffe://f/guest/" },
+      NULL,
+      "malformed" },
+    { "an upper-case scheme does not get round deny",
+      { .all_certified = true,
+        .rules = { { .deny = true,
+                     .name = "guests",
+                     .directions = BOTH,
+                     .member = RULE_URI,
+                     .value = "spiffe://f/guest/*" } } },
+      { .spec.san = "URI:SPIFFE://f/guest/a" },
+      NULL,
+      "malformed" },
+    { "an upper-case authority does not get round deny",
+      { .all_certified = true,
+        .rules = { { .deny = true,
+                     .name = "guests",
+                     .directions = BOTH,
+                     .member = RULE_URI,
+                     .value = "spiffe://f/guest/*" } } },
+      { .spec.san = "URI:spiffe://F/guest/a" },
+      NULL,
+      "malformed" },
+    { "a literal star does not get round deny",
+      { .all_certified = true,
+        .rules = { { .deny = true,
+                     .name = "guests",
+                     .directions = BOTH,
+                     .member = RULE_URI,
+                     .value = "spiffe://f/guest/*" } } },
+      { .spec.san = "URI:spiffe://f/guest/*" },
+      NULL,
+      "malformed" },
+    { "a trailing dot does not get round deny",
+      { .all_certified = true,
+        .rules = { { .deny = true,
+                     .name = "guests",
+                     .directions = BOTH,
+                     .member = RULE_DNS,
+                     .value = "*.guest.example" } } },
+      { .spec.san = "DNS:a.guest.example." },
+      NULL,
+      "malformed" },
+    { "a wildcard certificate does not get round deny",
+      { .all_certified = true,
+        .rules = { { .deny = true,
+                     .name = "guests",
+                     .directions = BOTH,
+                     .member = RULE_DNS,
+                     .value = "*.guest.example" } } },
+      { .spec.san = "DNS:*.guest.example" },
+      NULL,
+      "malformed" },
+    { "odd names of a kind that no deny rule matches pass",
+      { .all_certified = true,
+        .rules = { { .deny = true,
+                     .name = "guests",
+                     .directions = BOTH,
+                     .member = RULE_DNS,
+                     .value = "*.guest.example" } } },
+      { .spec.san = "URI:spiffe://f/guest/%61" },
+      "all-certified",
+      NULL },
     { "a bad chain is told before a deny rule",
       { .all_certified = true, .rules = { { true, "thief", BOTH, RULE_URI, NODE } } },
       { .issuer = SELF },
@@ -619,6 +719,52 @@ static void strangers_do_not_enter_the_pool(void **state)
     free(pem);
     X509_free(leaf);
     authority_free(&stranger);
+    policy_unref(policy);
+}
+
+/* A member that is denied may own an intermediate CA: what it shows must not be tried for others.
+ */
+static void refused_peers_do_not_enter_the_pool(void **state)
+{
+    (void)state;
+    struct policy *policy = NULL;
+    const struct setting none = {
+        .rules = { { .name = "nobody", .directions = BOTH, .member = RULE_CN, .value = "nobody" } }
+    };
+    const struct showing bare = { .issuer = SECOND, .keeps_intermediates = true };
+    const struct showing whole = { .issuer = SECOND };
+    assert_int_equal(make_policy(&none, &policy, NULL), NK_OK);
+    assert_string_equal(reason_for(policy, &whole), "no-rule");
+    assert_string_equal(reason_for(policy, &bare), "untrusted");
+    policy_unref(policy);
+}
+
+/* Somebody admitted brought a CA of the same name into the pool; the peer's own chain is whole. */
+static void a_mimic_in_the_pool_harms_no_whole_chain(void **state)
+{
+    (void)state;
+    struct policy *policy = NULL;
+    const struct setting all = { .all_certified = true, .loose = true };
+    const struct certificate_spec bare = { .bare = true };
+    struct authority honest = authority_make(&issuers[ROOT], "site", &bare);
+    struct authority mimic = authority_make(&issuers[ROOT], "site", &bare);
+    X509 *leaves[] = { authority_issue(&mimic, leaf_key, &bare),
+                       authority_issue(&honest, leaf_key, &bare) };
+    X509 *cas[] = { mimic.certificate, honest.certificate };
+    assert_int_equal(make_policy(&all, &policy, NULL), NK_OK);
+    for (size_t i = 0; i < ARRAY_LEN(leaves); i++) {
+        char *pem = pem_of(leaves[i], cas[i], NULL);
+        struct peer *peer = NULL;
+        nk_verdict verdict = { .struct_size = sizeof(verdict) };
+        assert_int_equal(peer_read(IN, NULL, pem, NULL, &peer, NULL), NK_OK);
+        policy_judge(policy, peer, &verdict);
+        assert_string_equal(verdict.reason, "");
+        peer_free(peer);
+        free(pem);
+        X509_free(leaves[i]);
+    }
+    authority_free(&honest);
+    authority_free(&mimic);
     policy_unref(policy);
 }
 
@@ -1031,6 +1177,8 @@ int main(void)
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(an_intermediate_seen_once_is_known),
         cmocka_unit_test(strangers_do_not_enter_the_pool),
+        cmocka_unit_test(refused_peers_do_not_enter_the_pool),
+        cmocka_unit_test(a_mimic_in_the_pool_harms_no_whole_chain),
         cmocka_unit_test(the_pool_is_bounded),
         cmocka_unit_test(threads_judge_at_once),
         cmocka_unit_test(weak_settings_are_logged),
