@@ -99,7 +99,8 @@ static bool push_shared(STACK_OF(X509) *certificates, X509 *certificate)
     return true;
 }
 
-/* What may lie between leaf and root; NULL: no memory. The peer's own come first. */
+/* What may lie between leaf and root; NULL: no memory. The peer's own come first, and OpenSSL takes
+ * the first that fits: another issuer of that name in the pool harms no peer that sends its own. */
 static STACK_OF(X509) *candidates(struct chain *chain, STACK_OF(X509) *others)
 {
     STACK_OF(X509) *all = sk_X509_new_reserve(NULL, CHAIN_POOL_MAX);
@@ -298,18 +299,6 @@ static bool names_role(X509 *leaf, uint32_t role)
     return usages != UINT32_MAX && (usages & wanted) != 0;
 }
 
-/* OpenSSL takes the first candidate of a name and stops at its wrong signature. In the pool that
- * may be another issuer's of that name, so the peer's own certificates are then tried alone. */
-static bool try_without_pool(struct chain *chain, const struct attempt *attempt,
-                             STACK_OF(X509) *others, STACK_OF(X509) **ret_path)
-{
-    struct attempt alone = *attempt;
-    struct chain_failure unread;
-
-    alone.candidates = others;
-    return validate(chain, &alone, ret_path, &unread);
-}
-
 bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) *others,
                  STACK_OF(X509) **ret_path, struct chain_failure *ret_failure)
 {
@@ -325,9 +314,8 @@ bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) 
     struct attempt attempt = { .role = role, .leaf = subject, .candidates = untrusted };
     struct chain_failure failure = { REASON_INTERNAL, 0, "" };
     bool holds = validate(chain, &attempt, &path, &failure);
-    if (!holds && failure.reason == REASON_BAD_SIGNATURE) {
-        holds = try_without_pool(chain, &attempt, others, &path) ||
-                (sk_X509_num(chain->roots) > 1 && try_each_root(chain, &attempt, &path));
+    if (!holds && failure.reason == REASON_BAD_SIGNATURE && sk_X509_num(chain->roots) > 1) {
+        holds = try_each_root(chain, &attempt, &path);
     }
     if (!holds) {
         *ret_failure = failure;
