@@ -37,6 +37,8 @@ work=""
 pids=()
 failures=()
 
+# shellcheck source-path=SCRIPTDIR source=install.sh
+source "$here/install.sh"
 # shellcheck source-path=SCRIPTDIR source=quickstart/federation.sh
 source "$here/quickstart/federation.sh"
 # shellcheck source-path=SCRIPTDIR source=quickstart/intruders.sh
@@ -118,27 +120,6 @@ read_options() {
         esac
         shift
     done
-}
-
-installed() { # package
-    [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
-}
-
-install_missing() {
-    local package missing=()
-    for package in "${packages[@]}"; do
-        installed "$package" || missing+=("$package")
-    done
-    if ((${#missing[@]} == 0)); then
-        return
-    fi
-    if ((EUID != 0)); then
-        die "as root: apt-get install ${missing[*]}"
-    fi
-    step "installing ${missing[*]}"
-    export DEBIAN_FRONTEND=noninteractive
-    quietly apt-get update -q
-    quietly apt-get install -qy --no-install-recommends "${missing[@]}"
 }
 
 # Shows ninja's lines on one line of a terminal, and nothing elsewhere.
@@ -310,7 +291,7 @@ main() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/nodekey-quickstart.XXXXXX")
     cd -- "$work"
     export RUNTIME_DIRECTORY=$work # nodekey's own folders, too, go when this one does
-    install_missing
+    install_missing "${packages[@]}" || exit 2
     [[ -n $build ]] || build_release
     find_build
     choose_port
