@@ -2,9 +2,11 @@
  * Certificates as P2PFL's own script makes them: one subject for the CA and every leaf, so that
  * leaves look self-issued, no extended key usage, no key identifiers, a CA flag that is not
  * critical. They work when "strict" is false, with a warning; the default refuses them. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "auto.h"
 #include "check.h"
 #include "federation.h"
 #include "rpc.h"
@@ -120,6 +122,59 @@ static void open_warns_what_that_costs(void **state)
     node_close(&node);
 }
 
+static char *read_example(void)
+{
+    char *text = NULL;
+    size_t room = 0;
+    FILE *file = fopen(P2PFL_JSON, "r");
+    assert_non_null(file);
+    ssize_t len = getdelim(&text, &room, '\0', file);
+    assert_true(len > 0);
+    fclose(file);
+    return text;
+}
+
+/* The files and objects that examples/p2pfl.json names: a key and a certificate for each role. */
+static void make_what_the_example_names(void)
+{
+    static const char *const roles[] = { "server", "client" };
+    softhsm_token("p2pfl");
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        softhsm_generate("p2pfl", "RSA-2048", roles[i], path_of("0%zu", i + 1));
+        EVP_PKEY *key = softhsm_public_key("p2pfl", roles[i], path_of("0%zu", i + 1));
+        save_leaf(path_of("%s.crt", roles[i]), key);
+        EVP_PKEY_free(key);
+    }
+    save("ca.crt", my_ca.certificate);
+    write_file(path_of("%s/p2pfl.pin", federation.folder), SOFTHSM_PIN "\n", 0600);
+}
+
+static void the_example_configuration_works(void **state)
+{
+    (void)state;
+    const nk_plugin *plugin = plugin_load();
+    nk_error err = { .struct_size = sizeof(err) };
+    struct node node;
+    make_what_the_example_names();
+    node_prepare(&node);
+    char *config = read_example();
+    nk_status status =
+        plugin->open_text(&node.host, config, federation.folder, &node.instance, &err);
+    if (status != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+    assert_int_equal(plugin->server_credentials(node.instance, &node.server, &err), NK_OK);
+    assert_int_equal(plugin->channel_credentials(node.instance, &node.channel, &err), NK_OK);
+    struct rpc_server *server = rpc_server_start(node.server, 2, NULL, NULL);
+    assert_true(rpc_dial(node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    assert_true(tls_peer_dial(&peer, rpc_server_port(server)).accepted);
+    assert_true(called_by_node(&node).accepted);
+    assert_true(recorder_has(node.log, "any member's client certificate serves as any server's"));
+    rpc_server_stop(server);
+    node_close(&node);
+    free(config);
+}
+
 static void the_default_refuses_our_own(void **state)
 {
     (void)state;
@@ -159,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(they_work_when_strict_is_false),
         cmocka_unit_test(open_warns_what_that_costs),
+        cmocka_unit_test(the_example_configuration_works),
         cmocka_unit_test(the_default_refuses_our_own),
         cmocka_unit_test(the_default_refuses_a_peers),
     };
