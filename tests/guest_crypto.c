@@ -25,6 +25,7 @@
 const char guest_crypto_expected[] =
     "queue: empty\n"
     "sha256: 84983c60f7daadc1cb8698621f802c0d9f9a3c3c295c810748fb048115c186ec\n"
+    "providers: legacy and default\n"
     "fetch: default default default default\n" KEY_EXPECTED("RSA-2048") KEY_EXPECTED("P-256")
         KEY_EXPECTED("Ed25519") "queue: empty\n";
 
@@ -75,6 +76,17 @@ static void fetch(void)
     EVP_KEYMGMT_free(ec);
     EVP_SIGNATURE_free(ecdsa);
     EVP_SIGNATURE_free(eddsa);
+}
+
+/* A search for a provider sorts the list of all by name: whoever then comes first answers plain
+ * fetches. */
+static void search_providers(void)
+{
+    OSSL_PROVIDER *legacy = OSSL_PROVIDER_load(NULL, "legacy");
+    tell("providers: %s and default\n",
+         legacy != NULL && OSSL_PROVIDER_available(NULL, "default") == 1 ? "legacy" : "no legacy");
+    EVP_set_default_properties(NULL, ""); /* as absent, but nothing fetched so far is remembered */
+    OSSL_PROVIDER_unload(legacy);
 }
 
 static void sign(const char *type, EVP_PKEY *key)
@@ -154,6 +166,7 @@ char *guest_crypto(void)
     report[0] = '\0';
     tell_queue();
     hash();
+    search_providers();
     fetch();
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         EVP_PKEY *key = software_key(types[i]);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Open, close and what lies between: nothing hangs, nothing is used after its end, and a token that
- * was away costs only the handshakes of that time. */
+ * Sessions, logins and descriptors over an instance's life; and a token that was away costs only
+ * the handshakes of that time. */
 #include <dirent.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -55,33 +53,6 @@ static double now_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-static void after_close_new_handshakes_are_refused(void **state)
-{
-    (void)state;
-    struct node alice_node, bob_node;
-    node_open(&alice_node, &alice, "{}");
-    node_open(&bob_node, &bob, "{}");
-    struct rpc_server *server = rpc_server_start(alice_node.server, 2, NULL, NULL);
-    struct rpc_server *other = rpc_server_start(bob_node.server, 2, NULL, NULL);
-    assert_true(rpc_dial(bob_node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
-    assert_true(rpc_dial(alice_node.channel, rpc_server_address(other), RPC_DEADLINE_MS).ok);
-
-    double before = now_ms();
-    assert_int_equal(plugin_load()->close(alice_node.instance, NULL), NK_OK);
-    alice_node.instance = NULL;
-    /* as server, towards a node and towards a peer of another make; as client */
-    assert_false(rpc_dial(bob_node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
-    assert_false(tls_peer_dial(&stranger, rpc_server_port(server)).accepted);
-    assert_false(rpc_dial(alice_node.channel, rpc_server_address(other), RPC_DEADLINE_MS).ok);
-    assert_true(now_ms() - before < HUNG_MS);
-    assert_int_equal(rpc_server_runs(server), 1);
-    assert_int_equal(rpc_server_runs(other), 1);
-    rpc_server_stop(server);
-    rpc_server_stop(other);
-    node_close(&alice_node); /* releases what is left: the credentials */
-    node_close(&bob_node);
 }
 
 /* Away from before the port is added and the channel first dials, until after both were tried. */
@@ -177,61 +148,6 @@ static void twenty_rounds_leave_nothing_behind(void **state)
     assert_int_equal(count->session_shared, 0);
 }
 
-static struct {
-    nk_instance *instance; /* what the callbacks try to close */
-    atomic_int refused;
-    atomic_int answered;
-} victim;
-
-static void try_to_close(void)
-{
-    if (victim.instance != NULL) {
-        victim.refused += plugin_load()->close(victim.instance, NULL) == NK_E_USAGE ? 1 : 0;
-        victim.answered++;
-    }
-}
-
-static nk_status close_in_verify(void *host_data, const nk_peer *peer, nk_verdict *verdict)
-{
-    (void)host_data;
-    (void)peer;
-    try_to_close();
-    verdict->decision = NK_ALLOW;
-    return NK_OK;
-}
-
-static void close_in_log(void *host_data, int32_t level, const char *line)
-{
-    (void)host_data;
-    (void)level;
-    (void)line;
-    try_to_close();
-}
-
-static void a_callback_cannot_close(void **state)
-{
-    (void)state;
-    struct node node;
-    node_prepare(&node);
-    node.host.verify_peer = close_in_verify;
-    node.host.log = close_in_log;
-    node_open_with(&node, &alice, "{}");
-    struct rpc_server *server = rpc_server_start(node.server, 2, NULL, NULL);
-    victim.instance = node.instance;
-    assert_true(rpc_dial(node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
-    int after_verify = victim.answered;
-    assert_true(after_verify >= 2); /* once for each side */
-    struct tls_peer nobody = { .key = stranger.key };
-    nobody.certificate = authority_issue(NULL, nobody.key, NULL);
-    assert_false(tls_peer_dial(&nobody, rpc_server_port(server)).accepted);
-    assert_true(victim.answered > after_verify); /* the refusal was logged */
-    assert_int_equal(victim.refused, victim.answered);
-    victim.instance = NULL;
-    X509_free(nobody.certificate);
-    rpc_server_stop(server);
-    node_close(&node);
-}
-
 /* The last instance on a token logs out; an earlier one must not. */
 static void instances_share_a_login(void **state)
 {
@@ -268,11 +184,9 @@ static void a_session_that_died_costs_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(after_close_new_handshakes_are_refused),
         cmocka_unit_test(a_token_that_was_away_is_used_again),
         cmocka_unit_test(a_token_that_was_away_between_two_calls_is_used_again),
         cmocka_unit_test(twenty_rounds_leave_nothing_behind),
-        cmocka_unit_test(a_callback_cannot_close),
         cmocka_unit_test(instances_share_a_login),
         cmocka_unit_test(a_session_that_died_costs_nothing),
     };

@@ -186,6 +186,32 @@ static void a_yes_cannot_widen(void **state)
     node_close(&node);
 }
 
+static void a_peer_that_resumes_is_asked_about_again(void **state)
+{
+    (void)state;
+    struct node node;
+    SSL_SESSION *session = NULL;
+    struct certificate_spec spec = member_spec(&federation, "returning");
+    struct tls_peer peer = { .key = software_key("P-256"), .session = &session };
+    peer.certificate = authority_issue(&federation.intermediate, peer.key, &spec);
+    peer.issuers[0] = federation.intermediate.certificate;
+    open_hooked(&node, ALLOW, VERIFY_TIMEOUT_MS);
+    struct rpc_server *server = rpc_server_start(node.server, 2, NULL, NULL);
+    assert_true(tls_peer_dial(&peer, rpc_server_port(server)).accepted);
+    struct tls_result again = tls_peer_dial(&peer, rpc_server_port(server));
+    assert_true(again.accepted && again.resumed);
+    assert_int_equal(hook.calls, 2);
+    hook.behaviour = DENY;
+    again = tls_peer_dial(&peer, rpc_server_port(server));
+    assert_true(!again.accepted && again.resumed);
+    assert_int_equal(rpc_server_runs(server), 2);
+    SSL_SESSION_free(session);
+    X509_free(peer.certificate);
+    EVP_PKEY_free(peer.key);
+    rpc_server_stop(server);
+    node_close(&node);
+}
+
 struct dial {
     pthread_t thread;
     const char *address;
@@ -234,6 +260,7 @@ int main(void)
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(servers_are_asked_about_too),
         cmocka_unit_test(a_yes_cannot_widen),
+        cmocka_unit_test(a_peer_that_resumes_is_asked_about_again),
         cmocka_unit_test(a_ninth_at_a_time_is_refused),
     };
     struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(others)] = { 0 };

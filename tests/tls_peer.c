@@ -3,22 +3,20 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
 
 #include "auto.h"
 #include "http2.h"
+#include "tls_peer_ends.h"
 
 #define IO_TIMEOUT_S 5
-#define SERVED_WAIT_S 10
 
 DEFINE_AUTO(SSL *, SSL_free);
 DEFINE_AUTO(SSL_CTX *, SSL_CTX_free);
@@ -58,7 +56,7 @@ static int trust_anyone(X509_STORE_CTX *context, void *arg)
     return 1;
 }
 
-static SSL_CTX *context_of(const struct tls_peer *peer)
+SSL_CTX *tls_peer_context(const struct tls_peer *peer)
 {
     signal(SIGPIPE, SIG_IGN); /* a refusal closes the socket under SSL_write */
     SSL_CTX *context = SSL_CTX_new(TLS_method());
@@ -91,7 +89,7 @@ static SSL_CTX *context_of(const struct tls_peer *peer)
     return context;
 }
 
-static void bound_waiting(int fd)
+void tls_peer_bound_waiting(int fd)
 {
     struct timeval limit = { .tv_sec = IO_TIMEOUT_S };
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0 ||
@@ -125,20 +123,36 @@ static bool client_began(http2_read read_all, void *source)
            memcmp(preface, HTTP2_PREFACE, sizeof(preface)) == 0;
 }
 
-/* Owns nothing of `fd`. */
-static struct tls_result converse(SSL_CTX *context, int fd, bool as_client)
+static void offer_session(SSL *ssl, SSL_SESSION *const *session)
+{
+    if (session != NULL && *session != NULL && SSL_set_session(ssl, *session) != 1) {
+        die("session");
+    }
+}
+
+static void keep_session(SSL *ssl, SSL_SESSION **session)
+{
+    if (session != NULL) {
+        SSL_SESSION_free(*session);
+        *session = SSL_get1_session(ssl); /* TLS 1.3: the ticket came before the answer */
+    }
+}
+
+struct tls_result tls_peer_converse(SSL_CTX *context, int fd, bool as_client, SSL_SESSION **session)
 {
     struct tls_result result = { .accepted = false };
     AUTO(SSL_free) SSL *ssl = SSL_new(context);
     if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
         die("SSL_new");
     }
+    offer_session(ssl, session);
     errno = 0;
     if ((as_client ? SSL_connect(ssl) : SSL_accept(ssl)) != 1) {
         tell(&result, "handshake");
         return result;
     }
     result.version = SSL_version(ssl);
+    result.resumed = SSL_session_reused(ssl) == 1;
     unsigned char request[HTTP2_REQUEST_MAX_BYTES];
     result.accepted = as_client ? SSL_write(ssl, request, (int)http2_request(request)) > 0 &&
                                       http2_answered(read_tls, ssl)
@@ -147,12 +161,13 @@ static struct tls_result converse(SSL_CTX *context, int fd, bool as_client)
         tell(&result, as_client ? "no answer" : "no preface");
         return result;
     }
+    keep_session(ssl, session);
     snprintf(result.why, sizeof(result.why), "accepted over %s", SSL_get_version(ssl));
     SSL_shutdown(ssl);
     return result;
 }
 
-static struct tls_result speak_plainly(int fd, bool as_client)
+struct tls_result tls_peer_speak_plainly(int fd, bool as_client)
 {
     struct tls_result result = { .version = 0 };
     unsigned char request[HTTP2_REQUEST_MAX_BYTES];
@@ -174,116 +189,14 @@ struct tls_result tls_peer_dial(const struct tls_peer *peer, int port)
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
         die("connect");
     }
-    bound_waiting(fd);
+    tls_peer_bound_waiting(fd);
     struct tls_result result;
     if (peer->plaintext) {
-        result = speak_plainly(fd, true);
+        result = tls_peer_speak_plainly(fd, true);
     } else {
-        AUTO(SSL_CTX_free) SSL_CTX *context = context_of(peer);
-        result = converse(context, fd, true);
+        AUTO(SSL_CTX_free) SSL_CTX *context = tls_peer_context(peer);
+        result = tls_peer_converse(context, fd, true, peer->session);
     }
     close(fd);
     return result;
-}
-
-struct tls_listener {
-    SSL_CTX *context;
-    bool plaintext;
-    int fd;
-    char address[32];
-    pthread_t thread;
-    pthread_mutex_t mutex; /* guards what follows */
-    pthread_cond_t served_one;
-    size_t served;
-    size_t waited; /* how many of them tls_listener_wait has told */
-    size_t accepted;
-    struct tls_result last;
-};
-
-static void *listen_on(void *arg)
-{
-    struct tls_listener *listener = arg;
-    for (;;) {
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd < 0) {
-            return NULL; /* stopped */
-        }
-        bound_waiting(fd);
-        struct tls_result result =
-            listener->plaintext ? speak_plainly(fd, false) : converse(listener->context, fd, false);
-        close(fd);
-        pthread_mutex_lock(&listener->mutex);
-        listener->served++;
-        listener->accepted += result.accepted ? 1 : 0;
-        listener->last = result;
-        pthread_cond_signal(&listener->served_one);
-        pthread_mutex_unlock(&listener->mutex);
-    }
-}
-
-struct tls_listener *tls_peer_listen(const struct tls_peer *peer)
-{
-    struct tls_listener *listener = calloc(1, sizeof(*listener));
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    socklen_t len = sizeof(address);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener == NULL || fd < 0 || bind(fd, (struct sockaddr *)&address, len) != 0 ||
-        listen(fd, SOMAXCONN) != 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
-        die("listen");
-    }
-    listener->fd = fd;
-    listener->context = context_of(peer);
-    listener->plaintext = peer->plaintext;
-    snprintf(listener->address, sizeof(listener->address), "127.0.0.1:%u",
-             (unsigned)ntohs(address.sin_port));
-    pthread_mutex_init(&listener->mutex, NULL);
-    pthread_cond_init(&listener->served_one, NULL);
-    if (pthread_create(&listener->thread, NULL, listen_on, listener) != 0) {
-        die("pthread_create");
-    }
-    return listener;
-}
-
-const char *tls_listener_address(const struct tls_listener *listener)
-{
-    return listener->address;
-}
-
-struct tls_result tls_listener_wait(struct tls_listener *listener)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += SERVED_WAIT_S;
-    pthread_mutex_lock(&listener->mutex);
-    int late = 0;
-    while (listener->served == listener->waited && late == 0) {
-        late = pthread_cond_timedwait(&listener->served_one, &listener->mutex, &until);
-    }
-    struct tls_result result = { .why = "nobody dialled" };
-    if (listener->served > listener->waited) {
-        listener->waited = listener->served;
-        result = listener->last;
-    }
-    pthread_mutex_unlock(&listener->mutex);
-    return result;
-}
-
-size_t tls_listener_accepted(struct tls_listener *listener)
-{
-    pthread_mutex_lock(&listener->mutex);
-    size_t accepted = listener->accepted;
-    pthread_mutex_unlock(&listener->mutex);
-    return accepted;
-}
-
-void tls_listener_stop(struct tls_listener *listener)
-{
-    shutdown(listener->fd, SHUT_RDWR);
-    pthread_join(listener->thread, NULL);
-    close(listener->fd);
-    SSL_CTX_free(listener->context);
-    pthread_cond_destroy(&listener->served_one);
-    pthread_mutex_destroy(&listener->mutex);
-    free(listener);
 }

@@ -18,10 +18,12 @@ struct tls_peer {
     X509 *root;                      /* what it trusts; NULL: anything */
     int version;                     /* the only one it speaks; 0: TLS 1.2 and 1.3 */
     bool plaintext;
+    SSL_SESSION **session; /* NULL: never resumes; else offered if set, then replaced (owned) */
 };
 
 struct tls_result {
     bool accepted; /* the other side let us in */
+    bool resumed;  /* without a signature on either side */
     int version;   /* TLS1_2_VERSION, ...; 0 without a handshake */
     char why[256]; /* how far it came */
 };

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A program that initialised the module and logged in for itself before it became a node: its
+ * module and its login stay its own. */
+#include <pthread.h>
+#include <string.h>
+
+#include "check.h"
+#include "faulty_rig.h"
+#include "softhsm.h"
+#include "token_rig.h"
+
+#define THREADS 8
+
+static struct recorder *log_lines;
+static struct identity identity;
+static CK_FUNCTION_LIST *p11;
+static CK_SESSION_HANDLE own; /* the program's session */
+
+static void log_in(void)
+{
+    own = rig_session(p11, identity.label, 0);
+    assert_int_equal(
+        p11->C_Login(own, CKU_USER, (CK_UTF8CHAR *)SOFTHSM_PIN, strlen(SOFTHSM_PIN)), CKR_OK);
+}
+
+static CK_STATE own_state(void)
+{
+    CK_SESSION_INFO info = { .state = 0 };
+    assert_int_equal(p11->C_GetSessionInfo(own, &info), CKR_OK);
+    return info.state;
+}
+
+static EVP_PKEY *open_key(struct hsm_key **ret_key)
+{
+    nk_error err;
+    if (identity_open(&identity, ret_key, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+    EVP_PKEY *loaded = rig_load(*ret_key);
+    assert_non_null(loaded);
+    return loaded;
+}
+
+static void close_leaves_a_login_that_is_not_ours(void **state)
+{
+    (void)state;
+    struct hsm_key *key = NULL;
+    log_in();
+    EVP_PKEY *loaded = open_key(&key);
+    assert_true(rig_signs(loaded, &identity));
+    EVP_PKEY_free(loaded);
+    rig_shut(key);
+    assert_int_equal(own_state(), CKS_RO_USER_FUNCTIONS);
+    assert_int_equal(p11->C_Logout(own), CKR_OK);
+    assert_int_equal(p11->C_CloseSession(own), CKR_OK);
+}
+
+static void a_guest_never_finalises_and_says_who_must(void **state)
+{
+    (void)state;
+    struct hsm_key *key = NULL;
+    EVP_PKEY *loaded = open_key(&key);
+    recorder_clear(log_lines);
+    faulty_set("sign_error=0x30\n"); /* CKR_DEVICE_ERROR */
+    assert_false(rig_signs(loaded, &identity));
+    assert_true(recorder_has(log_lines, "only it can initialise it again"));
+    faulty_set("");
+    assert_int_equal(faulty_count()->finalize, 0);
+    assert_int_equal(faulty_count()->initialize, 1);
+    assert_true(rig_signs(loaded, &identity));
+    EVP_PKEY_free(loaded);
+    rig_shut(key);
+}
+
+static void *sign_once(void *loaded)
+{
+    return rig_signs(loaded, &identity) ? loaded : NULL;
+}
+
+/* More sessions than the ladder has rungs. */
+static void dead_sessions_cost_a_guest_no_signature(void **state)
+{
+    (void)state;
+    struct hsm_key *key = NULL;
+    EVP_PKEY *loaded = open_key(&key);
+    pthread_t threads[THREADS];
+    faulty_set("sign_ms=200\n"); /* so that they overlap */
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, sign_once, loaded), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        void *signed_it = NULL;
+        assert_int_equal(pthread_join(threads[i], &signed_it), 0);
+        assert_non_null(signed_it);
+    }
+    faulty_set("");
+    assert_int_equal(p11->C_CloseAllSessions(rig_slot(p11, identity.label)), CKR_OK);
+    assert_true(rig_signs(loaded, &identity));
+    EVP_PKEY_free(loaded);
+    rig_shut(key);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    softhsm_start();
+    softhsm_token("alice");
+    const char *module = faulty_start();
+    log_lines = rig_start(module);
+    identity = identity_make("alice", "identity", "01", "P-256");
+    p11 = rig_other_user(module);
+    CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
+    return p11->C_Initialize(&args) == CKR_OK ? 0 : -1;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    identity_free(&identity);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(close_leaves_a_login_that_is_not_ours),
+        cmocka_unit_test(a_guest_never_finalises_and_says_who_must),
+        cmocka_unit_test(dead_sessions_cost_a_guest_no_signature),
+    };
+    return cmocka_run_group_tests_name("token_guest", tests, start, stop);
+}
