@@ -28,7 +28,6 @@ ASN1_SEQUENCE(REFERENCE) = {
 IMPLEMENT_ASN1_FUNCTIONS(REFERENCE)
 
 DEFINE_AUTO(REFERENCE *, REFERENCE_free);
-DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 DEFINE_AUTO(BIO *, BIO_free_all);
 
 static void openssl_free(unsigned char *bytes)

@@ -218,7 +218,7 @@ static enum reason reason_of(int error)
     return REASON_CHAIN_INVALID;
 }
 
-static void describe_failure(X509_STORE_CTX *ctx, struct chain_failure *failure)
+static void describe_failure(X509_STORE_CTX *ctx, X509 *shown, struct chain_failure *failure)
 {
     int error = X509_STORE_CTX_get_error(ctx);
     const X509 *culprit = X509_STORE_CTX_get_current_cert(ctx);
@@ -227,6 +227,9 @@ static void describe_failure(X509_STORE_CTX *ctx, struct chain_failure *failure)
 
     failure->reason = reason_of(error);
     failure->depth = X509_STORE_CTX_get_error_depth(ctx);
+    if (failure->depth == 0) {
+        culprit = shown; /* not the copy of as_issued */
+    }
     if (culprit != NULL) {
         trust_describe(X509_get_subject_name(culprit), subject, sizeof(subject));
     }
@@ -245,7 +248,8 @@ static int purpose_of(uint32_t role)
 /* What to verify; `only_root` NULL: any root. */
 struct attempt {
     uint32_t role;
-    X509 *leaf;
+    X509 *shown; /* the leaf as the peer sent it */
+    X509 *leaf;  /* as_issued of it */
     STACK_OF(X509) *candidates;
     STACK_OF(X509) *only_root;
 };
@@ -264,7 +268,7 @@ static bool validate(struct chain *chain, const struct attempt *attempt, STACK_O
         X509_STORE_CTX_set0_trusted_stack(ctx, attempt->only_root);
     }
     if (X509_verify_cert(ctx) != 1) {
-        describe_failure(ctx, failure);
+        describe_failure(ctx, attempt->shown, failure);
         return false;
     }
     *ret_path = X509_STORE_CTX_get1_chain(ctx);
@@ -311,7 +315,9 @@ bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) 
         return false;
     }
 
-    struct attempt attempt = { .role = role, .leaf = subject, .candidates = untrusted };
+    struct attempt attempt = {
+        .role = role, .shown = leaf, .leaf = subject, .candidates = untrusted
+    };
     struct chain_failure failure = { REASON_INTERNAL, 0, "" };
     bool holds = validate(chain, &attempt, &path, &failure);
     if (!holds && failure.reason == REASON_BAD_SIGNATURE && sk_X509_num(chain->roots) > 1) {
