@@ -177,3 +177,22 @@ void node_close(struct node *node)
         die("close", err.text);
     }
 }
+
+struct tls_peer stranger_make(const struct federation *federation)
+{
+    struct certificate_spec spec = member_spec(federation, "stranger");
+    EVP_PKEY *key = software_key("P-256");
+
+    return (struct tls_peer){
+        .key = key,
+        .certificate = authority_issue(&federation->intermediate, key, &spec),
+        .issuers = { federation->intermediate.certificate },
+        .root = federation->root.certificate,
+    };
+}
+
+void stranger_free(struct tls_peer *stranger)
+{
+    X509_free(stranger->certificate);
+    EVP_PKEY_free(stranger->key);
+}

@@ -6,6 +6,7 @@
 
 #include "authority.h"
 #include "plugin_host.h"
+#include "tls_peer.h"
 
 struct grpc_server_credentials;
 struct grpc_channel_credentials;
@@ -46,6 +47,10 @@ char *member_config(const struct member *member, const char *patch);
 
 /* The merge patch that selects a key of member_add_key. */
 const char *member_patch_key(const struct member *member, const char *object);
+
+/* A good member without token: plain OpenSSL. Borrows from the federation. */
+struct tls_peer stranger_make(const struct federation *federation);
+void stranger_free(struct tls_peer *stranger);
 
 /* One opened instance with its host and credentials. */
 struct node {

@@ -8,8 +8,7 @@
 #include <openssl/err.h>
 
 #include "check.h"
-#include "federation.h"
-#include "softhsm.h"
+#include "opened.h"
 
 /* Version 0.1 as it shipped. A failing line here means that the change is not an append. */
 #if UINTPTR_MAX == UINT64_MAX
@@ -61,42 +60,6 @@ AT(nk_plugin, metrics, 112);
 AT(nk_plugin, free_text, 120);
 AT(nk_plugin, free_peer, 128);
 #endif
-
-static const nk_plugin *plugin;
-static struct federation federation;
-static struct member alice;
-static const char *config_path;
-static nk_host good_host;
-static nk_instance *instance;
-static char *leaf;
-
-static int start(void **state)
-{
-    (void)state;
-    nk_error err = { .struct_size = sizeof(err) };
-    softhsm_start();
-    federation_make(&federation, "example.org");
-    federation_enrol(&federation, &alice, "alice", "P-256");
-    config_path = path_of("%s/alice.json", federation.folder);
-    plugin = plugin_load();
-    good_host = recording_host(recorder_new());
-    leaf = pem_of(alice.leaf, federation.intermediate.certificate, NULL);
-    if (plugin->open_file(&good_host, config_path, &instance, &err) != NK_OK) {
-        print_error("%s\n", err.text);
-        return 1;
-    }
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    nk_status status = plugin->close(instance, NULL);
-    free(leaf);
-    member_free(&alice);
-    federation_free(&federation);
-    return status;
-}
 
 static void the_table_is_whole(void **state)
 {

@@ -48,11 +48,7 @@ static int open_all(void **state)
         node_open(&alices[i], &alice, member_patch_key(&alice, key_types[i]));
     }
     node_open(&bob_node, &bob, "{}");
-    struct certificate_spec spec = member_spec(&federation, "stranger");
-    stranger.key = software_key("P-256");
-    stranger.certificate = authority_issue(&federation.intermediate, stranger.key, &spec);
-    stranger.issuers[0] = federation.intermediate.certificate;
-    stranger.root = federation.root.certificate;
+    stranger = stranger_make(&federation);
     return 0;
 }
 
@@ -65,8 +61,7 @@ static int close_all(void **state)
     node_close(&bob_node);
     member_free(&alice);
     member_free(&bob);
-    X509_free(stranger.certificate);
-    EVP_PKEY_free(stranger.key);
+    stranger_free(&stranger);
     federation_free(&federation);
     grpc_shutdown();
     return 0;
