@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The contract of plugin.h, seen by a host: the layout of 0.1 and the promises at its edges. */
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
@@ -96,6 +99,28 @@ static void the_first_failure_wins(void **state)
     assert_int_equal(plugin->open_file(&good_host, "/nonexistent/nodekey.json", &ret, &err),
                      NK_E_CONFIG);
     assert_memory_equal(&first, &err, sizeof(err));
+}
+
+static void a_call_that_fails_early_leaves_deny(void **state)
+{
+    (void)state;
+    nk_verdict verdict = { .struct_size = sizeof(verdict), .decision = NK_ALLOW };
+    nk_error unset = { .struct_size = 0 };
+    assert_int_equal(plugin->check_peer(instance, NK_PEER_IS_CLIENT, NULL, leaf, strlen(leaf),
+                                        &verdict, NULL, &unset),
+                     NK_E_USAGE);
+    assert_int_equal(verdict.decision, NK_DENY);
+}
+
+static void a_target_that_is_no_name_is_a_usage_error(void **state)
+{
+    (void)state;
+    char *json = NULL;
+    nk_verdict verdict = { .struct_size = sizeof(verdict) };
+    assert_int_equal(plugin->check_peer(instance, NK_PEER_IS_SERVER, "\xff", leaf, strlen(leaf),
+                                        &verdict, &json, NULL),
+                     NK_E_USAGE);
+    assert_null(json);
 }
 
 static void what_comes_later_says_so(void **state)
@@ -212,18 +237,56 @@ static void credentials_after_grpc_init(void **state)
     grpc_shutdown();
 }
 
+/* What a cleaner does to forgotten folders. gRPC would make a port that fails every handshake. */
+static void clean(const char *path)
+{
+    DIR *folder = opendir(path);
+    assert_non_null(folder);
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        if (strncmp(entry->d_name, "nodekey-", 8) == 0) {
+            const char *ours = path_of("%s/%s", path, entry->d_name);
+            assert_int_equal(unlink(path_of("%s/server.pem", ours)), 0);
+            assert_int_equal(unlink(path_of("%s/client.pem", ours)), 0);
+            assert_int_equal(rmdir(ours), 0);
+        }
+    }
+    closedir(folder);
+}
+
+static void credentials_without_the_published_identity_are_refused(void **state)
+{
+    (void)state;
+    nk_error err = { .struct_size = sizeof(err) };
+    grpc_server_credentials *server = NULL;
+    nk_instance *other = NULL;
+    const char *runtime = path_of("%s/run", scratch_folder());
+    assert_int_equal(mkdir(runtime, 0700), 0);
+    setenv("RUNTIME_DIRECTORY", runtime, 1);
+    assert_int_equal(plugin->open_file(&good_host, config_path, &other, &err), NK_OK);
+    clean(runtime);
+    grpc_init();
+    assert_int_equal(plugin->server_credentials(other, &server, &err), NK_E_INTERNAL);
+    assert_non_null(strstr(err.text, "somebody removed"));
+    assert_null(server);
+    grpc_shutdown();
+    assert_int_equal(plugin->close(other, NULL), NK_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_whole),
         cmocka_unit_test(an_older_table_lacks_newer_members),
         cmocka_unit_test(the_first_failure_wins),
+        cmocka_unit_test(a_call_that_fails_early_leaves_deny),
+        cmocka_unit_test(a_target_that_is_no_name_is_a_usage_error),
         cmocka_unit_test(what_comes_later_says_so),
         cmocka_unit_test(a_callback_that_would_not_be_asked_is_refused),
         cmocka_unit_test(a_newer_host_is_taken),
         cmocka_unit_test(failure_leaves_deny_and_a_clean_queue),
         cmocka_unit_test(check_peer_tells_why),
         cmocka_unit_test(credentials_after_grpc_init),
+        cmocka_unit_test(credentials_without_the_published_identity_are_refused),
     };
     return cmocka_run_group_tests_name("abi", tests, start, stop);
 }

@@ -2,7 +2,9 @@
  * A process may end in any order of close, grpc_shutdown and exit, with credentials alive or not
  * and with threads inside the token: it ends with its own code and no signal. Every order runs many
  * times, since what goes wrong here goes wrong sometimes. */
+#include <dirent.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "auto.h"
@@ -15,6 +17,7 @@
 #define CODE 7
 #define RUNS 50 /* $NODEKEY_EXIT_RUNS lowers it */
 
+static const char *runtime_folder;
 static struct federation federation;
 static struct member alice;
 
@@ -51,6 +54,9 @@ static int start(void **state)
 {
     (void)state;
     softhsm_start();
+    runtime_folder = path_of("%s/run", scratch_folder());
+    assert_int_equal(mkdir(runtime_folder, 0700), 0);
+    setenv("RUNTIME_DIRECTORY", runtime_folder, 1);
     federation_make(&federation, "example.org");
     federation_enrol(&federation, &alice, "alice", "RSA-2048");
     save_config("direct.json");
@@ -65,6 +71,19 @@ static int stop(void **state)
     member_free(&alice);
     federation_free(&federation);
     return 0;
+}
+
+/* What nodekey publishes for gRPC goes with the process, in whatever order it ends. */
+static bool is_empty(const char *path)
+{
+    DIR *folder = opendir(path);
+    size_t entries = 0;
+    assert_non_null(folder);
+    while (readdir(folder) != NULL) {
+        entries++;
+    }
+    closedir(folder);
+    return entries == 2; /* itself and its parent */
 }
 
 static void check_row(void **state)
@@ -86,6 +105,7 @@ static void check_row(void **state)
             fail_msg("run %ld of %ld ended with status 0x%x", i + 1, runs, end.status);
         }
         free(end.out);
+        assert_true(is_empty(runtime_folder));
     }
 }
 

@@ -91,6 +91,12 @@ static const struct row {
     { "trailing newline is no part of a PIN", PATCH_PIN("newline.pin"), .status = NK_OK },
     { "a prompt without anybody to ask", PATCH_NODE("pin", "{\"file\": null, \"prompt\": true}"),
       NK_E_PIN, .says = { "node.pin.prompt", "ask_pin", "use file" } },
+    { "the client's own PIN file is absent",
+      "{\"client\": {\"pin\": {\"file\": \"nosuch.pin\"}}}", NK_E_PIN,
+      .says = { "nosuch.pin" } },
+    { "the client's own PIN is another one",
+      "{\"client\": {\"pin\": {\"file\": \"wrong.pin\"}}}", NK_E_PIN,
+      .says = { "not the PIN that this process has logged in" } },
     { "two sources of the PIN", PATCH_NODE("pin", "{\"prompt\": true}"), NK_E_CONFIG,
       .says = { "node.pin", "exactly one" } },
 
