@@ -55,13 +55,28 @@ static int give_der(const struct pem_block *block, OSSL_CALLBACK *callback, void
     return callback(params, arg);
 }
 
-static int give_der_unless_exiting(const struct pem_block *block, OSSL_CALLBACK *callback,
-                                   void *arg)
+/* Resolved here already: stage two never sees DER that is damaged, and then nobody says why. */
+static int pass_on(const struct provider *provider, const struct pem_block *block,
+                   OSSL_CALLBACK *callback, void *arg)
+{
+    struct hsm_key *key = NULL;
+
+    if (reference_resolve(block->data, (size_t)block->len, &key) != REFERENCE_FOUND) {
+        return raise_error(provider, RAISE_REFERENCE_UNKNOWN,
+                           "references are valid only in the process that issued them");
+    }
+    hsm_key_unref(key);
+    return give_der(block, callback, arg);
+}
+
+/* The gate comes first: threads whose references are shut load them, too, and must be parked. */
+static int pass_gate(const struct provider *provider, const struct pem_block *block,
+                     OSSL_CALLBACK *callback, void *arg)
 {
     if (!gate_enter()) {
         return 0;
     }
-    int ok = give_der(block, callback, arg);
+    int ok = pass_on(provider, block, callback, arg);
     gate_leave();
     return ok;
 }
@@ -83,7 +98,7 @@ static int decode_pem(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CA
     int read = PEM_read_bio(bio, &block.name, &block.header, &block.data, &block.len);
     ERR_pop_to_mark();
     if (read == 1 && strcmp(block.name, REFERENCE_PEM_LABEL) == 0) {
-        ok = give_der_unless_exiting(&block, callback, arg);
+        ok = pass_gate(provider, &block, callback, arg);
     }
     OPENSSL_free(block.name);
     OPENSSL_free(block.header);

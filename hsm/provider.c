@@ -150,6 +150,7 @@ static OSSL_FUNC_provider_teardown_fn teardown;
 static void teardown(void *ctx)
 {
     struct provider *provider = ctx;
+    OSSL_PROVIDER_unload(provider->basics);
     OSSL_LIB_CTX_free(provider->libctx);
     free(provider);
 }
@@ -199,7 +200,8 @@ static int start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OS
     take_core_functions(provider, in);
     /* From the dispatch, or BIO_new_from_core_bio would return NULL. */
     provider->libctx = OSSL_LIB_CTX_new_from_dispatch(core, in);
-    if (provider->libctx == NULL || OSSL_PROVIDER_load(provider->libctx, "default") == NULL) {
+    if (provider->libctx == NULL ||
+        (provider->basics = OSSL_PROVIDER_load(provider->libctx, "default")) == NULL) {
         OSSL_LIB_CTX_free(provider->libctx);
         free(provider);
         return 0;

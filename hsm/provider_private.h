@@ -5,6 +5,7 @@
 
 #include <openssl/core_dispatch.h>
 #include <openssl/evp.h>
+#include <openssl/provider.h>
 
 #include "key.h"
 
@@ -16,6 +17,7 @@ struct provider {
     /* A library context of our own with only "default" in it: what we hash and compare there can
      * never come back to us. */
     OSSL_LIB_CTX *libctx;
+    OSSL_PROVIDER *basics; /* that "default" */
     bool decodes; /* only who issues references decodes them */
 };
 

@@ -174,6 +174,8 @@ static CK_RV login(struct token *token, nk_error *err)
     }
     rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
     if (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED) {
+        token->open -= token->idle_len; /* what closed the anchor closed these, too */
+        token->idle_len = 0;
         rv = token_open_session(token, &token->anchor); /* network tokens drop idle sessions */
         if (rv != CKR_OK) {
             return rv;

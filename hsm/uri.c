@@ -22,10 +22,10 @@ static nk_status check_shape(P11KitUri *uri, const char *text, nk_error *err)
     CK_ATTRIBUTE *object_class = p11_kit_uri_get_attribute(uri, CKA_CLASS);
 
     if (p11_kit_uri_any_unrecognized(uri) != 0) {
-        return report(err, NK_E_CONFIG,
-                      "node.key: %s has an attribute that RFC 7512 does not know; token, serial, "
-                      "model, manufacturer, object, id and type are meant",
-                      text);
+        return report(
+            err, NK_E_CONFIG,
+            "node.key: the URI has an attribute that RFC 7512 does not know; token, serial, "
+            "model, manufacturer, object, id and type are meant");
     }
     if (p11_kit_uri_get_module_path(uri) != NULL || p11_kit_uri_get_module_name(uri) != NULL ||
         p11_kit_uri_get_slot_id(uri) != (CK_SLOT_ID)-1) {
@@ -85,9 +85,9 @@ nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *err)
     int rc = p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, uri);
     if (rc != P11_KIT_URI_OK) {
         return report(err, NK_E_CONFIG,
-                      "node.key: %s is not a PKCS#11 URI (%s); for example "
+                      "node.key: this is not a PKCS#11 URI (%s); for example "
                       "pkcs11:token=node-a;object=identity",
-                      text, p11_kit_uri_message(rc));
+                      p11_kit_uri_message(rc));
     }
     if (p11_kit_uri_get_pin_value(uri) != NULL || p11_kit_uri_get_pin_source(uri) != NULL) {
         return refuse_pin(err);

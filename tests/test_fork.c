@@ -65,13 +65,19 @@ static const struct row {
     { "a child knows no PIN", knows_no_pin },
 };
 
+static unsigned long calls(void)
+{
+    const struct faulty_counters *count = faulty_count();
+    return count->initialize + count->finalize + count->open_session + count->close_session +
+           count->login + count->logout + count->sign_init + count->sign;
+}
+
 /* In the child: did it, fast, without one call into the module? */
 static bool as_it_should_be(const struct row *row)
 {
-    const struct faulty_counters before = *faulty_count();
+    unsigned long before = calls();
     double begun = now_ms();
-    return row->does() && now_ms() - begun < SLOW_MS &&
-           memcmp(&before, faulty_count(), sizeof(before)) == 0;
+    return row->does() && now_ms() - begun < SLOW_MS && calls() == before;
 }
 
 static void check_row(void **state)

@@ -19,8 +19,8 @@ static CK_SESSION_HANDLE own; /* the program's session */
 static void log_in(void)
 {
     own = rig_session(p11, identity.label, 0);
-    assert_int_equal(
-        p11->C_Login(own, CKU_USER, (CK_UTF8CHAR *)SOFTHSM_PIN, strlen(SOFTHSM_PIN)), CKR_OK);
+    assert_int_equal(p11->C_Login(own, CKU_USER, (CK_UTF8CHAR *)SOFTHSM_PIN, strlen(SOFTHSM_PIN)),
+                     CKR_OK);
 }
 
 static CK_STATE own_state(void)
@@ -60,13 +60,14 @@ static void a_guest_never_finalises_and_says_who_must(void **state)
     (void)state;
     struct hsm_key *key = NULL;
     EVP_PKEY *loaded = open_key(&key);
+    unsigned long initialised = faulty_count()->initialize; /* discovery asks, too, in vain */
     recorder_clear(log_lines);
     faulty_set("sign_error=0x30\n"); /* CKR_DEVICE_ERROR */
     assert_false(rig_signs(loaded, &identity));
     assert_true(recorder_has(log_lines, "only it can initialise it again"));
     faulty_set("");
     assert_int_equal(faulty_count()->finalize, 0);
-    assert_int_equal(faulty_count()->initialize, 1);
+    assert_int_equal(faulty_count()->initialize, initialised);
     assert_true(rig_signs(loaded, &identity));
     EVP_PKEY_free(loaded);
     rig_shut(key);

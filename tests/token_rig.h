@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Keys in tokens without gRPC and without a configuration: hsm/ as the plugin calls it. softhsm_start
- * comes first. Failures of the fixture abort. */
+ * Keys in tokens without gRPC and without a configuration: hsm/ as the plugin calls it.
+ * softhsm_start comes first. Failures of the fixture abort. */
 #ifndef NODEKEY_TESTS_TOKEN_RIG_H
 #define NODEKEY_TESTS_TOKEN_RIG_H
 
