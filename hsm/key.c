@@ -245,6 +245,11 @@ static nk_status reach_token(struct hsm_key *key, const struct hsm_key_request *
         key->token = token_share(sibling->token);
         return NK_OK;
     }
+    if (sibling != NULL && request->pin.kind == HSM_PIN_FD) { /* it has been read and closed */
+        return report(err, NK_E_CONFIG,
+                      "pin.fd: one descriptor cannot hold the PINs of two tokens; use files or two "
+                      "descriptors");
+    }
     const struct token_terms terms = { .pin = &request->pin,
                                        .max_sessions = request->max_sessions,
                                        .login_timeout_ms = request->login_timeout_ms,
@@ -295,16 +300,21 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
 
 void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
 {
-    reference_remove(key);
     atomic_store(&key->shut, true);
+    if (gate_in_child()) {
+        return; /* nothing here is ours to give back, and locks may be held by threads that are not
+                 */
+    }
+    reference_remove(key);
     long long deadline = clock_now_ms() + wait_ms;
-    while (atomic_load(&key->uses) > 0 && clock_now_ms() < deadline) {
+    unsigned uses = 0;
+    while ((uses = atomic_load(&key->uses)) > 0 && clock_now_ms() < deadline) {
         clock_sleep_ms(1);
     }
     if (key->token == NULL) {
         return;
     }
-    bool stuck = atomic_load(&key->uses) > 0;
+    bool stuck = uses > 0;
     if (stuck) {
         log_line(&key->host, NK_LOG_ERROR,
                  "token %s: a signature has not come back for %u ms; it is left behind, logged in",

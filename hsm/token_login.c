@@ -159,28 +159,49 @@ static CK_RV send_pin(struct token *token, nk_error *err)
                                                             : explain_refusal(token, rv, err);
 }
 
+/* Network tokens drop idle sessions, and other users of the module close all of them. What closed
+ * the anchor has mostly closed the idle ones, too: each would cost a signature its retry. */
+static CK_RV replace_anchor(struct token *token, CK_SESSION_INFO *ret_session)
+{
+    CK_FUNCTION_LIST *call = token->module->call;
+
+    for (; token->idle_len > 0; token->open--) {
+        CK_SESSION_HANDLE idle = token->idle[--token->idle_len];
+        if (call->C_GetSessionInfo(idle, ret_session) == CKR_OK &&
+            ret_session->slotID == token->slot) {
+            token_close_session(token, idle);
+        }
+    }
+    CK_RV rv = token_open_session(token, &token->anchor);
+    return rv == CKR_OK ? call->C_GetSessionInfo(token->anchor, ret_session) : rv;
+}
+
 static CK_RV login(struct token *token, nk_error *err)
 {
     CK_TOKEN_INFO info;
     CK_SESSION_INFO session;
+    struct token_name name;
 
     CK_RV rv = token->module->call->C_GetTokenInfo(token->slot, &info);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "ask token \"%s\" for its state", token->name.label);
         return rv;
     }
+    /* A reader's slot keeps its number when another token is put in: that one must not get our PIN.
+     */
+    token_name_of(&info, &name);
+    if (!token_name_equal(&name, &token->name)) {
+        report_ckr(err, NK_E_TOKEN, CKR_TOKEN_NOT_PRESENT,
+                   "token \"%s\" is away, \"%s\" is in its slot; put it back", token->name.label,
+                   name.label);
+        return CKR_TOKEN_NOT_PRESENT;
+    }
     if ((info.flags & CKF_LOGIN_REQUIRED) == 0) {
         return CKR_OK;
     }
     rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
     if (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED) {
-        token->open -= token->idle_len; /* what closed the anchor closed these, too */
-        token->idle_len = 0;
-        rv = token_open_session(token, &token->anchor); /* network tokens drop idle sessions */
-        if (rv != CKR_OK) {
-            return rv;
-        }
-        rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
+        rv = replace_anchor(token, &session);
     }
     if (rv == CKR_OK &&
         (session.state == CKS_RO_USER_FUNCTIONS || session.state == CKS_RW_USER_FUNCTIONS)) {
@@ -209,6 +230,7 @@ CK_RV token_attach(struct token *token, nk_error *err)
     }
     token->idle_len = 0; /* void with their epoch: the handles may already be somebody else's */
     token->open = 0;
+    token->login_is_ours = false; /* it ended with the epoch */
     token->limit = token->max_sessions;
     CK_RV rv = find_slot(token, err);
     if (rv != CKR_OK) {

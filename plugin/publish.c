@@ -102,20 +102,25 @@ static nk_status lock_folder(struct publication *publication, nk_error *err)
     return NK_OK;
 }
 
+static pid_t registrant; /* of remove_at_exit */
+
 /* A host may exit without close, and gRPC may keep credentials past it. */
 static void remove_at_exit(void)
 {
+    if (registrant != getpid()) {
+        return; /* a forked child: the folders are its parent's, and the lock may be held for ever
+                 */
+    }
     pthread_mutex_lock(&live_lock);
     for (struct publication *p = live; p != NULL; p = p->next) {
-        if (p->owner == getpid()) { /* not in a forked child: the folder is its parent's */
-            remove_folder(AT_FDCWD, p->folder, p->folder_fd);
-        }
+        remove_folder(AT_FDCWD, p->folder, p->folder_fd);
     }
     pthread_mutex_unlock(&live_lock);
 }
 
 static void register_exit(void)
 {
+    registrant = getpid();
     (void)atexit(remove_at_exit); /* else the next start sweeps it */
 }
 
