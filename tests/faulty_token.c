@@ -69,6 +69,7 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
     CK_RV rv = real->C_GetTokenInfo(slot, info);
     if (rv == CKR_OK) {
         info->flags |= script_now().flags & ~CKF_HW_SLOT;
+        info->label[0] = script_now().swapped != 0 ? '#' : info->label[0];
     }
     return rv;
 }

@@ -43,6 +43,23 @@ static void close_it(struct open *it)
     rig_shut(it->key);
 }
 
+/* --- another token in the slot --- */
+
+static void a_token_of_another_name_never_gets_the_pin(void **state)
+{
+    (void)state;
+    struct open it = open_it(&first);
+    unsigned long logins = faulty_count()->login;
+    faulty_set("swapped=1");
+    assert_int_equal(softhsm->C_CloseAllSessions(rig_slot(softhsm, first.label)), CKR_OK);
+    assert_false(rig_signs(it.loaded, &first));
+    assert_false(rig_signs(it.loaded, &first));
+    assert_int_equal(faulty_count()->login, logins);
+    faulty_set("");
+    assert_true(rig_signs(it.loaded, &first)); /* nor is the right one latched */
+    close_it(&it);
+}
+
 /* --- open --- */
 
 static void a_token_that_came_back_while_nothing_was_open_opens(void **state)
@@ -228,6 +245,7 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_token_of_another_name_never_gets_the_pin),
         cmocka_unit_test(a_token_that_came_back_while_nothing_was_open_opens),
         cmocka_unit_test(a_module_that_was_finalised_while_nothing_was_open_opens),
         cmocka_unit_test(an_open_beside_an_idle_instance_survives_a_restart),
