@@ -56,6 +56,7 @@ nk_status core_open(struct config *config, const nk_host *host, struct core **re
         return report(err, NK_E_NOMEM, "out of memory");
     }
     atomic_init(&core->refs, 1);
+    pthread_mutex_init(&core->outbound_lock, NULL);
     core->host = *host;
     core->verify_timeout_ms = config->verify_timeout_ms;
     core->login_timeout_ms = config->login_timeout_ms;
@@ -86,6 +87,7 @@ void core_unref(struct core *core)
     }
     identity_free(core->ours[OUR_SERVER]);
     policy_unref(core->policy);
+    pthread_mutex_destroy(&core->outbound_lock);
     free(core);
 }
 

@@ -4,12 +4,15 @@
 #ifndef NODEKEY_CORE_H
 #define NODEKEY_CORE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
 #include "identity.h"
 #include "policy.h"
 #include "publish.h"
+
+struct outbound;
 
 struct core {
     atomic_uint refs;
@@ -19,6 +22,8 @@ struct core {
     struct policy *policy;
     struct identity *ours[OUR_ROLES]; /* the same one twice, if one_identity */
     struct publication *publication;
+    pthread_mutex_t outbound_lock;
+    struct outbound *outbound; /* of credentials.c; guarded by outbound_lock */
     unsigned verify_timeout_ms;
     unsigned login_timeout_ms;
 };

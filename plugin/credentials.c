@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "credentials.h"
 
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+
 #include <grpc/grpc.h>
 
+#include "keeper.h"
 #include "report.h"
 #include "verifier.h"
 
@@ -31,21 +36,14 @@ static nk_status check_core(const struct core *core, int our_role, nk_error *err
     return publish_check(core->publication, our_role, err);
 }
 
-/* Identity from the watcher, judgement by our verifier: what both roles have in common. There is no
- * way to options without the verifier. NULL: nothing was made. */
-static grpc_tls_credentials_options *make_options(struct core *core, int our_role,
-                                                  uint32_t peer_role)
+/* Options of our verifier and this provider, which both stay the caller's to release: what both
+ * roles have in common. There is no other way to options. NULL: nothing was made. */
+static grpc_tls_credentials_options *make_options(struct core *core, uint32_t peer_role,
+                                                  grpc_tls_certificate_provider *provider)
 {
-    const char *path = publish_path(core->publication, our_role);
     grpc_tls_certificate_verifier_external *external = verifier_new(core, peer_role);
 
     if (external == NULL) {
-        return NULL;
-    }
-    grpc_tls_certificate_provider *provider =
-        grpc_tls_certificate_provider_file_watcher_create(path, path, NULL, WATCH_INTERVAL_SECONDS);
-    if (provider == NULL) {
-        verifier_free(external);
         return NULL;
     }
     grpc_tls_certificate_verifier *verifier =
@@ -55,8 +53,86 @@ static grpc_tls_credentials_options *make_options(struct core *core, int our_rol
     grpc_tls_credentials_options_watch_identity_key_cert_pairs(options);
     grpc_tls_credentials_options_set_certificate_verifier(options, verifier);
     grpc_tls_certificate_verifier_release(verifier);
-    grpc_tls_certificate_provider_release(provider);
     return options;
+}
+
+static grpc_tls_certificate_provider *watch_file(const struct core *core, int our_role)
+{
+    const char *path = publish_path(core->publication, our_role);
+    return grpc_tls_certificate_provider_file_watcher_create(path, path, NULL,
+                                                             WATCH_INTERVAL_SECONDS);
+}
+
+/* gRPC's own check is off, since it would refuse before us, without a name and by laxer rules; TLS
+ * still proves possession of the key. */
+static grpc_server_credentials *make_server(struct core *core,
+                                            grpc_tls_certificate_provider *provider)
+{
+    grpc_tls_credentials_options *options = make_options(core, NK_PEER_IS_CLIENT, provider);
+    if (options == NULL) {
+        return NULL;
+    }
+    grpc_tls_credentials_options_set_cert_request_type(
+        options, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
+    return grpc_tls_server_credentials_create(options);
+}
+
+/* The provider of all our channels, and what keeps it watched. Made with the first channel
+ * credentials. */
+struct outbound {
+    grpc_tls_certificate_provider *provider;
+    struct keeper *keeper;
+};
+
+static nk_status start_outbound(struct core *core, struct outbound **ret_outbound, nk_error *err)
+{
+    char socket_path[PATH_MAX];
+    struct outbound *outbound = calloc(1, sizeof(*outbound));
+
+    if (outbound == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    outbound->provider = watch_file(core, OUR_CLIENT);
+    grpc_server_credentials *idle = make_server(core, outbound->provider);
+    publish_socket(core->publication, socket_path, sizeof(socket_path));
+    nk_status status = idle != NULL ? keeper_start(idle, socket_path, &outbound->keeper, err)
+                                    : report(err, NK_E_NOMEM, "no memory for credentials");
+    if (status != NK_OK) {
+        grpc_tls_certificate_provider_release(outbound->provider);
+        free(outbound);
+        return status;
+    }
+    *ret_outbound = outbound;
+    return NK_OK;
+}
+
+static nk_status channel_provider(struct core *core, grpc_tls_certificate_provider **ret_provider,
+                                  nk_error *err)
+{
+    nk_status status = NK_OK;
+
+    pthread_mutex_lock(&core->outbound_lock);
+    if (core->outbound == NULL) {
+        status = start_outbound(core, &core->outbound, err);
+    }
+    if (status == NK_OK) {
+        *ret_provider = core->outbound->provider;
+    }
+    pthread_mutex_unlock(&core->outbound_lock);
+    return status;
+}
+
+void credentials_close(struct core *core)
+{
+    pthread_mutex_lock(&core->outbound_lock);
+    struct outbound *outbound = core->outbound;
+    core->outbound = NULL;
+    pthread_mutex_unlock(&core->outbound_lock);
+    if (outbound != NULL) {
+        grpc_tls_certificate_provider_release(outbound->provider);
+        keeper_stop(outbound->keeper); /* its grpc_shutdown comes last */
+        free(outbound);
+    }
 }
 
 nk_status credentials_server(struct core *core, grpc_server_credentials **ret, nk_error *err)
@@ -65,17 +141,11 @@ nk_status credentials_server(struct core *core, grpc_server_credentials **ret, n
     if (status != NK_OK) {
         return status;
     }
-    grpc_tls_credentials_options *options = make_options(core, OUR_SERVER, NK_PEER_IS_CLIENT);
-    if (options == NULL) {
-        return report(err, NK_E_NOMEM, "no memory for credentials");
-    }
-    /* gRPC's own check is off, since it would refuse before us, without a name and by laxer rules;
-     * TLS still proves possession of the key. */
-    grpc_tls_credentials_options_set_cert_request_type(
-        options, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
-    grpc_server_credentials *made = grpc_tls_server_credentials_create(options);
+    grpc_tls_certificate_provider *provider = watch_file(core, OUR_SERVER);
+    grpc_server_credentials *made = make_server(core, provider);
+    grpc_tls_certificate_provider_release(provider);
     if (made == NULL) {
-        return report(err, NK_E_INTERNAL, "gRPC makes no server credentials");
+        return report(err, NK_E_NOMEM, "no memory for credentials");
     }
     *ret = made;
     return NK_OK;
@@ -83,11 +153,15 @@ nk_status credentials_server(struct core *core, grpc_server_credentials **ret, n
 
 nk_status credentials_channel(struct core *core, grpc_channel_credentials **ret, nk_error *err)
 {
+    grpc_tls_certificate_provider *provider = NULL;
     nk_status status = check_core(core, OUR_CLIENT, err);
+    if (status == NK_OK) {
+        status = channel_provider(core, &provider, err);
+    }
     if (status != NK_OK) {
         return status;
     }
-    grpc_tls_credentials_options *options = make_options(core, OUR_CLIENT, NK_PEER_IS_SERVER);
+    grpc_tls_credentials_options *options = make_options(core, NK_PEER_IS_SERVER, provider);
     if (options == NULL) {
         return report(err, NK_E_NOMEM, "no memory for credentials");
     }

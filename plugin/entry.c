@@ -124,6 +124,7 @@ static nk_status plugin_close(nk_instance *instance, nk_error *err)
             "from another thread");
     }
     if (instance != NULL) {
+        credentials_close(instance->core);
         core_close(instance->core);
         core_unref(instance->core);
         free(instance);

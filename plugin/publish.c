@@ -24,7 +24,7 @@ static const char *const file_names[OUR_ROLES] = {
     [OUR_SERVER] = "server.pem", [OUR_CLIENT] = "client.pem"
 };
 /* What a folder of ours may hold; a folder with anything else is not removed. */
-static const char *const all_names[] = { "server.pem", "client.pem", "new.pem" };
+static const char *const all_names[] = { "server.pem", "client.pem", "new.pem", "watch" };
 
 struct publication {
     char folder[PATH_MAX];
@@ -240,6 +240,11 @@ nk_status publish_check(const struct publication *publication, int our_role, nk_
 const char *publish_path(const struct publication *publication, int our_role)
 {
     return publication->path[our_role];
+}
+
+void publish_socket(const struct publication *publication, char *path, size_t room)
+{
+    snprintf(path, room, "%s/watch", publication->folder);
 }
 
 void publish_remove(struct publication *publication)

@@ -4,6 +4,8 @@
 #ifndef NODEKEY_PUBLISH_H
 #define NODEKEY_PUBLISH_H
 
+#include <stddef.h>
+
 #include "auto.h"
 #include "nodekey/plugin.h"
 
@@ -20,6 +22,8 @@ MUST_USE nk_status publish_write(struct publication *publication, int our_role, 
 MUST_USE nk_status publish_check(const struct publication *publication, int our_role,
                                  nk_error *err);
 const char *publish_path(const struct publication *publication, int our_role);
+/* A name for a socket in the folder. */
+void publish_socket(const struct publication *publication, char *path, size_t room);
 /* Removes folder and files. NULL is allowed. */
 void publish_remove(struct publication *publication);
 

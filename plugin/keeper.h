@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Keeps a certificate provider watched. gRPC 1.51 drops a provider's material when its last watcher
+ * goes, and tells the provider outside its lock: a channel that starts at that moment gets no
+ * material and fails for good (measured: 1 dial in 18,000 with two threads). So one watcher must
+ * always be there: a server that is never started, on a socket in our own folder. */
+#ifndef NODEKEY_KEEPER_H
+#define NODEKEY_KEEPER_H
+
+#include <grpc/grpc_security.h>
+
+#include "auto.h"
+#include "nodekey/plugin.h"
+
+struct keeper;
+
+/* Takes over `credentials`, whose options watch the provider. `path` is where the socket goes; it
+ * must not be there, and fit into sun_path. Holds a grpc_init, so that the host's own grpc_shutdown
+ * may come first. *ret_keeper is owned: keeper_stop. */
+MUST_USE nk_status keeper_start(grpc_server_credentials *credentials, const char *path,
+                                struct keeper **ret_keeper, nk_error *err);
+/* NULL is allowed. */
+void keeper_stop(struct keeper *keeper);
+
+#endif
