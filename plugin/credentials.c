@@ -115,7 +115,7 @@ static nk_status channel_provider(struct core *core, grpc_tls_certificate_provid
     if (core->outbound == NULL) {
         status = start_outbound(core, &core->outbound, err);
     }
-    if (status == NK_OK) {
+    if (core->outbound != NULL) {
         *ret_provider = core->outbound->provider;
     }
     pthread_mutex_unlock(&core->outbound_lock);
