@@ -3,12 +3,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/un.h>
 
 #include <grpc/grpc.h>
 #include <grpc/support/time.h>
 
 #include "report.h"
+
+#define ADDRESS_BYTES 160 /* a scheme and sun_path */
+#define ABSTRACT_BYTES 64 /* "/nodekey-PID-XXXXXX/watch" and more */
 
 struct keeper {
     grpc_server *server;
@@ -31,18 +35,26 @@ static struct keeper *make(grpc_server_credentials *credentials)
     return keeper;
 }
 
+/* A path that does not fit gives way to an abstract name, its end: that has the folder's random
+ * part. Anybody may then connect, but nothing ever accepts. */
+static void name_socket(const char *path, char *address, size_t room)
+{
+    size_t longest = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+    size_t len = strlen(path);
+
+    if (len <= longest) {
+        snprintf(address, room, "unix:%s", path);
+    } else {
+        snprintf(address, room, "unix-abstract:%s", path + len - ABSTRACT_BYTES);
+    }
+}
+
 nk_status keeper_start(grpc_server_credentials *credentials, const char *path,
                        struct keeper **ret_keeper, nk_error *err)
 {
-    char address[sizeof(((struct sockaddr_un *)NULL)->sun_path) + sizeof("unix:")];
+    char address[ADDRESS_BYTES];
 
-    int len = snprintf(address, sizeof(address), "unix:%s", path);
-    if (len >= (int)sizeof(address) - 1) {
-        grpc_server_credentials_release(credentials);
-        return report(err, NK_E_INTERNAL,
-                      "%s is too long a name for a socket; set RUNTIME_DIRECTORY to a shorter one",
-                      path);
-    }
+    name_socket(path, address, sizeof(address));
     struct keeper *keeper = make(credentials);
     if (keeper == NULL) {
         grpc_server_credentials_release(credentials);
@@ -50,7 +62,7 @@ nk_status keeper_start(grpc_server_credentials *credentials, const char *path,
     }
     if (grpc_server_add_http2_port(keeper->server, address, credentials) == 0) {
         keeper_stop(keeper);
-        return report(err, NK_E_INTERNAL, "gRPC cannot listen on %s", path);
+        return report(err, NK_E_INTERNAL, "gRPC cannot listen on %s", address);
     }
     *ret_keeper = keeper;
     return NK_OK;

@@ -14,7 +14,7 @@
 struct keeper;
 
 /* Takes over `credentials`, whose options watch the provider. `path` is where the socket goes; it
- * must not be there, and fit into sun_path. Holds a grpc_init, so that the host's own grpc_shutdown
+ * must not be there. Holds a grpc_init, so that the host's own grpc_shutdown
  * may come first. *ret_keeper is owned: keeper_stop. */
 MUST_USE nk_status keeper_start(grpc_server_credentials *credentials, const char *path,
                                 struct keeper **ret_keeper, nk_error *err);

@@ -272,6 +272,26 @@ static void credentials_without_the_published_identity_are_refused(void **state)
     assert_int_equal(plugin->close(other, NULL), NK_OK);
 }
 
+/* A socket's name must fit into sun_path; a folder's need not. */
+static void a_long_runtime_folder_is_fine(void **state)
+{
+    (void)state;
+    nk_error err = { .struct_size = sizeof(err) };
+    grpc_channel_credentials *channel = NULL;
+    nk_instance *other = NULL;
+    const char *runtime = path_of("%s/%0100d", scratch_folder(), 0);
+    assert_int_equal(mkdir(runtime, 0700), 0);
+    setenv("RUNTIME_DIRECTORY", runtime, 1);
+    assert_int_equal(plugin->open_file(&good_host, config_path, &other, &err), NK_OK);
+    grpc_init();
+    if (plugin->channel_credentials(other, &channel, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+    grpc_channel_credentials_release(channel);
+    assert_int_equal(plugin->close(other, NULL), NK_OK);
+    grpc_shutdown();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +307,7 @@ int main(void)
         cmocka_unit_test(check_peer_tells_why),
         cmocka_unit_test(credentials_after_grpc_init),
         cmocka_unit_test(credentials_without_the_published_identity_are_refused),
+        cmocka_unit_test(a_long_runtime_folder_is_fine),
     };
     return cmocka_run_group_tests_name("abi", tests, start, stop);
 }
