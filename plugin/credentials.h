@@ -14,7 +14,8 @@ MUST_USE nk_status credentials_server(struct core *core, grpc_server_credentials
 MUST_USE nk_status credentials_channel(struct core *core, grpc_channel_credentials **ret,
                                        nk_error *err);
 
-/* Before core_close: gives back what gRPC holds for our channels. */
+/* After core_close: gives back what gRPC holds for our channels. Waits for gRPC, so never in a
+ * forked child. */
 void credentials_close(struct core *core);
 
 #endif

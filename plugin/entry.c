@@ -124,8 +124,11 @@ static nk_status plugin_close(nk_instance *instance, nk_error *err)
             "from another thread");
     }
     if (instance != NULL) {
-        credentials_close(instance->core);
         core_close(instance->core);
+        if (hsm_enter()) { /* not in a forked child, where gRPC's threads are not */
+            credentials_close(instance->core);
+            hsm_leave();
+        }
         core_unref(instance->core);
         free(instance);
     }

@@ -3,7 +3,9 @@
  * the handshakes of that time. */
 #include <dirent.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "clock.h"
@@ -170,9 +172,31 @@ static void a_session_that_died_costs_nothing(void **state)
     node_close(&node);
 }
 
+/* gRPC's threads are not in the child: close there must wait for none of them. */
+static void a_forked_child_may_close(void **state)
+{
+    (void)state;
+    struct node node;
+    node_open(&node, &alice, "{}");
+    struct rpc_server *server = rpc_server_start(node.server, 2, NULL, NULL);
+    assert_true(rpc_dial(node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(HUNG_MS / 1000);
+        _exit(plugin_load()->close(node.instance, NULL) == NK_OK ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_true(rpc_dial(node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    rpc_server_stop(server);
+    node_close(&node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_forked_child_may_close),
         cmocka_unit_test(a_token_that_was_away_is_used_again),
         cmocka_unit_test(a_token_that_was_away_between_two_calls_is_used_again),
         cmocka_unit_test(twenty_rounds_leave_nothing_behind),

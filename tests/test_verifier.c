@@ -252,8 +252,8 @@ static int start(void **state)
 static int stop(void **state)
 {
     (void)state;
-    credentials_close(core);
     core_close(core);
+    credentials_close(core);
     core_unref(core);
     member_free(&alice);
     federation_free(&federation);
