@@ -173,6 +173,6 @@ int main(int argc, char **argv)
     member_free(&server_member);
     member_free(&client_member);
     federation_free(&federation);
-    grpc_shutdown();
+    rpc_shutdown();
     return bench.failed == 0 ? 0 : 1;
 }

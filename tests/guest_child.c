@@ -77,7 +77,7 @@ int main(int argc, char **argv)
     grpc_channel_credentials_release(storm.credentials);
     need(plugin->close(instance, &err) == NK_OK, err.text);
     stage("closed");
-    grpc_shutdown();
+    rpc_shutdown();
     stage("after");
     return all_same ? 0 : 1;
 }

@@ -6,6 +6,7 @@
 #include <grpc/grpc.h>
 
 #include "faulty_rig.h"
+#include "rpc.h"
 #include "softhsm.h"
 
 #define HOUR 3600L
@@ -92,5 +93,5 @@ void misconfig_free(struct misconfig_world *made)
     member_free(&made->alice);
     federation_free(&made->federation);
     federation_free(&made->strangers);
-    grpc_shutdown();
+    rpc_shutdown();
 }

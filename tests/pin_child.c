@@ -185,6 +185,6 @@ int main(int argc, char **argv)
     }
     member_free(&alice);
     federation_free(&federation);
-    grpc_shutdown();
+    rpc_shutdown();
     return 0;
 }

@@ -12,6 +12,11 @@
 
 #define RPC_DEADLINE_MS 10000 /* for calls that must work: never reached */
 
+/* grpc_shutdown, and waits until gRPC's own threads have ended. After a refused dial they live on
+ * until the reconnect timer; one that ends while the process exits leaves its OpenSSL state to the
+ * leak check. Aborts when something keeps gRPC alive. */
+void rpc_shutdown(void);
+
 struct rpc_server;
 
 /* Runs inside the handler, before the answer is sent. */

@@ -42,7 +42,7 @@ static int stop(void **state)
     member_free(&carol);
     federation_free(&alpha);
     federation_free(&beta);
-    grpc_shutdown();
+    rpc_shutdown();
     return 0;
 }
 

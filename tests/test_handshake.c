@@ -63,7 +63,7 @@ static int close_all(void **state)
     member_free(&bob);
     stranger_free(&stranger);
     federation_free(&federation);
-    grpc_shutdown();
+    rpc_shutdown();
     return 0;
 }
 

@@ -42,7 +42,7 @@ static int stop(void **state)
     member_free(&bob);
     stranger_free(&stranger);
     federation_free(&federation);
-    grpc_shutdown();
+    rpc_shutdown();
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "check.h"
 #include "federation.h"
 #include "process.h"
+#include "rpc.h"
 #include "softhsm.h"
 
 static struct federation federation;
@@ -30,7 +31,7 @@ static int stop(void **state)
     (void)state;
     member_free(&alice);
     federation_free(&federation);
-    grpc_shutdown();
+    rpc_shutdown();
     return 0;
 }
 

@@ -81,7 +81,7 @@ static int stop(void **state)
     member_free(&alice);
     authority_free(&my_ca);
     federation_free(&federation);
-    grpc_shutdown();
+    rpc_shutdown();
     return 0;
 }
 

@@ -55,7 +55,7 @@ static int stop(void **state)
     authority_free(&leaf_issuer);
     EVP_PKEY_free(key);
     federation_free(&federation);
-    grpc_shutdown();
+    rpc_shutdown();
     return 0;
 }
 

@@ -57,6 +57,6 @@ int main(void)
     federation_make(&federation, "example.org");
     int failed = cmocka_run_group_tests_name("tpm", tests, NULL, NULL);
     federation_free(&federation);
-    grpc_shutdown();
+    rpc_shutdown();
     return failed;
 }

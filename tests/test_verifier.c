@@ -13,6 +13,7 @@
 #include "core.h"
 #include "credentials.h"
 #include "federation.h"
+#include "rpc.h"
 #include "softhsm.h"
 #include "verifier.h"
 
@@ -257,7 +258,7 @@ static int stop(void **state)
     core_unref(core);
     member_free(&alice);
     federation_free(&federation);
-    grpc_shutdown();
+    rpc_shutdown();
     return 0;
 }
 

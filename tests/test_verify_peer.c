@@ -108,7 +108,7 @@ static int stop(void **state)
     member_free(&alice);
     member_free(&bob);
     federation_free(&federation);
-    grpc_shutdown();
+    rpc_shutdown();
     return 0;
 }
 
