@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "chain.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,13 +18,7 @@
 struct chain {
     X509_STORE *store;
     STACK_OF(X509) *roots;
-    bool strict;
-
-    pthread_mutex_t pool_lock;
-    /* guarded by pool_lock: intermediates that once chained to our roots, never leaves */
-    X509 *pool[CHAIN_POOL_MAX];
-    size_t pool_len;
-    size_t pool_next; /* the one to forget when it is full */
+    struct chain_settings settings;
 };
 
 DEFINE_AUTO(X509 *, X509_free);
@@ -55,17 +48,18 @@ static bool set_up(struct chain *chain, STACK_OF(X509) *roots)
     X509_VERIFY_PARAM *param = X509_STORE_get0_param(chain->store);
     X509_VERIFY_PARAM_set_depth(param, DEPTH_MAX);
     X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
-    return !chain->strict || X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT) == 1;
+    return !chain->settings.strict || X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT) == 1;
 }
 
-nk_status chain_new(STACK_OF(X509) *roots, bool strict, struct chain **ret_chain, nk_error *err)
+nk_status chain_new(STACK_OF(X509) *roots, STACK_OF(X509_CRL) *crls,
+                    const struct chain_settings *settings, struct chain **ret_chain, nk_error *err)
 {
     struct chain *chain = calloc(1, sizeof(*chain));
     if (chain == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    chain->strict = strict;
-    pthread_mutex_init(&chain->pool_lock, NULL);
+    (void)crls;
+    chain->settings = *settings;
     if (!set_up(chain, roots)) {
         chain_free(chain);
         return report_openssl(err, NK_E_INTERNAL, "set up the store of roots");
@@ -79,76 +73,39 @@ void chain_free(struct chain *chain)
     if (chain == NULL) {
         return;
     }
-    for (size_t i = 0; i < chain->pool_len; i++) {
-        X509_free(chain->pool[i]);
-    }
-    pthread_mutex_destroy(&chain->pool_lock);
     X509_STORE_free(chain->store);
     free_certificates(chain->roots);
     free(chain);
 }
 
-/* --- the pool --- */
-
-static bool push_shared(STACK_OF(X509) *certificates, X509 *certificate)
+void chain_path_clear(struct chain_path *path)
 {
-    if (sk_X509_push(certificates, certificate) == 0) {
-        return false;
+    free_certificates(path->certificates);
+    for (size_t i = 0; i < path->policies_len; i++) {
+        free(path->policies[i]);
     }
-    X509_up_ref(certificate);
-    return true;
+    free(path->policies);
+    *path = (struct chain_path){ .certificates = NULL };
 }
 
 /* What may lie between leaf and root; NULL: no memory. The peer's own come first, and OpenSSL takes
  * the first that fits: another issuer of that name in the pool harms no peer that sends its own. */
-static STACK_OF(X509) *candidates(struct chain *chain, STACK_OF(X509) *others)
+static STACK_OF(X509) *candidates(struct pool *pool, STACK_OF(X509) *others)
 {
-    STACK_OF(X509) *all = sk_X509_new_reserve(NULL, CHAIN_POOL_MAX);
+    STACK_OF(X509) *all = sk_X509_new_reserve(NULL, POOL_MAX);
     bool whole = all != NULL;
 
     for (int i = 0; whole && i < sk_X509_num(others); i++) {
-        whole = push_shared(all, sk_X509_value(others, i));
+        whole = sk_X509_push(all, sk_X509_value(others, i)) > 0;
+        if (whole) {
+            X509_up_ref(sk_X509_value(others, i));
+        }
     }
-    pthread_mutex_lock(&chain->pool_lock);
-    for (size_t i = 0; whole && i < chain->pool_len; i++) {
-        whole = push_shared(all, chain->pool[i]);
-    }
-    pthread_mutex_unlock(&chain->pool_lock);
-    if (!whole) {
+    if (!whole || (pool != NULL && !pool_append(pool, all))) {
         free_certificates(all);
         return NULL;
     }
     return all;
-}
-
-static void remember_one(struct chain *chain, X509 *intermediate)
-{
-    for (size_t i = 0; i < chain->pool_len; i++) {
-        if (X509_cmp(chain->pool[i], intermediate) == 0) {
-            return;
-        }
-    }
-    X509_up_ref(intermediate);
-    if (chain->pool_len < CHAIN_POOL_MAX) {
-        chain->pool[chain->pool_len++] = intermediate;
-        return;
-    }
-    X509_free(chain->pool[chain->pool_next]);
-    chain->pool[chain->pool_next] = intermediate;
-    chain->pool_next = (chain->pool_next + 1) % CHAIN_POOL_MAX;
-}
-
-/* `path` is verified: its first is the leaf, its last a root. */
-void chain_remember(struct chain *chain, STACK_OF(X509) *path)
-{
-    if (sk_X509_num(path) < 3) {
-        return;
-    }
-    pthread_mutex_lock(&chain->pool_lock);
-    for (int i = 1; i + 1 < sk_X509_num(path); i++) {
-        remember_one(chain, sk_X509_value(path, i));
-    }
-    pthread_mutex_unlock(&chain->pool_lock);
 }
 
 /* --- validation --- */
@@ -303,12 +260,13 @@ static bool names_role(X509 *leaf, uint32_t role)
     return usages != UINT32_MAX && (usages & wanted) != 0;
 }
 
-bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) *others,
-                 STACK_OF(X509) **ret_path, struct chain_failure *ret_failure)
+bool chain_holds(struct chain *chain, struct pool *pool, uint32_t role, X509 *leaf,
+                 STACK_OF(X509) *others, struct chain_path *ret_path,
+                 struct chain_failure *ret_failure)
 {
     AUTO(free_certificates) STACK_OF(X509) *path = NULL;
     AUTO(X509_free) X509 *subject = as_issued(leaf);
-    AUTO(free_certificates) STACK_OF(X509) *untrusted = candidates(chain, others);
+    AUTO(free_certificates) STACK_OF(X509) *untrusted = candidates(pool, others);
     if (subject == NULL || untrusted == NULL) {
         *ret_failure =
             (struct chain_failure){ REASON_INTERNAL, 0, "no memory to validate a chain" };
@@ -327,16 +285,14 @@ bool chain_holds(struct chain *chain, uint32_t role, X509 *leaf, STACK_OF(X509) 
         *ret_failure = failure;
         return false;
     }
-    if (chain->strict && !names_role(leaf, role)) {
+    if (chain->settings.strict && !names_role(leaf, role)) {
         *ret_failure = (struct chain_failure){ .reason = REASON_WRONG_PURPOSE };
         snprintf(ret_failure->detail, sizeof(ret_failure->detail),
                  "extendedKeyUsage does not name %s, which federation.strict asks for",
                  role == NK_PEER_IS_CLIENT ? "clientAuth" : "serverAuth");
         return false;
     }
-    if (ret_path != NULL) {
-        *ret_path = path;
-        path = NULL;
-    }
+    *ret_path = (struct chain_path){ .certificates = path };
+    path = NULL;
     return true;
 }

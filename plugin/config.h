@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "crl.h"
 #include "hsm.h"
 #include "rules.h"
 
@@ -33,11 +34,20 @@ struct config {
     bool one_identity; /* neither "server" nor "client" overrides anything */
     char **roots;      /* absolute paths */
     size_t roots_len;
+    char **crls; /* absolute paths of files and folders */
+    size_t crls_len;
+    struct crl_settings crl;
     bool strict;
     enum server_name_mode server_name;
     bool all_certified; /* "admit": "all-certified"; `admit` is then empty */
     struct rule_list admit;
     struct rule_list deny;
+    struct rule_list admit_candidate;
+    bool has_candidate;
+    char *state_dir;  /* absolute, or NULL */
+    char *audit_file; /* absolute, or NULL */
+    unsigned audit_per_peer_per_minute;
+    unsigned reload_interval_seconds;
     unsigned max_sessions;
     unsigned login_timeout_ms;
     unsigned verify_timeout_ms;

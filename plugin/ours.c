@@ -98,8 +98,8 @@ static void warn_of_gaps(const struct our_leaf *ours, int our_role, const nk_hos
     }
 }
 
-nk_status ours_check(struct chain *chain, int our_role, X509 *leaf, STACK_OF(X509) *intermediates,
-                     const nk_host *host, nk_error *err)
+nk_status ours_check(struct chain *chain, struct pool *pool, int our_role, X509 *leaf,
+                     STACK_OF(X509) *intermediates, const nk_host *host, nk_error *err)
 {
     bool server = our_role == OUR_SERVER;
     struct our_leaf ours = {
@@ -108,18 +108,18 @@ nk_status ours_check(struct chain *chain, int our_role, X509 *leaf, STACK_OF(X50
         .usage = server ? "serverAuth" : "clientAuth",
     };
     struct chain_failure failure;
-    STACK_OF(X509) *path = NULL;
+    struct chain_path path = { .certificates = NULL };
 
     ERR_clear_error();
     trust_describe(X509_get_subject_name(leaf), ours.subject, sizeof(ours.subject));
-    bool holds = chain_holds(chain, server ? NK_PEER_IS_SERVER : NK_PEER_IS_CLIENT, leaf,
+    bool holds = chain_holds(chain, pool, server ? NK_PEER_IS_SERVER : NK_PEER_IS_CLIENT, leaf,
                              intermediates, &path, &failure);
     ERR_clear_error();
     if (!holds) {
         return refuse(&ours, &failure, err);
     }
-    chain_remember(chain, path); /* peers of our branch may leave them out */
-    sk_X509_pop_free(path, X509_free);
+    pool_remember(pool, path.certificates); /* peers of our branch may leave them out */
+    chain_path_clear(&path);
     warn_of_gaps(&ours, our_role, host);
     return NK_OK;
 }

@@ -6,7 +6,7 @@
 #include "chain.h"
 
 /* `our_role` is OUR_SERVER or OUR_CLIENT; see policy_check_ours. */
-MUST_USE nk_status ours_check(struct chain *chain, int our_role, X509 *leaf,
+MUST_USE nk_status ours_check(struct chain *chain, struct pool *pool, int our_role, X509 *leaf,
                               STACK_OF(X509) *intermediates, const nk_host *host, nk_error *err);
 
 #endif

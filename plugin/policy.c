@@ -23,6 +23,7 @@
 struct policy {
     atomic_uint references;
     struct chain *chain;
+    struct pool *pool;
     struct rule_list admit;
     struct rule_list deny;
     bool strict;
@@ -113,7 +114,8 @@ static nk_status read_trust(struct policy *policy, const struct config *config, 
     AUTO(free_certificates) STACK_OF(X509) *roots = NULL;
     nk_status status =
         trust_read(config->roots, config->roots_len, config->strict, host, &roots, err);
-    return status == NK_OK ? chain_new(roots, config->strict, &policy->chain, err) : status;
+    const struct chain_settings settings = { .strict = config->strict };
+    return status == NK_OK ? chain_new(roots, NULL, &settings, &policy->chain, err) : status;
 }
 
 nk_status policy_new(struct config *config, const nk_host *host, struct policy **ret_policy,
@@ -124,6 +126,7 @@ nk_status policy_new(struct config *config, const nk_host *host, struct policy *
         return report(err, NK_E_NOMEM, "out of memory");
     }
     atomic_init(&policy->references, 1);
+    policy->pool = pool_new();
     policy->strict = config->strict;
     policy->all_certified = config->all_certified;
     policy->server_name = config->server_name;
@@ -166,6 +169,7 @@ void policy_unref(struct policy *policy)
         return;
     }
     chain_free(policy->chain);
+    pool_unref(policy->pool);
     rule_list_clear(&policy->admit);
     rule_list_clear(&policy->deny);
     free(policy);
@@ -249,8 +253,8 @@ static void judge(struct policy *policy, struct peer *peer, bool dialled, nk_ver
     struct chain_failure failure;
     peer_describe(peer, description, sizeof(description));
 
-    AUTO(free_certificates) STACK_OF(X509) *path = NULL;
-    if (!chain_holds(policy->chain, peer->facts.role, peer->leaf, peer->others, &path, &failure)) {
+    struct chain_path path = { .certificates = NULL };
+    if (!chain_holds(policy->chain, policy->pool, peer->facts.role, peer->leaf, peer->others, &path, &failure)) {
         verdict_deny(verdict, failure.reason, NULL, "%s", failure.detail);
         return;
     }
@@ -276,7 +280,8 @@ static void judge(struct policy *policy, struct peer *peer, bool dialled, nk_ver
         policy->server_name == SERVER_NAME_TARGET && !name_holds(peer, verdict)) {
         return;
     }
-    chain_remember(policy->chain, path);
+    pool_remember(policy->pool, path.certificates);
+    chain_path_clear(&path);
     peer_set_rule(peer, admitted);
     snprintf(verdict->rule, sizeof(verdict->rule), "%s", admitted);
     snprintf(verdict->detail, sizeof(verdict->detail), "%s", description);
@@ -318,5 +323,5 @@ char *policy_explain(struct policy *policy, const struct peer *peer, const nk_ve
 nk_status policy_check_ours(struct policy *policy, int our_role, X509 *leaf,
                             STACK_OF(X509) *intermediates, const nk_host *host, nk_error *err)
 {
-    return ours_check(policy->chain, our_role, leaf, intermediates, host, err);
+    return ours_check(policy->chain, policy->pool, our_role, leaf, intermediates, host, err);
 }

@@ -25,7 +25,11 @@
     X(REASON_HOOK_LATE, "hook-late", "the host's verify_peer did not answer in time")              \
     X(REASON_HOOK_BUSY, "hook-busy", "too many calls of verify_peer are outstanding")              \
     X(REASON_CLOSED, "closed", "the instance is closed")                                           \
-    X(REASON_INTERNAL, "internal", "nodekey could not judge; the detail says why")
+    X(REASON_INTERNAL, "internal", "nodekey could not judge; the detail says why")                 \
+    X(REASON_REVOKED, "revoked", "a CRL lists a certificate of the chain")                         \
+    X(REASON_CRL_MISSING, "crl-missing", "crl_mode is hard and an issuer's CRL is not there")      \
+    X(REASON_CRL_STALE, "crl-stale", "crl_mode is hard and a CRL is past its time")                \
+    X(REASON_CRL_INVALID, "crl-invalid", "a CRL is not its issuer's, or says what we cannot read")
 
 #define REASON_CONSTANT(constant, label, meaning) constant,
 enum reason { REASONS(REASON_CONSTANT) REASONS_LEN };

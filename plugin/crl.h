@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The revocation lists that federation.crls names: read, checked for what can be checked before a
+ * path is known, and never older than one seen before. Using them is the business of chain.h. */
+#ifndef NODEKEY_CRL_H
+#define NODEKEY_CRL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include <openssl/x509.h>
+
+#include "auto.h"
+#include "nodekey/plugin.h"
+
+#define CRL_FILE_MAX_BYTES ((size_t)64 * 1024 * 1024)
+#define CRL_FILES_MAX 1024
+
+enum crl_mode { CRL_OFF = 0, CRL_SOFT = 1, CRL_HARD = 2 };
+
+struct crl_settings {
+    enum crl_mode mode;
+    unsigned grace_hours;   /* after nextUpdate */
+    unsigned max_age_hours; /* after thisUpdate; 0: no limit */
+};
+
+/* The highest number seen of each issuer's list. Outlives generations and, with a state_dir, the
+ * process. [any] */
+struct crl_ledger;
+
+/* `state_dir` NULL: memory only. Else the folder must exist, belong to root or us and be closed to
+ * others; the file in it is replaced atomically, 0600. NK_E_CONFIG names the folder and the cure;
+ * a damaged file is NK_E_TRUST, since guessing would forget. *ret_ledger is owned. */
+MUST_USE nk_status crl_ledger_open(const char *state_dir, struct crl_ledger **ret_ledger,
+                                   nk_error *err);
+void crl_ledger_free(struct crl_ledger *ledger);
+
+struct crls; /* counted; immutable: the lists of one generation */
+
+/* Reads every file and every file of every folder among `paths`: PEM (one list or more) or DER.
+ * `issuers` are certificates that may have signed them (roots and known intermediates): a list whose
+ * signature one of them proves is entered into the ledger; a list with a lower number than the
+ * ledger's is refused, proven or not. A list whose known issuer did not sign it is refused. One
+ * whose issuer is unknown is kept: a path decides later.
+ * At open `old` is NULL, and the first bad file fails the call. On reload a bad file is reported
+ * and what `old` had of that file stays; the call then still gives *ret_crls, and its status tells
+ * of the first bad file. NK_E_TRUST names the file and the cure. *ret_crls is owned: crls_unref;
+ * NULL only when there is no memory, or at open. */
+MUST_USE nk_status crls_read(char *const *paths, size_t len, STACK_OF(X509) *issuers,
+                             struct crl_ledger *ledger, const struct crls *old,
+                             const nk_host *host, struct crls **ret_crls, nk_error *err);
+struct crls *crls_ref(struct crls *crls);
+void crls_unref(struct crls *crls);
+/* Borrowed: lives as long as `crls`. */
+STACK_OF(X509_CRL) *crls_lists(const struct crls *crls);
+/* Do both hold the same lists, whatever the files? */
+bool crls_equal(const struct crls *a, const struct crls *b);
+/* Enters lists that these issuers prove now into the ledger. For intermediates first met later. */
+void crls_prove(const struct crls *crls, STACK_OF(X509) *issuers, struct crl_ledger *ledger);
+/* Logs, and sends to the host's `event`, once for each list: "crl-expiring" when less than a
+ * quarter of its lifetime is left, "crl-expired" when nextUpdate has passed. One caller at a time. */
+void crls_warn(struct crls *crls, time_t now, const nk_host *host);
+
+#endif
