@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include <openssl/err.h>
 
 #include "hook.h"
 #include "reasons.h"
+#include "reload.h"
 #include "report.h"
 
 #define PEER_TEXT_BYTES 512
+#define REFUSAL_HOLDS_SECONDS 5 /* a refused peer that goes on asking is judged this often */
 
 DEFINE_AUTO(char *, free);
 DEFINE_AUTO(struct peer *, peer_free);
+DEFINE_AUTO(struct policy *, policy_unref);
+
+/* --- life --- */
 
 static nk_status publish(struct core *core, nk_error *err)
 {
@@ -28,27 +36,51 @@ static nk_status publish(struct core *core, nk_error *err)
     return status;
 }
 
-static nk_status fill(struct core *core, struct config *config, nk_error *err)
+static nk_status open_identities(struct core *core, nk_error *err)
 {
-    nk_status status = policy_new(config, &core->host, &core->policy, err);
+    nk_status status = NK_OK;
 
     for (int role = 0; role < OUR_ROLES && status == NK_OK; role++) {
         const struct identity *sibling = role > 0 ? core->ours[0] : NULL;
-        if (role > 0 && config->one_identity) {
+        if (role > 0 && core->config->one_identity) {
             /* One key, but each role's purpose is checked. */
             status = policy_check_ours(core->policy, role, sibling->leaf, sibling->intermediates,
                                        &core->host, err);
             core->ours[role] = core->ours[0];
         } else {
-            status = identity_open(config, role, core->policy, &core->host, sibling,
+            status = identity_open(core->config, role, core->policy, &core->host, sibling,
                                    &core->ours[role], err);
         }
+    }
+    return status;
+}
+
+static nk_status fill(struct core *core, nk_error *err)
+{
+    struct config *config = core->config;
+
+    core->first_fingerprint = reload_fingerprint(core);
+    core->recent = recent_new();
+    core->guards = guards_new();
+    if (core->recent == NULL || core->guards == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = policy_memory_open(config->state_dir, &core->memory, err);
+    if (status == NK_OK) {
+        status = policy_new(config, &core->memory, &core->host, &core->policy, err);
+    }
+    if (status == NK_OK && config->audit_file != NULL) {
+        status = audit_open(config->audit_file, config->audit_per_peer_per_minute, &core->host,
+                            &core->audit, err);
+    }
+    if (status == NK_OK) {
+        status = open_identities(core, err);
     }
     return status == NK_OK ? publish(core, err) : status;
 }
 
-nk_status core_open(struct config *config, const nk_host *host, struct core **ret_core,
-                    nk_error *err)
+nk_status core_open(struct config **config, const char *path, const nk_host *host,
+                    struct core **ret_core, nk_error *err)
 {
     struct core *core = calloc(1, sizeof(*core));
 
@@ -57,10 +89,16 @@ nk_status core_open(struct config *config, const nk_host *host, struct core **re
     }
     atomic_init(&core->refs, 1);
     pthread_mutex_init(&core->outbound_lock, NULL);
+    pthread_mutex_init(&core->policy_lock, NULL);
+    pthread_mutex_init(&core->reload_lock, NULL);
     core->host = *host;
-    core->verify_timeout_ms = config->verify_timeout_ms;
-    core->login_timeout_ms = config->login_timeout_ms;
-    nk_status status = fill(core, config, err);
+    core->config = *config;
+    *config = NULL;
+    core->verify_timeout_ms = core->config->verify_timeout_ms;
+    core->login_timeout_ms = core->config->login_timeout_ms;
+    core->path = path != NULL ? strdup(path) : NULL;
+    nk_status status = path != NULL && core->path == NULL ? report(err, NK_E_NOMEM, "out of memory")
+                                                          : fill(core, err);
     if (status != NK_OK) {
         core_close(core);
         core_unref(core);
@@ -87,7 +125,15 @@ void core_unref(struct core *core)
     }
     identity_free(core->ours[OUR_SERVER]);
     policy_unref(core->policy);
+    policy_memory_clear(&core->memory);
+    audit_close(core->audit);
+    guards_free(core->guards);
+    recent_free(core->recent);
+    config_free(core->config);
+    free(core->path);
     pthread_mutex_destroy(&core->outbound_lock);
+    pthread_mutex_destroy(&core->policy_lock);
+    pthread_mutex_destroy(&core->reload_lock);
     free(core);
 }
 
@@ -102,56 +148,209 @@ void core_close(struct core *core)
     }
 }
 
-static void log_verdict(const struct core *core, uint32_t role, const char *who,
-                        const nk_verdict *verdict)
+/* --- the policy in force --- */
+
+struct policy *core_policy(struct core *core)
 {
+    pthread_mutex_lock(&core->policy_lock);
+    struct policy *policy = policy_ref(core->policy);
+    pthread_mutex_unlock(&core->policy_lock);
+    return policy;
+}
+
+void core_enforce(struct core *core, struct policy *policy)
+{
+    pthread_mutex_lock(&core->policy_lock);
+    struct policy *old = core->policy;
+    core->policy = policy;
+    pthread_mutex_unlock(&core->policy_lock);
+    policy_unref(old);
+    guards_judge(core->guards, core);
+}
+
+/* --- verdicts --- */
+
+static void log_opinion(const struct core *core, uint32_t role, const char *occasion,
+                        const char *who, const struct opinion *opinion)
+{
+    const nk_verdict *verdict = &opinion->verdict;
     const char *direction = role == NK_PEER_IS_CLIENT ? "inbound" : "outbound";
+    bool connects = strcmp(occasion, "handshake") == 0;
 
     if (verdict->decision == NK_ALLOW) {
         log_line(&core->host, NK_LOG_DEBUG, "admitted %s peer %s by rule %s", direction, who,
                  verdict->rule);
     } else {
-        log_line(&core->host, NK_LOG_WARNING, "refused %s peer %s: %s: %s", direction, who,
-                 verdict->reason, verdict->detail);
+        log_line(&core->host, NK_LOG_WARNING, "refused %s %s %s: %s: %s", direction,
+                 connects ? "peer" : "call of connected peer", who, verdict->reason,
+                 verdict->detail);
+    }
+    if (opinion->note[0] != '\0') {
+        log_line(&core->host, NK_LOG_WARNING, "%s peer %s: %s", direction, who, opinion->note);
+    }
+    if (opinion->has_candidate &&
+        (opinion->candidate[0] != '\0') != (verdict->decision == NK_ALLOW)) {
+        log_line(&core->host, NK_LOG_INFO, "admit_candidate differs for %s peer %s: %s%s",
+                 direction, who, opinion->candidate[0] != '\0' ? "admitted by " : "no rule matches",
+                 opinion->candidate);
     }
 }
 
-static void judge(struct core *core, uint32_t role, const char *target, const char *leaf_pem,
-                  const char *chain_pem, nk_verdict *verdict)
+/* `peer` NULL: it could not be read. */
+static void record(const struct core *core, uint32_t role, const char *occasion,
+                   const struct policy *policy, const struct peer *peer,
+                   const struct opinion *opinion)
 {
-    AUTO(peer_free) struct peer *peer = NULL;
-    nk_error err = { .struct_size = sizeof(err) };
     char who[PEER_TEXT_BYTES] = "(unreadable)";
 
-    ERR_clear_error(); /* the thread is gRPC's: an entry it left is not our cause */
-    if (leaf_pem == NULL || leaf_pem[0] == '\0') {
-        verdict_deny(verdict, REASON_NO_CERTIFICATE, NULL, "the peer showed no certificate");
-    } else if (peer_read(role, target, leaf_pem, chain_pem, &peer, &err) != NK_OK) {
-        verdict_deny(verdict, REASON_MALFORMED, NULL, "%s", err.text);
-    } else {
+    if (peer != NULL) {
         peer_describe(peer, who, sizeof(who));
-        if (atomic_load(&core->closed)) {
-            verdict_deny(verdict, REASON_CLOSED, NULL, "instance closed");
-        } else {
-            policy_judge(core->policy, peer, verdict);
-        }
-        if (verdict->decision == NK_ALLOW) {
-            hook_ask(core, &peer, core->verify_timeout_ms, verdict);
-        }
-        if (verdict->decision == NK_ALLOW && atomic_load(&core->closed)) { /* while the hook ran */
-            verdict_deny(verdict, REASON_CLOSED, NULL, "instance closed");
-        }
     }
-    ERR_clear_error();
-    log_verdict(core, role, who, verdict);
+    log_opinion(core, role, occasion, who, opinion);
+    if (core->audit != NULL) {
+        const struct audit_entry entry = {
+            .peer = peer != NULL ? &peer->facts : NULL,
+            .role = role,
+            .occasion = occasion,
+            .verdict = &opinion->verdict,
+            .candidate = opinion->has_candidate ? opinion->candidate : NULL,
+            .note = opinion->note,
+            .generation = policy_generation(policy),
+            .policy_digest = policy_digest(policy),
+        };
+        audit_write(core->audit, &entry);
+    }
 }
 
-void core_judge(struct core *core, uint32_t role, const char *target, const char *leaf_pem,
-                const char *chain_pem, nk_verdict *verdict)
+/* What it showed, or the refusal to read it. */
+static struct peer *read_peer(const struct showing *showing, struct opinion *opinion)
 {
+    struct peer *peer = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+
+    *opinion = (struct opinion){ .verdict.struct_size = sizeof(opinion->verdict) };
+    if (showing->leaf_pem == NULL || showing->leaf_pem[0] == '\0') {
+        verdict_deny(&opinion->verdict, REASON_NO_CERTIFICATE, NULL,
+                     "the peer showed no certificate");
+    } else if (peer_read(showing->role, showing->target, showing->leaf_pem, showing->chain_pem,
+                         &peer, &err) != NK_OK) {
+        verdict_deny(&opinion->verdict, REASON_MALFORMED, NULL, "%s", err.text);
+    }
+    return peer;
+}
+
+/* After every judgement: close may have come while it was made. */
+static void refuse_if_closed(const struct core *core, struct opinion *opinion)
+{
+    if (atomic_load(&core->closed)) {
+        verdict_deny(&opinion->verdict, REASON_CLOSED, NULL, "instance closed");
+    }
+}
+
+static void keep_verdict(struct core *core, const struct showing *showing,
+                         const struct policy *policy, const struct opinion *opinion)
+{
+    bool allowed = opinion->verdict.decision == NK_ALLOW;
+    const struct recent_key key = {
+        .role = showing->role,
+        .generation = policy_generation(policy),
+        .pem = showing->leaf_pem,
+        .pem_len = strlen(showing->leaf_pem),
+    };
+    recent_put(core->recent, &key, allowed,
+               allowed ? opinion->until : time(NULL) + REFUSAL_HOLDS_SECONDS);
+}
+
+static void judge(struct core *core, const struct showing *showing, struct opinion *opinion)
+{
+    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    AUTO(peer_free) struct peer *peer = read_peer(showing, opinion);
+
+    if (peer != NULL) {
+        policy_judge(policy, peer, opinion);
+        refuse_if_closed(core, opinion);
+        if (opinion->verdict.decision == NK_ALLOW) {
+            hook_ask(core, peer, core->verify_timeout_ms, &opinion->verdict);
+            refuse_if_closed(core, opinion);
+        }
+        if (opinion->verdict.decision == NK_ALLOW) {
+            keep_verdict(core, showing, policy, opinion);
+        }
+    }
+    record(core, showing->role, "handshake", policy, peer, opinion);
+}
+
+void core_judge(struct core *core, const struct showing *showing, nk_verdict *verdict)
+{
+    struct opinion opinion;
+
     *verdict = (nk_verdict){ .struct_size = sizeof(*verdict), .decision = NK_DENY };
     if (hsm_enter()) {
-        judge(core, role, target, leaf_pem, chain_pem, verdict);
+        ERR_clear_error(); /* the thread is gRPC's: an entry it left is not our cause */
+        judge(core, showing, &opinion);
+        ERR_clear_error();
         hsm_leave();
+        *verdict = opinion.verdict;
     }
+}
+
+/* --- connected peers --- */
+
+static void consider(struct core *core, struct policy *policy, struct peer *peer,
+                     const char *occasion, struct opinion *opinion)
+{
+    policy_identify(policy, peer, opinion);
+    refuse_if_closed(core, opinion);
+    record(core, peer->facts.role, occasion, policy, peer, opinion);
+}
+
+bool core_admits_peer(struct core *core, struct policy *policy, struct peer *peer,
+                      const char *occasion, time_t *ret_until)
+{
+    struct opinion opinion;
+
+    consider(core, policy, peer, occasion, &opinion);
+    *ret_until = opinion.until;
+    return opinion.verdict.decision == NK_ALLOW;
+}
+
+static bool judge_again(struct core *core, struct policy *policy, const struct showing *showing,
+                        const char *occasion)
+{
+    struct opinion opinion;
+    AUTO(peer_free) struct peer *peer = read_peer(showing, &opinion);
+
+    if (peer != NULL) {
+        consider(core, policy, peer, occasion, &opinion);
+    } else {
+        record(core, showing->role, occasion, policy, NULL, &opinion);
+    }
+    keep_verdict(core, showing, policy, &opinion);
+    return opinion.verdict.decision == NK_ALLOW;
+}
+
+static bool still_admits(struct core *core, const struct showing *showing, const char *occasion)
+{
+    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    const struct recent_key key = {
+        .role = showing->role,
+        .generation = policy_generation(policy),
+        .pem = showing->leaf_pem,
+        .pem_len = strlen(showing->leaf_pem),
+    };
+    bool allowed = false;
+
+    return recent_find(core->recent, &key, time(NULL), &allowed)
+               ? allowed
+               : judge_again(core, policy, showing, occasion);
+}
+
+bool core_still_admits(struct core *core, const struct showing *showing, const char *occasion)
+{
+    if (atomic_load(&core->closed) || showing->leaf_pem == NULL || !hsm_enter()) {
+        return false;
+    }
+    bool admitted = still_admits(core, showing, occasion);
+    hsm_leave();
+    return admitted;
 }

@@ -8,10 +8,9 @@
 #include <grpc/grpc.h>
 
 #include "keeper.h"
+#include "live.h"
 #include "report.h"
 #include "verifier.h"
-
-#define WATCH_INTERVAL_SECONDS 1
 
 /* Objects of one core given to another crash it: the host's core must be the one we are linked
  * with. Function addresses are unique in a process, copies of a library are not. */
@@ -60,7 +59,7 @@ static grpc_tls_certificate_provider *watch_file(const struct core *core, int ou
 {
     const char *path = publish_path(core->publication, our_role);
     return grpc_tls_certificate_provider_file_watcher_create(path, path, NULL,
-                                                             WATCH_INTERVAL_SECONDS);
+                                                             PUBLISH_WATCH_SECONDS);
 }
 
 /* gRPC's own check is off, since it would refuse before us, without a name and by laxer rules; TLS
@@ -147,8 +146,33 @@ nk_status credentials_server(struct core *core, grpc_server_credentials **ret, n
     if (made == NULL) {
         return report(err, NK_E_NOMEM, "no memory for credentials");
     }
+    live_watch_server(core, made);
     *ret = made;
     return NK_OK;
+}
+
+/* Composed into one object, so that no channel can be had without the check per RPC. Takes over
+ * `channel`. NULL: gRPC makes none. */
+static grpc_channel_credentials *compose(struct core *core, grpc_channel_credentials *channel)
+{
+    grpc_call_credentials *check = live_watch_channel(core);
+    grpc_channel_credentials *made =
+        check != NULL ? grpc_composite_channel_credentials_create(channel, check, NULL) : NULL;
+
+    if (check != NULL) {
+        grpc_call_credentials_release(check);
+    }
+    grpc_channel_credentials_release(channel);
+    return made;
+}
+
+static bool checks_call_host(struct core *core)
+{
+    struct policy *policy = core_policy(core);
+    bool checks = policy_checks_call_host(policy);
+
+    policy_unref(policy);
+    return checks;
 }
 
 nk_status credentials_channel(struct core *core, grpc_channel_credentials **ret, nk_error *err)
@@ -166,9 +190,9 @@ nk_status credentials_channel(struct core *core, grpc_channel_credentials **ret,
         return report(err, NK_E_NOMEM, "no memory for credentials");
     }
     grpc_tls_credentials_options_set_verify_server_cert(options, 0);
-    grpc_tls_credentials_options_set_check_call_host(options,
-                                                     policy_checks_call_host(core->policy) ? 1 : 0);
-    grpc_channel_credentials *made = grpc_tls_credentials_create(options);
+    grpc_tls_credentials_options_set_check_call_host(options, checks_call_host(core) ? 1 : 0);
+    grpc_channel_credentials *channel = grpc_tls_credentials_create(options);
+    grpc_channel_credentials *made = channel != NULL ? compose(core, channel) : NULL;
     if (made == NULL) {
         return report(err, NK_E_INTERNAL, "gRPC makes no channel credentials");
     }

@@ -4,12 +4,15 @@
 #include <string.h>
 
 #include "callback.h"
+#include "claim.h"
 #include "core.h"
 #include "credentials.h"
 #include "nodekey/plugin.h"
 #include "peer_identity.h"
 #include "reasons.h"
+#include "reload.h"
 #include "report.h"
+#include "steward.h"
 
 #define EXPORT __attribute__((__visibility__("default")))
 
@@ -20,6 +23,7 @@ struct nk_instance {
 DEFINE_AUTO(char *, free);
 DEFINE_AUTO(struct config *, config_free);
 DEFINE_AUTO(struct peer *, peer_free);
+DEFINE_AUTO(struct policy *, policy_unref);
 
 /* Copies what the host's struct has; members that it does not reach stay NULL. */
 static nk_status copy_host(const nk_host *host, nk_host *ret_host, nk_error *err)
@@ -31,10 +35,9 @@ static nk_status copy_host(const nk_host *host, nk_host *ret_host, nk_error *err
     size_t len = host->struct_size < sizeof(copy) ? host->struct_size : sizeof(copy);
     memcpy(&copy, host, len - len % sizeof(void *)); /* never half a pointer */
     copy.struct_size = sizeof(copy);
-    if (copy.authorize_rpc != NULL || copy.event != NULL) {
+    if (copy.authorize_rpc != NULL) {
         return report(err, NK_E_UNSUPPORTED,
-                      "nk_host.authorize_rpc and nk_host.event are not called by this version; "
-                      "leave them NULL");
+                      "nk_host.authorize_rpc is not called by this version; leave it NULL");
     }
     *ret_host = copy;
     return NK_OK;
@@ -58,15 +61,28 @@ static nk_status deliver(nk_error *err, const nk_error *own, nk_status status)
 
 /* --- life --- */
 
-static nk_status open_config(struct config *config, const nk_host *host, nk_instance **ret,
-                             nk_error *err)
+static nk_status start_steward(struct core *core, nk_error *err)
+{
+    nk_status status = steward_start(core, err);
+    if (status != NK_OK) {
+        core_close(core);
+        core_unref(core);
+    }
+    return status;
+}
+
+static nk_status open_config(struct config **config, const char *path, const nk_host *host,
+                             nk_instance **ret, nk_error *err)
 {
     nk_instance *instance = calloc(1, sizeof(*instance));
 
     if (instance == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    nk_status status = core_open(config, host, &instance->core, err);
+    nk_status status = core_open(config, path, host, &instance->core, err);
+    if (status == NK_OK) {
+        status = start_steward(instance->core, err);
+    }
     if (status != NK_OK) {
         free(instance);
         return status;
@@ -90,7 +106,7 @@ static nk_status plugin_open_file(const nk_host *host, const char *path, nk_inst
         status = config_read(path, &config, &own);
     }
     if (status == NK_OK) {
-        status = open_config(config, &own_host, ret, &own);
+        status = open_config(&config, path, &own_host, ret, &own);
     }
     return deliver(err, &own, status);
 }
@@ -110,7 +126,7 @@ static nk_status plugin_open_text(const nk_host *host, const char *text, const c
         status = config_parse(text, base_dir, &config, &own);
     }
     if (status == NK_OK) {
-        status = open_config(config, &own_host, ret, &own);
+        status = open_config(&config, NULL, &own_host, ret, &own);
     }
     return deliver(err, &own, status);
 }
@@ -125,7 +141,9 @@ static nk_status plugin_close(nk_instance *instance, nk_error *err)
     }
     if (instance != NULL) {
         core_close(instance->core);
-        if (hsm_enter()) { /* not in a forked child, where gRPC's threads are not */
+        if (hsm_enter()) { /* not in a forked child, where those threads are not */
+            steward_stop(instance->core);
+            guards_close(instance->core->guards, instance->core);
             credentials_close(instance->core);
             hsm_leave();
         }
@@ -201,6 +219,15 @@ static nk_status check_question(const nk_instance *instance, const struct questi
     return NK_OK;
 }
 
+/* The host's struct may be longer than ours; its size stays. */
+static void hand_over(const nk_verdict *ours, nk_verdict *theirs)
+{
+    uint32_t size = theirs->struct_size;
+
+    *theirs = *ours;
+    theirs->struct_size = size;
+}
+
 static nk_status judge_text(struct core *core, const struct question *question, nk_verdict *verdict,
                             char **ret_json, nk_error *err)
 {
@@ -213,11 +240,14 @@ static nk_status judge_text(struct core *core, const struct question *question, 
     if (status != NK_OK) {
         return status;
     }
-    policy_judge(core->policy, peer, verdict);
+    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    struct opinion opinion;
+    policy_judge(policy, peer, &opinion);
+    hand_over(&opinion.verdict, verdict);
     if (ret_json == NULL) {
         return NK_OK;
     }
-    char *json = policy_explain(core->policy, peer, verdict);
+    char *json = policy_explain(policy, peer, verdict);
     if (json == NULL) {
         verdict->decision = NK_DENY;
         return report(err, NK_E_NOMEM, "out of memory");
@@ -268,6 +298,72 @@ static nk_status plugin_peer_identity(nk_instance *instance, uint32_t role,
     return deliver(err, &own, status);
 }
 
+static nk_status plugin_claims(const nk_peer *peer, const char *claim, nk_error *err)
+{
+    if (peer == NULL || claim == NULL || !is_error(err)) {
+        return report(err, NK_E_USAGE, "check_claim: peer or claim is NULL");
+    }
+    return claim_check(peer, claim, err);
+}
+
+/* --- live connections --- */
+
+static nk_status check_call(const nk_instance *instance, const struct grpc_call *call,
+                            nk_error *err)
+{
+    if (instance == NULL || call == NULL || !is_error(err)) {
+        return report(err, NK_E_USAGE, "guard_call: instance or call is NULL");
+    }
+    return NK_OK;
+}
+
+static nk_status plugin_guard_call(nk_instance *instance, uint32_t role, struct grpc_call *call,
+                                   nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+    nk_status status = check_call(instance, call, err);
+
+    if (status != NK_OK) {
+        return status;
+    }
+    if (!is_role(role)) {
+        return report(err, NK_E_USAGE, "guard_call: role is unknown");
+    }
+    if (!hsm_enter()) {
+        return report(err, NK_E_CLOSED, "the process exits");
+    }
+    status = guard_add(instance->core, role, call, &own);
+    hsm_leave();
+    return deliver(err, &own, status);
+}
+
+static nk_status plugin_unguard_call(nk_instance *instance, struct grpc_call *call, nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+    nk_status status = check_call(instance, call, err);
+
+    if (status != NK_OK) {
+        return status;
+    }
+    return deliver(err, &own, guard_remove(instance->core->guards, call, &own));
+}
+
+static nk_status plugin_reload(nk_instance *instance, nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+
+    if (instance == NULL || !is_error(err) || callback_active()) {
+        return report(err, NK_E_USAGE,
+                      "reload: instance is NULL, or it was called from one of our callbacks");
+    }
+    if (!hsm_enter()) {
+        return report(err, NK_E_CLOSED, "the process exits");
+    }
+    nk_status status = reload_now(instance->core, false, &own);
+    hsm_leave();
+    return deliver(err, &own, status);
+}
+
 /* --- what comes later --- */
 
 static nk_status later(const char *name, nk_error *err)
@@ -275,22 +371,10 @@ static nk_status later(const char *name, nk_error *err)
     return report(err, NK_E_UNSUPPORTED, "%s is not in this version (" NODEKEY_VERSION ")", name);
 }
 
-static nk_status later_call(nk_instance *instance, struct grpc_call *call, nk_error *err)
-{
-    (void)instance, (void)call;
-    return later("guard_call", err);
-}
-
 static nk_status later_bundle(nk_instance *instance, uint32_t role, char **ret_pem, nk_error *err)
 {
     (void)instance, (void)role, (void)ret_pem;
     return later("pem_bundle", err);
-}
-
-static nk_status later_reload(nk_instance *instance, nk_error *err)
-{
-    (void)instance;
-    return later("reload", err);
 }
 
 static nk_status later_text(nk_instance *instance, char **ret_text, nk_error *err)
@@ -316,14 +400,15 @@ static const nk_plugin table = {
     .channel_credentials = plugin_channel_credentials,
     .check_peer = plugin_check_peer,
     .peer_identity = plugin_peer_identity,
-    .guard_call = later_call,
-    .unguard_call = later_call,
+    .guard_call = plugin_guard_call,
+    .unguard_call = plugin_unguard_call,
     .pem_bundle = later_bundle,
-    .reload = later_reload,
+    .reload = plugin_reload,
     .status = later_text,
     .metrics = later_text,
     .free_text = plugin_free_text,
     .free_peer = peer_identity_free,
+    .check_claim = plugin_claims,
 };
 
 EXPORT const nk_plugin *nodekey_plugin_v0(void);

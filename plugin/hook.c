@@ -8,6 +8,7 @@
 #include "callback.h"
 #include "clock.h"
 #include "reasons.h"
+#include "worker.h"
 
 /* One question. Shared by the asking thread, which may give up, and the answering one. */
 struct question {
@@ -55,11 +56,9 @@ static void *answer(void *arg)
     return NULL;
 }
 
-static struct question *ask(struct core *core, struct peer **peer)
+static struct question *ask(struct core *core, struct peer *peer)
 {
     struct question *question = calloc(1, sizeof(*question));
-    pthread_attr_t attr;
-    pthread_t thread;
 
     if (question == NULL) {
         return NULL;
@@ -67,13 +66,8 @@ static struct question *ask(struct core *core, struct peer **peer)
     pthread_mutex_init(&question->lock, NULL);
     clock_cond_init(&question->answered_changed);
     question->core = core_ref(core);
-    question->peer = *peer;
-    *peer = NULL;
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    int rc = pthread_create(&thread, &attr, answer, question);
-    pthread_attr_destroy(&attr);
-    if (rc != 0) {
+    question->peer = peer_ref(peer);
+    if (!worker_start(NULL, answer, question)) {
         question_free(question);
         return NULL;
     }
@@ -113,7 +107,7 @@ static void take_answer(struct question *question, nk_verdict *verdict)
     }
 }
 
-void hook_ask(struct core *core, struct peer **peer, unsigned timeout_ms, nk_verdict *verdict)
+void hook_ask(struct core *core, struct peer *peer, unsigned timeout_ms, nk_verdict *verdict)
 {
     if (core->host.verify_peer == NULL) {
         return;

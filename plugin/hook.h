@@ -9,8 +9,8 @@
 #define HOOK_OUTSTANDING_MAX 8
 
 /* For a peer that the policy admits, so *verdict allows: asks the host, which can only narrow.
- * Takes over *peer (the call may outlive us) unless the host has no hook. Late, busy, failed and
- * unwritten answers deny. Blocks at most `timeout_ms`. */
-void hook_ask(struct core *core, struct peer **peer, unsigned timeout_ms, nk_verdict *verdict);
+ * Keeps a reference to `peer` as long as the host looks at it. Late, busy, failed and unwritten
+ * answers deny. Blocks at most `timeout_ms`. */
+void hook_ask(struct core *core, struct peer *peer, unsigned timeout_ms, nk_verdict *verdict);
 
 #endif

@@ -160,6 +160,73 @@ nk_status identity_open(const struct config *config, int our_role, struct policy
     return NK_OK;
 }
 
+/* --- renewal --- */
+
+static bool same_certificates(const struct identity *a, const struct identity *b)
+{
+    int len = sk_X509_num(a->intermediates);
+    bool same = X509_cmp(a->leaf, b->leaf) == 0 && len == sk_X509_num(b->intermediates);
+
+    for (int i = 0; same && i < len; i++) {
+        same = X509_cmp(sk_X509_value(a->intermediates, i), sk_X509_value(b->intermediates, i)) == 0;
+    }
+    return same;
+}
+
+static void swap_certificates(struct identity *a, struct identity *b)
+{
+    X509 *leaf = a->leaf;
+    STACK_OF(X509) *intermediates = a->intermediates;
+
+    a->leaf = b->leaf;
+    a->intermediates = b->intermediates;
+    b->leaf = leaf;
+    b->intermediates = intermediates;
+}
+
+static nk_status check_candidate(const struct identity *current, const struct identity *candidate,
+                                 const struct renewal *renewal, const nk_host *host, nk_error *err)
+{
+    const EVP_PKEY *ours = X509_get0_pubkey(current->leaf);
+    const EVP_PKEY *its = X509_get0_pubkey(candidate->leaf);
+    if (its == NULL || EVP_PKEY_eq(ours, its) != 1) {
+        ERR_clear_error();
+        return report(err, NK_E_IDENTITY,
+                      "node.certificate: %s is for another key than the one in use; a new key takes "
+                      "effect at the next start",
+                      renewal->path);
+    }
+    nk_status status = policy_check_ours(renewal->policy, renewal->our_role, candidate->leaf,
+                                         candidate->intermediates, host, err);
+    if (status == NK_OK && renewal->both_roles) {
+        status = policy_check_ours(renewal->policy,
+                                   renewal->our_role == OUR_SERVER ? OUR_CLIENT : OUR_SERVER,
+                                   candidate->leaf, candidate->intermediates, host, err);
+    }
+    return status;
+}
+
+nk_status identity_renew(struct identity *identity, const struct renewal *renewal,
+                         const nk_host *host, bool *ret_changed, nk_error *err)
+{
+    AUTO(identity_free) struct identity *candidate = calloc(1, sizeof(*candidate));
+    if (candidate == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    ERR_clear_error();
+    nk_status status = read_certificates(candidate, renewal->path, err);
+    if (status != NK_OK || same_certificates(identity, candidate)) {
+        return status;
+    }
+    status = check_candidate(identity, candidate, renewal, host, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    swap_certificates(identity, candidate);
+    *ret_changed = true;
+    return NK_OK;
+}
+
 void identity_free(struct identity *identity)
 {
     if (identity == NULL) {

@@ -23,6 +23,18 @@ MUST_USE nk_status identity_open(const struct config *config, int our_role, stru
                                  const nk_host *host, const struct identity *sibling,
                                  struct identity **ret_identity, nk_error *err);
 void identity_free(struct identity *identity);
+
+/* What a certificate that is to replace ours is judged by. Borrowed. */
+struct renewal {
+    const char *path; /* of the certificate file */
+    int our_role;
+    bool both_roles; /* one identity for both */
+    struct policy *policy;
+};
+/* Takes over the certificates of the file if they are others, for the same key and good.
+ * *ret_changed is true then, else untouched. NK_E_IDENTITY: nothing changed, the text says why. */
+MUST_USE nk_status identity_renew(struct identity *identity, const struct renewal *renewal,
+                                  const nk_host *host, bool *ret_changed, nk_error *err);
 /* Key reference, leaf, intermediates: what gRPC reads as key file and as certificate file. Owned:
  * free. */
 MUST_USE nk_status identity_pem(const struct identity *identity, char **ret_pem, nk_error *err);

@@ -13,4 +13,10 @@ MUST_USE nk_status peer_identity_read(struct core *core, uint32_t role,
                                       nk_error *err);
 void peer_identity_free(nk_peer *facts);
 
+/* The peer of an auth context, not judged. NK_E_PEER: it is not mutual TLS of our credentials. */
+MUST_USE nk_status peer_identity_peer(uint32_t role, const grpc_auth_context *context,
+                                      struct peer **ret_peer, nk_error *err);
+/* One property, or NULL; lives as long as the context. */
+const char *peer_identity_property(const grpc_auth_context *context, const char *name);
+
 #endif

@@ -1,78 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy.h"
 
-#include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/err.h>
 
-#include "chain.h"
-#include "explain.h"
-#include "glob.h"
+#include "digest.h"
 #include "ours.h"
-#include "reasons.h"
+#include "policy_private.h"
 #include "report.h"
-#include "server_name.h"
 #include "trust.h"
-
-#define ALL_CERTIFIED "all-certified"
-#define DESCRIPTION_BYTES 200
-
-struct policy {
-    atomic_uint references;
-    struct chain *chain;
-    struct pool *pool;
-    struct rule_list admit;
-    struct rule_list deny;
-    bool strict;
-    bool all_certified;
-    bool denies_uris; /* some deny rule matches a URI; likewise DNS */
-    bool denies_dns;
-    enum server_name_mode server_name;
-};
 
 static void free_certificates(STACK_OF(X509) *certificates)
 {
     sk_X509_pop_free(certificates, X509_free);
 }
 DEFINE_AUTO(STACK_OF(X509) *, free_certificates);
+DEFINE_AUTO(struct policy *, policy_unref);
 
-/* --- verdicts --- */
+/* --- what outlives generations --- */
 
-const char *reason_label(enum reason reason)
+nk_status policy_memory_open(const char *state_dir, struct policy_memory *ret_memory, nk_error *err)
 {
-#define REASON_LABEL(constant, label, meaning) [constant] = (label),
-    static const char *const labels[] = { REASONS(REASON_LABEL) };
-#undef REASON_LABEL
-    return (size_t)reason < ARRAY_LEN(labels) ? labels[reason] : labels[REASON_INTERNAL];
-}
+    struct policy_memory memory = { .pool = pool_new() };
 
-/* Targets come from the host and may hold any byte. */
-static void flatten(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (*text < ' ' || *text >= 0x7f) {
-            *text = '?';
-        }
+    *ret_memory = (struct policy_memory){ .pool = NULL };
+    if (memory.pool == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
     }
+    nk_status status = crl_ledger_open(state_dir, &memory.ledger, err);
+    if (status != NK_OK) {
+        pool_unref(memory.pool);
+        return status;
+    }
+    *ret_memory = memory;
+    return NK_OK;
 }
 
-void verdict_deny(nk_verdict *verdict, enum reason reason, const char *rule, const char *fmt, ...)
+void policy_memory_clear(struct policy_memory *memory)
 {
-    va_list args;
-
-    verdict->decision = NK_DENY;
-    snprintf(verdict->rule, sizeof(verdict->rule), "%s", rule != NULL ? rule : "");
-    snprintf(verdict->reason, sizeof(verdict->reason), "%s", reason_label(reason));
-    va_start(args, fmt);
-    vsnprintf(verdict->detail, sizeof(verdict->detail), fmt, args);
-    va_end(args);
-    flatten(verdict->detail);
+    pool_unref(memory->pool);
+    crl_ledger_free(memory->ledger);
+    *memory = (struct policy_memory){ .pool = NULL };
 }
 
-/* --- life --- */
+/* --- the parts of a generation --- */
 
 static void warn_of_weakness(const struct policy *policy, const nk_host *host)
 {
@@ -81,7 +55,7 @@ static void warn_of_weakness(const struct policy *policy, const nk_host *host)
                  "federation.strict is false: a certificate without extendedKeyUsage suits any "
                  "role, so any member's client certificate serves as any server's");
     }
-    if (policy->all_certified) {
+    if (policy->rules->all_certified) {
         log_line(host, NK_LOG_WARNING,
                  "admit is \"" ALL_CERTIFIED "\": every holder of a certificate of the federation "
                  "is let in");
@@ -92,69 +66,232 @@ static void warn_of_weakness(const struct policy *policy, const nk_host *host)
             "federation.server_name is \"rule\": the dialled name is not checked; where the rule "
             "has a star, any member that it matches can answer for any server");
     }
-    log_line(host, NK_LOG_WARNING,
-             "revocation is off: no federation.crls; a stolen key is kept out by deny rules only");
-}
-
-/* With server_name "rule" nothing but a rule says which server we meant to dial. */
-static bool can_name_servers(const struct policy *policy)
-{
-    for (size_t i = 0; i < policy->admit.len; i++) {
-        const struct rule *rule = rule_list_at(&policy->admit, i);
-        if ((rule_directions(rule) & NK_PEER_IS_SERVER) != 0 && explain_names_identity(rule)) {
-            return true;
-        }
+    if (policy->crl.mode == CRL_OFF) {
+        log_line(host, NK_LOG_WARNING,
+                 "revocation is off: no federation.crls; a stolen key is kept out by deny rules "
+                 "only");
     }
-    return false;
+    if (policy->crl.mode == CRL_SOFT) {
+        log_line(host, NK_LOG_WARNING,
+                 "federation.crl_mode is soft: who keeps a CRL from us keeps a revoked peer in");
+    }
 }
 
-static nk_status read_trust(struct policy *policy, const struct config *config, const nk_host *host,
-                            nk_error *err)
+/* Certificates that may have signed a CRL: the roots and the intermediates met so far. */
+static STACK_OF(X509) *known_issuers(STACK_OF(X509) *roots, struct pool *pool)
 {
-    AUTO(free_certificates) STACK_OF(X509) *roots = NULL;
-    nk_status status =
-        trust_read(config->roots, config->roots_len, config->strict, host, &roots, err);
-    const struct chain_settings settings = { .strict = config->strict };
-    return status == NK_OK ? chain_new(roots, NULL, &settings, &policy->chain, err) : status;
+    STACK_OF(X509) *issuers = X509_chain_up_ref(roots);
+
+    if (issuers != NULL && !pool_append(pool, issuers)) {
+        free_certificates(issuers);
+        return NULL;
+    }
+    return issuers;
 }
 
-nk_status policy_new(struct config *config, const nk_host *host, struct policy **ret_policy,
-                     nk_error *err)
+static nk_status read_crls(struct policy *policy, const struct policy *old,
+                           const struct config *config, const struct policy_memory *memory,
+                           const nk_host *host, nk_error *err)
 {
-    struct policy *policy = calloc(1, sizeof(*policy));
-    if (policy == NULL) {
+    if (config->crl.mode == CRL_OFF) {
+        return NK_OK;
+    }
+    AUTO(free_certificates)
+    STACK_OF(X509) *issuers = known_issuers(policy->roots, memory->pool);
+    if (issuers == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    atomic_init(&policy->references, 1);
-    policy->pool = pool_new();
-    policy->strict = config->strict;
-    policy->all_certified = config->all_certified;
-    policy->server_name = config->server_name;
-    nk_status status = read_trust(policy, config, host, err);
-    if (status != NK_OK) {
-        policy_unref(policy);
-        return status;
-    }
+    return crls_read(config->crls, config->crls_len, issuers, memory->ledger,
+                     old != NULL ? old->crls : NULL, host, &policy->crls, err);
+}
 
-    policy->admit = config->admit;
-    policy->deny = config->deny;
-    for (size_t i = 0; i < policy->deny.len; i++) {
-        const struct rule *rule = rule_list_at(&policy->deny, i);
-        policy->denies_uris |= rule_has(rule, RULE_URI);
-        policy->denies_dns |= rule_has(rule, RULE_DNS);
+static nk_status take_rules(struct policy *policy, struct config *config, nk_error *err)
+{
+    policy->rules = rule_set_new(config);
+    if (policy->rules == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
     }
-    config->admit = (struct rule_list){ 0 };
-    config->deny = (struct rule_list){ 0 };
-    if (policy->server_name == SERVER_NAME_RULE && !can_name_servers(policy)) {
-        policy_unref(policy);
+    if (policy->server_name == SERVER_NAME_RULE && !rule_set_names_servers(policy->rules)) {
         return report(err, NK_E_CONFIG,
                       "federation.server_name is \"rule\", but no admit rule for outbound has a "
                       "uri or spki_sha256");
     }
-    warn_of_weakness(policy, host);
-    *ret_policy = policy;
     return NK_OK;
 }
+
+/* All parts are there: the store that chains are judged by, and the digest. */
+static nk_status finish(struct policy *policy, nk_error *err)
+{
+    const struct chain_settings settings = {
+        .strict = policy->strict,
+        .wants_policies = policy->rules->wants_policies,
+        .crl = policy->crl,
+    };
+    nk_status status = digest_policy(policy, policy->digest, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    return chain_new(policy->roots, policy->crls != NULL ? crls_lists(policy->crls) : NULL,
+                     &settings, &policy->chain, err);
+}
+
+static struct policy *begin(const struct config *config, const struct policy_memory *memory,
+                            uint64_t generation)
+{
+    struct policy *policy = calloc(1, sizeof(*policy));
+
+    if (policy == NULL) {
+        return NULL;
+    }
+    atomic_init(&policy->references, 1);
+    policy->generation = generation;
+    policy->strict = config->strict;
+    policy->server_name = config->server_name;
+    policy->crl = config->crl;
+    policy->pool = pool_ref(memory->pool);
+    return policy;
+}
+
+nk_status policy_new(struct config *config, const struct policy_memory *memory, const nk_host *host,
+                     struct policy **ret_policy, nk_error *err)
+{
+    AUTO(policy_unref) struct policy *policy = begin(config, memory, 1);
+    if (policy == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status =
+        trust_read(config->roots, config->roots_len, config->strict, host, &policy->roots, err);
+    if (status == NK_OK) {
+        status = read_crls(policy, NULL, config, memory, host, err);
+    }
+    if (status == NK_OK) {
+        status = take_rules(policy, config, err);
+    }
+    if (status == NK_OK) {
+        status = finish(policy, err);
+    }
+    if (status != NK_OK) {
+        return status;
+    }
+    warn_of_weakness(policy, host);
+    *ret_policy = policy;
+    policy = NULL;
+    return NK_OK;
+}
+
+/* --- the next generation --- */
+
+/* Each part fails alone: it is logged here, and the first failure is the caller's status. */
+static void note_failure(const nk_host *host, nk_status status, const nk_error *own,
+                         nk_status *first, nk_error *err)
+{
+    if (status == NK_OK) {
+        return;
+    }
+    log_line(host, NK_LOG_ERROR, "reload: %s; what was in force stays", own->text);
+    if (*first == NK_OK) {
+        *first = report_copy(err, own);
+    }
+}
+
+static nk_status renew_roots(struct policy *policy, const struct policy *old,
+                             const struct config *config, const nk_host *host, nk_error *err)
+{
+    nk_status status =
+        trust_read(config->roots, config->roots_len, config->strict, host, &policy->roots, err);
+    if (status != NK_OK) {
+        policy->roots = X509_chain_up_ref(old->roots);
+    }
+    return status;
+}
+
+static nk_status renew_crls(struct policy *policy, const struct policy *old,
+                            const struct config *config, const struct policy_memory *memory,
+                            const nk_host *host, nk_error *err)
+{
+    nk_status status = read_crls(policy, old, config, memory, host, err);
+    bool wanted = config->crl.mode != CRL_OFF;
+
+    if (wanted && policy->crls == NULL && old->crls != NULL) {
+        policy->crls = crls_ref(old->crls);
+    }
+    if (wanted && policy->crls == NULL) { /* newly asked for, and not to be had */
+        policy->crl = old->crl;
+    }
+    return status;
+}
+
+static nk_status renew_rules(struct policy *policy, const struct policy *old,
+                             struct config *config, bool fresh, nk_error *err)
+{
+    if (!fresh) {
+        policy->rules = rule_set_ref(old->rules);
+        return NK_OK;
+    }
+    nk_status status = take_rules(policy, config, err);
+    if (status != NK_OK) {
+        rule_set_unref(policy->rules);
+        policy->rules = rule_set_ref(old->rules);
+        policy->server_name = old->server_name;
+    }
+    return status;
+}
+
+static bool same_settings(const struct policy *a, const struct policy *b)
+{
+    return a->crl.mode == b->crl.mode && a->crl.grace_hours == b->crl.grace_hours &&
+           a->crl.max_age_hours == b->crl.max_age_hours;
+}
+
+static bool same_crls(const struct policy *a, const struct policy *b)
+{
+    if (a->crls == NULL || b->crls == NULL) {
+        return a->crls == b->crls;
+    }
+    return crls_equal(a->crls, b->crls);
+}
+
+static bool changed(const struct policy *policy, const struct policy *old)
+{
+    return strcmp(policy->digest, old->digest) != 0 || !same_settings(policy, old) ||
+           !same_crls(policy, old);
+}
+
+nk_status policy_renew(const struct policy *old, struct config *config, bool fresh,
+                       const struct policy_memory *memory, const nk_host *host,
+                       struct policy **ret_policy, nk_error *err)
+{
+    nk_status first = NK_OK;
+    AUTO(policy_unref) struct policy *policy = begin(config, memory, old->generation + 1);
+
+    *ret_policy = NULL;
+    if (policy == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_error roots_err = { .struct_size = sizeof(roots_err) };
+    nk_status status = renew_roots(policy, old, config, host, &roots_err);
+    note_failure(host, status, &roots_err, &first, err);
+    if (policy->roots == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_error crls_err = { .struct_size = sizeof(crls_err) };
+    status = renew_crls(policy, old, config, memory, host, &crls_err);
+    note_failure(host, status, &crls_err, &first, err);
+    nk_error rules_err = { .struct_size = sizeof(rules_err) };
+    status = renew_rules(policy, old, config, fresh, &rules_err);
+    note_failure(host, status, &rules_err, &first, err);
+    status = finish(policy, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    if (changed(policy, old)) {
+        *ret_policy = policy;
+        policy = NULL;
+    }
+    return first;
+}
+
+/* --- the rest of its life --- */
 
 struct policy *policy_ref(struct policy *policy)
 {
@@ -169,10 +306,21 @@ void policy_unref(struct policy *policy)
         return;
     }
     chain_free(policy->chain);
+    free_certificates(policy->roots);
+    crls_unref(policy->crls);
+    rule_set_unref(policy->rules);
     pool_unref(policy->pool);
-    rule_list_clear(&policy->admit);
-    rule_list_clear(&policy->deny);
     free(policy);
+}
+
+uint64_t policy_generation(const struct policy *policy)
+{
+    return policy->generation;
+}
+
+const char *policy_digest(const struct policy *policy)
+{
+    return policy->digest;
 }
 
 bool policy_checks_call_host(const struct policy *policy)
@@ -180,144 +328,18 @@ bool policy_checks_call_host(const struct policy *policy)
     return policy->server_name == SERVER_NAME_TARGET;
 }
 
-static bool name_holds(struct peer *peer, nk_verdict *verdict)
+void policy_tick(const struct policy *policy, const struct policy_memory *memory,
+                 const nk_host *host)
 {
-    char description[DESCRIPTION_BYTES];
-    const char *target = peer->facts.target;
-
-    if (target == NULL) {
-        verdict_deny(verdict, REASON_NAME_MISMATCH, NULL, "nobody said which name was dialled");
-        return false;
-    }
-    int found = server_name_fits(peer->leaf, target);
-    if (found < 0) {
-        verdict_deny(verdict, REASON_INTERNAL, NULL, "OpenSSL could not compare names");
-        return false;
-    }
-    if (found == 0) {
-        peer_describe(peer, description, sizeof(description));
-        verdict_deny(verdict, REASON_NAME_MISMATCH, NULL, "dialled %s, got %s", target,
-                     description);
-    }
-    return found > 0;
-}
-
-/* --- judging --- */
-
-static bool needs_identity(const struct policy *policy, const nk_peer *peer)
-{
-    return peer->role == NK_PEER_IS_SERVER && policy->server_name == SERVER_NAME_RULE;
-}
-
-/* The name of the admit rule, or NULL. */
-static const char *admitting(const struct policy *policy, const nk_peer *peer)
-{
-    bool identity = needs_identity(policy, peer);
-
-    if (policy->all_certified) {
-        return identity ? NULL : ALL_CERTIFIED;
-    }
-    const struct rule *first = rule_list_find(&policy->admit, peer);
-    if (first == NULL || !identity || explain_names_identity(first)) {
-        return first != NULL ? rule_name(first) : NULL;
-    }
-    for (size_t i = 0; i < policy->admit.len; i++) {
-        const struct rule *rule = rule_list_at(&policy->admit, i);
-        if (explain_names_identity(rule) && rule_matches(rule, peer, NULL, 0)) {
-            return rule_name(rule);
-        }
-    }
-    return NULL;
-}
-
-/* A deny rule must not be got round by another spelling of the name: "%61" for "a", a query, an
- * upper-case scheme, a trailing dot. The first name of a kind that deny rules match, and that is
- * outside the grammar of patterns, or NULL. */
-static const char *oddly_named(const struct policy *policy, const nk_peer *peer)
-{
-    for (size_t i = 0; i < peer->names_len; i++) {
-        const nk_name *name = &peer->names[i];
-        if (name->kind == NK_NAME_URI && policy->denies_uris && !glob_uri_is_plain(name->text)) {
-            return name->text;
-        }
-        if (name->kind == NK_NAME_DNS && policy->denies_dns && !glob_dns_is_plain(name->text)) {
-            return name->text;
-        }
-    }
-    return NULL;
-}
-
-static void judge(struct policy *policy, struct peer *peer, bool dialled, nk_verdict *verdict)
-{
-    char description[DESCRIPTION_BYTES];
-    struct chain_failure failure;
-    peer_describe(peer, description, sizeof(description));
-
-    struct chain_path path = { .certificates = NULL };
-    if (!chain_holds(policy->chain, policy->pool, peer->facts.role, peer->leaf, peer->others, &path, &failure)) {
-        verdict_deny(verdict, failure.reason, NULL, "%s", failure.detail);
+    if (policy->crls == NULL) {
         return;
     }
-    const char *odd = oddly_named(policy, &peer->facts);
-    if (odd != NULL) {
-        verdict_deny(verdict, REASON_MALFORMED, NULL,
-                     "the name %s is not in plain form, so the deny rules cannot be sure of it",
-                     odd);
-        return;
+    AUTO(free_certificates)
+    STACK_OF(X509) *issuers = known_issuers(policy->roots, memory->pool);
+    if (issuers != NULL) {
+        crls_prove(policy->crls, issuers, memory->ledger);
     }
-    const struct rule *denied = rule_list_find(&policy->deny, &peer->facts);
-    if (denied != NULL) {
-        verdict_deny(verdict, REASON_DENIED, rule_name(denied), "rule %s matches %s",
-                     rule_name(denied), description);
-        return;
-    }
-    const char *admitted = admitting(policy, &peer->facts);
-    if (admitted == NULL) {
-        verdict_deny(verdict, REASON_NO_RULE, NULL, "no admit rule matches %s", description);
-        return;
-    }
-    if (dialled && peer->facts.role == NK_PEER_IS_SERVER &&
-        policy->server_name == SERVER_NAME_TARGET && !name_holds(peer, verdict)) {
-        return;
-    }
-    pool_remember(policy->pool, path.certificates);
-    chain_path_clear(&path);
-    peer_set_rule(peer, admitted);
-    snprintf(verdict->rule, sizeof(verdict->rule), "%s", admitted);
-    snprintf(verdict->detail, sizeof(verdict->detail), "%s", description);
-    verdict->reason[0] = '\0';
-    verdict->decision = NK_ALLOW;
-}
-
-static void judge_cleanly(struct policy *policy, struct peer *peer, bool dialled,
-                          nk_verdict *verdict)
-{
-    verdict_deny(verdict, REASON_INTERNAL, NULL, "the peer was not judged");
-    peer_set_rule(peer, NULL);
-    ERR_clear_error(); /* the thread is gRPC's */
-    judge(policy, peer, dialled, verdict);
-    ERR_clear_error();
-}
-
-void policy_judge(struct policy *policy, struct peer *peer, nk_verdict *verdict)
-{
-    judge_cleanly(policy, peer, true, verdict);
-}
-
-void policy_identify(struct policy *policy, struct peer *peer, nk_verdict *verdict)
-{
-    judge_cleanly(policy, peer, false, verdict);
-}
-
-char *policy_explain(struct policy *policy, const struct peer *peer, const nk_verdict *verdict)
-{
-    struct explain_rules rules = {
-        .deny = &policy->deny,
-        .admit = &policy->admit,
-        .all_certified = policy->all_certified,
-        .needs_identity = needs_identity(policy, &peer->facts),
-    };
-    return explain_verdict(&rules, &peer->facts, verdict);
+    crls_warn(policy->crls, time(NULL), host);
 }
 
 nk_status policy_check_ours(struct policy *policy, int our_role, X509 *leaf,

@@ -1,33 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The judge: one generation of roots and rules, and the verdict on a peer. Knows no gRPC. */
+ * The judge: one generation of roots, revocation lists and rules, and its verdict on a peer. Knows
+ * no gRPC. */
 #ifndef NODEKEY_POLICY_H
 #define NODEKEY_POLICY_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #include <openssl/x509.h>
 
 #include "auto.h"
 #include "config.h"
+#include "crl.h"
 #include "nodekey/plugin.h"
 #include "peer.h"
+#include "pool.h"
 
-struct policy; /* counted; immutable but for its pool of intermediates */
+#define POLICY_DIGEST_CHARS 64 /* hex, without its NUL */
 
-/* Reads the roots that the configuration names; takes over `admit` and `deny` from `config` (its
- * lists are empty afterwards). NK_E_TRUST names the file and the certificate. Weak settings (strict
- * false, no CRLs, all-certified) are logged as warnings. *ret_policy is owned: policy_unref. */
-MUST_USE nk_status policy_new(struct config *config, const nk_host *host,
-                              struct policy **ret_policy, nk_error *err);
+struct policy; /* counted; immutable */
+
+/* What outlives the generations. Borrowed by the calls below; a policy keeps the pool itself. */
+struct policy_memory {
+    struct pool *pool;
+    struct crl_ledger *ledger;
+};
+/* Zeroed on failure. Owned: policy_memory_clear. */
+MUST_USE nk_status policy_memory_open(const char *state_dir, struct policy_memory *ret_memory,
+                                      nk_error *err);
+void policy_memory_clear(struct policy_memory *memory);
+
+/* The first generation: reads the roots and revocation lists that the configuration names, takes
+ * over its rules (its lists are empty afterwards). NK_E_TRUST names the file and the certificate.
+ * Weak settings (strict false, no CRLs, all-certified) are logged as warnings. *ret_policy is
+ * owned: policy_unref. */
+MUST_USE nk_status policy_new(struct config *config, const struct policy_memory *memory,
+                              const nk_host *host, struct policy **ret_policy, nk_error *err);
+/* The next one. `config` is the one in force, or a new one if `fresh`: then its rules are taken
+ * over, too. What is good replaces its like in `old`; what is not stays as it was, is logged, and
+ * the status tells of the first. *ret_policy is NULL when nothing changed; else owned. */
+MUST_USE nk_status policy_renew(const struct policy *old, struct config *config, bool fresh,
+                                const struct policy_memory *memory, const nk_host *host,
+                                struct policy **ret_policy, nk_error *err);
 struct policy *policy_ref(struct policy *policy);
 void policy_unref(struct policy *policy);
 
-/* Judges in the order of the design: chain, deny, admit, server name. Writes the whole verdict;
- * anything unexpected denies with the reason "internal". Sets peer->facts.rule when it allows.
- * Any thread, concurrently. */
-void policy_judge(struct policy *policy, struct peer *peer, nk_verdict *verdict);
+/* 1 for the first, one more for each renewal. */
+uint64_t policy_generation(const struct policy *policy);
+/* Hex SHA-256 of roots, settings and rules: equal on every node where these are equal, whatever
+ * their order and files. CRLs are not in it: they change by themselves. Lives as long as `policy`. */
+const char *policy_digest(const struct policy *policy);
+/* Whatever needs the passing of time: warns of lists that end soon, enters lists that the pool can
+ * prove by now into the ledger. One caller at a time. */
+void policy_tick(const struct policy *policy, const struct policy_memory *memory,
+                 const nk_host *host);
+
+/* A verdict, and what nobody but the log and the clock wants to know of it. */
+struct opinion {
+    nk_verdict verdict;
+    bool has_candidate;
+    char candidate[NK_RULE_NAME_BYTES]; /* the rule of admit_candidate; "" if none matches */
+    char note[NK_DETAIL_BYTES]; /* crl_mode soft: what was absent or stale */
+    time_t until;               /* an "allow" holds no longer than this */
+};
+
+/* Judges in the order of the design: chain with its CRLs, deny, admit, server name. Writes all of
+ * *ret_opinion; anything unexpected denies with the reason "internal". Sets peer->facts.rule when
+ * it allows. Any thread, concurrently. */
+void policy_judge(struct policy *policy, struct peer *peer, struct opinion *ret_opinion);
 /* The same for a peer that is connected already: which name was dialled is not asked. */
-void policy_identify(struct policy *policy, struct peer *peer, nk_verdict *verdict);
+void policy_identify(struct policy *policy, struct peer *peer, struct opinion *ret_opinion);
 /* What policy_judge decided and for each rule why it did not match; free() it. NULL: no memory. */
 char *policy_explain(struct policy *policy, const struct peer *peer, const nk_verdict *verdict);
 

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config.h"
 #include "report.h"
 
@@ -31,6 +32,8 @@ struct publication {
     char path[OUR_ROLES][PATH_MAX];
     int folder_fd; /* holds a lock (flock): its owner lives; systemd-tmpfiles heeds it, too */
     pid_t owner;
+    time_t last_mtime[OUR_ROLES];
+    long long written_ms; /* by the monotonic clock */
     struct publication *next;
 };
 
@@ -186,7 +189,7 @@ nk_status publish_start(struct publication **ret_publication, nk_error *err)
     return NK_OK;
 }
 
-static nk_status write_whole(int fd, const char *text, nk_error *err)
+static nk_status write_whole(int fd, const char *text, time_t mtime, nk_error *err)
 {
     size_t len = strlen(text);
 
@@ -201,8 +204,8 @@ static nk_status write_whole(int fd, const char *text, nk_error *err)
         text += n;
         len -= (size_t)n;
     }
-    const struct timespec now = { .tv_sec = time(NULL) };
-    if (futimens(fd, (const struct timespec[]){ now, now }) != 0) {
+    const struct timespec at = { .tv_sec = mtime };
+    if (futimens(fd, (const struct timespec[]){ at, at }) != 0) {
         return report_errno(err, NK_E_INTERNAL, "write our identity for gRPC");
     }
     return NK_OK;
@@ -216,13 +219,23 @@ nk_status publish_write(struct publication *publication, int our_role, const cha
     if (fd < 0) {
         return report_errno(err, NK_E_INTERNAL, "write to %s", publication->folder);
     }
-    nk_status status = write_whole(fd, pem, err);
+    time_t now = time(NULL);
+    time_t after = publication->last_mtime[our_role] + 1;
+    time_t mtime = now > after ? now : after;
+    nk_status status = write_whole(fd, pem, mtime, err);
     close(fd);
     if (status == NK_OK && renameat(publication->folder_fd, "new.pem", publication->folder_fd,
                                     file_names[our_role]) != 0) {
         status = report_errno(err, NK_E_INTERNAL, "write to %s", publication->folder);
     }
+    publication->last_mtime[our_role] = mtime;
+    publication->written_ms = clock_now_ms();
     return status;
+}
+
+bool publish_due(const struct publication *publication)
+{
+    return clock_now_ms() - publication->written_ms > 2 * PUBLISH_WATCH_SECONDS * 1000;
 }
 
 nk_status publish_check(const struct publication *publication, int our_role, nk_error *err)

@@ -4,10 +4,13 @@
 #ifndef NODEKEY_PUBLISH_H
 #define NODEKEY_PUBLISH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "auto.h"
 #include "nodekey/plugin.h"
+
+#define PUBLISH_WATCH_SECONDS 1 /* how often gRPC's file watcher looks */
 
 struct publication;
 
@@ -15,9 +18,12 @@ struct publication;
  * processes left there. *ret_publication is owned: publish_remove. */
 MUST_USE nk_status publish_start(struct publication **ret_publication, nk_error *err);
 /* Replaces our_role's file by rename, with an mtime in whole seconds: the watcher looks at nothing
- * finer. `pem` is borrowed. */
+ * finer; no earlier generation had the same. `pem` is borrowed. */
 MUST_USE nk_status publish_write(struct publication *publication, int our_role, const char *pem,
                                  nk_error *err);
+/* Two looks of the watcher have passed since the last write: what was written is in use, and it
+ * cannot mix two generations when another is written. */
+bool publish_due(const struct publication *publication);
 /* NK_E_INTERNAL when the file is gone: gRPC would make a port that fails every handshake. */
 MUST_USE nk_status publish_check(const struct publication *publication, int our_role,
                                  nk_error *err);

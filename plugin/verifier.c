@@ -37,8 +37,13 @@ static int verify(void *user_data, grpc_tls_custom_verification_check_request *r
 
     (void)callback, (void)callback_arg;
     *status = GRPC_STATUS_UNAUTHENTICATED; /* until somebody says otherwise */
-    core_judge(verifier->core, verifier->role, request->target_name, request->peer_info.peer_cert,
-               request->peer_info.peer_cert_full_chain, &verdict);
+    const struct showing showing = {
+        .role = verifier->role,
+        .target = request->target_name,
+        .leaf_pem = request->peer_info.peer_cert,
+        .chain_pem = request->peer_info.peer_cert_full_chain,
+    };
+    core_judge(verifier->core, &showing, &verdict);
     if (verdict.decision == NK_ALLOW) {
         *status = GRPC_STATUS_OK;
     } else {

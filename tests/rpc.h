@@ -17,6 +17,9 @@
  * leak check. Aborts when something keeps gRPC alive. */
 void rpc_shutdown(void);
 
+/* A call of this method stays open until somebody ends it: rpc_stream.h. Any other is echoed. */
+#define RPC_HOLD_METHOD "/nodekey.test.Echo/Hold"
+
 struct rpc_server;
 
 /* Runs inside the handler, before the answer is sent. */
@@ -30,6 +33,8 @@ struct rpc_server *rpc_server_start(grpc_server_credentials *credentials, unsign
 const char *rpc_server_address(const struct rpc_server *server);
 int rpc_server_port(const struct rpc_server *server);
 size_t rpc_server_runs(struct rpc_server *server); /* calls that reached the handler */
+/* Runs when a held call has ended, before it is let go; set before the first is made. */
+void rpc_server_on_end(struct rpc_server *server, rpc_handler on_end);
 /* Cancels what runs, waits, frees. NULL is allowed. */
 void rpc_server_stop(struct rpc_server *server);
 

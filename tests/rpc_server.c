@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every call is a state machine of three events on one completion queue: asked for, payload read,
- * answered. */
+ * Every call is a state machine on one completion queue: asked for, payload read, answered; or asked
+ * for and held until its end. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,13 +20,14 @@ struct rpc_server {
     char address[32];
     int port;
     rpc_handler handler;
+    rpc_handler on_end;
     void *user;
     atomic_size_t runs;
     unsigned threads;
     pthread_t pollers[THREADS_MAX];
 };
 
-enum step { ASKED, READ, ANSWERED };
+enum step { ASKED, READ, ANSWERED, HELD };
 
 struct pending {
     struct rpc_server *server;
@@ -105,9 +106,36 @@ static void answer(struct pending *pending)
     start(pending, ops, sizeof(ops) / sizeof(ops[0]), ANSWERED);
 }
 
+/* Ended by the client, by a guard, or with the server. */
+static void hold(struct pending *pending)
+{
+    const grpc_op ops[] = {
+        { .op = GRPC_OP_SEND_INITIAL_METADATA },
+        { .op = GRPC_OP_RECV_CLOSE_ON_SERVER,
+          .data.recv_close_on_server.cancelled = &pending->cancelled },
+    };
+    struct rpc_server *server = pending->server;
+    atomic_fetch_add(&server->runs, 1);
+    if (server->handler != NULL) {
+        server->handler(server->user, pending->call);
+    }
+    start(pending, ops, sizeof(ops) / sizeof(ops[0]), HELD);
+}
+
+static bool is_held(const struct pending *pending)
+{
+    return grpc_slice_str_cmp(pending->details.method, RPC_HOLD_METHOD) == 0;
+}
+
 static void advance(struct pending *pending, bool success)
 {
-    if (pending->step == ASKED && success) {
+    if (pending->step == ASKED && success && is_held(pending)) {
+        ask(pending->server);
+        hold(pending);
+    } else if (pending->step == HELD && pending->server->on_end != NULL) {
+        pending->server->on_end(pending->server->user, pending->call);
+        pending_free(pending);
+    } else if (pending->step == ASKED && success) {
         ask(pending->server);
         read_payload(pending);
     } else if (pending->step == READ && success && pending->payload != NULL) {
@@ -175,6 +203,11 @@ int rpc_server_port(const struct rpc_server *server)
 size_t rpc_server_runs(struct rpc_server *server)
 {
     return atomic_load(&server->runs);
+}
+
+void rpc_server_on_end(struct rpc_server *server, rpc_handler on_end)
+{
+    server->on_end = on_end;
 }
 
 void rpc_server_stop(struct rpc_server *server)

@@ -33,7 +33,7 @@ extern "C" {
 #endif
 
 #define NK_ABI_MAJOR 0u /* a bump breaks: the entry symbol is renamed with it */
-#define NK_ABI_MINOR 1u /* within major 0: a different minor may break, too */
+#define NK_ABI_MINOR 2u /* within major 0: a different minor may break, too */
 #define NK_ENTRY_SYMBOL "nodekey_plugin_v0"
 #define NK_ERROR_TEXT_BYTES 1024
 #define NK_RULE_NAME_BYTES 64
@@ -50,7 +50,7 @@ enum {
     NK_E_PIN = 3,      /* PIN absent, wrong or locked; give the right one, then open again */
     NK_E_TOKEN = 4,    /* module or token is away or ailing; may come back by itself */
     NK_E_IDENTITY = 5, /* our key or certificate is absent or unfit: enrol again */
-    NK_E_TRUST = 6,    /* roots (later: CRLs) are absent or unfit: get them from the federation */
+    NK_E_TRUST = 6,    /* roots or CRLs are absent or unfit: get them from the federation */
     NK_E_PEER = 7,     /* the peer's certificate could not be evaluated; it is refused */
     NK_E_CLOSED = 8,   /* the instance is closed; open another */
     NK_E_UNSUPPORTED = 9, /* known, but not in this version: remove the member or update */
@@ -152,7 +152,8 @@ typedef struct nk_host {
     /* later: a host that sets it gets NK_E_UNSUPPORTED from open, since it would not be asked. */
     nk_status (*authorize_rpc)(void *host_data, const nk_peer *peer, const char *method,
                                nk_verdict *verdict);
-    /* later: likewise. */
+    /* On a thread of the plugin, or in `reload`. `name` and `json`, an object, are borrowed; README
+     * lists them: "policy", "reload-failed", "rotated", "crl-expiring", "crl-expired". */
     void (*event)(void *host_data, const char *name, const char *json);
 } nk_host;
 
@@ -206,13 +207,28 @@ typedef struct nk_plugin {
                                const struct grpc_auth_context *context, nk_peer **ret,
                                nk_error *err);
 
-    /* later: a policy change cancels the call with UNAUTHENTICATED. */
-    nk_status (*guard_call)(nk_instance *instance, struct grpc_call *call, nk_error *err);
+    /* [any] From here to unguard_call a thread of the plugin judges the peer of `call` again after
+     * each change of the policy, and when a certificate or CRL runs out, and cancels the call with
+     * UNAUTHENTICATED when it is refused; so does close. For streams: short calls are judged when
+     * they begin. `role` is the peer's, as in peer_identity. Call it when the call has a peer: on a
+     * server when it was accepted, on a client when initial metadata has come. The plugin keeps a
+     * reference to the call until unguard_call or close.
+     * NK_E_PEER: not admitted now (the call is cancelled), or no peer yet. NK_E_USAGE: guarded
+     * already. */
+    nk_status (*guard_call)(nk_instance *instance, uint32_t role, struct grpc_call *call,
+                            nk_error *err);
+    /* [any] Exactly once for each guard_call that succeeded, cancelled or not, before close.
+     * NK_E_USAGE: it was not guarded. */
     nk_status (*unguard_call)(nk_instance *instance, struct grpc_call *call, nk_error *err);
 
     /* later: key reference, chain and roots as text, for a gRPC core that embeds itself. */
     nk_status (*pem_bundle)(nk_instance *instance, uint32_t role, char **ret_pem, nk_error *err);
-    /* later: proves and publishes new material now. */
+    /* [any] Reads configuration (if it came from a file), roots, CRLs and certificates again now,
+     * as a change of these files does by itself within reload.interval_seconds. Each part that is
+     * good comes into force: trust at once, a renewed certificate for the same key when gRPC has
+     * taken it (event "rotated"). The status tells of the first part that is not; that one stays as
+     * it was. NK_E_UNSUPPORTED: a change that takes effect at the next start only. Not from one of
+     * our callbacks: NK_E_USAGE. */
     nk_status (*reload)(nk_instance *instance, nk_error *err);
     /* later: the state as JSON; OpenMetrics text. */
     nk_status (*status)(nk_instance *instance, char **ret_json, nk_error *err);
@@ -221,6 +237,15 @@ typedef struct nk_plugin {
     /* [any] NULL is allowed. */
     void (*free_text)(char *text);
     void (*free_peer)(nk_peer *peer);
+
+    /* since 0.2 */
+
+    /* [any] Is what a peer claims to be its own? `claim` is a host name or an address, with or
+     * without a port: "10.0.0.7:7000", "[2001:db8::7]:7000", "node-7.example". Compared with the
+     * names of the certificate: addresses by value, names case-insensitively and exactly; a
+     * wildcard name owns no host. NK_E_PEER: it is not the peer's, or no such thing at all; the
+     * text says what the certificate names instead. */
+    nk_status (*check_claim)(const nk_peer *peer, const char *claim, nk_error *err);
 } nk_plugin;
 
 /* Does the other side's struct reach this member? Ask before touching anything newer than 0.1. */

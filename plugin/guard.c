@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guard.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+
+#include "core.h"
+#include "peer_identity.h"
+#include "report.h"
+
+#define CLAIM_SECONDS 10 /* how long a judgement may take before somebody else tries */
+#define REFUSED "nodekey: the peer is not admitted any more"
+
+/* One call. Stays listed after it was cancelled: the host still has to let go of it. */
+struct guard {
+    grpc_call *call; /* a reference of ours */
+    struct peer *peer;
+    uint64_t generation; /* that admitted it */
+    time_t until;
+    bool cancelled;
+    struct guard *next;
+};
+
+struct guards {
+    pthread_mutex_t lock;
+    struct guard *first; /* guarded by lock, and so is all that hangs on it */
+};
+
+DEFINE_AUTO(struct policy *, policy_unref);
+DEFINE_AUTO(grpc_auth_context *, grpc_auth_context_release);
+
+struct guards *guards_new(void)
+{
+    struct guards *guards = calloc(1, sizeof(*guards));
+
+    if (guards != NULL) {
+        pthread_mutex_init(&guards->lock, NULL);
+    }
+    return guards;
+}
+
+static void guard_free(struct guard *guard)
+{
+    if (guard->call != NULL) {
+        grpc_call_unref(guard->call);
+    }
+    peer_free(guard->peer);
+    free(guard);
+}
+DEFINE_AUTO(struct guard *, guard_free);
+
+void guards_free(struct guards *guards)
+{
+    if (guards != NULL) {
+        pthread_mutex_destroy(&guards->lock);
+    }
+    free(guards);
+}
+
+/* --- one call --- */
+
+static struct guard **find(struct guards *guards, const grpc_call *call)
+{
+    struct guard **at = &guards->first;
+
+    while (*at != NULL && (*at)->call != call) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static void cancel(grpc_call *call)
+{
+    (void)grpc_call_cancel_with_status(call, GRPC_STATUS_UNAUTHENTICATED, REFUSED, NULL);
+}
+
+static bool enlist(struct guards *guards, struct guard *guard)
+{
+    pthread_mutex_lock(&guards->lock);
+    bool fresh = *find(guards, guard->call) == NULL;
+    if (fresh) {
+        guard->next = guards->first;
+        guards->first = guard;
+    }
+    pthread_mutex_unlock(&guards->lock);
+    return fresh;
+}
+
+/* A policy may come into force between the judgement and the listing, and would miss the guard. */
+static void judge_if_behind(struct core *core, uint64_t generation)
+{
+    AUTO(policy_unref) struct policy *policy = core_policy(core);
+
+    if (policy_generation(policy) != generation || atomic_load(&core->closed)) {
+        guards_judge(core->guards, core);
+    }
+}
+
+nk_status guard_add(struct core *core, uint32_t role, grpc_call *call, nk_error *err)
+{
+    AUTO(grpc_auth_context_release) grpc_auth_context *context = grpc_call_auth_context(call);
+    AUTO(guard_free) struct guard *guard = calloc(1, sizeof(*guard));
+    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    if (guard == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    if (context == NULL) {
+        return report(err, NK_E_PEER,
+                      "the call has no peer yet: guard it when its initial metadata is there");
+    }
+    nk_status status = peer_identity_peer(role, context, &guard->peer, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    if (!core_admits_peer(core, policy, guard->peer, "stream", &guard->until)) {
+        cancel(call);
+        return report(err, NK_E_PEER, REFUSED "; the log says why");
+    }
+    guard->generation = policy_generation(policy);
+    grpc_call_ref(call);
+    guard->call = call;
+    if (!enlist(core->guards, guard)) {
+        return report(err, NK_E_USAGE, "this call is guarded already");
+    }
+    guard = NULL;
+    judge_if_behind(core, policy_generation(policy));
+    return NK_OK;
+}
+
+nk_status guard_remove(struct guards *guards, grpc_call *call, nk_error *err)
+{
+    AUTO(guard_free) struct guard *guard = NULL;
+
+    pthread_mutex_lock(&guards->lock);
+    struct guard **at = find(guards, call);
+    if (*at != NULL) {
+        guard = *at;
+        *at = guard->next;
+    }
+    pthread_mutex_unlock(&guards->lock);
+    return guard != NULL ? NK_OK : report(err, NK_E_USAGE, "this call is not guarded");
+}
+
+/* --- all calls --- */
+
+/* A guard that has to be judged, with references of the caller's, so that no lock of ours is held
+ * while we judge, log and cancel. */
+struct claim {
+    grpc_call *call; /* NULL: nobody has to */
+    struct peer *peer;
+};
+
+static struct claim claim_next(struct guards *guards, uint64_t generation, bool closed)
+{
+    time_t now = time(NULL);
+    struct claim claim = { .call = NULL };
+
+    pthread_mutex_lock(&guards->lock);
+    for (struct guard *guard = guards->first; guard != NULL; guard = guard->next) {
+        if (!guard->cancelled &&
+            (closed || guard->generation != generation || now >= guard->until)) {
+            guard->generation = generation;
+            guard->until = now + CLAIM_SECONDS;
+            guard->cancelled = closed;
+            claim = (struct claim){ .call = guard->call, .peer = peer_ref(guard->peer) };
+            grpc_call_ref(claim.call);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&guards->lock);
+    return claim;
+}
+
+static void settle(struct guards *guards, const struct claim *claim, bool admitted, time_t until)
+{
+    pthread_mutex_lock(&guards->lock);
+    struct guard *guard = *find(guards, claim->call);
+    if (guard != NULL) { /* else the host let go of it meanwhile */
+        guard->cancelled = !admitted;
+        guard->until = until;
+    }
+    pthread_mutex_unlock(&guards->lock);
+}
+
+void guards_judge(struct guards *guards, struct core *core)
+{
+    AUTO(policy_unref) struct policy *policy = core_policy(core);
+
+    for (;;) {
+        struct claim claim =
+            claim_next(guards, policy_generation(policy), atomic_load(&core->closed));
+        if (claim.call == NULL) {
+            return;
+        }
+        time_t until = 0;
+        bool admitted = core_admits_peer(core, policy, claim.peer, "stream", &until);
+        settle(guards, &claim, admitted, until);
+        if (!admitted) {
+            cancel(claim.call);
+        }
+        grpc_call_unref(claim.call);
+        peer_free(claim.peer);
+    }
+}
+
+void guards_close(struct guards *guards, struct core *core)
+{
+    guards_judge(guards, core);
+    pthread_mutex_lock(&guards->lock);
+    struct guard *all = guards->first;
+    guards->first = NULL;
+    pthread_mutex_unlock(&guards->lock);
+    while (all != NULL) {
+        struct guard *guard = all;
+        all = guard->next;
+        guard_free(guard);
+    }
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One generation's opinion of one peer. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/err.h>
+
+#include "explain.h"
+#include "glob.h"
+#include "policy_private.h"
+#include "reasons.h"
+#include "server_name.h"
+
+#define DESCRIPTION_BYTES 200
+
+/* --- verdicts --- */
+
+const char *reason_label(enum reason reason)
+{
+#define REASON_LABEL(constant, label, meaning) [constant] = (label),
+    static const char *const labels[] = { REASONS(REASON_LABEL) };
+#undef REASON_LABEL
+    return (size_t)reason < ARRAY_LEN(labels) ? labels[reason] : labels[REASON_INTERNAL];
+}
+
+/* Targets come from the host and may hold any byte. */
+static void flatten(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text < ' ' || *text >= 0x7f) {
+            *text = '?';
+        }
+    }
+}
+
+void verdict_deny(nk_verdict *verdict, enum reason reason, const char *rule, const char *fmt, ...)
+{
+    va_list args;
+
+    verdict->decision = NK_DENY;
+    snprintf(verdict->rule, sizeof(verdict->rule), "%s", rule != NULL ? rule : "");
+    snprintf(verdict->reason, sizeof(verdict->reason), "%s", reason_label(reason));
+    va_start(args, fmt);
+    vsnprintf(verdict->detail, sizeof(verdict->detail), fmt, args);
+    va_end(args);
+    flatten(verdict->detail);
+}
+
+static bool name_holds(struct peer *peer, nk_verdict *verdict)
+{
+    char description[DESCRIPTION_BYTES];
+    const char *target = peer->facts.target;
+
+    if (target == NULL) {
+        verdict_deny(verdict, REASON_NAME_MISMATCH, NULL, "nobody said which name was dialled");
+        return false;
+    }
+    int found = server_name_fits(peer->leaf, target);
+    if (found < 0) {
+        verdict_deny(verdict, REASON_INTERNAL, NULL, "OpenSSL could not compare names");
+        return false;
+    }
+    if (found == 0) {
+        peer_describe(peer, description, sizeof(description));
+        verdict_deny(verdict, REASON_NAME_MISMATCH, NULL, "dialled %s, got %s", target,
+                     description);
+    }
+    return found > 0;
+}
+
+/* --- rules --- */
+
+static bool needs_identity(const struct policy *policy, const struct peer *peer)
+{
+    return peer->facts.role == NK_PEER_IS_SERVER && policy->server_name == SERVER_NAME_RULE;
+}
+
+/* The name of the first rule of this list that admits, or NULL. */
+static const char *admitting(const struct policy *policy, const struct rule_list *list,
+                             const struct peer *peer)
+{
+    const struct rule *first = rule_list_find(list, &peer->traits);
+
+    if (first == NULL || !needs_identity(policy, peer) || rule_names_peer(first)) {
+        return first != NULL ? rule_name(first) : NULL;
+    }
+    for (size_t i = 0; i < list->len; i++) {
+        const struct rule *rule = rule_list_at(list, i);
+        if (rule_names_peer(rule) && rule_matches(rule, &peer->traits, NULL, 0)) {
+            return rule_name(rule);
+        }
+    }
+    return NULL;
+}
+
+static const char *admitted_by(const struct policy *policy, const struct peer *peer)
+{
+    if (policy->rules->all_certified) {
+        return needs_identity(policy, peer) ? NULL : ALL_CERTIFIED;
+    }
+    return admitting(policy, &policy->rules->admit, peer);
+}
+
+static void ask_candidate(const struct policy *policy, const struct peer *peer,
+                          struct opinion *opinion)
+{
+    if (policy->rules->has_candidate) {
+        const char *rule = admitting(policy, &policy->rules->candidate, peer);
+        opinion->has_candidate = true;
+        snprintf(opinion->candidate, sizeof(opinion->candidate), "%s", rule != NULL ? rule : "");
+    }
+}
+
+/* A deny rule must not be got round by another spelling of the name: "%61" for "a", a query, an
+ * upper-case scheme, a trailing dot. The first name of a kind that deny rules match, and that is
+ * outside the grammar of patterns, or NULL. */
+static const char *oddly_named(const struct rule_set *rules, const nk_peer *peer)
+{
+    for (size_t i = 0; i < peer->names_len; i++) {
+        const nk_name *name = &peer->names[i];
+        if (name->kind == NK_NAME_URI && rules->denies_uris && !glob_uri_is_plain(name->text)) {
+            return name->text;
+        }
+        if (name->kind == NK_NAME_DNS && rules->denies_dns && !glob_dns_is_plain(name->text)) {
+            return name->text;
+        }
+    }
+    return NULL;
+}
+
+/* --- judging --- */
+
+/* False: *verdict says no. */
+static bool rules_hold(const struct policy *policy, struct peer *peer, struct opinion *opinion)
+{
+    nk_verdict *verdict = &opinion->verdict;
+    char description[DESCRIPTION_BYTES];
+
+    peer_describe(peer, description, sizeof(description));
+    ask_candidate(policy, peer, opinion);
+    const char *odd = oddly_named(policy->rules, &peer->facts);
+    if (odd != NULL) {
+        verdict_deny(verdict, REASON_MALFORMED, NULL,
+                     "the name %s is not in plain form, so the deny rules cannot be sure of it",
+                     odd);
+        return false;
+    }
+    const struct rule *denied = rule_list_find(&policy->rules->deny, &peer->traits);
+    if (denied != NULL) {
+        verdict_deny(verdict, REASON_DENIED, rule_name(denied), "rule %s matches %s",
+                     rule_name(denied), description);
+        return false;
+    }
+    const char *admitted = admitted_by(policy, peer);
+    if (admitted == NULL) {
+        verdict_deny(verdict, REASON_NO_RULE, NULL, "no admit rule matches %s", description);
+        return false;
+    }
+    peer_set_rule(peer, admitted);
+    return true;
+}
+
+static void allow(struct peer *peer, nk_verdict *verdict)
+{
+    snprintf(verdict->rule, sizeof(verdict->rule), "%s", peer->facts.rule);
+    peer_describe(peer, verdict->detail, sizeof(verdict->detail));
+    verdict->reason[0] = '\0';
+    verdict->decision = NK_ALLOW;
+}
+
+static void judge(struct policy *policy, struct peer *peer, bool dialled, struct opinion *opinion)
+{
+    struct chain_path path = { .certificates = NULL };
+    struct chain_failure failure;
+
+    if (!chain_holds(policy->chain, policy->pool, peer->facts.role, peer->leaf, peer->others, &path,
+                     &failure)) {
+        verdict_deny(&opinion->verdict, failure.reason, NULL, "%s", failure.detail);
+        return;
+    }
+    opinion->until = path.until;
+    snprintf(opinion->note, sizeof(opinion->note), "%s", path.note);
+    bool named = dialled && peer->facts.role == NK_PEER_IS_SERVER &&
+                 policy->server_name == SERVER_NAME_TARGET;
+    if (!peer_set_path(peer, path.certificates, path.policies, path.policies_len)) {
+        verdict_deny(&opinion->verdict, REASON_INTERNAL, NULL, "no memory to judge the peer");
+    } else if (rules_hold(policy, peer, opinion) &&
+               (!named || name_holds(peer, &opinion->verdict))) {
+        pool_remember(policy->pool, path.certificates);
+        allow(peer, &opinion->verdict);
+    }
+    chain_path_clear(&path);
+}
+
+static void judge_cleanly(struct policy *policy, struct peer *peer, bool dialled,
+                          struct opinion *opinion)
+{
+    *opinion = (struct opinion){ .verdict.struct_size = sizeof(opinion->verdict) };
+    verdict_deny(&opinion->verdict, REASON_INTERNAL, NULL, "the peer was not judged");
+    peer_set_rule(peer, NULL);
+    peer_forget_path(peer);
+    ERR_clear_error(); /* the thread is gRPC's */
+    judge(policy, peer, dialled, opinion);
+    ERR_clear_error();
+}
+
+void policy_judge(struct policy *policy, struct peer *peer, struct opinion *ret_opinion)
+{
+    judge_cleanly(policy, peer, true, ret_opinion);
+}
+
+void policy_identify(struct policy *policy, struct peer *peer, struct opinion *ret_opinion)
+{
+    judge_cleanly(policy, peer, false, ret_opinion);
+}
+
+char *policy_explain(struct policy *policy, const struct peer *peer, const nk_verdict *verdict)
+{
+    const struct explain_rules rules = {
+        .deny = &policy->rules->deny,
+        .admit = &policy->rules->admit,
+        .candidate = policy->rules->has_candidate ? &policy->rules->candidate : NULL,
+        .all_certified = policy->rules->all_certified,
+        .needs_identity = needs_identity(policy, peer),
+    };
+    return explain_verdict(&rules, peer, verdict);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "live.h"
+
+#include <string.h>
+
+#include <grpc/grpc_security_constants.h>
+#include <grpc/support/string_util.h>
+
+#include "peer_identity.h"
+
+#define CREDENTIALS_TYPE "nodekey"
+/* For the other side and for our own caller alike; our log says why. */
+#define REFUSED "nodekey: the peer is not admitted any more"
+
+static bool still_admits(struct core *core, uint32_t role, const grpc_auth_context *context)
+{
+    const struct showing showing = {
+        .role = role,
+        .leaf_pem = peer_identity_property(context, GRPC_X509_PEM_CERT_PROPERTY_NAME),
+        .chain_pem = peer_identity_property(context, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME),
+    };
+    return core_still_admits(core, &showing, "rpc");
+}
+
+static void release(void *state)
+{
+    core_unref(state);
+}
+
+/* --- inbound --- */
+
+static void check_inbound(void *state, grpc_auth_context *context, const grpc_metadata *metadata,
+                          size_t metadata_len, grpc_process_auth_metadata_done_cb done,
+                          void *user_data)
+{
+    (void)metadata, (void)metadata_len;
+    if (still_admits(state, NK_PEER_IS_CLIENT, context)) {
+        done(user_data, NULL, 0, NULL, 0, GRPC_STATUS_OK, NULL);
+    } else {
+        done(user_data, NULL, 0, NULL, 0, GRPC_STATUS_UNAUTHENTICATED, REFUSED);
+    }
+}
+
+void live_watch_server(struct core *core, grpc_server_credentials *credentials)
+{
+    const grpc_auth_metadata_processor processor = {
+        .process = check_inbound, .destroy = release, .state = core_ref(core)
+    };
+    grpc_server_credentials_set_auth_metadata_processor(credentials, processor);
+}
+
+/* --- outbound --- */
+
+static int check_outbound(void *state, grpc_auth_metadata_context context,
+                          grpc_credentials_plugin_metadata_cb done, void *user_data,
+                          grpc_metadata metadata[GRPC_METADATA_CREDENTIALS_PLUGIN_SYNC_MAX],
+                          size_t *metadata_len, grpc_status_code *status, const char **details)
+{
+    (void)done, (void)user_data, (void)metadata;
+    *metadata_len = 0;
+    *details = NULL;
+    *status = GRPC_STATUS_OK;
+    if (context.channel_auth_context == NULL ||
+        !still_admits(state, NK_PEER_IS_SERVER, context.channel_auth_context)) {
+        *status = GRPC_STATUS_UNAUTHENTICATED;
+        *details = gpr_strdup(REFUSED);
+    }
+    return 1; /* answered at once */
+}
+
+static char *describe(void *state)
+{
+    (void)state;
+    return gpr_strdup("nodekey: is the peer still admitted?");
+}
+
+grpc_call_credentials *live_watch_channel(struct core *core)
+{
+    const grpc_metadata_credentials_plugin plugin = {
+        .get_metadata = check_outbound,
+        .debug_string = describe,
+        .destroy = release,
+        .state = core_ref(core),
+        .type = CREDENTIALS_TYPE,
+    };
+    return grpc_metadata_credentials_create_from_plugin(plugin, GRPC_PRIVACY_AND_INTEGRITY, NULL);
+}

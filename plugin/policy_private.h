@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Shared by policy.c, which makes generations, and judge.c, which uses them. */
+#ifndef NODEKEY_POLICY_PRIVATE_H
+#define NODEKEY_POLICY_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "chain.h"
+#include "policy.h"
+#include "rule_set.h"
+
+#define ALL_CERTIFIED "all-certified"
+
+struct policy {
+    atomic_uint references;
+    uint64_t generation;
+    bool strict;
+    enum server_name_mode server_name;
+    struct crl_settings crl;
+    STACK_OF(X509) *roots;
+    struct crls *crls; /* NULL: crl_mode off */
+    struct rule_set *rules;
+    struct chain *chain; /* of the roots and crls above */
+    struct pool *pool;
+    char digest[POLICY_DIGEST_CHARS + 1];
+};
+
+#endif

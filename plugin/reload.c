@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reload.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "event.h"
+#include "report.h"
+
+DEFINE_AUTO(char *, free);
+DEFINE_AUTO(struct config *, config_free);
+DEFINE_AUTO(struct policy *, policy_unref);
+
+/* One reload. `err` keeps the first failure. */
+struct reload {
+    struct core *core;
+    nk_host host; /* without `log` when quiet */
+    struct config *fresh; /* NULL: the file is bad, or there is none; owned */
+    nk_status first;
+    nk_error *err;
+};
+
+static void fail(struct reload *reload, nk_status status, const nk_error *own)
+{
+    if (status != NK_OK && reload->first == NK_OK) {
+        reload->first = report_copy(reload->err, own);
+    }
+}
+
+static void fail_loudly(struct reload *reload, nk_status status, const nk_error *own)
+{
+    if (status != NK_OK) {
+        log_line(&reload->host, NK_LOG_ERROR, "reload: %s; what was in force stays", own->text);
+    }
+    fail(reload, status, own);
+}
+
+/* --- configuration --- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static const char *frozen_identity(const struct config_identity *a, const struct config_identity *b)
+{
+    if (!same_text(a->module, b->module)) {
+        return "module";
+    }
+    if (!same_text(a->key, b->key)) {
+        return "key";
+    }
+    if (a->pin_kind != b->pin_kind || a->pin_fd != b->pin_fd ||
+        !same_text(a->pin_where, b->pin_where)) {
+        return "pin";
+    }
+    bool same = a->allow_extractable == b->allow_extractable &&
+                a->allow_imported == b->allow_imported && a->require_hardware == b->require_hardware;
+    return same ? NULL : "allow_extractable, allow_imported or require_hardware";
+}
+
+/* The first member of which a change takes effect at the next start only, or NULL. */
+static const char *frozen_member(const struct config *a, const struct config *b)
+{
+    for (int role = 0; role < OUR_ROLES; role++) {
+        const char *member = frozen_identity(&a->ours[role], &b->ours[role]);
+        if (member != NULL) {
+            return member;
+        }
+    }
+    if (a->one_identity != b->one_identity) {
+        return "server or client";
+    }
+    if (a->max_sessions != b->max_sessions || a->login_timeout_ms != b->login_timeout_ms) {
+        return "token";
+    }
+    if (a->server_name != b->server_name) { /* gRPC's check per call is part of the credentials */
+        return "federation.server_name";
+    }
+    if (!same_text(a->state_dir, b->state_dir)) {
+        return "state_dir";
+    }
+    return same_text(a->audit_file, b->audit_file) &&
+                   a->audit_per_peer_per_minute == b->audit_per_peer_per_minute
+               ? NULL
+               : "audit";
+}
+
+/* Frozen members stay what they are, so that the next reload compares with what is in force. */
+static void keep_frozen(struct config *fresh, struct config *current)
+{
+    for (int role = 0; role < OUR_ROLES; role++) {
+        struct config_identity mine = fresh->ours[role];
+        fresh->ours[role] = current->ours[role];
+        current->ours[role] = mine;
+        char *certificate = fresh->ours[role].certificate;
+        fresh->ours[role].certificate = mine.certificate;
+        current->ours[role].certificate = certificate;
+    }
+    char *state_dir = fresh->state_dir;
+    char *audit_file = fresh->audit_file;
+    fresh->state_dir = current->state_dir;
+    fresh->audit_file = current->audit_file;
+    current->state_dir = state_dir;
+    current->audit_file = audit_file;
+    fresh->audit_per_peer_per_minute = current->audit_per_peer_per_minute;
+    fresh->one_identity = current->one_identity;
+    fresh->server_name = current->server_name;
+    fresh->max_sessions = current->max_sessions;
+    fresh->login_timeout_ms = current->login_timeout_ms;
+}
+
+static void read_config(struct reload *reload)
+{
+    struct core *core = reload->core;
+    nk_error own = { .struct_size = sizeof(own) };
+
+    if (core->path == NULL) {
+        return;
+    }
+    nk_status status = config_read(core->path, &reload->fresh, &own);
+    if (status != NK_OK) {
+        fail_loudly(reload, status, &own);
+        return;
+    }
+    const char *frozen = frozen_member(core->config, reload->fresh);
+    if (frozen != NULL) {
+        status = report(&own, NK_E_UNSUPPORTED, "%s: a change of %s takes effect at the next start",
+                        core->path, frozen);
+        fail_loudly(reload, status, &own);
+        keep_frozen(reload->fresh, core->config);
+    }
+}
+
+static void take_config(struct reload *reload)
+{
+    struct core *core = reload->core;
+
+    if (reload->fresh == NULL) {
+        return;
+    }
+    config_free(core->config);
+    core->config = reload->fresh;
+    reload->fresh = NULL;
+    core->verify_timeout_ms = core->config->verify_timeout_ms;
+}
+
+/* --- trust --- */
+
+static void renew_policy(struct reload *reload)
+{
+    struct core *core = reload->core;
+    struct policy *next = NULL;
+    nk_error own = { .struct_size = sizeof(own) };
+    AUTO(policy_unref) struct policy *old = core_policy(core);
+    struct config *config = reload->fresh != NULL ? reload->fresh : core->config;
+
+    nk_status status = policy_renew(old, config, reload->fresh != NULL, &core->memory,
+                                    &reload->host, &next, &own);
+    fail(reload, status, &own);
+    if (next == NULL) {
+        return;
+    }
+    log_line(&core->host, NK_LOG_INFO, "policy generation %llu is in force, digest %s",
+             (unsigned long long)policy_generation(next), policy_digest(next));
+    event_policy(&core->host, policy_generation(next), policy_digest(next));
+    core_enforce(core, next);
+}
+
+/* --- identity --- */
+
+static void renew_identity(struct reload *reload, int role)
+{
+    struct core *core = reload->core;
+    struct config *config = reload->fresh != NULL ? reload->fresh : core->config;
+    nk_error own = { .struct_size = sizeof(own) };
+    bool changed = false;
+    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    const struct renewal renewal = {
+        .path = config->ours[role].certificate,
+        .our_role = role,
+        .both_roles = core->ours[OUR_SERVER] == core->ours[OUR_CLIENT],
+        .policy = policy,
+    };
+
+    nk_status status =
+        identity_renew(core->ours[role], &renewal, &reload->host, &changed, &own);
+    fail_loudly(reload, status, &own);
+    core->publish_wanted |= changed;
+}
+
+static void renew_identities(struct reload *reload)
+{
+    const struct core *core = reload->core;
+
+    renew_identity(reload, OUR_SERVER);
+    if (core->ours[OUR_CLIENT] != core->ours[OUR_SERVER]) {
+        renew_identity(reload, OUR_CLIENT);
+    }
+}
+
+/* --- all of it --- */
+
+nk_status reload_now(struct core *core, bool quiet, nk_error *err)
+{
+    struct reload reload = { .core = core, .host = core->host, .err = err };
+
+    if (quiet) {
+        reload.host.log = NULL;
+    }
+    pthread_mutex_lock(&core->reload_lock);
+    read_config(&reload);
+    renew_policy(&reload);
+    renew_identities(&reload);
+    take_config(&reload);
+    pthread_mutex_unlock(&core->reload_lock);
+    if (reload.first != NK_OK && !quiet) {
+        event_reload_failed(&core->host, err);
+    }
+    return reload.first;
+}
+
+unsigned reload_interval_seconds(struct core *core)
+{
+    pthread_mutex_lock(&core->reload_lock);
+    unsigned seconds = core->config->reload_interval_seconds;
+    pthread_mutex_unlock(&core->reload_lock);
+    return seconds;
+}
+
+/* --- what takes time --- */
+
+static nk_status publish(struct core *core, nk_error *err)
+{
+    nk_status status = NK_OK;
+
+    for (int role = 0; role < OUR_ROLES && status == NK_OK; role++) {
+        AUTO(free) char *pem = NULL;
+        status = identity_pem(core->ours[role], &pem, err);
+        if (status == NK_OK) {
+            status = publish_write(core->publication, role, pem, err);
+        }
+    }
+    return status;
+}
+
+static void publish_if_due(struct core *core)
+{
+    nk_error err = { .struct_size = sizeof(err) };
+
+    if (!core->publish_wanted || !publish_due(core->publication)) {
+        return;
+    }
+    core->publish_wanted = false;
+    if (publish(core, &err) != NK_OK) {
+        log_line(&core->host, NK_LOG_ERROR, "our renewed certificate is not in use: %s", err.text);
+        return;
+    }
+    core->rotates = true;
+}
+
+void reload_tick(struct core *core)
+{
+    AUTO(policy_unref) struct policy *policy = core_policy(core);
+
+    policy_tick(policy, &core->memory, &core->host);
+    guards_judge(core->guards, core); /* admissions run out */
+    pthread_mutex_lock(&core->reload_lock);
+    publish_if_due(core);
+    bool rotated = core->rotates && publish_due(core->publication);
+    core->rotates = core->rotates && !rotated;
+    pthread_mutex_unlock(&core->reload_lock);
+    if (rotated) {
+        log_line(&core->host, NK_LOG_INFO, "our renewed certificate is in use");
+        event_rotated(&core->host);
+    }
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * New material for a running instance. Trust (roots, CRLs, rules) and identity (certificates) apply
+ * independently, and so does each part of trust: what is good comes into force, what is not is
+ * reported and stays as it was. */
+#ifndef NODEKEY_RELOAD_H
+#define NODEKEY_RELOAD_H
+
+#include <stdint.h>
+
+#include "core.h"
+
+/* Reads everything again. The status tells of the first part that failed; the others are in force
+ * all the same. A change that needs a restart (module, key, PIN source, sessions, state_dir, audit)
+ * is NK_E_UNSUPPORTED and named. `quiet`: what fails is in the log already. [any], one at a time. */
+MUST_USE nk_status reload_now(struct core *core, bool quiet, nk_error *err);
+/* A number that changes with every file that reload_now would read: names, sizes, times, inodes. */
+uint64_t reload_fingerprint(struct core *core);
+/* Hands a renewed certificate to gRPC once its watcher can take one, and tells when it is in force.
+ * Once a second. */
+void reload_tick(struct core *core);
+unsigned reload_interval_seconds(struct core *core);
+
+#endif
