@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit_line.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "peer.h"
+
+#define TEXT_MAX_BYTES 512u /* so that no text but names can make a line long */
+#define NAME_MAX_BYTES 1024u
+#define NAMES_MAX_BYTES 8192u /* a stranger chooses them, and how often to be refused */
+#define NAME_FRAME_BYTES 64u  /* {"kind":"email","name":"","cut_from":100000}, */
+#define ESCAPE_BYTES 6u       /* \u001b */
+#define TIME_BYTES 32
+
+DEFINE_AUTO(json_t *, json_decref);
+
+/* --- texts --- */
+
+/* Not all of it is ours: a host's hook writes verdicts and a target holds any byte. JSON takes
+ * nothing but UTF-8. */
+static json_t *plain(const char *text, size_t len, bool cut)
+{
+    char ascii[NAME_MAX_BYTES];
+
+    for (size_t i = 0; i < len; i++) {
+        ascii[i] = text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?';
+    }
+    if (cut) {
+        memcpy(ascii + len - 3, "...", 3);
+    }
+    return json_stringn(ascii, len);
+}
+
+/* "" stays "". `room` bounds texts that nothing else ends. */
+static json_t *text_within(const char *text, size_t room)
+{
+    size_t max = room < TEXT_MAX_BYTES ? room : TEXT_MAX_BYTES;
+    size_t len = strnlen(text, max + 1);
+
+    if (len > max) {
+        return plain(text, max, true);
+    }
+    json_t *value = json_stringn(text, len);
+    return value != NULL ? value : plain(text, len, false);
+}
+
+static json_t *some_text(const char *text, size_t room)
+{
+    return text != NULL && text[0] != '\0' ? text_within(text, room) : json_null();
+}
+
+static json_t *hex(const uint8_t digest[NK_SHA256_BYTES])
+{
+    char text[2 * NK_SHA256_BYTES + 1];
+
+    for (size_t i = 0; i < NK_SHA256_BYTES; i++) {
+        snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    }
+    return json_string(text);
+}
+
+static json_t *count(uint64_t number)
+{
+    return json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number);
+}
+
+static json_t *moment(const struct timespec *now)
+{
+    char day[TIME_BYTES];
+    char text[TIME_BYTES + 8];
+    struct tm utc;
+
+    if (gmtime_r(&now->tv_sec, &utc) == NULL ||
+        strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &utc) == 0) {
+        return json_null();
+    }
+    snprintf(text, sizeof(text), "%s.%03dZ", day, (int)(now->tv_nsec / 1000000));
+    return json_string(text);
+}
+
+/* --- names --- */
+
+static const char *kind_label(uint32_t kind)
+{
+    static const char *const labels[] = {
+        [NK_NAME_URI] = "uri", [NK_NAME_DNS] = "dns", [NK_NAME_IP] = "ip", [NK_NAME_EMAIL] = "email"
+    };
+    return kind < ARRAY_LEN(labels) ? labels[kind] : NULL;
+}
+
+/* At most what it takes in the line. */
+static size_t printed_bytes(const char *text, size_t len)
+{
+    size_t bytes = NAME_FRAME_BYTES;
+
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '"' || text[i] == '\\') {
+            bytes += 2;
+        } else {
+            bytes += text[i] >= ' ' && text[i] < 0x7f ? 1 : ESCAPE_BYTES;
+        }
+    }
+    return bytes;
+}
+
+static json_t *name_of(const nk_name *name, size_t whole, size_t len)
+{
+    const char *kind = kind_label(name->kind);
+    json_t *text = json_stringn(name->text, len);
+    json_t *object = json_object();
+
+    text = text != NULL ? text : plain(name->text, len, false);
+    bool failed =
+        json_object_set_new(object, "kind", kind != NULL ? json_string(kind) : json_null()) != 0;
+    failed |= json_object_set_new(object, "name", text) != 0;
+    failed |= whole > len && json_object_set_new(object, "cut_from", count(whole)) != 0;
+    if (failed) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static json_t *names_of(const nk_peer *peer, size_t *ret_omitted)
+{
+    size_t room = NAMES_MAX_BYTES;
+    json_t *names = json_array();
+    size_t i = 0;
+
+    for (; i < peer->names_len && i < PEER_NAMES_MAX; i++) {
+        const nk_name *name = &peer->names[i];
+        size_t whole = strlen(name->text);
+        size_t len = whole < NAME_MAX_BYTES ? whole : NAME_MAX_BYTES;
+        size_t bytes = printed_bytes(name->text, len);
+        if (bytes > room) {
+            break;
+        }
+        room -= bytes;
+        if (json_array_append_new(names, name_of(name, whole, len)) != 0) {
+            json_decref(names);
+            return NULL;
+        }
+    }
+    *ret_omitted = peer->names_len - i;
+    return names;
+}
+
+/* --- the line --- */
+
+struct line { /* fails once and for all when memory is short */
+    json_t *object;
+    bool failed;
+};
+
+/* Takes over the value. */
+static void put(struct line *line, const char *member, json_t *value)
+{
+    line->failed |= json_object_set_new(line->object, member, value) != 0;
+}
+
+static void put_verdict(struct line *line, const struct audit_entry *entry)
+{
+    static const nk_verdict none = { 0 };
+    const nk_verdict *verdict = entry != NULL ? entry->verdict : &none;
+    const char *word = verdict->decision == NK_ALLOW ? "allow" : "deny";
+    bool dialled_us = entry != NULL && entry->role == NK_PEER_IS_CLIENT;
+    const char *direction = dialled_us ? "inbound" : "outbound";
+
+    put(line, "direction", entry != NULL ? json_string(direction) : json_null());
+    put(line, "role", entry != NULL ? json_string(dialled_us ? "client" : "server") : json_null());
+    put(line, "verdict", entry != NULL ? json_string(word) : json_null());
+    put(line, "rule", some_text(verdict->rule, sizeof(verdict->rule) - 1));
+    put(line, "reason", some_text(verdict->reason, sizeof(verdict->reason) - 1));
+    put(line, "detail", some_text(verdict->detail, sizeof(verdict->detail) - 1));
+}
+
+static void put_peer(struct line *line, const nk_peer *peer)
+{
+    size_t omitted = 0;
+
+    put(line, "fingerprint", peer != NULL ? hex(peer->leaf_sha256) : json_null());
+    put(line, "spki", peer != NULL ? hex(peer->spki_sha256) : json_null());
+    put(line, "cn", some_text(peer != NULL ? peer->common_name : NULL, TEXT_MAX_BYTES));
+    put(line, "names", peer != NULL ? names_of(peer, &omitted) : json_null());
+    put(line, "names_omitted", count(omitted));
+    put(line, "target", some_text(peer != NULL ? peer->target : NULL, TEXT_MAX_BYTES));
+}
+
+static void put_policy(struct line *line, const struct audit_entry *entry)
+{
+    static const struct audit_entry none = { 0 };
+    const struct audit_entry *from = entry != NULL ? entry : &none;
+
+    put(line, "candidate",
+        from->candidate != NULL ? text_within(from->candidate, TEXT_MAX_BYTES) : json_null());
+    put(line, "note", some_text(from->note, TEXT_MAX_BYTES));
+    put(line, "generation", entry != NULL ? count(from->generation) : json_null());
+    put(line, "policy", some_text(from->policy_digest, TEXT_MAX_BYTES));
+}
+
+size_t audit_line_print(const struct audit_entry *entry, const struct audit_counts *counts,
+                        const struct timespec *now, char *text, size_t room)
+{
+    AUTO(json_decref) json_t *object = json_object();
+    struct line line = { .object = object };
+
+    put(&line, "time", moment(now));
+    put(&line, "occasion", some_text(entry != NULL ? entry->occasion : "close", TEXT_MAX_BYTES));
+    put_verdict(&line, entry);
+    put_peer(&line, entry != NULL ? entry->peer : NULL);
+    put_policy(&line, entry);
+    put(&line, "held_back", count(counts->held_back));
+    put(&line, "held_back_others", count(counts->held_back_others));
+    put(&line, "lost", count(counts->lost));
+    size_t len = line.failed ? 0 : json_dumpb(object, text, room, JSON_COMPACT | JSON_ENSURE_ASCII);
+    return len <= room ? len : 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One verdict as one line of JSON, as audit.h describes it. */
+#ifndef NODEKEY_AUDIT_LINE_H
+#define NODEKEY_AUDIT_LINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "audit.h"
+#include "auto.h"
+
+#define AUDIT_LINE_MAX_BYTES 32768u /* a peer can neither reach it nor be left out for it */
+
+struct audit_counts {
+    uint64_t held_back;
+    uint64_t held_back_others;
+    uint64_t lost;
+};
+
+/* Without newline or NUL. `entry` NULL: the line of audit_close. 0: no memory. */
+MUST_USE size_t audit_line_print(const struct audit_entry *entry, const struct audit_counts *counts,
+                                 const struct timespec *now, char *text, size_t room);
+
+#endif
