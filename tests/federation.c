@@ -9,6 +9,7 @@
 #include <grpc/grpc_security.h>
 #include <jansson.h>
 
+#include "revocation.h"
 #include "softhsm.h"
 
 static void die(const char *what, const char *why)
@@ -36,6 +37,18 @@ void federation_free(struct federation *federation)
 {
     authority_free(&federation->root);
     authority_free(&federation->intermediate);
+}
+
+void federation_write_crls(const struct federation *federation, long number, X509 **revoked)
+{
+    struct crl_spec root = { .issuer = &federation->root, .number = number };
+    struct crl_spec intermediate = { .issuer = &federation->intermediate, .number = number };
+
+    for (size_t i = 0; revoked != NULL && revoked[i] != NULL && i < CRL_REVOKED_MAX; i++) {
+        intermediate.revoked[i] = revoked[i];
+    }
+    crl_write(path_of("%s/root.crl", federation->folder), &root);
+    crl_write(path_of("%s/intermediate.crl", federation->folder), &intermediate);
 }
 
 struct certificate_spec member_spec(const struct federation *federation, const char *label)

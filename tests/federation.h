@@ -28,6 +28,13 @@ struct member {
 
 void federation_make(struct federation *federation, const char *name);
 void federation_free(struct federation *federation);
+/* Writes root.crl and intermediate.crl, both with this number; the latter revokes `revoked`, up to
+ * the first NULL. NULL: nobody. */
+void federation_write_crls(const struct federation *federation, long number, X509 **revoked);
+/* The merge patch that asks for them, hard, and looks every second. */
+#define FEDERATION_CRLS                                                                            \
+    "\"federation\": {\"crls\": [\"root.crl\", \"intermediate.crl\"]}, "                           \
+    "\"reload\": {\"interval_seconds\": 1}"
 
 /* The good certificate of a member: its URI, the loopback address, both usages. */
 struct certificate_spec member_spec(const struct federation *federation, const char *label);

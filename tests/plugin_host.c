@@ -122,6 +122,15 @@ char *recorder_copy(struct recorder *recorder)
     return copy;
 }
 
+/* "event NAME JSON", among the log lines. */
+static void record_event(void *host_data, const char *name, const char *json)
+{
+    char line[1024];
+
+    snprintf(line, sizeof(line), "event %s %s", name, json);
+    record(host_data, NK_LOG_INFO, line);
+}
+
 nk_host recording_host(struct recorder *recorder)
 {
     return (nk_host){
@@ -129,5 +138,6 @@ nk_host recording_host(struct recorder *recorder)
         .host_data = recorder,
         .grpc_version = grpc_version_string,
         .log = record,
+        .event = record_event,
     };
 }

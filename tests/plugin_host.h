@@ -24,7 +24,8 @@ size_t recorder_count(struct recorder *recorder, const char *piece);
 /* Owned: free. */
 char *recorder_copy(struct recorder *recorder);
 
-/* Logs to `recorder`, which is also its host_data; grpc_version is ours. */
+/* Logs to `recorder`, which is also its host_data, and events, too, as "event NAME JSON";
+ * grpc_version is ours. */
 nk_host recording_host(struct recorder *recorder);
 
 #endif
