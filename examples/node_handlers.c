@@ -60,7 +60,7 @@ static void respond_error(const struct request *request, char *error)
 /* Any member could evict or impersonate any other if we took its word for who it is. */
 static bool is_peers(const struct request *request, const char *claimed, char error[TEXT_BYTES])
 {
-    if (peer_has_address(request->peer, claimed)) {
+    if (request->node->plugin.table->check_claim(request->peer, claimed, NULL) == NK_OK) {
         return true;
     }
     char text[PRINTABLE_BYTES];

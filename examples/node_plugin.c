@@ -44,7 +44,7 @@ static const nk_plugin *load(const char *path)
                  table->abi_minor, NK_ABI_MAJOR, NK_ABI_MINOR);
         return NULL;
     }
-    if (!NK_HAS(nk_plugin, table, free_peer)) {
+    if (!NK_HAS(nk_plugin, table, check_claim)) {
         complain("%s: its table of %u bytes is too short", path, table->struct_size);
         return NULL;
     }
