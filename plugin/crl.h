@@ -38,17 +38,17 @@ void crl_ledger_free(struct crl_ledger *ledger);
 struct crls; /* counted; immutable: the lists of one generation */
 
 /* Reads every file and every file of every folder among `paths`: PEM (one list or more) or DER.
- * `issuers` are certificates that may have signed them (roots and known intermediates): a list whose
- * signature one of them proves is entered into the ledger; a list with a lower number than the
- * ledger's is refused, proven or not. A list whose known issuer did not sign it is refused. One
+ * `issuers` are certificates that may have signed them (roots and known intermediates): a list
+ * whose signature one of them proves is entered into the ledger; a list with a lower number than
+ * the ledger's is refused, proven or not. A list whose known issuer did not sign it is refused. One
  * whose issuer is unknown is kept: a path decides later.
  * At open `old` is NULL, and the first bad file fails the call. On reload a bad file is reported
  * and what `old` had of that file stays; the call then still gives *ret_crls, and its status tells
  * of the first bad file. NK_E_TRUST names the file and the cure. *ret_crls is owned: crls_unref;
  * NULL only when there is no memory, or at open. */
 MUST_USE nk_status crls_read(char *const *paths, size_t len, STACK_OF(X509) *issuers,
-                             struct crl_ledger *ledger, const struct crls *old,
-                             const nk_host *host, struct crls **ret_crls, nk_error *err);
+                             struct crl_ledger *ledger, const struct crls *old, const nk_host *host,
+                             struct crls **ret_crls, nk_error *err);
 struct crls *crls_ref(struct crls *crls);
 void crls_unref(struct crls *crls);
 /* Borrowed: lives as long as `crls`. */
@@ -58,7 +58,8 @@ bool crls_equal(const struct crls *a, const struct crls *b);
 /* Enters lists that these issuers prove now into the ledger. For intermediates first met later. */
 void crls_prove(const struct crls *crls, STACK_OF(X509) *issuers, struct crl_ledger *ledger);
 /* Logs, and sends to the host's `event`, once for each list: "crl-expiring" when less than a
- * quarter of its lifetime is left, "crl-expired" when nextUpdate has passed. One caller at a time. */
+ * quarter of its lifetime is left, "crl-expired" when nextUpdate has passed. One caller at a time.
+ */
 void crls_warn(struct crls *crls, time_t now, const nk_host *host);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -67,17 +68,149 @@ static nk_status read_all(const char *path, int fd, size_t max_bytes, nk_status 
     return NK_OK;
 }
 
-nk_status file_read(const char *path, size_t max_bytes, nk_status blame, char **ret_text,
-                    size_t *ret_len, nk_error *err)
+nk_status file_read_in(int folder, const char *name, const char *path, size_t max_bytes,
+                       nk_status blame, char **ret_text, size_t *ret_len, nk_error *err)
 {
     /* Not blocking: a FIFO in its place must be refused, not waited for. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return report_errno(err, blame, "%s", path);
     }
     nk_status status = read_all(path, fd, max_bytes, blame, ret_text, ret_len, err);
     close(fd);
     return status;
+}
+
+nk_status file_read(const char *path, size_t max_bytes, nk_status blame, char **ret_text,
+                    size_t *ret_len, nk_error *err)
+{
+    return file_read_in(AT_FDCWD, path, path, max_bytes, blame, ret_text, ret_len, err);
+}
+
+/* --- folders --- */
+
+bool file_is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static nk_status check_folder(const char *path, int fd, mode_t forbidden, nk_status blame,
+                              nk_error *err)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) != 0) {
+        return report_errno(err, blame, "%s", path);
+    }
+    if (info.st_uid != 0 && info.st_uid != geteuid()) {
+        return report(err, blame, "%s: belongs to uid %ld, not to root or us (uid %ld); chown it",
+                      path, (long)info.st_uid, (long)geteuid());
+    }
+    if ((info.st_mode & forbidden) != 0) {
+        return report(err, blame, "%s: others may write to this folder; chmod %so-w it", path,
+                      (forbidden & S_IWGRP) != 0 ? "g-w," : "");
+    }
+    return NK_OK;
+}
+
+nk_status file_open_folder(const char *path, mode_t forbidden, nk_status blame, int *ret_fd,
+                           nk_error *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return report_errno(err, blame, "%s", path);
+    }
+    nk_status status = check_folder(path, fd, forbidden, blame, err);
+    if (status != NK_OK) {
+        close(fd);
+        return status;
+    }
+    *ret_fd = fd;
+    return NK_OK;
+}
+
+void file_names_clear(struct file_names *names)
+{
+    for (size_t i = 0; i < names->len; i++) {
+        free(names->at[i]);
+    }
+    free(names->at);
+    *names = (struct file_names){ 0 };
+}
+
+static bool wanted(int folder, const char *name)
+{
+    struct stat info;
+    return name[0] != '.' && (fstatat(folder, name, &info, 0) != 0 || S_ISREG(info.st_mode));
+}
+
+static bool add_name(struct file_names *names, const char *name)
+{
+    char **at = realloc(names->at, (names->len + 1) * sizeof(*at));
+    if (at == NULL) {
+        return false;
+    }
+    names->at = at;
+    at[names->len] = strdup(name);
+    if (at[names->len] == NULL) {
+        return false;
+    }
+    names->len++;
+    return true;
+}
+
+static nk_status collect(DIR *dir, int folder, const char *path, size_t max, nk_status blame,
+                         struct file_names *names, nk_error *err)
+{
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(dir);
+        if (entry == NULL) {
+            return errno == 0 ? NK_OK : report_errno(err, blame, "%s", path);
+        }
+        if (!wanted(folder, entry->d_name)) {
+            continue;
+        }
+        if (names->len == max) {
+            return report(err, blame, "%s: holds more than %zu files; remove old ones", path, max);
+        }
+        if (!add_name(names, entry->d_name)) {
+            return report(err, NK_E_NOMEM, "out of memory");
+        }
+    }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+nk_status file_list(int folder, const char *path, size_t max, nk_status blame,
+                    struct file_names *ret_names, nk_error *err)
+{
+    /* Opened anew, since a duplicate would share its place in the folder with the next reader. */
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (dir == NULL) {
+        nk_status status = report_errno(err, blame, "%s", path);
+        if (fd >= 0) {
+            close(fd);
+        }
+        return status;
+    }
+    struct file_names names = { 0 };
+    nk_status status = collect(dir, folder, path, max, blame, &names, err);
+    closedir(dir);
+    if (status != NK_OK) {
+        file_names_clear(&names);
+        return status;
+    }
+    if (names.len > 0) {
+        qsort(names.at, names.len, sizeof(*names.at), by_name);
+    }
+    *ret_names = names;
+    return NK_OK;
 }
 
 char *file_folder(const char *path)

@@ -4,7 +4,9 @@
 #ifndef NODEKEY_FILE_H
 #define NODEKEY_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "auto.h"
 #include "nodekey/plugin.h"
@@ -14,6 +16,27 @@
  * which may hold others. */
 MUST_USE nk_status file_read(const char *path, size_t max_bytes, nk_status blame, char **ret_text,
                              size_t *ret_len, nk_error *err);
+/* The same for a name below an open folder; `path` is what texts call it. */
+MUST_USE nk_status file_read_in(int folder, const char *name, const char *path, size_t max_bytes,
+                                nk_status blame, char **ret_text, size_t *ret_len, nk_error *err);
+
+bool file_is_folder(const char *path);
+/* Refuses with `blame` what belongs to another user than us and root, or has a bit of `forbidden`
+ * in its mode, such as S_IWOTH. *ret_fd is owned: close. */
+MUST_USE nk_status file_open_folder(const char *path, mode_t forbidden, nk_status blame,
+                                    int *ret_fd, nk_error *err);
+
+struct file_names { /* zeroed: empty */
+    char **at;
+    size_t len;
+};
+void file_names_clear(struct file_names *names);
+/* The names in an open folder, sorted, that do not start with a dot and are regular files, links to
+ * such, or cannot be looked at: reading those tells why. More than `max` are refused. *ret_names is
+ * owned: file_names_clear. */
+MUST_USE nk_status file_list(int folder, const char *path, size_t max, nk_status blame,
+                             struct file_names *ret_names, nk_error *err);
+
 /* The absolute path of the folder that holds the name; links are not resolved: neighbours are those
  * that the operator sees. Owned: free. NULL: see errno. */
 MUST_USE char *file_folder(const char *path);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A generation of lists once it is read. */
+#include "crl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "callback.h"
+#include "crl_list.h"
+#include "report.h"
+
+#define LIFETIME_PARTS 4 /* the last of them is for fetching the next list */
+#define NUMBER_BYTES 64
+#define TIME_BYTES 32
+
+DEFINE_AUTO(char *, free);
+DEFINE_AUTO(json_t *, json_decref);
+
+struct crls *crls_new(void)
+{
+    struct crls *crls = calloc(1, sizeof(*crls));
+    if (crls == NULL) {
+        return NULL;
+    }
+    atomic_init(&crls->references, 1);
+    crls->stack = sk_X509_CRL_new_null();
+    if (crls->stack == NULL) {
+        free(crls);
+        return NULL;
+    }
+    return crls;
+}
+
+struct crls *crls_ref(struct crls *crls)
+{
+    atomic_fetch_add_explicit(&crls->references, 1, memory_order_relaxed);
+    return crls;
+}
+
+void crls_unref(struct crls *crls)
+{
+    if (crls == NULL ||
+        atomic_fetch_sub_explicit(&crls->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    sk_X509_CRL_free(crls->stack);
+    crl_lists_cut(&crls->lists, 0);
+    free(crls);
+}
+
+STACK_OF(X509_CRL) *crls_lists(const struct crls *crls)
+{
+    return crls->stack;
+}
+
+static bool same(const struct crl_list *a, const struct crl_list *b)
+{
+    return memcmp(a->digest, b->digest, CRL_DIGEST_BYTES) == 0;
+}
+
+/* The first after `i` that is not the same list in another file. */
+static size_t next_of(const struct crl_lists *lists, size_t i)
+{
+    size_t next = i + 1;
+    while (next < lists->len && same(lists->at[i], lists->at[next])) {
+        next++;
+    }
+    return next;
+}
+
+bool crls_equal(const struct crls *a, const struct crls *b)
+{
+    size_t i = 0;
+    size_t j = 0;
+
+    while (i < a->lists.len && j < b->lists.len && same(a->lists.at[i], b->lists.at[j])) {
+        i = next_of(&a->lists, i);
+        j = next_of(&b->lists, j);
+    }
+    return i == a->lists.len && j == b->lists.len;
+}
+
+void crls_prove(const struct crls *crls, STACK_OF(X509) *issuers, struct crl_ledger *ledger)
+{
+    for (size_t i = 0; i < crls->lists.len; i++) {
+        struct crl_list *list = crls->lists.at[i];
+        if (atomic_load(&list->proven) || crl_list_prove(list, issuers) != CRL_PROVEN) {
+            continue;
+        }
+        atomic_store(&list->proven, true);
+        (void)crl_ledger_enter(ledger, &list->order, list->issuer);
+    }
+    (void)crl_ledger_save(ledger, NULL); /* what failed is tried again, and told, by crls_read */
+}
+
+/* --- warnings --- */
+
+static void send_event(const struct crl_list *list, const char *name, const char *number,
+                       const char *ends, const nk_host *host)
+{
+    if (host == NULL || !NK_HAS(nk_host, host, event) || host->event == NULL) {
+        return;
+    }
+    json_t *file = json_string(list->file);
+    AUTO(json_decref)
+    json_t *event = json_pack("{s:s, s:o, s:s, s:s}", "issuer", list->issuer, "file",
+                              file != NULL ? file : json_string("(not UTF-8)"), "number", number,
+                              "next_update", ends);
+    AUTO(free) char *text = event != NULL ? json_dumps(event, JSON_COMPACT) : NULL;
+    if (text == NULL) {
+        return; /* no memory; the log has it */
+    }
+    callback_enter();
+    host->event(host->host_data, name, text);
+    callback_leave();
+}
+
+static void warn(const struct crl_list *list, bool expired, const nk_host *host)
+{
+    char number[NUMBER_BYTES];
+    char ends[TIME_BYTES] = "?";
+    struct tm parts;
+
+    crl_list_number(list, number, sizeof(number));
+    if (gmtime_r(&list->next_update, &parts) != NULL) {
+        strftime(ends, sizeof(ends), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    }
+    log_line(host, NK_LOG_WARNING, "%s: the CRL of \"%s\" with number %s %s at %s; fetch the next",
+             list->file, list->issuer, number, expired ? "ended" : "ends", ends);
+    send_event(list, expired ? "crl-expired" : "crl-expiring", number, ends, host);
+}
+
+static void warn_one(struct crl_list *list, time_t now, const nk_host *host)
+{
+    bool expired = list->next_update <= now;
+    bool expiring =
+        list->next_update - now < (list->next_update - list->order.this_update) / LIFETIME_PARTS;
+
+    if (expired ? !list->warned_expired : expiring && !list->warned_expiring) {
+        warn(list, expired, host);
+    }
+    list->warned_expired |= expired;
+    list->warned_expiring |= expiring;
+}
+
+void crls_warn(struct crls *crls, time_t now, const nk_host *host)
+{
+    struct crl_lists *lists = &crls->lists;
+
+    for (size_t i = 0; i < lists->len; i++) {
+        if (i > 0 && same(lists->at[i - 1], lists->at[i])) { /* in another file: told once */
+            lists->at[i]->warned_expired = lists->at[i - 1]->warned_expired;
+            lists->at[i]->warned_expiring = lists->at[i - 1]->warned_expiring;
+            continue;
+        }
+        warn_one(lists->at[i], now, host);
+    }
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the ledger of crl.h remembers of a list, and asking it. For the readers of lists alone. */
+#ifndef NODEKEY_CRL_LEDGER_H
+#define NODEKEY_CRL_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "crl.h"
+
+#define CRL_KEY_BYTES 32
+#define CRL_NUMBER_BYTES 20  /* RFC 5280 section 5.2.3 */
+#define CRL_ISSUER_BYTES 256 /* as text */
+#define CRL_LEDGER_MAX 4096  /* keys */
+
+/* Where a list stands among those of its kind. */
+struct crl_order {
+    uint8_t key[CRL_KEY_BYTES]; /* hash of issuer, its key identifier and the distribution point */
+    bool numbered;
+    uint8_t number[CRL_NUMBER_BYTES]; /* big-endian, padded on the left */
+    time_t this_update;
+};
+
+/* Was a newer list of this kind seen? By number; by thisUpdate where numbers are equal or one has
+ * none. [any] */
+bool crl_ledger_has_newer(struct crl_ledger *ledger, const struct crl_order *order);
+/* Only for lists whose signature is proven. False: there is no room for another kind. [any] */
+bool crl_ledger_enter(struct crl_ledger *ledger, const struct crl_order *order, const char *issuer);
+/* Writes what is not yet in state_dir, on top of what other processes wrote there. After a failure
+ * the numbers are known in memory and the next call tries again. [any] */
+nk_status crl_ledger_save(struct crl_ledger *ledger, nk_error *err);
+
+#endif
