@@ -218,3 +218,18 @@ X509 *pool_find_issuer(struct pool *pool, X509 *certificate, unsigned *tries)
     ERR_clear_error(); /* a wrong signature is no error here */
     return issuer;
 }
+
+bool pool_append(struct pool *pool, STACK_OF(X509) *certificates)
+{
+    bool whole = true;
+
+    pthread_mutex_lock(&pool->lock);
+    for (size_t i = 0; whole && i < pool->len; i++) {
+        whole = sk_X509_push(certificates, pool->entries[i].certificate) > 0;
+        if (whole) {
+            X509_up_ref(pool->entries[i].certificate);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return whole;
+}

@@ -32,5 +32,8 @@ void pool_remember(struct pool *pool, STACK_OF(X509) *path);
 /* The one whose key signed `certificate`, or NULL. *tries counts the signatures checked, from call
  * to call; beyond POOL_TRIES_MAX none is. Owned: X509_free. */
 X509 *pool_find_issuer(struct pool *pool, X509 *certificate, unsigned *tries);
+/* Appends what it holds, each with a reference of its own: for who looks for the signer of a CRL.
+ * False: no memory. */
+MUST_USE bool pool_append(struct pool *pool, STACK_OF(X509) *certificates);
 
 #endif
