@@ -7,7 +7,6 @@
 #include <openssl/err.h>
 
 #include "explain.h"
-#include "glob.h"
 #include "policy_private.h"
 #include "reasons.h"
 #include "server_name.h"
@@ -76,22 +75,14 @@ static bool needs_identity(const struct policy *policy, const struct peer *peer)
     return peer->facts.role == NK_PEER_IS_SERVER && policy->server_name == SERVER_NAME_RULE;
 }
 
-/* The name of the first rule of this list that admits, or NULL. */
+/* The name of the rule of this list that admits, or NULL. */
 static const char *admitting(const struct policy *policy, const struct rule_list *list,
                              const struct peer *peer)
 {
-    const struct rule *first = rule_list_find(list, &peer->traits);
-
-    if (first == NULL || !needs_identity(policy, peer) || rule_names_peer(first)) {
-        return first != NULL ? rule_name(first) : NULL;
-    }
-    for (size_t i = 0; i < list->len; i++) {
-        const struct rule *rule = rule_list_at(list, i);
-        if (rule_names_peer(rule) && rule_matches(rule, &peer->traits, NULL, 0)) {
-            return rule_name(rule);
-        }
-    }
-    return NULL;
+    const struct rule *rule = needs_identity(policy, peer)
+                                  ? rule_list_find_naming(list, &peer->traits)
+                                  : rule_list_find(list, &peer->traits);
+    return rule != NULL ? rule_name(rule) : NULL;
 }
 
 static const char *admitted_by(const struct policy *policy, const struct peer *peer)
@@ -112,23 +103,6 @@ static void ask_candidate(const struct policy *policy, const struct peer *peer,
     }
 }
 
-/* A deny rule must not be got round by another spelling of the name: "%61" for "a", a query, an
- * upper-case scheme, a trailing dot. The first name of a kind that deny rules match, and that is
- * outside the grammar of patterns, or NULL. */
-static const char *oddly_named(const struct rule_set *rules, const nk_peer *peer)
-{
-    for (size_t i = 0; i < peer->names_len; i++) {
-        const nk_name *name = &peer->names[i];
-        if (name->kind == NK_NAME_URI && rules->denies_uris && !glob_uri_is_plain(name->text)) {
-            return name->text;
-        }
-        if (name->kind == NK_NAME_DNS && rules->denies_dns && !glob_dns_is_plain(name->text)) {
-            return name->text;
-        }
-    }
-    return NULL;
-}
-
 /* --- judging --- */
 
 /* False: *verdict says no. */
@@ -139,7 +113,7 @@ static bool rules_hold(const struct policy *policy, struct peer *peer, struct op
 
     peer_describe(peer, description, sizeof(description));
     ask_candidate(policy, peer, opinion);
-    const char *odd = oddly_named(policy->rules, &peer->facts);
+    const char *odd = rule_list_odd_name(&policy->rules->deny, &peer->traits);
     if (odd != NULL) {
         verdict_deny(verdict, REASON_MALFORMED, NULL,
                      "the name %s is not in plain form, so the deny rules cannot be sure of it",
@@ -224,5 +198,5 @@ char *policy_explain(struct policy *policy, const struct peer *peer, const nk_ve
         .all_certified = policy->rules->all_certified,
         .needs_identity = needs_identity(policy, peer),
     };
-    return explain_verdict(&rules, peer, verdict);
+    return explain_verdict(&rules, &peer->traits, verdict);
 }

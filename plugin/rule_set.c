@@ -18,8 +18,6 @@ struct rule_set *rule_set_new(struct config *config)
     rules->has_candidate = config->has_candidate;
     config->deny = config->admit = config->admit_candidate = (struct rule_list){ 0 };
 
-    rules->denies_uris = rule_list_has(&rules->deny, RULE_URI);
-    rules->denies_dns = rule_list_has(&rules->deny, RULE_DNS);
     rules->wants_policies = rule_list_has(&rules->deny, RULE_POLICY_OID) ||
                             rule_list_has(&rules->admit, RULE_POLICY_OID) ||
                             rule_list_has(&rules->candidate, RULE_POLICY_OID);

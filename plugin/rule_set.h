@@ -16,8 +16,6 @@ struct rule_set { /* counted; immutable once made */
     struct rule_list candidate;
     bool all_certified; /* `admit` is empty then */
     bool has_candidate;
-    bool denies_uris; /* some deny rule matches a URI; likewise DNS */
-    bool denies_dns;
     bool wants_policies; /* some rule asks for a policy_oid */
     unsigned references; /* touched atomically by the two below */
 };

@@ -83,6 +83,8 @@ static void add_rules(const struct rule_spec *rules, size_t len, struct config *
     }
 }
 
+static struct policy_memory memory;
+
 static nk_status make_policy(const struct setting *setting, struct policy **ret_policy,
                              nk_error *err)
 {
@@ -102,10 +104,19 @@ static nk_status make_policy(const struct setting *setting, struct policy **ret_
     }
     add_rules(setting->rules, ARRAY_LEN(setting->rules), &config);
     log_text[0] = '\0';
-    nk_status status = policy_new(&config, &host, ret_policy, err);
+    nk_status status = policy_new(&config, &memory, &host, ret_policy, err);
     rule_list_clear(&config.admit);
     rule_list_clear(&config.deny);
     return status;
+}
+
+/* The verdict of the whole opinion, which begins as noise: all of it must be written. */
+static void judge(struct policy *policy, struct peer *peer, nk_verdict *verdict)
+{
+    struct opinion opinion;
+    memset(&opinion, 0xff, sizeof(opinion));
+    policy_judge(policy, peer, &opinion);
+    *verdict = opinion.verdict;
 }
 
 /* --- a peer from a row --- */
@@ -652,7 +663,7 @@ static void check_row(void **state)
     nk_verdict verdict;
     memset(&verdict, 0xff, sizeof(verdict)); /* whatever the caller left in it */
 
-    policy_judge(policy, peer, &verdict);
+    judge(policy, peer, &verdict);
     print_message("%s: %s\n", verdict.reason, verdict.detail);
     assert_string_equal(verdict.reason, row->reason != NULL ? row->reason : "");
     assert_int_equal(verdict.decision, row->reason != NULL ? NK_DENY : NK_ALLOW);
@@ -679,7 +690,7 @@ static const char *reason_for(struct policy *policy, const struct showing *showi
     static char reason[NK_REASON_BYTES];
     struct peer *peer = show(showing);
     nk_verdict verdict = { .struct_size = sizeof(verdict) };
-    policy_judge(policy, peer, &verdict);
+    judge(policy, peer, &verdict);
     snprintf(reason, sizeof(reason), "%s", verdict.reason);
     peer_free(peer);
     return reason;
@@ -711,7 +722,7 @@ static void strangers_do_not_enter_the_pool(void **state)
     struct peer *peer = NULL;
     nk_verdict verdict = { .struct_size = sizeof(verdict) };
     assert_int_equal(peer_read(IN, NULL, pem, NULL, &peer, NULL), NK_OK);
-    policy_judge(policy, peer, &verdict);
+    judge(policy, peer, &verdict);
     assert_string_equal(verdict.reason, "untrusted");
     const struct showing good = { .issuer = INTERMEDIATE };
     assert_string_equal(reason_for(policy, &good), "");
@@ -759,7 +770,7 @@ static void a_mimic_in_the_pool_harms_no_whole_chain(void **state)
         struct peer *peer = NULL;
         nk_verdict verdict = { .struct_size = sizeof(verdict) };
         assert_int_equal(peer_read(IN, NULL, pem, NULL, &peer, NULL), NK_OK);
-        policy_judge(policy, peer, &verdict);
+        judge(policy, peer, &verdict);
         assert_string_equal(verdict.reason, "");
         peer_free(peer);
         free(pem);
@@ -788,7 +799,7 @@ static void the_pool_is_bounded(void **state)
             nk_verdict verdict = { .struct_size = sizeof(verdict) };
             assert_int_equal(peer_read(IN, NULL, leaf_pem, known == 0 ? ca_pem : NULL, &peer, NULL),
                              NK_OK);
-            policy_judge(policy, peer, &verdict);
+            judge(policy, peer, &verdict);
             assert_int_equal(verdict.decision, NK_ALLOW);
             peer_free(peer);
         }
@@ -819,7 +830,7 @@ static void *judge_often(void *data)
             worker->wrong++;
             continue;
         }
-        policy_judge(worker->policy, peer, &verdict);
+        judge(worker->policy, peer, &verdict);
         worker->wrong += (verdict.decision == NK_ALLOW) != good;
         peer_free(peer);
     }
@@ -998,7 +1009,7 @@ static void check_root(void **state)
     struct policy *policy = NULL;
     nk_error err = { .struct_size = sizeof(err) };
     log_text[0] = '\0';
-    nk_status status = policy_new(&config, &host, &policy, &err);
+    nk_status status = policy_new(&config, &memory, &host, &policy, &err);
     print_message("%s\n", err.text);
     assert_int_equal(ERR_peek_error(), 0);
     if (row->refusal == NULL) {
@@ -1161,7 +1172,7 @@ static int set_up(void **state)
     write_root(ROOT, "root.pem");
     write_root(P2PFL, "p2pfl.pem");
     write_root(P2PFL_NEW, "p2pfl-new.pem");
-    return 0;
+    return policy_memory_open(NULL, &memory, NULL);
 }
 
 static int tear_down(void **state)
@@ -1171,6 +1182,7 @@ static int tear_down(void **state)
         authority_free(&issuers[i]);
     }
     EVP_PKEY_free(leaf_key);
+    policy_memory_clear(&memory);
     return 0;
 }
 

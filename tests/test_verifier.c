@@ -97,27 +97,24 @@ grpc_tls_certificate_verifier_external *__wrap_verifier_new(struct core *of, uin
 /* --- a judge that does not judge --- */
 
 static enum { JUDGES, RETURNS_EARLY, WRITES_NONSENSE } mood;
-void __real_policy_judge(struct policy *policy, struct peer *peer, nk_verdict *verdict);
-void __wrap_policy_judge(struct policy *policy, struct peer *peer, nk_verdict *verdict);
-void __wrap_policy_judge(struct policy *policy, struct peer *peer, nk_verdict *verdict)
+void __real_policy_judge(struct policy *policy, struct peer *peer, struct opinion *opinion);
+void __wrap_policy_judge(struct policy *policy, struct peer *peer, struct opinion *opinion);
+void __wrap_policy_judge(struct policy *policy, struct peer *peer, struct opinion *opinion)
 {
     if (mood == JUDGES) {
-        __real_policy_judge(policy, peer, verdict);
+        __real_policy_judge(policy, peer, opinion);
     } else if (mood == WRITES_NONSENSE) {
-        verdict->decision = 0x7fffffff;
+        opinion->verdict.decision = 0x7fffffff;
     }
 }
 
 static bool core_returns_early;
-void __real_core_judge(struct core *of, uint32_t role, const char *target, const char *leaf_pem,
-                       const char *chain_pem, nk_verdict *verdict);
-void __wrap_core_judge(struct core *of, uint32_t role, const char *target, const char *leaf_pem,
-                       const char *chain_pem, nk_verdict *verdict);
-void __wrap_core_judge(struct core *of, uint32_t role, const char *target, const char *leaf_pem,
-                       const char *chain_pem, nk_verdict *verdict)
+void __real_core_judge(struct core *of, const struct showing *showing, nk_verdict *verdict);
+void __wrap_core_judge(struct core *of, const struct showing *showing, nk_verdict *verdict);
+void __wrap_core_judge(struct core *of, const struct showing *showing, nk_verdict *verdict)
 {
     if (!core_returns_early) {
-        __real_core_judge(of, role, target, leaf_pem, chain_pem, verdict);
+        __real_core_judge(of, showing, verdict);
     }
 }
 
@@ -242,7 +239,7 @@ static int start(void **state)
     federation_make(&federation, "example.org");
     federation_enrol(&federation, &alice, "alice", "P-256");
     if (config_read(path_of("%s/alice.json", federation.folder), &config, &err) != NK_OK ||
-        core_open(config, &host, &core, &err) != NK_OK) {
+        core_open(&config, NULL, &host, &core, &err) != NK_OK) {
         print_error("%s\n", err.text);
         return -1;
     }
