@@ -230,12 +230,15 @@ static struct policy *make_policy(const struct rule_spec *admit, const struct ru
         .roots = roots, .roots_len = 1, .strict = true, .all_certified = admit->value == NULL
     };
     struct policy *policy = NULL;
+    struct policy_memory memory;
     nk_error err = { .struct_size = sizeof(err) };
+    assert_int_equal(policy_memory_open(NULL, &memory, &err), NK_OK);
     add_rule(&config.admit, "members", admit);
     add_rule(&config.deny, "stolen", deny);
-    if (policy_new(&config, &host, &policy, &err) != NK_OK) {
+    if (policy_new(&config, &memory, &host, &policy, &err) != NK_OK) {
         fail_msg("%s", err.text);
     }
+    policy_memory_clear(&memory); /* the policy keeps what it needs */
     rule_list_clear(&config.admit);
     rule_list_clear(&config.deny);
     return policy;
@@ -523,8 +526,9 @@ static void can_be_told(const struct peer *peer, const nk_verdict *verdict)
 static void check_verdict(const struct row *row, struct peer *peer)
 {
     struct policy *policy = make_policy(&row->admit, &row->deny);
-    nk_verdict verdict = { .struct_size = sizeof(verdict) };
-    policy_judge(policy, peer, &verdict);
+    struct opinion opinion;
+    policy_judge(policy, peer, &opinion);
+    const nk_verdict verdict = opinion.verdict;
     print_message("%u %s %s: %s\n", verdict.decision, verdict.rule, verdict.reason, verdict.detail);
     assert_int_equal(ERR_peek_error(), 0);
     assert_string_equal(verdict.reason, row->reason != NULL ? row->reason : "");
