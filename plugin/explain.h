@@ -11,15 +11,15 @@
 struct explain_rules {
     const struct rule_list *deny;
     const struct rule_list *admit;
+    const struct rule_list *candidate; /* of admit_candidate; NULL: none was given */
     bool all_certified;
     /* Of a server: an admit rule must name whom we expect, by uri or spki_sha256. */
     bool needs_identity;
 };
 
-/* Owned: free. NULL: no memory. */
-char *explain_verdict(const struct explain_rules *rules, const nk_peer *peer,
+/* In "rules" each list is in the order in which it is judged: by name, not as written. Owned: free.
+ * NULL: no memory. */
+char *explain_verdict(const struct explain_rules *rules, const struct traits *traits,
                       const nk_verdict *verdict);
-/* Does the rule say which peer it expects, as server_name "rule" asks? */
-bool explain_names_identity(const struct rule *rule);
 
 #endif

@@ -8,6 +8,7 @@
 
 #define DNS_NAME_MAX 253
 #define DNS_LABEL_MAX 63
+#define LOCAL_PART_MAX 64
 
 /* Not <ctype.h>: its answers depend on the host's locale. */
 static bool is_digit(char c)
@@ -243,4 +244,38 @@ bool glob_uri_is_plain(const char *uri)
 bool glob_dns_is_plain(const char *dns)
 {
     return strchr(dns, '*') == NULL && glob_dns_problem(dns) == NULL;
+}
+
+/* RFC 5322 atext. */
+static bool is_atom_byte(char c)
+{
+    return is_alpha(c) || is_digit(c) || is_one_of("!#$%&'*+-/=?^_`{|}~", c);
+}
+
+static bool is_dot_atom(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        bool inner_dot = text[i] == '.' && i > 0 && i + 1 < len && text[i + 1] != '.';
+        if (!is_atom_byte(text[i]) && !inner_dot) {
+            return false;
+        }
+    }
+    return len > 0 && len <= LOCAL_PART_MAX;
+}
+
+bool glob_email_is_plain(const char *email)
+{
+    size_t len = strcspn(email, "@");
+    return email[len] == '@' && is_dot_atom(email, len) && glob_dns_is_plain(email + len + 1);
+}
+
+const char *glob_email_problem(const char *email)
+{
+    if (strchr(email, '*') != NULL) {
+        return "has a *: addresses are compared whole, there are no patterns";
+    }
+    return glob_email_is_plain(email)
+               ? NULL
+               : "is no e-mail address: name@domain, without quotes, comments "
+                 "or spaces";
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The patterns of `uri` and `dns`. Pure. rules.h has the two that also check their pattern. */
+ * The patterns of `uri` and `dns`, and addresses of `email`, which has none. Pure. rules.h has the
+ * two that also check their pattern. */
 #ifndef NODEKEY_GLOB_H
 #define NODEKEY_GLOB_H
 
@@ -8,10 +9,12 @@
 /* NULL: inside the grammar. Else what is wrong, to follow the pattern in a sentence. */
 const char *glob_uri_problem(const char *pattern);
 const char *glob_dns_problem(const char *pattern);
+const char *glob_email_problem(const char *email); /* a * is one */
 
 /* Is a name spelled as a pattern without star would have to be? */
 bool glob_uri_is_plain(const char *uri);
 bool glob_dns_is_plain(const char *dns);
+bool glob_email_is_plain(const char *email);
 
 /* For patterns that have no problem: thousands are compared per handshake. */
 bool glob_uri_fits(const char *pattern, const char *uri);

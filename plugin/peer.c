@@ -2,7 +2,6 @@
 #include "peer.h"
 
 #include <arpa/inet.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "leaf_traits.h"
 #include "pem.h"
 #include "report.h"
 
@@ -23,6 +23,7 @@ struct peer_storage {
     nk_name names[PEER_NAMES_MAX];
     char common_name[COMMON_NAME_MAX_BYTES + 1];
     char *target;
+    struct traits_storage traits;
     char rule[NK_RULE_NAME_BYTES];
 };
 
@@ -258,13 +259,9 @@ static nk_status read_common_name(struct peer *peer, nk_error *err)
 static nk_status read_digests(struct peer *peer, nk_error *err)
 {
     const nk_bytes *leaf = &peer->storage->chain[0];
-    AUTO(openssl_free) unsigned char *spki = NULL;
-    int spki_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(peer->leaf), &spki);
 
-    if (spki_len <= 0 ||
-        EVP_Digest(leaf->data, leaf->len, peer->facts.leaf_sha256, NULL, EVP_sha256(), NULL) != 1 ||
-        EVP_Digest(spki, (size_t)spki_len, peer->facts.spki_sha256, NULL, EVP_sha256(), NULL) !=
-            1) {
+    if (EVP_Digest(leaf->data, leaf->len, peer->facts.leaf_sha256, NULL, EVP_sha256(), NULL) != 1 ||
+        !leaf_traits_hash_spki(peer->leaf, peer->facts.spki_sha256)) {
         return report_openssl(err, NK_E_INTERNAL, "hash the peer's certificate");
     }
     return NK_OK;
@@ -293,7 +290,12 @@ static nk_status read_facts(struct peer *peer, uint32_t role, const char *target
     if (status == NK_OK) {
         status = read_common_name(peer, err);
     }
-    return status == NK_OK ? read_digests(peer, err) : status;
+    if (status == NK_OK) {
+        status = read_digests(peer, err);
+    }
+    peer->traits.peer = &peer->facts;
+    return status == NK_OK ? leaf_traits_read(peer->leaf, &storage->traits, &peer->traits, err)
+                           : status;
 }
 
 static struct peer *peer_new(void)
@@ -351,9 +353,22 @@ void peer_free(struct peer *peer)
             free(peer->storage->texts[i]);
         }
         free(peer->storage->target);
+        leaf_traits_clear(&peer->storage->traits, &peer->traits);
     }
     free(peer->storage);
     free(peer);
+}
+
+bool peer_set_path(struct peer *peer, STACK_OF(X509) *path, char *const *policies,
+                   size_t policies_len)
+{
+    return leaf_traits_set_path(path, policies, policies_len, &peer->storage->traits,
+                                &peer->traits);
+}
+
+void peer_forget_path(struct peer *peer)
+{
+    leaf_traits_forget_path(&peer->storage->traits, &peer->traits);
 }
 
 void peer_set_rule(struct peer *peer, const char *rule)

@@ -3,30 +3,40 @@
 #ifndef NODEKEY_PEER_H
 #define NODEKEY_PEER_H
 
+#include <stdbool.h>
+
 #include <openssl/x509.h>
 
 #include "auto.h"
 #include "nodekey/plugin.h"
+#include "traits.h"
 
 #define PEER_CHAIN_MAX_BYTES 131072u /* PEM text of a whole chain */
 #define PEER_CHAIN_MAX_CERTS 10
 #define PEER_NAMES_MAX 64
 
-/* One peer in one role. Owns all of it. `facts` points into the other members. */
+/* One peer in one role. Owns all of it. `facts` and `traits` point into the other members. */
 struct peer {
     X509 *leaf;
     STACK_OF(X509) *others; /* what it sent beside the leaf; may be empty */
     nk_peer facts;          /* `rule` is NULL until the policy set it */
+    struct traits traits;   /* those of the path are unknown until peer_set_path */
     struct peer_storage *storage;
 };
 
 /* `leaf_pem` may be NULL or "" (no certificate: NK_E_PEER). `chain_pem` may be NULL, may or may not
  * begin with the leaf. `target` may be NULL. NUL or control bytes, or non-ASCII, in a name that
- * rules can match are NK_E_PEER: such a certificate is refused, not guessed at.
+ * rules can match are NK_E_PEER, and so is whatever else rules match and cannot be read (key,
+ * serial number, validity, extended key usage): such a certificate is refused, not guessed at.
  * *ret_peer is owned: peer_free. */
 MUST_USE nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem,
                              const char *chain_pem, struct peer **ret_peer, nk_error *err);
 void peer_free(struct peer *peer);
+/* What the validated path, leaf to root, says: copied. False: no memory, or a hash failed; then the
+ * peer must not be judged, and its traits of the path are unknown. */
+MUST_USE bool peer_set_path(struct peer *peer, STACK_OF(X509) *path, char *const *policies,
+                            size_t policies_len);
+void peer_forget_path(struct peer *peer);
 /* Copies the name of the rule that admits it, so facts.rule outlives the policy; NULL: none. */
 void peer_set_rule(struct peer *peer, const char *rule);
 /* "CN=..., spiffe://..., sha256:abcd..." for one log line. */

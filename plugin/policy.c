@@ -10,7 +10,6 @@
 
 #include "chain.h"
 #include "explain.h"
-#include "glob.h"
 #include "ours.h"
 #include "reasons.h"
 #include "report.h"
@@ -28,8 +27,6 @@ struct policy {
     struct rule_list deny;
     bool strict;
     bool all_certified;
-    bool denies_uris; /* some deny rule matches a URI; likewise DNS */
-    bool denies_dns;
     enum server_name_mode server_name;
 };
 
@@ -101,7 +98,7 @@ static bool can_name_servers(const struct policy *policy)
 {
     for (size_t i = 0; i < policy->admit.len; i++) {
         const struct rule *rule = rule_list_at(&policy->admit, i);
-        if ((rule_directions(rule) & NK_PEER_IS_SERVER) != 0 && explain_names_identity(rule)) {
+        if ((rule_directions(rule) & NK_PEER_IS_SERVER) != 0 && rule_names_peer(rule)) {
             return true;
         }
     }
@@ -138,11 +135,6 @@ nk_status policy_new(struct config *config, const nk_host *host, struct policy *
 
     policy->admit = config->admit;
     policy->deny = config->deny;
-    for (size_t i = 0; i < policy->deny.len; i++) {
-        const struct rule *rule = rule_list_at(&policy->deny, i);
-        policy->denies_uris |= rule_has(rule, RULE_URI);
-        policy->denies_dns |= rule_has(rule, RULE_DNS);
-    }
     config->admit = (struct rule_list){ 0 };
     config->deny = (struct rule_list){ 0 };
     if (policy->server_name == SERVER_NAME_RULE && !can_name_servers(policy)) {
@@ -210,41 +202,16 @@ static bool needs_identity(const struct policy *policy, const nk_peer *peer)
 }
 
 /* The name of the admit rule, or NULL. */
-static const char *admitting(const struct policy *policy, const nk_peer *peer)
+static const char *admitting(const struct policy *policy, const struct traits *traits)
 {
-    bool identity = needs_identity(policy, peer);
+    bool identity = needs_identity(policy, traits->peer);
 
     if (policy->all_certified) {
         return identity ? NULL : ALL_CERTIFIED;
     }
-    const struct rule *first = rule_list_find(&policy->admit, peer);
-    if (first == NULL || !identity || explain_names_identity(first)) {
-        return first != NULL ? rule_name(first) : NULL;
-    }
-    for (size_t i = 0; i < policy->admit.len; i++) {
-        const struct rule *rule = rule_list_at(&policy->admit, i);
-        if (explain_names_identity(rule) && rule_matches(rule, peer, NULL, 0)) {
-            return rule_name(rule);
-        }
-    }
-    return NULL;
-}
-
-/* A deny rule must not be got round by another spelling of the name: "%61" for "a", a query, an
- * upper-case scheme, a trailing dot. The first name of a kind that deny rules match, and that is
- * outside the grammar of patterns, or NULL. */
-static const char *oddly_named(const struct policy *policy, const nk_peer *peer)
-{
-    for (size_t i = 0; i < peer->names_len; i++) {
-        const nk_name *name = &peer->names[i];
-        if (name->kind == NK_NAME_URI && policy->denies_uris && !glob_uri_is_plain(name->text)) {
-            return name->text;
-        }
-        if (name->kind == NK_NAME_DNS && policy->denies_dns && !glob_dns_is_plain(name->text)) {
-            return name->text;
-        }
-    }
-    return NULL;
+    const struct rule *rule = identity ? rule_list_find_naming(&policy->admit, traits)
+                                       : rule_list_find(&policy->admit, traits);
+    return rule != NULL ? rule_name(rule) : NULL;
 }
 
 static void judge(struct policy *policy, struct peer *peer, bool dialled, nk_verdict *verdict)
@@ -258,20 +225,24 @@ static void judge(struct policy *policy, struct peer *peer, bool dialled, nk_ver
         verdict_deny(verdict, failure.reason, NULL, "%s", failure.detail);
         return;
     }
-    const char *odd = oddly_named(policy, &peer->facts);
+    if (!peer_set_path(peer, path.certificates, path.policies, path.policies_len)) {
+        verdict_deny(verdict, REASON_INTERNAL, NULL, "no memory for what the path says");
+        return;
+    }
+    const char *odd = rule_list_odd_name(&policy->deny, &peer->traits);
     if (odd != NULL) {
         verdict_deny(verdict, REASON_MALFORMED, NULL,
                      "the name %s is not in plain form, so the deny rules cannot be sure of it",
                      odd);
         return;
     }
-    const struct rule *denied = rule_list_find(&policy->deny, &peer->facts);
+    const struct rule *denied = rule_list_find(&policy->deny, &peer->traits);
     if (denied != NULL) {
         verdict_deny(verdict, REASON_DENIED, rule_name(denied), "rule %s matches %s",
                      rule_name(denied), description);
         return;
     }
-    const char *admitted = admitting(policy, &peer->facts);
+    const char *admitted = admitting(policy, &peer->traits);
     if (admitted == NULL) {
         verdict_deny(verdict, REASON_NO_RULE, NULL, "no admit rule matches %s", description);
         return;
@@ -294,6 +265,7 @@ static void judge_cleanly(struct policy *policy, struct peer *peer, bool dialled
 {
     verdict_deny(verdict, REASON_INTERNAL, NULL, "the peer was not judged");
     peer_set_rule(peer, NULL);
+    peer_forget_path(peer);
     ERR_clear_error(); /* the thread is gRPC's */
     judge(policy, peer, dialled, verdict);
     ERR_clear_error();
@@ -317,7 +289,7 @@ char *policy_explain(struct policy *policy, const struct peer *peer, const nk_ve
         .all_certified = policy->all_certified,
         .needs_identity = needs_identity(policy, &peer->facts),
     };
-    return explain_verdict(&rules, &peer->facts, verdict);
+    return explain_verdict(&rules, &peer->traits, verdict);
 }
 
 nk_status policy_check_ours(struct policy *policy, int our_role, X509 *leaf,

@@ -9,6 +9,8 @@
 #include "report.h"
 
 #define CN_MAX_BYTES 255
+#define LIFETIME_MAX_DAYS 36500
+#define DAY_SECONDS 86400
 
 struct rule_quote rule_quote(const char *value)
 {
@@ -33,75 +35,124 @@ bool rule_is_printable(const char *text)
     return true;
 }
 
+nk_status rule_set_key(struct rule_value *value, const void *bytes, size_t len, nk_error *err)
+{
+    uint8_t *key = malloc(len + 1);
+    if (key == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    memcpy(key, bytes, len);
+    key[len] = '\0';
+    value->key = key;
+    value->len = len;
+    return NK_OK;
+}
+
+int rule_compare_keys(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+    int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+    return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+long rule_read_number(const char *digits, long min, long max)
+{
+    size_t len = strspn(digits, "0123456789");
+    if (len == 0 || len > 9 || digits[len] != '\0' || (len > 1 && digits[0] == '0')) {
+        return -1;
+    }
+    long number = strtol(digits, NULL, 10);
+    return number >= min && number <= max ? number : -1;
+}
+
+/* Not <ctype.h>: its answers depend on the host's locale. */
+static void lower(char *text)
+{
+    for (; *text != '\0'; text++) {
+        *text = (char)(*text >= 'A' && *text <= 'Z' ? *text - 'A' + 'a' : *text);
+    }
+}
+
+/* --- reading values --- */
+
 static nk_status parse_uri(const char *text, struct rule_value *value, nk_error *err)
 {
-    (void)value;
     const char *problem = glob_uri_problem(text);
-    return problem == NULL ? NK_OK
-                           : report(err, NK_E_CONFIG, "\"%s\" %s", rule_quote(text).text, problem);
+    if (problem != NULL) {
+        return report(err, NK_E_CONFIG, "\"%s\" %s", rule_quote(text).text, problem);
+    }
+    value->exact = strchr(text, '*') == NULL;
+    return rule_set_key(value, text, strlen(text), err);
 }
 
 static nk_status parse_dns(const char *text, struct rule_value *value, nk_error *err)
 {
-    (void)value;
     const char *problem = glob_dns_problem(text);
-    return problem == NULL ? NK_OK
-                           : report(err, NK_E_CONFIG, "\"%s\" %s", rule_quote(text).text, problem);
+    if (problem != NULL) {
+        return report(err, NK_E_CONFIG, "\"%s\" %s", rule_quote(text).text, problem);
+    }
+    value->exact = text[0] != '*';
+    nk_status status = rule_set_key(value, text, strlen(text), err);
+    if (status == NK_OK) {
+        lower((char *)value->key);
+    }
+    return status;
+}
+
+static nk_status parse_email(const char *text, struct rule_value *value, nk_error *err)
+{
+    const char *problem = glob_email_problem(text);
+    if (problem != NULL) {
+        return report(err, NK_E_CONFIG, "\"%s\" %s", rule_quote(text).text, problem);
+    }
+    value->exact = true;
+    nk_status status = rule_set_key(value, text, strlen(text), err);
+    if (status == NK_OK) {
+        lower(strchr((char *)value->key, '@'));
+    }
+    return status;
 }
 
 static nk_status parse_cn(const char *text, struct rule_value *value, nk_error *err)
 {
-    (void)value;
     if (text[0] == '\0' || strlen(text) > CN_MAX_BYTES || !rule_is_printable(text)) {
         return report(err, NK_E_CONFIG, "\"%s\" is no common name: 1 to %d printable ASCII bytes",
                       rule_quote(text).text, CN_MAX_BYTES);
     }
-    return NK_OK;
+    value->exact = true;
+    return rule_set_key(value, text, strlen(text), err);
 }
 
-static int hex_digit(char c)
+static nk_status parse_lifetime(const char *text, struct rule_value *value, nk_error *err)
 {
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c != '\0' ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-    return at != NULL ? (int)(at - digits) : -1;
+    if (rule_read_number(text, 1, LIFETIME_MAX_DAYS) < 0) {
+        return report(err, NK_E_CONFIG, "\"%s\" is no number of days from 1 to %d",
+                      rule_quote(text).text, LIFETIME_MAX_DAYS);
+    }
+    return rule_set_key(value, text, strlen(text), err);
 }
 
-static nk_status parse_pin(const char *text, struct rule_value *value, nk_error *err)
+/* --- addresses --- */
+
+bool rule_read_address(const char *text, uint8_t key[RULE_ADDRESS_BYTES])
 {
-    const char *at = text;
-    size_t len = 0;
-    while (len < NK_SHA256_BYTES) {
-        int high = hex_digit(at[0]);
-        int low = high >= 0 ? hex_digit(at[1]) : -1;
-        if (low < 0) {
-            break;
-        }
-        value->bytes[len++] = (uint8_t)(high * 16 + low);
-        at += 2;
-        at += *at == ':' && len < NK_SHA256_BYTES ? 1 : 0;
+    memset(key, 0, RULE_ADDRESS_BYTES);
+    if (inet_pton(AF_INET, text, key + 2) == 1) {
+        key[0] = 4;
+    } else if (inet_pton(AF_INET6, text, key + 2) == 1) {
+        key[0] = 16;
     }
-    if (len < NK_SHA256_BYTES || *at != '\0') {
-        return report(err, NK_E_CONFIG,
-                      "\"%s\" is no SHA-256: 64 hexadecimal digits, colons between bytes allowed",
-                      rule_quote(text).text);
-    }
-    return NK_OK;
+    key[1] = (uint8_t)(key[0] * 8);
+    return key[0] != 0;
 }
 
-static size_t parse_address(const char *text, uint8_t address[16])
-{
-    if (inet_pton(AF_INET, text, address) == 1) {
-        return 4;
-    }
-    return inet_pton(AF_INET6, text, address) == 1 ? 16 : 0;
-}
-
-/* Clears what lies behind the prefix; true if anything did. */
-static bool clear_host_bits(uint8_t *address, size_t len, unsigned prefix_bits)
+bool rule_cut_address(uint8_t key[RULE_ADDRESS_BYTES], unsigned prefix_bits)
 {
     bool cleared = false;
-    for (size_t i = 0; i < len; i++) {
-        unsigned kept = prefix_bits > i * 8 ? prefix_bits - (unsigned)i * 8 : 0;
+    uint8_t *address = key + 2;
+
+    key[1] = (uint8_t)prefix_bits;
+    for (unsigned i = 0; i < key[0]; i++) {
+        unsigned kept = prefix_bits > i * 8 ? prefix_bits - i * 8 : 0;
         unsigned host_mask = kept >= 8 ? 0 : 0xffu >> kept;
         cleared = cleared || (address[i] & host_mask) != 0;
         address[i] = (uint8_t)(address[i] & ~host_mask);
@@ -109,78 +160,75 @@ static bool clear_host_bits(uint8_t *address, size_t len, unsigned prefix_bits)
     return cleared;
 }
 
-/* -1: no number from 0 to `max` in plain decimal. */
-static int parse_prefix(const char *digits, unsigned max)
-{
-    size_t len = strspn(digits, "0123456789");
-    if (len == 0 || len > 3 || digits[len] != '\0' || (len > 1 && digits[0] == '0')) {
-        return -1;
-    }
-    unsigned long bits = strtoul(digits, NULL, 10);
-    return bits <= max ? (int)bits : -1;
-}
-
 static nk_status parse_ip(const char *text, struct rule_value *value, nk_error *err)
 {
     char address[INET6_ADDRSTRLEN] = "";
+    uint8_t key[RULE_ADDRESS_BYTES];
     size_t len = strcspn(text, "/");
     if (len < sizeof(address)) {
         memcpy(address, text, len);
-        value->address_len = parse_address(address, value->bytes);
     }
-    if (value->address_len == 0) {
+    if (!rule_read_address(address, key)) {
         return report(err, NK_E_CONFIG, "\"%s\" is neither an IPv4 nor an IPv6 address or network",
                       rule_quote(text).text);
     }
-
-    unsigned max_bits = (unsigned)value->address_len * 8;
-    int bits = text[len] == '/' ? parse_prefix(text + len + 1, max_bits) : (int)max_bits;
+    long bits = text[len] == '/' ? rule_read_number(text + len + 1, 0, key[1]) : key[1];
     if (bits < 0) {
         return report(err, NK_E_CONFIG, "\"%s\" has no prefix length from 0 to %u after the slash",
-                      rule_quote(text).text, max_bits);
+                      rule_quote(text).text, key[1]);
     }
-    value->prefix_bits = (unsigned)bits;
-    if (clear_host_bits(value->bytes, value->address_len, value->prefix_bits)) {
+    value->exact = bits == key[1];
+    if (rule_cut_address(key, (unsigned)bits)) {
         char network[INET6_ADDRSTRLEN] = "";
-        inet_ntop(value->address_len == 4 ? AF_INET : AF_INET6, value->bytes, network,
-                  sizeof(network));
+        inet_ntop(key[0] == 4 ? AF_INET : AF_INET6, key + 2, network, sizeof(network));
         return report(err, NK_E_CONFIG,
-                      "\"%s\" has host bits beyond its prefix: write %s/%d for the network or %s "
+                      "\"%s\" has host bits beyond its prefix: write %s/%ld for the network or %s "
                       "for the address",
                       rule_quote(text).text, network, bits, address);
     }
-    return NK_OK;
+    return rule_set_key(value, key, sizeof(key), err);
 }
 
-static bool fits_uri(const struct rule_value *value, const char *text)
+/* --- values and facts --- */
+
+static bool fits_uri(const struct rule_value *value, const struct rule_fact *fact)
 {
-    return glob_uri_fits(value->text, text);
+    return glob_uri_fits((const char *)value->key, (const char *)fact->bytes);
 }
 
-static bool fits_dns(const struct rule_value *value, const char *text)
+static bool fits_dns(const struct rule_value *value, const struct rule_fact *fact)
 {
-    return glob_dns_fits(value->text, text);
+    return glob_dns_fits((const char *)value->key, (const char *)fact->bytes);
 }
 
-static bool fits_ip(const struct rule_value *value, const char *text)
+static bool fits_ip(const struct rule_value *value, const struct rule_fact *fact)
 {
-    uint8_t address[16];
-    if (parse_address(text, address) != value->address_len) {
+    uint8_t network[RULE_ADDRESS_BYTES];
+    memcpy(network, fact->bytes, sizeof(network));
+    if (network[0] != value->key[0]) {
         return false;
     }
-    clear_host_bits(address, value->address_len, value->prefix_bits);
-    return memcmp(address, value->bytes, value->address_len) == 0;
+    rule_cut_address(network, value->key[1]);
+    return memcmp(network, value->key, sizeof(network)) == 0;
 }
 
-static bool fits_cn(const struct rule_value *value, const char *text)
+static bool fits_lifetime(const struct rule_value *value, const struct rule_fact *fact)
 {
-    return strcmp(value->text, text) == 0;
+    long days = strtol((const char *)value->key, NULL, 10);
+    return fact->number <= (int64_t)days * DAY_SECONDS;
 }
 
 const struct rule_member_type rule_member_types[RULE_MEMBERS] = {
     [RULE_URI] = { "uri", NK_NAME_URI, parse_uri, fits_uri },
     [RULE_DNS] = { "dns", NK_NAME_DNS, parse_dns, fits_dns },
     [RULE_IP] = { "ip", NK_NAME_IP, parse_ip, fits_ip },
-    [RULE_CN] = { "cn", 0, parse_cn, fits_cn },
-    [RULE_SPKI_SHA256] = { "spki_sha256", 0, parse_pin, NULL },
+    [RULE_EMAIL] = { "email", NK_NAME_EMAIL, parse_email, NULL },
+    [RULE_CN] = { "cn", 0, parse_cn, NULL },
+    [RULE_SPKI_SHA256] = { "spki_sha256", 0, rule_parse_pin, NULL },
+    [RULE_ISSUER_SPKI_SHA256] = { "issuer_spki_sha256", 0, rule_parse_pin, NULL },
+    [RULE_SERIAL] = { "serial", 0, rule_parse_serial, NULL },
+    [RULE_POLICY_OID] = { "policy_oid", 0, rule_parse_policy, NULL },
+    [RULE_EXTENDED_KEY_USAGE] = { "extended_key_usage", 0, rule_parse_usage, NULL },
+    [RULE_KEY_TYPES] = { "key_types", 0, rule_parse_key_type, NULL },
+    [RULE_MAX_LIFETIME_DAYS] = { "max_lifetime_days", 0, parse_lifetime, fits_lifetime },
 };

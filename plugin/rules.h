@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Admit and deny rules. Pure: no files, no clock, no gRPC. Inside a rule every given member must
- * match (AND); of the values of one member, one is enough. */
+ * match (AND); of the values of one member, one is enough. A fact that the peer has not, or that is
+ * not known, matches nothing. */
 #ifndef NODEKEY_RULES_H
 #define NODEKEY_RULES_H
 
@@ -9,16 +10,33 @@
 
 #include "auto.h"
 #include "nodekey/plugin.h"
+#include "traits.h"
 
 /* The members of a rule that match a fact of the peer. */
-enum rule_member { RULE_URI, RULE_DNS, RULE_IP, RULE_CN, RULE_SPKI_SHA256, RULE_MEMBERS };
+enum rule_member {
+    RULE_URI,
+    RULE_DNS,
+    RULE_IP,
+    RULE_EMAIL,
+    RULE_CN,
+    RULE_SPKI_SHA256,
+    RULE_ISSUER_SPKI_SHA256,
+    RULE_SERIAL,
+    RULE_POLICY_OID,
+    RULE_EXTENDED_KEY_USAGE,
+    RULE_KEY_TYPES,
+    RULE_MAX_LIFETIME_DAYS, /* its value is a number, given as decimal text */
+    RULE_MEMBERS
+};
 
 struct rule; /* one compiled rule */
 struct rule_index;
 struct rule_list { /* zeroed: empty. May be moved by assignment, never copied */
     struct rule *rules;
     size_t len;
-    struct rule_index *index; /* of rules.c: finds the rules that pin a key by that key */
+    size_t room;
+    unsigned members;         /* that some rule has: bits of 1 << RULE_... */
+    struct rule_index *index; /* NULL: not sorted */
 };
 
 /* Appends an empty rule; it matches nothing until a member was added. `directions` is a mask of
@@ -28,20 +46,39 @@ MUST_USE nk_status rule_list_append(struct rule_list *list, const char *name, un
 /* Adds a value to the last rule. A value outside the grammar is NK_E_CONFIG with the reason. */
 MUST_USE nk_status rule_list_add(struct rule_list *list, enum rule_member member, const char *value,
                                  nk_error *err);
+/* When all is added: orders the rules by name and makes finding cheap. Adding more undoes it; an
+ * unsorted list gives the same answers, slowly. Names must be unique for an order to be one. */
+MUST_USE nk_status rule_list_sort(struct rule_list *list, nk_error *err);
 void rule_list_clear(struct rule_list *list);
-/* In document order; `i` is below list->len. */
+/* By name once sorted, before as appended; `i` is below list->len. */
 const struct rule *rule_list_at(const struct rule_list *list, size_t i);
+bool rule_list_has(const struct rule_list *list, enum rule_member member); /* some rule has it */
 
 const char *rule_name(const struct rule *rule);
 unsigned rule_directions(const struct rule *rule);
 bool rule_has(const struct rule *rule, enum rule_member member);
+/* Does it say which peer it expects, by uri or spki_sha256, as server_name "rule" asks? */
+bool rule_names_peer(const struct rule *rule);
 /* The JSON name of a member: "spki_sha256". */
 const char *rule_member_name(enum rule_member member);
 /* Does it match, its direction included? If not, `why` gets the member that said no and what it
  * saw. `why` may be NULL. */
-bool rule_matches(const struct rule *rule, const nk_peer *peer, char *why, size_t room);
-/* The first rule that matches, or NULL. Cheap with thousands of rules that only pin an SPKI. */
-const struct rule *rule_list_find(const struct rule_list *list, const nk_peer *peer);
+bool rule_matches(const struct rule *rule, const struct traits *traits, char *why, size_t room);
+/* Of the rules that match the one whose name is the smallest in byte order, or NULL. Whatever the
+ * order in the document, that is the one. Cheap with thousands of rules and values once sorted. */
+const struct rule *rule_list_find(const struct rule_list *list, const struct traits *traits);
+/* The same among the rules of which rule_names_peer is true. */
+const struct rule *rule_list_find_naming(const struct rule_list *list, const struct traits *traits);
+/* A deny rule must not be got round by another spelling of the name: "%61" for "a", an upper-case
+ * scheme, a trailing dot, a quoted local part, an IPv4 address written as IPv6. The first name of a
+ * kind that the rules match and that is not in plain form, or NULL. */
+const char *rule_list_odd_name(const struct rule_list *list, const struct traits *traits);
+
+/* Hands all that the rules say to `put`: equal for lists that mean the same whatever the order of
+ * their rules and values and the spelling of these, different for any others. False: the list is
+ * not sorted. */
+typedef void rule_put(void *to, const void *bytes, size_t len);
+MUST_USE bool rule_list_canonical(const struct rule_list *list, rule_put *put, void *to);
 
 /* The glob grammar of the README: one whole leftmost DNS label, or one whole URI path segment. */
 bool glob_uri_matches(const char *pattern, const char *uri);

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "leaf_traits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/x509v3.h>
+
+#include "report.h"
+
+#define DAY_SECONDS 86400
+#define OID_TEXT_BYTES (4 * TRAITS_OID_MAX_BYTES + 8) /* one arc per byte is the longest text */
+
+static void free_usages(EXTENDED_KEY_USAGE *usages)
+{
+    EXTENDED_KEY_USAGE_free(usages);
+}
+DEFINE_AUTO(EXTENDED_KEY_USAGE *, free_usages);
+
+static void openssl_free(void *data)
+{
+    OPENSSL_free(data);
+}
+DEFINE_AUTO(unsigned char *, openssl_free);
+
+/* --- of the leaf --- */
+
+static nk_status read_serial(X509 *leaf, struct traits_storage *storage, nk_error *err)
+{
+    const ASN1_INTEGER *serial = X509_get0_serialNumber(leaf);
+    const unsigned char *bytes = ASN1_STRING_get0_data(serial);
+    int len = ASN1_STRING_length(serial);
+    char *text = storage->serial;
+
+    while (len > 0 && bytes[0] == 0) {
+        bytes++;
+        len--;
+    }
+    if (len > TRAITS_SERIAL_MAX_BYTES) {
+        return report(err, NK_E_PEER, "the peer's serial number has %d bytes, at most %d are read",
+                      len, TRAITS_SERIAL_MAX_BYTES);
+    }
+    if (len <= 0) {
+        snprintf(text, sizeof(storage->serial), "0");
+        return NK_OK;
+    }
+    if (ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER) {
+        *text++ = '-';
+    }
+    text += snprintf(text, 3, "%x", bytes[0]);
+    for (int i = 1; i < len; i++) {
+        text += snprintf(text, 3, "%02x", bytes[i]);
+    }
+    return NK_OK;
+}
+
+static nk_status read_lifetime(X509 *leaf, struct traits *traits, nk_error *err)
+{
+    int days = 0;
+    int seconds = 0;
+
+    if (X509_get0_notBefore(leaf) == NULL || X509_get0_notAfter(leaf) == NULL ||
+        ASN1_TIME_diff(&days, &seconds, X509_get0_notBefore(leaf), X509_get0_notAfter(leaf)) != 1) {
+        return report_openssl(err, NK_E_PEER, "read the validity of the peer's certificate");
+    }
+    traits->lifetime_seconds = (int64_t)days * DAY_SECONDS + seconds;
+    return NK_OK;
+}
+
+/* Parameters in place of a name are what CVE-2020-0601 was made of; RFC 5480 section 2.1.1 forbids
+ * them. */
+static bool names_its_curve(const EVP_PKEY *key)
+{
+    int explicitly = 0;
+    return EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
+                                  &explicitly) != 1 ||
+           explicitly == 0;
+}
+
+static const char *curve_name(const EVP_PKEY *key, char *room, size_t size)
+{
+    static const struct {
+        const char *openssl;
+        const char *ours;
+    } names[] = { { "prime256v1", "P-256" }, { "secp384r1", "P-384" }, { "secp521r1", "P-521" } };
+
+    if (EVP_PKEY_get_group_name(key, room, size, NULL) != 1) {
+        return NULL;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(room, names[i].openssl) == 0) {
+            return names[i].ours;
+        }
+    }
+    return room;
+}
+
+static nk_status read_key_type(X509 *leaf, struct traits_storage *storage, nk_error *err)
+{
+    const EVP_PKEY *key = X509_get0_pubkey(leaf);
+    char curve[KEY_TYPE_BYTES] = "";
+
+    if (key == NULL) {
+        return report_openssl(err, NK_E_PEER, "read the key in the peer's certificate");
+    }
+    switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_RSA:
+    case EVP_PKEY_RSA_PSS: /* the same key, pledged to one padding */
+        snprintf(storage->key_type, KEY_TYPE_BYTES, "RSA-%d", EVP_PKEY_get_bits(key));
+        return NK_OK;
+    case EVP_PKEY_EC: {
+        const char *name = names_its_curve(key) ? curve_name(key, curve, sizeof(curve)) : NULL;
+        if (name == NULL) {
+            return report(err, NK_E_PEER, "the peer's key does not name its curve");
+        }
+        snprintf(storage->key_type, KEY_TYPE_BYTES, "%s", name);
+        return NK_OK;
+    }
+    case EVP_PKEY_ED25519:
+        snprintf(storage->key_type, KEY_TYPE_BYTES, "Ed25519");
+        return NK_OK;
+    default: {
+        const char *name = EVP_PKEY_get0_type_name(key);
+        snprintf(storage->key_type, KEY_TYPE_BYTES, "other: %s", name != NULL ? name : "?");
+        return NK_OK;
+    }
+    }
+}
+
+static nk_status copy_oid(const ASN1_OBJECT *oid, char **ret_text, nk_error *err)
+{
+    char text[OID_TEXT_BYTES];
+
+    if (OBJ_length(oid) == 0 || OBJ_length(oid) > TRAITS_OID_MAX_BYTES) {
+        return report(err, NK_E_PEER,
+                      "an extended key usage of the peer has %zu bytes, at most %d are read",
+                      OBJ_length(oid), TRAITS_OID_MAX_BYTES);
+    }
+    int len = OBJ_obj2txt(text, sizeof(text), oid, 1);
+    if (len <= 0 || (size_t)len >= sizeof(text)) {
+        return report_openssl(err, NK_E_PEER, "read an extended key usage of the peer");
+    }
+    *ret_text = strdup(text);
+    return *ret_text != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
+}
+
+static nk_status read_usages(X509 *leaf, struct traits_storage *storage, struct traits *traits,
+                             nk_error *err)
+{
+    int critical = 0;
+    AUTO(free_usages)
+    EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(leaf, NID_ext_key_usage, &critical, NULL);
+    if (usages == NULL && critical == -1) { /* absent */
+        return NK_OK;
+    }
+    if (usages == NULL) {
+        return report_openssl(err, NK_E_PEER, "the peer's extendedKeyUsage is %s",
+                              critical == -2 ? "there twice" : "malformed");
+    }
+    if (sk_ASN1_OBJECT_num(usages) > TRAITS_USAGES_MAX) {
+        return report(err, NK_E_PEER, "the peer has %d extended key usages, at most %d are read",
+                      sk_ASN1_OBJECT_num(usages), TRAITS_USAGES_MAX);
+    }
+    for (int i = 0; i < sk_ASN1_OBJECT_num(usages); i++) {
+        nk_status status = copy_oid(sk_ASN1_OBJECT_value(usages, i), &storage->usages[i], err);
+        if (status != NK_OK) {
+            return status;
+        }
+        traits->usages_len++;
+    }
+    return NK_OK;
+}
+
+nk_status leaf_traits_read(X509 *leaf, struct traits_storage *storage, struct traits *traits,
+                           nk_error *err)
+{
+    traits->serial = storage->serial;
+    traits->key_type = storage->key_type;
+    traits->usages = storage->usages;
+
+    nk_status status = read_serial(leaf, storage, err);
+    if (status == NK_OK) {
+        status = read_lifetime(leaf, traits, err);
+    }
+    if (status == NK_OK) {
+        status = read_key_type(leaf, storage, err);
+    }
+    return status == NK_OK ? read_usages(leaf, storage, traits, err) : status;
+}
+
+/* --- of the path --- */
+
+bool leaf_traits_hash_spki(X509 *certificate, uint8_t ret_digest[NK_SHA256_BYTES])
+{
+    AUTO(openssl_free) unsigned char *spki = NULL;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &spki);
+    return len > 0 && EVP_Digest(spki, (size_t)len, ret_digest, NULL, EVP_sha256(), NULL) == 1;
+}
+
+static bool copy_policies(struct traits_storage *storage, char *const *policies, size_t len)
+{
+    storage->policies = calloc(len + 1, sizeof(*storage->policies));
+    if (storage->policies == NULL) {
+        return false;
+    }
+    for (; storage->policies_len < len; storage->policies_len++) {
+        char *copy = strdup(policies[storage->policies_len]);
+        if (copy == NULL) {
+            return false;
+        }
+        storage->policies[storage->policies_len] = copy;
+    }
+    return true;
+}
+
+bool leaf_traits_set_path(STACK_OF(X509) *path, char *const *policies, size_t policies_len,
+                          struct traits_storage *storage, struct traits *traits)
+{
+    int len = sk_X509_num(path); /* -1 of NULL */
+
+    leaf_traits_forget_path(storage, traits);
+    /* A leaf that is itself a root has issued itself. */
+    if (len < 1 ||
+        !leaf_traits_hash_spki(sk_X509_value(path, len > 1 ? 1 : 0), storage->issuer_spki_sha256) ||
+        !copy_policies(storage, policies, policies_len)) {
+        leaf_traits_forget_path(storage, traits);
+        return false;
+    }
+    traits->issuer_spki_sha256 = storage->issuer_spki_sha256;
+    traits->policies = storage->policies;
+    traits->policies_len = storage->policies_len;
+    return true;
+}
+
+void leaf_traits_forget_path(struct traits_storage *storage, struct traits *traits)
+{
+    traits->issuer_spki_sha256 = NULL;
+    traits->policies = NULL;
+    traits->policies_len = 0;
+    for (size_t i = 0; i < storage->policies_len; i++) {
+        free(storage->policies[i]);
+    }
+    free(storage->policies);
+    storage->policies = NULL;
+    storage->policies_len = 0;
+}
+
+void leaf_traits_clear(struct traits_storage *storage, struct traits *traits)
+{
+    leaf_traits_forget_path(storage, traits);
+    for (size_t i = 0; i < TRAITS_USAGES_MAX; i++) {
+        free(storage->usages[i]);
+        storage->usages[i] = NULL;
+    }
+}
