@@ -5,8 +5,6 @@
 
 #include <stdbool.h>
 
-#include <stdatomic.h>
-
 #include <openssl/x509.h>
 
 #include "auto.h"

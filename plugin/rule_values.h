@@ -10,7 +10,8 @@
 
 #include "rules.h"
 
-#define RULE_ADDRESS_BYTES 18   /* its length, its prefix in bits, 16 bytes of which 4 may be used \
+#define RULE_ADDRESS_BYTES                                                                         \
+    18                          /* its length, its prefix in bits, 16 bytes of which 4 may be used \
                                  */
 #define RULE_FACT_MAX_BYTES 320 /* 64 of a local part, the @, 255 of a domain */
 
@@ -62,7 +63,7 @@ nk_status rule_parse_policy(const char *text, struct rule_value *value, nk_error
 nk_status rule_parse_usage(const char *text, struct rule_value *value, nk_error *err);
 nk_status rule_parse_key_type(const char *text, struct rule_value *value, nk_error *err);
 
-/* False: no further fact of this member is known. */
+/* Of rule_facts.c. False: no further fact of this member is known. */
 bool rule_fact_next(const struct traits *traits, enum rule_member member,
                     struct rule_fact_cursor *cursor, struct rule_fact *ret_fact);
 

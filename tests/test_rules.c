@@ -12,6 +12,10 @@
 #define AA8 "aaaaaaaaaaaaaaaa"
 #define AA32 AA8 AA8 AA8 AA8
 #define MANY 10000
+#define DAY 86400
+#define CA_PIN                                                                                     \
+    "ca000000000000000000000000000000"                                                             \
+    "00000000000000000000000000000000"
 #define LABEL64 "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcd"
 #define LABEL63 "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabc"
 
@@ -66,6 +70,19 @@ static const struct glob_row {
       "*.fed.example", false },
     { "dns: a trailing dot is another name", glob_dns_matches, "a.fed.example", "a.fed.example.",
       false },
+    { "uri: star takes the next star", glob_uri_matches, F "/node/*", F "/node/*", false },
+    { "uri: two stars side by side", glob_uri_matches, F "/*/*", F "/a/b", true },
+    { "uri: two stars are two segments", glob_uri_matches, F "/*/*", F "/a", false },
+    { "uri: star before a slash at the end", glob_uri_matches, F "/*/", F "/a/", true },
+    { "uri: star leaves the slash at the end", glob_uri_matches, F "/*", F "/a/", false },
+    { "uri: star takes no parameter of another path", glob_uri_matches, F "/*/b", F "/a;/../b",
+      false },
+    { "dns: star takes a label with an underscore", glob_dns_matches, "*.fed.example",
+      "_a.fed.example", true },
+    { "dns: star takes no byte that no label has", glob_dns_matches, "*.fed.example",
+      "a/b.fed.example", false },
+    { "dns: a name that ends like the pattern", glob_dns_matches, "*.fed.example",
+      "a.evilfed.example", false },
     { "dns: a longer name does not match", glob_dns_matches, "a.fed.example", "a.fed.example.evil",
       false },
 };
@@ -159,6 +176,66 @@ static const struct value_row {
     { "pin refused: colon within a byte", RULE_SPKI_SHA256, "a:a" AA8 AA8 AA8 "aaaaaaaaaaaaaa",
       "64" },
     { "pin refused: trailing colon", RULE_SPKI_SHA256, AA32 ":", "64" },
+    { "issuer pin taken", RULE_ISSUER_SPKI_SHA256, AA32, NULL },
+    { "issuer pin refused: short", RULE_ISSUER_SPKI_SHA256, AA8, "64" },
+    { "email taken: plain", RULE_EMAIL, "x.y+z@Fed.Example", NULL },
+    { "email refused: star", RULE_EMAIL, "*@fed.example", "no patterns" },
+    { "email refused: star in the domain", RULE_EMAIL, "x@*.fed.example", "no patterns" },
+    { "email refused: no local part", RULE_EMAIL, "@fed.example", "name@domain" },
+    { "email refused: no domain", RULE_EMAIL, "x@", "name@domain" },
+    { "email refused: bare domain", RULE_EMAIL, "fed.example", "name@domain" },
+    { "email refused: quotes", RULE_EMAIL, "\"x\"@fed.example", "quotes" },
+    { "email refused: two ats", RULE_EMAIL, "x@y@fed.example", "name@domain" },
+    { "email refused: trailing dot", RULE_EMAIL, "x@fed.example.", "name@domain" },
+    { "email refused: dot at an end", RULE_EMAIL, ".x@fed.example", "name@domain" },
+    { "email refused: two dots", RULE_EMAIL, "x..y@fed.example", "name@domain" },
+    { "email refused: empty", RULE_EMAIL, "", "name@domain" },
+    { "email refused: local part too long", RULE_EMAIL, LABEL64 "x@fed.example", "name@domain" },
+    { "serial taken: upper case", RULE_SERIAL, "0A1B", NULL },
+    { "serial taken: colons", RULE_SERIAL, "0a:1b:2c", NULL },
+    { "serial taken: one digit", RULE_SERIAL, "1", NULL },
+    { "serial taken: zero", RULE_SERIAL, "00", NULL },
+    { "serial taken: negative", RULE_SERIAL, "-1F", NULL },
+    { "serial taken: 20 bytes", RULE_SERIAL, "00aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL },
+    { "serial refused: 21 bytes", RULE_SERIAL, "1aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "40" },
+    { "serial refused: empty", RULE_SERIAL, "", "serial" },
+    { "serial refused: only a sign", RULE_SERIAL, "-", "serial" },
+    { "serial refused: 0x", RULE_SERIAL, "0x1f", "openssl x509" },
+    { "serial refused: a leading colon", RULE_SERIAL, ":1f", "serial" },
+    { "serial refused: a trailing colon", RULE_SERIAL, "1f:", "serial" },
+    { "serial refused: two colons", RULE_SERIAL, "1f::0a", "serial" },
+    { "serial refused: a space", RULE_SERIAL, "1f 0a", "serial" },
+    { "policy taken", RULE_POLICY_OID, "1.3.6.1.4.1.99999.1", NULL },
+    { "policy taken: a huge arc", RULE_POLICY_OID, "2.25.329800735698586629295641978511506172918",
+      NULL },
+    { "policy refused: a name", RULE_POLICY_OID, "clientAuth", "dotted" },
+    { "policy refused: anyPolicy", RULE_POLICY_OID, "2.5.29.32.0", "anyPolicy" },
+    { "policy refused: one arc", RULE_POLICY_OID, "1", "dotted" },
+    { "policy refused: a leading zero", RULE_POLICY_OID, "1.3.06", "dotted" },
+    { "policy refused: a trailing dot", RULE_POLICY_OID, "1.3.", "dotted" },
+    { "policy refused: two dots", RULE_POLICY_OID, "1..3", "dotted" },
+    { "policy refused: first arc 3", RULE_POLICY_OID, "3.1", "dotted" },
+    { "policy refused: second arc 40", RULE_POLICY_OID, "1.40", "dotted" },
+    { "policy refused: empty", RULE_POLICY_OID, "", "dotted" },
+    { "usage taken: clientAuth", RULE_EXTENDED_KEY_USAGE, "clientAuth", NULL },
+    { "usage taken: another short name", RULE_EXTENDED_KEY_USAGE, "codeSigning", NULL },
+    { "usage taken: dotted", RULE_EXTENDED_KEY_USAGE, "1.2.3.4", NULL },
+    { "usage refused: a slip", RULE_EXTENDED_KEY_USAGE, "clientauth", "clientAuth" },
+    { "usage refused: empty", RULE_EXTENDED_KEY_USAGE, "", "extended key usage" },
+    { "usage refused: a name without a number", RULE_EXTENDED_KEY_USAGE, "UNDEF", "extended" },
+    { "key type taken: RSA", RULE_KEY_TYPES, "RSA", NULL },
+    { "key type taken: RSA-3072", RULE_KEY_TYPES, "RSA-3072", NULL },
+    { "key type taken: P-521", RULE_KEY_TYPES, "P-521", NULL },
+    { "key type taken: Ed25519", RULE_KEY_TYPES, "Ed25519", NULL },
+    { "key type refused: case", RULE_KEY_TYPES, "ed25519", "Ed25519" },
+    { "key type refused: no size", RULE_KEY_TYPES, "RSA-", "RSA-3072" },
+    { "key type refused: a small size", RULE_KEY_TYPES, "RSA-512", "1024" },
+    { "key type refused: a leading zero", RULE_KEY_TYPES, "RSA-03072", "RSA-3072" },
+    { "key type refused: EC", RULE_KEY_TYPES, "EC", "P-256" },
+    { "days taken", RULE_MAX_LIFETIME_DAYS, "36500", NULL },
+    { "days refused: none", RULE_MAX_LIFETIME_DAYS, "0", "36500" },
+    { "days refused: too many", RULE_MAX_LIFETIME_DAYS, "36501", "36500" },
+    { "days refused: a sign", RULE_MAX_LIFETIME_DAYS, "+1", "36500" },
 };
 
 static void check_value(void **state)
@@ -201,6 +278,23 @@ static nk_peer a_peer(void)
                      .common_name = "node a" };
     memset(peer.spki_sha256, 0xaa, sizeof(peer.spki_sha256));
     return peer;
+}
+
+static char *usages[] = { (char *)"1.3.6.1.5.5.7.3.2", (char *)"1.2.3.4" };
+static char *policies[] = { (char *)"1.3.6.1.4.1.99999.1", (char *)"2.999.1" };
+static const uint8_t issuer_spki[NK_SHA256_BYTES] = { 0xca };
+
+static struct traits traits_of(const nk_peer *peer)
+{
+    return (struct traits){ .peer = peer,
+                            .serial = "1f0a",
+                            .key_type = "RSA-3072",
+                            .usages = usages,
+                            .usages_len = ARRAY_LEN(usages),
+                            .lifetime_seconds = 397 * DAY,
+                            .issuer_spki_sha256 = issuer_spki,
+                            .policies = policies,
+                            .policies_len = ARRAY_LEN(policies) };
 }
 
 static const struct rule_row {
@@ -260,12 +354,71 @@ static const struct rule_row {
       false,
       { { RULE_SPKI_SHA256, "bb" AA8 AA8 AA8 "aaaaaaaaaaaaaa" } },
       "spki_sha256: the peer's is " AA32 },
+    { "email", BOTH, true, { { RULE_EMAIL, "x@fed.example" } }, "" },
+    { "email: the domain's case does not count",
+      BOTH,
+      true,
+      { { RULE_EMAIL, "x@FED.example" } },
+      "" },
+    { "email: the local part's case counts",
+      BOTH,
+      false,
+      { { RULE_EMAIL, "X@fed.example" } },
+      "email: the peer's is x@fed.example" },
+    { "email: another domain", BOTH, false, { { RULE_EMAIL, "x@fed.example.evil" } }, "email" },
+    { "issuer", BOTH, true, { { RULE_ISSUER_SPKI_SHA256, CA_PIN } }, "" },
+    { "another issuer",
+      BOTH,
+      false,
+      { { RULE_ISSUER_SPKI_SHA256, AA32 } },
+      "issuer_spki_sha256: the peer's is " CA_PIN },
+    { "serial", BOTH, true, { { RULE_SERIAL, "1f0a" } }, "" },
+    { "serial: case, colons and leading zeros do not count",
+      BOTH,
+      true,
+      { { RULE_SERIAL, "00:00:1F:0A" } },
+      "" },
+    { "another serial", BOTH, false, { { RULE_SERIAL, "1f0" } }, "serial: the peer's is 1f0a" },
+    { "a negative serial is another", BOTH, false, { { RULE_SERIAL, "-1f0a" } }, "serial" },
+    { "a policy", BOTH, true, { { RULE_POLICY_OID, "2.999.1" } }, "" },
+    { "another policy",
+      BOTH,
+      false,
+      { { RULE_POLICY_OID, "1.3.6.1.4.1.99999.2" } },
+      "policy_oid: the peer's are 1.3.6.1.4.1.99999.1 and 1 more" },
+    { "a policy below", BOTH, false, { { RULE_POLICY_OID, "2.999" } }, "policy_oid" },
+    { "a usage by name", BOTH, true, { { RULE_EXTENDED_KEY_USAGE, "clientAuth" } }, "" },
+    { "a usage by number", BOTH, true, { { RULE_EXTENDED_KEY_USAGE, "1.2.3.4" } }, "" },
+    { "another usage",
+      BOTH,
+      false,
+      { { RULE_EXTENDED_KEY_USAGE, "serverAuth" } },
+      "extended_key_usage: the peer's are 1.3.6.1.5.5.7.3.2 and 1 more" },
+    { "any RSA key", BOTH, true, { { RULE_KEY_TYPES, "RSA" } }, "" },
+    { "an RSA key of this size", BOTH, true, { { RULE_KEY_TYPES, "RSA-3072" } }, "" },
+    { "an RSA key of another size",
+      BOTH,
+      false,
+      { { RULE_KEY_TYPES, "RSA-2048" }, { RULE_KEY_TYPES, "P-256" } },
+      "key_types: the peer's is RSA-3072" },
+    { "as long as allowed", BOTH, true, { { RULE_MAX_LIFETIME_DAYS, "397" } }, "" },
+    { "longer than allowed",
+      BOTH,
+      false,
+      { { RULE_MAX_LIFETIME_DAYS, "396" } },
+      "max_lifetime_days: the peer's certificate lives 397 days" },
+    { "an email rule does not meet a common name",
+      BOTH,
+      false,
+      { { RULE_EMAIL, "node@fed.example" } },
+      "email" },
 };
 
 static void check_rule(void **state)
 {
     const struct rule_row *row = *state;
     const nk_peer peer = a_peer();
+    const struct traits traits = traits_of(&peer);
     struct rule_list list = { 0 };
     char why[200] = "unwritten";
 
@@ -274,12 +427,16 @@ static void check_rule(void **state)
         assert_int_equal(rule_list_add(&list, row->add[i].member, row->add[i].value, NULL), NK_OK);
     }
     const struct rule *rule = rule_list_at(&list, 0);
-    assert_int_equal(rule_matches(rule, &peer, why, sizeof(why)), row->want);
-    assert_int_equal(rule_matches(rule, &peer, NULL, 0), row->want);
+    assert_int_equal(rule_matches(rule, &traits, why, sizeof(why)), row->want);
+    assert_int_equal(rule_matches(rule, &traits, NULL, 0), row->want);
     if (strncmp(why, row->why, strlen(row->why)) != 0 && strstr(why, row->why) == NULL) {
         fail_msg("\"%s\" does not say \"%s\"", why, row->why);
     }
-    assert_ptr_equal(rule_list_find(&list, &peer), row->want ? rule : NULL);
+    assert_ptr_equal(rule_list_find(&list, &traits), row->want ? rule : NULL);
+    assert_int_equal(rule_list_sort(&list, NULL), NK_OK); /* the same, by the index */
+    rule = rule_list_at(&list, 0);
+    assert_ptr_equal(rule_list_find(&list, &traits), row->want ? rule : NULL);
+    assert_int_equal(rule_matches(rule, &traits, NULL, 0), row->want);
     rule_list_clear(&list);
 }
 
@@ -303,62 +460,101 @@ static void set_pin(nk_peer *peer, unsigned number)
     }
 }
 
+static void sort(struct rule_list *list)
+{
+    nk_error err = { .struct_size = sizeof(err) };
+    if (rule_list_sort(list, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+}
+
 static void thousands_of_pins_are_all_found(void **state)
 {
     (void)state;
     struct rule_list list = { 0 };
     for (unsigned i = 0; i < MANY; i++) {
         char name[16];
-        snprintf(name, sizeof(name), "r%u", i);
+        snprintf(name, sizeof(name), "r%05u", i);
         add_pin_rule(&list, name, i);
     }
+    sort(&list);
     assert_int_equal(list.len, MANY);
     nk_peer peer = a_peer();
+    const struct traits traits = traits_of(&peer);
     for (unsigned i = 0; i < MANY; i++) {
         set_pin(&peer, i);
-        assert_ptr_equal(rule_list_find(&list, &peer), rule_list_at(&list, i));
+        assert_ptr_equal(rule_list_find(&list, &traits), rule_list_at(&list, i));
     }
     for (unsigned i = MANY; i < 2 * MANY; i++) {
         set_pin(&peer, i);
-        assert_null(rule_list_find(&list, &peer));
+        assert_null(rule_list_find(&list, &traits));
     }
     rule_list_clear(&list);
     assert_int_equal(list.len, 0);
 }
 
-static void the_first_in_document_order_is_found(void **state)
+/* Whether sorted or not, and in whatever order they were added. */
+static void the_smallest_name_is_found(void **state)
+{
+    (void)state;
+    static const char *const orders[][3] = { { "a", "b", "c" },
+                                             { "c", "b", "a" },
+                                             { "b", "c", "a" } };
+    nk_peer peer = a_peer();
+    const struct traits traits = traits_of(&peer);
+    set_pin(&peer, 7);
+
+    for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+        struct rule_list list = { 0 };
+        add_pin_rule(&list, "0 another pin", 8);
+        for (size_t j = 0; j < 3; j++) {
+            const char *name = orders[i][j];
+            if (name[0] == 'b') { /* found by walking, the others by the index */
+                assert_int_equal(rule_list_append(&list, name, BOTH, NULL), NK_OK);
+                assert_int_equal(rule_list_add(&list, RULE_KEY_TYPES, "RSA", NULL), NK_OK);
+            } else {
+                add_pin_rule(&list, name, 7);
+            }
+        }
+        assert_string_equal(rule_name(rule_list_find(&list, &traits)), "a");
+        sort(&list);
+        assert_string_equal(rule_name(rule_list_find(&list, &traits)), "a");
+        assert_string_equal(rule_name(rule_list_at(&list, 0)), "0 another pin");
+        rule_list_clear(&list);
+    }
+}
+
+static void a_rule_found_by_walking_may_be_the_first(void **state)
 {
     (void)state;
     struct rule_list list = { 0 };
     nk_peer peer = a_peer();
+    const struct traits traits = traits_of(&peer);
     set_pin(&peer, 7);
-    add_pin_rule(&list, "other pin", 8);
     add_pin_rule(&list, "pin", 7);
-    assert_int_equal(rule_list_append(&list, "cn", BOTH, NULL), NK_OK);
-    assert_int_equal(rule_list_add(&list, RULE_CN, "node a", NULL), NK_OK);
-    assert_string_equal(rule_name(rule_list_find(&list, &peer)), "pin");
-    rule_list_clear(&list);
-
-    assert_int_equal(rule_list_append(&list, "cn", BOTH, NULL), NK_OK);
-    assert_int_equal(rule_list_add(&list, RULE_CN, "node a", NULL), NK_OK);
-    add_pin_rule(&list, "pin", 7);
-    assert_string_equal(rule_name(rule_list_find(&list, &peer)), "cn");
+    assert_int_equal(rule_list_append(&list, "days", BOTH, NULL), NK_OK);
+    assert_int_equal(rule_list_add(&list, RULE_MAX_LIFETIME_DAYS, "398", NULL), NK_OK);
+    sort(&list);
+    assert_string_equal(rule_name(rule_list_find(&list, &traits)), "days");
     rule_list_clear(&list);
 }
 
-/* The pin's slot is the table's last, so its many rules wrap around and move as the table grows. */
-static void the_first_of_many_rules_with_one_pin_is_found(void **state)
+static void many_rules_with_one_pin(void **state)
 {
     (void)state;
     static const char pin[] = "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
     struct rule_list list = { 0 };
     nk_peer peer = a_peer();
+    const struct traits traits = traits_of(&peer);
     memset(peer.spki_sha256, 0xff, sizeof(peer.spki_sha256));
-    for (int i = 0; i < 100; i++) {
-        assert_int_equal(rule_list_append(&list, i == 0 ? "first" : "later", BOTH, NULL), NK_OK);
+    for (int i = 99; i >= 0; i--) {
+        char name[16];
+        snprintf(name, sizeof(name), "r%02d", i);
+        assert_int_equal(rule_list_append(&list, name, BOTH, NULL), NK_OK);
         assert_int_equal(rule_list_add(&list, RULE_SPKI_SHA256, pin, NULL), NK_OK);
-        assert_string_equal(rule_name(rule_list_find(&list, &peer)), "first");
     }
+    sort(&list);
+    assert_string_equal(rule_name(rule_list_find(&list, &traits)), "r00");
     rule_list_clear(&list);
 }
 
@@ -367,12 +563,16 @@ static void a_pin_beside_other_members_still_ands(void **state)
     (void)state;
     struct rule_list list = { 0 };
     nk_peer peer = a_peer();
+    const struct traits traits = traits_of(&peer);
     set_pin(&peer, 7);
     add_pin_rule(&list, "pin and cn", 7);
     assert_int_equal(rule_list_add(&list, RULE_CN, "somebody else", NULL), NK_OK);
-    assert_null(rule_list_find(&list, &peer));
-    add_pin_rule(&list, "same pin", 7);
-    assert_string_equal(rule_name(rule_list_find(&list, &peer)), "same pin");
+    sort(&list);
+    assert_null(rule_list_find(&list, &traits));
+    add_pin_rule(&list, "same pin", 7); /* after sorting: unsorted again */
+    assert_string_equal(rule_name(rule_list_find(&list, &traits)), "same pin");
+    sort(&list);
+    assert_string_equal(rule_name(rule_list_find(&list, &traits)), "same pin");
     rule_list_clear(&list);
 }
 
@@ -381,6 +581,7 @@ static void a_rule_of_many_pins_and_a_member_before_them(void **state)
     (void)state;
     struct rule_list list = { 0 };
     nk_peer peer = a_peer();
+    const struct traits traits = traits_of(&peer);
     assert_int_equal(rule_list_append(&list, "many", BOTH, NULL), NK_OK);
     assert_int_equal(rule_list_add(&list, RULE_CN, "node a", NULL), NK_OK);
     for (unsigned i = 0; i < 100; i++) {
@@ -388,10 +589,324 @@ static void a_rule_of_many_pins_and_a_member_before_them(void **state)
         snprintf(pin, sizeof(pin), "%08x%056x", i * 2654435761u, i);
         assert_int_equal(rule_list_add(&list, RULE_SPKI_SHA256, pin, NULL), NK_OK);
     }
-    set_pin(&peer, 99);
-    assert_non_null(rule_list_find(&list, &peer));
-    set_pin(&peer, 100);
-    assert_null(rule_list_find(&list, &peer));
+    for (int sorted = 0; sorted <= 1; sorted++) {
+        for (unsigned i = 0; i < 100; i++) {
+            set_pin(&peer, i);
+            assert_non_null(rule_list_find(&list, &traits));
+        }
+        set_pin(&peer, 100);
+        assert_null(rule_list_find(&list, &traits));
+        sort(&list);
+    }
+    rule_list_clear(&list);
+}
+
+/* Every member by which a rule can be found, among others that hang in the same place. */
+static void every_member_leads_to_its_rule(void **state)
+{
+    (void)state;
+    static const struct {
+        enum rule_member member;
+        const char *near; /* does not match */
+        const char *value;
+    } hooks[] = {
+        { RULE_URI, F "/node/b", F "/node/a" },
+        { RULE_URI, F "/*/b", F "/*/a" },
+        { RULE_URI, F "/node/*/x", F "/node/*" },
+        { RULE_DNS, "c.fed.example", "A.Fed.example" },
+        { RULE_DNS, "*.a.fed.example", "*.FED.example" },
+        { RULE_IP, "10.1.2.4", "10.1.2.3" },
+        { RULE_IP, "10.2.0.0/16", "10.1.0.0/16" },
+        { RULE_IP, "2001:db9::/32", "2001:db8::/31" },
+        { RULE_IP, "::/128", "0.0.0.0/0" },
+        { RULE_EMAIL, "y@fed.example", "x@FED.example" },
+        { RULE_CN, "node b", "node a" },
+        { RULE_SPKI_SHA256, CA_PIN, AA32 },
+        { RULE_ISSUER_SPKI_SHA256, AA32, CA_PIN },
+        { RULE_SERIAL, "1f0b", "1F:0A" },
+        { RULE_POLICY_OID, "2.999.2", "2.999.1" },
+        { RULE_EXTENDED_KEY_USAGE, "serverAuth", "clientAuth" },
+        { RULE_KEY_TYPES, "P-256", "RSA" },
+        { RULE_MAX_LIFETIME_DAYS, "1", "400" },
+    };
+    nk_peer peer = a_peer();
+    const struct traits traits = traits_of(&peer);
+
+    for (size_t i = 0; i < ARRAY_LEN(hooks); i++) {
+        struct rule_list list = { 0 };
+        assert_int_equal(rule_list_append(&list, "a near", BOTH, NULL), NK_OK);
+        assert_int_equal(rule_list_add(&list, hooks[i].member, hooks[i].near, NULL), NK_OK);
+        sort(&list);
+        assert_null(rule_list_find(&list, &traits));
+        assert_int_equal(rule_list_append(&list, "hit", BOTH, NULL), NK_OK);
+        assert_int_equal(rule_list_add(&list, hooks[i].member, hooks[i].near, NULL), NK_OK);
+        assert_int_equal(rule_list_add(&list, hooks[i].member, hooks[i].value, NULL), NK_OK);
+        sort(&list);
+        const struct rule *found = rule_list_find(&list, &traits);
+        if (found == NULL || strcmp(rule_name(found), "hit") != 0) {
+            fail_msg("%s \"%s\"", rule_member_name(hooks[i].member), hooks[i].value);
+        }
+        rule_list_clear(&list);
+    }
+}
+
+/* A rule that asks what is not known must not match: it would admit, or deny, at random. */
+static void unknown_facts_match_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        enum rule_member member;
+        const char *value;
+        const char *why;
+    } asked[] = {
+        { RULE_URI, F "/*/*", "uri: the peer has none" },
+        { RULE_CN, "x", "cn: the peer's is \"\"" },
+        { RULE_ISSUER_SPKI_SHA256, CA_PIN, "issuer_spki_sha256: not known" },
+        { RULE_SERIAL, "0", "serial: the peer has none" },
+        { RULE_POLICY_OID, "2.999.1", "policy_oid: the peer has none" },
+        { RULE_EXTENDED_KEY_USAGE, "clientAuth", "extended_key_usage: the peer has none" },
+        { RULE_KEY_TYPES, "RSA", "key_types: the peer has none" },
+        { RULE_MAX_LIFETIME_DAYS, "36500", "max_lifetime_days" },
+    };
+    const nk_peer peer = { .struct_size = sizeof(peer),
+                           .role = NK_PEER_IS_CLIENT,
+                           .common_name = "" };
+    const struct traits traits = { .peer = &peer, .lifetime_seconds = -1 };
+
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        struct rule_list list = { 0 };
+        char why[200] = "";
+        assert_int_equal(rule_list_append(&list, "r", BOTH, NULL), NK_OK);
+        assert_int_equal(rule_list_add(&list, asked[i].member, asked[i].value, NULL), NK_OK);
+        assert_false(rule_matches(rule_list_at(&list, 0), &traits, why, sizeof(why)));
+        assert_int_equal(strncmp(why, asked[i].why, strlen(asked[i].why)), 0);
+        sort(&list);
+        assert_null(rule_list_find(&list, &traits));
+        rule_list_clear(&list);
+    }
+}
+
+static void only_rules_that_name_the_peer_are_found(void **state)
+{
+    (void)state;
+    struct rule_list list = { 0 };
+    nk_peer peer = a_peer();
+    const struct traits traits = traits_of(&peer);
+    assert_int_equal(rule_list_append(&list, "a", BOTH, NULL), NK_OK);
+    assert_int_equal(rule_list_add(&list, RULE_CN, "node a", NULL), NK_OK);
+    sort(&list);
+    assert_non_null(rule_list_find(&list, &traits));
+    assert_null(rule_list_find_naming(&list, &traits));
+    assert_int_equal(rule_list_append(&list, "b", BOTH, NULL), NK_OK);
+    assert_int_equal(rule_list_add(&list, RULE_SPKI_SHA256, AA32, NULL), NK_OK);
+    assert_string_equal(rule_name(rule_list_find_naming(&list, &traits)), "b");
+    sort(&list);
+    assert_string_equal(rule_name(rule_list_find(&list, &traits)), "a");
+    assert_string_equal(rule_name(rule_list_find_naming(&list, &traits)), "b");
+    rule_list_clear(&list);
+}
+
+static void odd_names_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        enum rule_member member;
+        const char *value;
+        nk_name name;
+        bool odd;
+    } cases[] = {
+        { RULE_URI, F "/a", { NK_NAME_URI, 0, F "/%61" }, true },
+        { RULE_URI, F "/a", { NK_NAME_URI, 0, F "/b" }, false },
+        { RULE_DNS, "a.example", { NK_NAME_DNS, 0, "a.example." }, true },
+        { RULE_DNS, "a.example", { NK_NAME_URI, 0, F "/%61" }, false },
+        { RULE_EMAIL, "x@a.example", { NK_NAME_EMAIL, 0, "\"x\"@a.example" }, true },
+        { RULE_EMAIL, "x@a.example", { NK_NAME_EMAIL, 0, "x@a.example." }, true },
+        { RULE_EMAIL, "x@a.example", { NK_NAME_EMAIL, 0, "x@y@a.example" }, true },
+        { RULE_EMAIL, "x@a.example", { NK_NAME_EMAIL, 0, "y@a.example" }, false },
+        { RULE_IP, "10.0.0.1", { NK_NAME_IP, 0, "::ffff:10.0.0.1" }, true },
+        { RULE_IP, "10.0.0.1", { NK_NAME_IP, 0, "::ffff:1" }, false },
+        { RULE_CN, "x", { NK_NAME_EMAIL, 0, "\"x\"@a.example" }, false },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct rule_list list = { 0 };
+        nk_peer peer = a_peer();
+        const struct traits traits = traits_of(&peer);
+        peer.names = &cases[i].name;
+        peer.names_len = 1;
+        assert_int_equal(rule_list_append(&list, "r", BOTH, NULL), NK_OK);
+        assert_int_equal(rule_list_add(&list, cases[i].member, cases[i].value, NULL), NK_OK);
+        const char *odd = rule_list_odd_name(&list, &traits);
+        assert_ptr_equal(odd, cases[i].odd ? cases[i].name.text : NULL);
+        rule_list_clear(&list);
+    }
+}
+
+/* --- order --- */
+
+#define ORDER_RULES 12
+#define ORDER_SHUFFLES 50
+#define CANONICAL_BYTES 8192
+
+struct text {
+    size_t len;
+    uint8_t bytes[CANONICAL_BYTES];
+};
+
+static void append_text(void *to, const void *bytes, size_t len)
+{
+    struct text *text = to;
+    assert_true(len <= sizeof(text->bytes) - text->len);
+    memcpy(text->bytes + text->len, bytes, len);
+    text->len += len;
+}
+
+/* Two spellings of the same value. */
+static const struct spelling {
+    enum rule_member member;
+    const char *as[2];
+} spellings[] = {
+    { RULE_URI, { F "/node/*", F "/node/*" } },
+    { RULE_URI, { F "/x/y", F "/x/y" } },
+    { RULE_DNS, { "*.FED.example", "*.fed.EXAMPLE" } },
+    { RULE_IP, { "2001:DB8:0:0::/32", "2001:db8::/32" } },
+    { RULE_IP, { "10.1.2.3", "10.1.2.3/32" } },
+    { RULE_EMAIL, { "x@FED.example", "x@fed.example" } },
+    { RULE_SPKI_SHA256,
+      { AA32, "AA:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:"
+              "aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa" } },
+    { RULE_SERIAL, { "1f0a", "00:1F:0A" } },
+    { RULE_EXTENDED_KEY_USAGE, { "clientAuth", "1.3.6.1.5.5.7.3.2" } },
+    { RULE_POLICY_OID, { "2.999.1", "2.999.1" } },
+    { RULE_CN, { "node a", "node a" } },
+    { RULE_MAX_LIFETIME_DAYS, { "397", "397" } },
+};
+
+static void shuffle(size_t *numbers, size_t len, unsigned *seed)
+{
+    for (size_t i = 0; i < len; i++) {
+        numbers[i] = i;
+    }
+    for (size_t i = len; i > 1; i--) {
+        *seed = *seed * 1103515245u + 12345u;
+        size_t j = (*seed >> 16) % i;
+        size_t other = numbers[j];
+        numbers[j] = numbers[i - 1];
+        numbers[i - 1] = other;
+    }
+}
+
+/* Rule i has the spellings i, i + 1 and i + 5, and matches only some peers. */
+static void build_shuffled(struct rule_list *list, unsigned seed)
+{
+    size_t rules_order[ORDER_RULES];
+    shuffle(rules_order, ORDER_RULES, &seed);
+    for (size_t i = 0; i < ORDER_RULES; i++) {
+        static const size_t steps[] = { 0, 1, 5 };
+        size_t rule = rules_order[i];
+        size_t values_order[3];
+        char name[16];
+        shuffle(values_order, 3, &seed);
+        snprintf(name, sizeof(name), "rule %zu", rule);
+        assert_int_equal(rule_list_append(list, name, rule % 3 + 1, NULL), NK_OK);
+        for (size_t v = 0; v < 3; v++) {
+            const struct spelling *one =
+                &spellings[(rule + steps[values_order[v]]) % ARRAY_LEN(spellings)];
+            assert_int_equal(rule_list_add(list, one->member, one->as[seed >> 20 & 1], NULL),
+                             NK_OK);
+        }
+    }
+    sort(list);
+}
+
+static void order_changes_nothing(void **state)
+{
+    (void)state;
+    static struct text first, later;
+    char want[2][NK_RULE_NAME_BYTES] = { "", "" };
+
+    for (unsigned seed = 0; seed < ORDER_SHUFFLES; seed++) {
+        struct rule_list list = { 0 };
+        struct text *text = seed == 0 ? &first : &later;
+        build_shuffled(&list, seed);
+        text->len = 0;
+        assert_true(rule_list_canonical(&list, append_text, text));
+        assert_int_equal(text->len, first.len);
+        assert_memory_equal(text->bytes, first.bytes, first.len);
+        for (size_t i = 0; i < 2; i++) {
+            nk_peer peer = a_peer();
+            peer.role = i == 0 ? NK_PEER_IS_CLIENT : NK_PEER_IS_SERVER;
+            const struct traits traits = traits_of(&peer);
+            const struct rule *found = rule_list_find(&list, &traits);
+            assert_non_null(found);
+            if (seed == 0) {
+                snprintf(want[i], sizeof(want[i]), "%s", rule_name(found));
+            }
+            assert_string_equal(rule_name(found), want[i]);
+        }
+        rule_list_clear(&list);
+    }
+}
+
+static void add_text_rule(struct rule_list *list, const char *name, enum rule_member member,
+                          const char *value, const char *more)
+{
+    assert_int_equal(rule_list_append(list, name, BOTH, NULL), NK_OK);
+    assert_int_equal(rule_list_add(list, member, value, NULL), NK_OK);
+    if (more != NULL) {
+        assert_int_equal(rule_list_add(list, member, more, NULL), NK_OK);
+    }
+}
+
+static bool same_text(struct rule_list *a, struct rule_list *b)
+{
+    static struct text one, other;
+    one.len = other.len = 0;
+    sort(a);
+    sort(b);
+    assert_true(rule_list_canonical(a, append_text, &one));
+    assert_true(rule_list_canonical(b, append_text, &other));
+    bool same = one.len == other.len && memcmp(one.bytes, other.bytes, one.len) == 0;
+    rule_list_clear(a);
+    rule_list_clear(b);
+    return same;
+}
+
+static void other_rules_have_another_form(void **state)
+{
+    (void)state;
+    struct rule_list a = { 0 };
+    struct rule_list b = { 0 };
+    add_text_rule(&a, "r", RULE_CN, "x", "y");
+    add_text_rule(&b, "r", RULE_CN, "x", "z");
+    assert_false(same_text(&a, &b));
+    add_text_rule(&a, "r", RULE_CN, "x", "x"); /* said twice is said once */
+    add_text_rule(&b, "r", RULE_CN, "x", NULL);
+    assert_true(same_text(&a, &b));
+    add_text_rule(&a, "rx", RULE_CN, "y", NULL); /* bytes that move over a border */
+    add_text_rule(&b, "r", RULE_CN, "xy", NULL);
+    assert_false(same_text(&a, &b));
+    add_text_rule(&a, "r", RULE_POLICY_OID, "1.2.3", NULL);
+    add_text_rule(&b, "r", RULE_EXTENDED_KEY_USAGE, "1.2.3", NULL);
+    assert_false(same_text(&a, &b));
+    add_text_rule(&a, "r", RULE_CN, "x", NULL);
+    assert_false(same_text(&a, &b)); /* one rule, none */
+    assert_int_equal(rule_list_append(&a, "r", NK_PEER_IS_CLIENT, NULL), NK_OK);
+    assert_int_equal(rule_list_append(&b, "r", NK_PEER_IS_SERVER, NULL), NK_OK);
+    assert_false(same_text(&a, &b));
+}
+
+static void an_unsorted_list_has_no_canonical_form(void **state)
+{
+    (void)state;
+    static struct text text;
+    struct rule_list list = { 0 };
+    assert_true(rule_list_canonical(&list, append_text, &text)); /* empty */
+    add_text_rule(&list, "r", RULE_CN, "x", NULL);
+    assert_false(rule_list_canonical(&list, append_text, &text));
+    sort(&list);
+    assert_true(rule_list_canonical(&list, append_text, &text));
+    assert_int_equal(rule_list_add(&list, RULE_CN, "y", NULL), NK_OK);
+    assert_false(rule_list_canonical(&list, append_text, &text));
     rule_list_clear(&list);
 }
 
@@ -400,7 +915,11 @@ static void an_empty_list_finds_nothing(void **state)
     (void)state;
     struct rule_list list = { 0 };
     nk_peer peer = a_peer();
-    assert_null(rule_list_find(&list, &peer));
+    const struct traits traits = traits_of(&peer);
+    assert_null(rule_list_find(&list, &traits));
+    sort(&list);
+    assert_null(rule_list_find(&list, &traits));
+    assert_null(rule_list_odd_name(&list, &traits));
     rule_list_clear(&list);
 }
 
@@ -431,10 +950,18 @@ int main(void)
 {
     static const struct CMUnitTest lists[] = {
         cmocka_unit_test(thousands_of_pins_are_all_found),
-        cmocka_unit_test(the_first_in_document_order_is_found),
-        cmocka_unit_test(the_first_of_many_rules_with_one_pin_is_found),
+        cmocka_unit_test(the_smallest_name_is_found),
+        cmocka_unit_test(a_rule_found_by_walking_may_be_the_first),
+        cmocka_unit_test(many_rules_with_one_pin),
         cmocka_unit_test(a_pin_beside_other_members_still_ands),
         cmocka_unit_test(a_rule_of_many_pins_and_a_member_before_them),
+        cmocka_unit_test(every_member_leads_to_its_rule),
+        cmocka_unit_test(unknown_facts_match_nothing),
+        cmocka_unit_test(only_rules_that_name_the_peer_are_found),
+        cmocka_unit_test(odd_names_are_told),
+        cmocka_unit_test(order_changes_nothing),
+        cmocka_unit_test(other_rules_have_another_form),
+        cmocka_unit_test(an_unsorted_list_has_no_canonical_form),
         cmocka_unit_test(an_empty_list_finds_nothing),
         cmocka_unit_test(rule_names_are_checked),
         cmocka_unit_test(members_have_json_names),
