@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include <stdatomic.h>
+
 #include <openssl/x509.h>
 
 #include "auto.h"

@@ -7,26 +7,11 @@
 
 #include <openssl/err.h>
 
-#include "chain.h"
-#include "explain.h"
+#include "digest.h"
 #include "ours.h"
 #include "policy_private.h"
 #include "report.h"
 #include "trust.h"
-
-#define ALL_CERTIFIED "all-certified"
-#define DESCRIPTION_BYTES 200
-
-struct policy {
-    atomic_uint references;
-    struct chain *chain;
-    struct pool *pool;
-    struct rule_list admit;
-    struct rule_list deny;
-    bool strict;
-    bool all_certified;
-    enum server_name_mode server_name;
-};
 
 static void free_certificates(STACK_OF(X509) *certificates)
 {
@@ -81,18 +66,14 @@ static void warn_of_weakness(const struct policy *policy, const nk_host *host)
             "federation.server_name is \"rule\": the dialled name is not checked; where the rule "
             "has a star, any member that it matches can answer for any server");
     }
-    log_line(host, NK_LOG_WARNING,
-             "revocation is off: no federation.crls; a stolen key is kept out by deny rules only");
-}
-
-/* With server_name "rule" nothing but a rule says which server we meant to dial. */
-static bool can_name_servers(const struct policy *policy)
-{
-    for (size_t i = 0; i < policy->admit.len; i++) {
-        const struct rule *rule = rule_list_at(&policy->admit, i);
-        if ((rule_directions(rule) & NK_PEER_IS_SERVER) != 0 && rule_names_peer(rule)) {
-            return true;
-        }
+    if (policy->crl.mode == CRL_OFF) {
+        log_line(host, NK_LOG_WARNING,
+                 "revocation is off: no federation.crls; a stolen key is kept out by deny rules "
+                 "only");
+    }
+    if (policy->crl.mode == CRL_SOFT) {
+        log_line(host, NK_LOG_WARNING,
+                 "federation.crl_mode is soft: who keeps a CRL from us keeps a revoked peer in");
     }
 }
 
@@ -124,12 +105,13 @@ static nk_status read_crls(struct policy *policy, const struct policy *old,
                      old != NULL ? old->crls : NULL, host, &policy->crls, err);
 }
 
-    policy->admit = config->admit;
-    policy->deny = config->deny;
-    config->admit = (struct rule_list){ 0 };
-    config->deny = (struct rule_list){ 0 };
-    if (policy->server_name == SERVER_NAME_RULE && !can_name_servers(policy)) {
-        policy_unref(policy);
+static nk_status take_rules(struct policy *policy, struct config *config, nk_error *err)
+{
+    policy->rules = rule_set_new(config);
+    if (policy->rules == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    if (policy->server_name == SERVER_NAME_RULE && !rule_set_names_servers(policy->rules)) {
         return report(err, NK_E_CONFIG,
                       "federation.server_name is \"rule\", but no admit rule for outbound has a "
                       "uri or spki_sha256");
@@ -349,122 +331,15 @@ bool policy_checks_call_host(const struct policy *policy)
 void policy_tick(const struct policy *policy, const struct policy_memory *memory,
                  const nk_host *host)
 {
-    char description[DESCRIPTION_BYTES];
-    const char *target = peer->facts.target;
-
-    if (target == NULL) {
-        verdict_deny(verdict, REASON_NAME_MISMATCH, NULL, "nobody said which name was dialled");
-        return false;
-    }
-    int found = server_name_fits(peer->leaf, target);
-    if (found < 0) {
-        verdict_deny(verdict, REASON_INTERNAL, NULL, "OpenSSL could not compare names");
-        return false;
-    }
-    if (found == 0) {
-        peer_describe(peer, description, sizeof(description));
-        verdict_deny(verdict, REASON_NAME_MISMATCH, NULL, "dialled %s, got %s", target,
-                     description);
-    }
-    return found > 0;
-}
-
-/* --- judging --- */
-
-static bool needs_identity(const struct policy *policy, const nk_peer *peer)
-{
-    return peer->role == NK_PEER_IS_SERVER && policy->server_name == SERVER_NAME_RULE;
-}
-
-/* The name of the admit rule, or NULL. */
-static const char *admitting(const struct policy *policy, const struct traits *traits)
-{
-    bool identity = needs_identity(policy, traits->peer);
-
-    if (policy->all_certified) {
-        return identity ? NULL : ALL_CERTIFIED;
-    }
-    const struct rule *rule = identity ? rule_list_find_naming(&policy->admit, traits)
-                                       : rule_list_find(&policy->admit, traits);
-    return rule != NULL ? rule_name(rule) : NULL;
-}
-
-static void judge(struct policy *policy, struct peer *peer, bool dialled, nk_verdict *verdict)
-{
-    char description[DESCRIPTION_BYTES];
-    struct chain_failure failure;
-    peer_describe(peer, description, sizeof(description));
-
-    struct chain_path path = { .certificates = NULL };
-    if (!chain_holds(policy->chain, policy->pool, peer->facts.role, peer->leaf, peer->others, &path, &failure)) {
-        verdict_deny(verdict, failure.reason, NULL, "%s", failure.detail);
+    if (policy->crls == NULL) {
         return;
     }
-    if (!peer_set_path(peer, path.certificates, path.policies, path.policies_len)) {
-        verdict_deny(verdict, REASON_INTERNAL, NULL, "no memory for what the path says");
-        return;
+    AUTO(free_certificates)
+    STACK_OF(X509) *issuers = known_issuers(policy->roots, memory->pool);
+    if (issuers != NULL) {
+        crls_prove(policy->crls, issuers, memory->ledger);
     }
-    const char *odd = rule_list_odd_name(&policy->deny, &peer->traits);
-    if (odd != NULL) {
-        verdict_deny(verdict, REASON_MALFORMED, NULL,
-                     "the name %s is not in plain form, so the deny rules cannot be sure of it",
-                     odd);
-        return;
-    }
-    const struct rule *denied = rule_list_find(&policy->deny, &peer->traits);
-    if (denied != NULL) {
-        verdict_deny(verdict, REASON_DENIED, rule_name(denied), "rule %s matches %s",
-                     rule_name(denied), description);
-        return;
-    }
-    const char *admitted = admitting(policy, &peer->traits);
-    if (admitted == NULL) {
-        verdict_deny(verdict, REASON_NO_RULE, NULL, "no admit rule matches %s", description);
-        return;
-    }
-    if (dialled && peer->facts.role == NK_PEER_IS_SERVER &&
-        policy->server_name == SERVER_NAME_TARGET && !name_holds(peer, verdict)) {
-        return;
-    }
-    pool_remember(policy->pool, path.certificates);
-    chain_path_clear(&path);
-    peer_set_rule(peer, admitted);
-    snprintf(verdict->rule, sizeof(verdict->rule), "%s", admitted);
-    snprintf(verdict->detail, sizeof(verdict->detail), "%s", description);
-    verdict->reason[0] = '\0';
-    verdict->decision = NK_ALLOW;
-}
-
-static void judge_cleanly(struct policy *policy, struct peer *peer, bool dialled,
-                          nk_verdict *verdict)
-{
-    verdict_deny(verdict, REASON_INTERNAL, NULL, "the peer was not judged");
-    peer_set_rule(peer, NULL);
-    peer_forget_path(peer);
-    ERR_clear_error(); /* the thread is gRPC's */
-    judge(policy, peer, dialled, verdict);
-    ERR_clear_error();
-}
-
-void policy_judge(struct policy *policy, struct peer *peer, nk_verdict *verdict)
-{
-    judge_cleanly(policy, peer, true, verdict);
-}
-
-void policy_identify(struct policy *policy, struct peer *peer, nk_verdict *verdict)
-{
-    judge_cleanly(policy, peer, false, verdict);
-}
-
-char *policy_explain(struct policy *policy, const struct peer *peer, const nk_verdict *verdict)
-{
-    struct explain_rules rules = {
-        .deny = &policy->deny,
-        .admit = &policy->admit,
-        .all_certified = policy->all_certified,
-        .needs_identity = needs_identity(policy, &peer->facts),
-    };
-    return explain_verdict(&rules, &peer->traits, verdict);
+    crls_warn(policy->crls, time(NULL), host);
 }
 
 nk_status policy_check_ours(struct policy *policy, int our_role, X509 *leaf,

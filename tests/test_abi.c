@@ -62,6 +62,7 @@ AT(nk_plugin, status, 104);
 AT(nk_plugin, metrics, 112);
 AT(nk_plugin, free_text, 120);
 AT(nk_plugin, free_peer, 128);
+AT(nk_plugin, check_claim, 136);
 #endif
 
 static void the_table_is_whole(void **state)
@@ -70,7 +71,7 @@ static void the_table_is_whole(void **state)
     assert_int_equal(plugin->abi_major, NK_ABI_MAJOR);
     assert_int_equal(plugin->abi_minor, NK_ABI_MINOR);
     assert_string_equal(plugin->version, "0.1.0");
-    assert_true(NK_HAS(nk_plugin, plugin, free_peer));
+    assert_true(NK_HAS(nk_plugin, plugin, check_claim));
     void *const *members = (void *const *)&plugin->open_file;
     size_t len = (sizeof(*plugin) - offsetof(nk_plugin, open_file)) / sizeof(*members);
     for (size_t i = 0; i < len; i++) {
@@ -123,16 +124,74 @@ static void a_target_that_is_no_name_is_a_usage_error(void **state)
     assert_null(json);
 }
 
+static void a_guard_wants_a_call_and_a_role(void **state)
+{
+    (void)state;
+    struct grpc_call *no_call = NULL;
+    struct grpc_call *any = (struct grpc_call *)&plugin; /* is not looked at */
+    assert_int_equal(plugin->guard_call(instance, NK_PEER_IS_CLIENT, no_call, NULL), NK_E_USAGE);
+    assert_int_equal(plugin->guard_call(NULL, NK_PEER_IS_CLIENT, any, NULL), NK_E_USAGE);
+    assert_int_equal(plugin->guard_call(instance, 0, any, NULL), NK_E_USAGE);
+    assert_int_equal(plugin->unguard_call(instance, any, NULL), NK_E_USAGE);
+    assert_int_equal(plugin->reload(NULL, NULL), NK_E_USAGE);
+}
+
+static const struct claim {
+    const char *claim;
+    nk_status status;
+} claims[] = {
+    { "127.0.0.1", NK_OK },
+    { "127.0.0.1:7000", NK_OK },
+    { "node.example:1", NK_OK },
+    { "NODE.example", NK_OK },
+    { "[2001:db8::7]:7000", NK_OK },
+    { "[2001:0db8:0::7]", NK_OK },
+    { "2001:db8::7", NK_OK },
+    { "127.0.0.2:7000", NK_E_PEER },
+    { "sub.node.example", NK_E_PEER },
+    { "any.wild.example", NK_E_PEER }, /* a pattern is nobody's address */
+    { "*.wild.example", NK_E_PEER },
+    { "127.0.0.1:", NK_E_PEER },
+    { "127.0.0.1:7000x", NK_E_PEER },
+    { "127.0.0.1:700000", NK_E_PEER },
+    { "[127.0.0.1]x", NK_E_PEER },
+    { "[2001:db8::7", NK_E_PEER },
+    { "spiffe://example.org/node/a", NK_E_PEER },
+    { "", NK_E_PEER },
+    { ":7000", NK_E_PEER },
+    { "[]", NK_E_PEER },
+};
+
+static void a_claim_is_held_against_the_certificate(void **state)
+{
+    (void)state;
+    const nk_name names[] = {
+        { .kind = NK_NAME_URI, .text = "spiffe://example.org/node/a" },
+        { .kind = NK_NAME_IP, .text = "127.0.0.1" },
+        { .kind = NK_NAME_DNS, .text = "node.example" },
+        { .kind = NK_NAME_DNS, .text = "*.wild.example" },
+        { .kind = NK_NAME_IP, .text = "2001:db8::7" },
+    };
+    const nk_peer peer = { .struct_size = sizeof(peer), .names = names, .names_len = 5 };
+    for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
+        nk_error err = { .struct_size = sizeof(err) };
+        nk_status status = plugin->check_claim(&peer, claims[i].claim, &err);
+        if (status != claims[i].status) {
+            fail_msg("\"%s\": %d %s", claims[i].claim, (int)status, err.text);
+        }
+        assert_int_equal(err.status, status);
+    }
+    assert_int_equal(plugin->check_claim(NULL, "a", NULL), NK_E_USAGE);
+    assert_int_equal(plugin->check_claim(&peer, NULL, NULL), NK_E_USAGE);
+}
+
 static void what_comes_later_says_so(void **state)
 {
     (void)state;
     char *untouched = leaf;
     char *text = untouched;
-    assert_int_equal(plugin->guard_call(instance, NULL, NULL), NK_E_UNSUPPORTED);
-    assert_int_equal(plugin->unguard_call(instance, NULL, NULL), NK_E_UNSUPPORTED);
     assert_int_equal(plugin->pem_bundle(instance, NK_PEER_IS_CLIENT, &text, NULL),
                      NK_E_UNSUPPORTED);
-    assert_int_equal(plugin->reload(instance, NULL), NK_E_UNSUPPORTED);
     assert_int_equal(plugin->status(instance, &text, NULL), NK_E_UNSUPPORTED);
     assert_int_equal(plugin->metrics(instance, &text, NULL), NK_E_UNSUPPORTED);
     assert_ptr_equal(text, untouched);
@@ -148,13 +207,6 @@ static nk_status authorize(void *host_data, const nk_peer *peer, const char *met
     return NK_OK;
 }
 
-static void on_event(void *host_data, const char *name, const char *json)
-{
-    (void)host_data;
-    (void)name;
-    (void)json;
-}
-
 static void a_callback_that_would_not_be_asked_is_refused(void **state)
 {
     (void)state;
@@ -164,12 +216,7 @@ static void a_callback_that_would_not_be_asked_is_refused(void **state)
     host.authorize_rpc = authorize;
     assert_int_equal(plugin->open_file(&host, config_path, &ret, &err), NK_E_UNSUPPORTED);
     assert_non_null(strstr(err.text, "authorize_rpc"));
-    host = good_host;
-    host.event = on_event;
-    err.status = NK_OK;
-    assert_int_equal(plugin->open_file(&host, config_path, &ret, &err), NK_E_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "event"));
-    /* compiled against a table that ends before them: nothing to ask */
+    /* compiled against a table that ends before it: nothing to ask */
     host.struct_size = offsetof(nk_host, authorize_rpc);
     assert_int_equal(plugin->open_file(&host, config_path, &ret, NULL), NK_OK);
     assert_int_equal(plugin->close(ret, NULL), NK_OK);
@@ -300,6 +347,8 @@ int main(void)
         cmocka_unit_test(the_first_failure_wins),
         cmocka_unit_test(a_call_that_fails_early_leaves_deny),
         cmocka_unit_test(a_target_that_is_no_name_is_a_usage_error),
+        cmocka_unit_test(a_guard_wants_a_call_and_a_role),
+        cmocka_unit_test(a_claim_is_held_against_the_certificate),
         cmocka_unit_test(what_comes_later_says_so),
         cmocka_unit_test(a_callback_that_would_not_be_asked_is_refused),
         cmocka_unit_test(a_newer_host_is_taken),
