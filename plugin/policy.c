@@ -107,9 +107,9 @@ static nk_status read_crls(struct policy *policy, const struct policy *old,
 
 static nk_status take_rules(struct policy *policy, struct config *config, nk_error *err)
 {
-    policy->rules = rule_set_new(config);
-    if (policy->rules == NULL) {
-        return report(err, NK_E_NOMEM, "out of memory");
+    nk_status status = rule_set_new(config, &policy->rules, err);
+    if (status != NK_OK) {
+        return status;
     }
     if (policy->server_name == SERVER_NAME_RULE && !rule_set_names_servers(policy->rules)) {
         return report(err, NK_E_CONFIG,

@@ -3,12 +3,16 @@
 
 #include <stdlib.h>
 
-struct rule_set *rule_set_new(struct config *config)
+#include "report.h"
+
+DEFINE_AUTO(struct rule_set *, rule_set_unref);
+
+nk_status rule_set_new(struct config *config, struct rule_set **ret_rules, nk_error *err)
 {
-    struct rule_set *rules = calloc(1, sizeof(*rules));
+    AUTO(rule_set_unref) struct rule_set *rules = calloc(1, sizeof(*rules));
 
     if (rules == NULL) {
-        return NULL;
+        return report(err, NK_E_NOMEM, "out of memory");
     }
     rules->references = 1;
     rules->deny = config->deny;
@@ -21,7 +25,19 @@ struct rule_set *rule_set_new(struct config *config)
     rules->wants_policies = rule_list_has(&rules->deny, RULE_POLICY_OID) ||
                             rule_list_has(&rules->admit, RULE_POLICY_OID) ||
                             rule_list_has(&rules->candidate, RULE_POLICY_OID);
-    return rules;
+    nk_status status = rule_list_sort(&rules->deny, err);
+    if (status == NK_OK) {
+        status = rule_list_sort(&rules->admit, err);
+    }
+    if (status == NK_OK) {
+        status = rule_list_sort(&rules->candidate, err);
+    }
+    if (status != NK_OK) {
+        return status;
+    }
+    *ret_rules = rules;
+    rules = NULL;
+    return NK_OK;
 }
 
 struct rule_set *rule_set_ref(struct rule_set *rules)

@@ -20,9 +20,9 @@ struct rule_set { /* counted; immutable once made */
     unsigned references; /* touched atomically by the two below */
 };
 
-/* Takes over the three lists of `config`, which are empty afterwards. NULL: no memory, and they
- * are not. Owned: rule_set_unref. */
-MUST_USE struct rule_set *rule_set_new(struct config *config);
+/* Takes over the three lists of `config`, which are empty afterwards, and sorts them. NK_E_NOMEM.
+ * *ret_rules is owned: rule_set_unref. */
+MUST_USE nk_status rule_set_new(struct config *config, struct rule_set **ret_rules, nk_error *err);
 struct rule_set *rule_set_ref(struct rule_set *rules);
 void rule_set_unref(struct rule_set *rules);
 /* With federation.server_name "rule" nothing but a rule says which server we meant to dial. */

@@ -79,7 +79,7 @@ static void close_both(void)
     node_close(&at_bob);
 }
 
-static void revoke(struct node *where, X509 *leaf)
+static void revoke_at(struct node *where, X509 *leaf)
 {
     X509 *revoked[] = { leaf, NULL };
     nk_error err = { .struct_size = sizeof(err) };
@@ -96,7 +96,7 @@ static void a_revoked_client_is_refused_at_its_next_rpc(void **state)
     grpc_channel *channel = rpc_channel(at_bob.channel, rpc_server_address(server));
     assert_true(rpc_call(channel, RPC_DEADLINE_MS).ok);
     assert_true(rpc_call(channel, RPC_DEADLINE_MS).ok);
-    revoke(&at_alice, bob.leaf);
+    revoke_at(&at_alice, bob.leaf);
     struct rpc_result refused = rpc_call(channel, RPC_DEADLINE_MS);
     assert_int_equal(refused.status, GRPC_STATUS_UNAUTHENTICATED);
     assert_int_equal(rpc_server_runs(server), 2);
@@ -115,7 +115,7 @@ static void a_revoked_server_gets_no_further_rpc(void **state)
     open_both();
     grpc_channel *channel = rpc_channel(at_bob.channel, rpc_server_address(server));
     assert_true(rpc_call(channel, RPC_DEADLINE_MS).ok);
-    revoke(&at_bob, alice.leaf);
+    revoke_at(&at_bob, alice.leaf);
     struct rpc_result refused = rpc_call(channel, RPC_DEADLINE_MS);
     assert_int_equal(refused.status, GRPC_STATUS_UNAVAILABLE); /* what gRPC makes of our 16 */
     assert_non_null(strstr(refused.details, "not admitted any more"));
@@ -162,7 +162,7 @@ static void guarded_streams_end_on_both_sides(void **state)
     assert_int_equal(guards_failed, 0);
     assert_false(rpc_stream_wait(stream, STILL_OPEN_MS, &end));
 
-    revoke(&at_bob, alice.leaf); /* bob ends the stream that bob guards, and no other */
+    revoke_at(&at_bob, alice.leaf); /* bob ends the stream that bob guards, and no other */
     assert_true(rpc_stream_wait(stream, END_WAIT_MS, &end));
     assert_int_equal(end.status, GRPC_STATUS_UNAUTHENTICATED);
     assert_false(rpc_stream_wait(unguarded, STILL_OPEN_MS, &end));
@@ -171,7 +171,7 @@ static void guarded_streams_end_on_both_sides(void **state)
                      NK_E_USAGE);
     rpc_stream_close(stream);
 
-    revoke(&at_alice, bob.leaf); /* alice guards all of hers */
+    revoke_at(&at_alice, bob.leaf); /* alice guards all of hers */
     assert_true(rpc_stream_wait(unguarded, END_WAIT_MS, &end));
     assert_int_not_equal(end.status, GRPC_STATUS_OK);
     rpc_stream_close(unguarded);
@@ -188,7 +188,7 @@ static void guarding_a_refused_peer_ends_the_call(void **state)
     grpc_channel *channel = rpc_channel(at_bob.channel, rpc_server_address(server));
     struct rpc_stream *stream = rpc_stream_open(channel, &end);
     assert_non_null(stream);
-    revoke(&at_bob, alice.leaf);
+    revoke_at(&at_bob, alice.leaf);
     assert_false(rpc_stream_wait(stream, STILL_OPEN_MS, &end)); /* nobody guards it */
     assert_int_equal(plugin->guard_call(at_bob.instance, NK_PEER_IS_SERVER,
                                         rpc_stream_call(stream), &err),

@@ -83,7 +83,15 @@ static void add_rules(const struct rule_spec *rules, size_t len, struct config *
     }
 }
 
-static struct policy_memory memory;
+/* With a pool of its own, which the policy keeps. */
+static nk_status new_policy(struct config *config, struct policy **ret_policy, nk_error *err)
+{
+    struct policy_memory memory;
+    assert_int_equal(policy_memory_open(NULL, &memory, err), NK_OK);
+    nk_status status = policy_new(config, &memory, &host, ret_policy, err);
+    policy_memory_clear(&memory);
+    return status;
+}
 
 static nk_status make_policy(const struct setting *setting, struct policy **ret_policy,
                              nk_error *err)
@@ -104,7 +112,7 @@ static nk_status make_policy(const struct setting *setting, struct policy **ret_
     }
     add_rules(setting->rules, ARRAY_LEN(setting->rules), &config);
     log_text[0] = '\0';
-    nk_status status = policy_new(&config, &memory, &host, ret_policy, err);
+    nk_status status = new_policy(&config, ret_policy, err);
     rule_list_clear(&config.admit);
     rule_list_clear(&config.deny);
     return status;
@@ -1009,7 +1017,7 @@ static void check_root(void **state)
     struct policy *policy = NULL;
     nk_error err = { .struct_size = sizeof(err) };
     log_text[0] = '\0';
-    nk_status status = policy_new(&config, &memory, &host, &policy, &err);
+    nk_status status = new_policy(&config, &policy, &err);
     print_message("%s\n", err.text);
     assert_int_equal(ERR_peek_error(), 0);
     if (row->refusal == NULL) {
@@ -1172,7 +1180,7 @@ static int set_up(void **state)
     write_root(ROOT, "root.pem");
     write_root(P2PFL, "p2pfl.pem");
     write_root(P2PFL_NEW, "p2pfl-new.pem");
-    return policy_memory_open(NULL, &memory, NULL);
+    return 0;
 }
 
 static int tear_down(void **state)
@@ -1182,7 +1190,6 @@ static int tear_down(void **state)
         authority_free(&issuers[i]);
     }
     EVP_PKEY_free(leaf_key);
-    policy_memory_clear(&memory);
     return 0;
 }
 
