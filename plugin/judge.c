@@ -105,8 +105,8 @@ static void ask_candidate(const struct policy *policy, const struct peer *peer,
 
 /* --- judging --- */
 
-/* False: *verdict says no. */
-static bool rules_hold(const struct policy *policy, struct peer *peer, struct opinion *opinion)
+/* The rule that admits. NULL: the verdict says no. */
+static const char *judge_rules(const struct policy *policy, struct peer *peer, struct opinion *opinion)
 {
     nk_verdict *verdict = &opinion->verdict;
     char description[DESCRIPTION_BYTES];
@@ -118,29 +118,41 @@ static bool rules_hold(const struct policy *policy, struct peer *peer, struct op
         verdict_deny(verdict, REASON_MALFORMED, NULL,
                      "the name %s is not in plain form, so the deny rules cannot be sure of it",
                      odd);
-        return false;
+        return NULL;
     }
     const struct rule *denied = rule_list_find(&policy->rules->deny, &peer->traits);
     if (denied != NULL) {
         verdict_deny(verdict, REASON_DENIED, rule_name(denied), "rule %s matches %s",
                      rule_name(denied), description);
-        return false;
+        return NULL;
     }
     const char *admitted = admitted_by(policy, peer);
     if (admitted == NULL) {
         verdict_deny(verdict, REASON_NO_RULE, NULL, "no admit rule matches %s", description);
-        return false;
     }
-    peer_set_rule(peer, admitted);
-    return true;
+    return admitted;
 }
 
-static void allow(struct peer *peer, nk_verdict *verdict)
+static void allow(struct peer *peer, const char *rule, nk_verdict *verdict)
 {
-    snprintf(verdict->rule, sizeof(verdict->rule), "%s", peer->facts.rule);
+    peer_set_rule(peer, rule);
+    snprintf(verdict->rule, sizeof(verdict->rule), "%s", rule);
     peer_describe(peer, verdict->detail, sizeof(verdict->detail));
     verdict->reason[0] = '\0';
     verdict->decision = NK_ALLOW;
+}
+
+static void judge_certified(struct policy *policy, struct peer *peer, bool dialled,
+                            const struct chain_path *path, struct opinion *opinion)
+{
+    bool named = dialled && peer->facts.role == NK_PEER_IS_SERVER &&
+                 policy->server_name == SERVER_NAME_TARGET;
+    const char *rule = judge_rules(policy, peer, opinion);
+
+    if (rule != NULL && (!named || name_holds(peer, &opinion->verdict))) {
+        pool_remember(policy->pool, path->certificates);
+        allow(peer, rule, &opinion->verdict);
+    }
 }
 
 static void judge(struct policy *policy, struct peer *peer, bool dialled, struct opinion *opinion)
@@ -155,14 +167,10 @@ static void judge(struct policy *policy, struct peer *peer, bool dialled, struct
     }
     opinion->until = path.until;
     snprintf(opinion->note, sizeof(opinion->note), "%s", path.note);
-    bool named = dialled && peer->facts.role == NK_PEER_IS_SERVER &&
-                 policy->server_name == SERVER_NAME_TARGET;
-    if (!peer_set_path(peer, path.certificates, path.policies, path.policies_len)) {
+    if (peer_set_path(peer, path.certificates, path.policies, path.policies_len)) {
+        judge_certified(policy, peer, dialled, &path, opinion);
+    } else {
         verdict_deny(&opinion->verdict, REASON_INTERNAL, NULL, "no memory to judge the peer");
-    } else if (rules_hold(policy, peer, opinion) &&
-               (!named || name_holds(peer, &opinion->verdict))) {
-        pool_remember(policy->pool, path.certificates);
-        allow(peer, &opinion->verdict);
     }
     chain_path_clear(&path);
 }
