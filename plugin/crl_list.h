@@ -51,6 +51,8 @@ void crl_lists_cut(struct crl_lists *lists, size_t len);
 MUST_USE nk_status crl_lists_read(int folder, const char *name, const char *source,
                                   const char *file, struct crl_lists *lists, nk_error *err);
 
+/* Fills `order` and `next_update`. NK_E_TRUST goes on from "the CRL of <issuer>". */
+MUST_USE nk_status crl_list_examine(struct crl_list *list, nk_error *err);
 enum crl_proof { CRL_ISSUER_UNKNOWN = 0, CRL_PROVEN, CRL_FORGED, CRL_ISSUER_MAY_NOT };
 enum crl_proof crl_list_prove(const struct crl_list *list, STACK_OF(X509) *issuers);
 /* In decimal; "none". */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One call of crls_read, for crl_read.c, which collects, and crl_settle.c, which chooses. False
+ * always means: `first` tells why there is no generation. */
+#ifndef NODEKEY_CRL_READING_H
+#define NODEKEY_CRL_READING_H
+
+#include "crl_list.h"
+
+struct reading {
+    const struct crls *old; /* NULL: at open */
+    STACK_OF(X509) *issuers;
+    struct crl_ledger *ledger;
+    const nk_host *host;
+    struct crls *crls; /* in the making */
+    size_t files;
+    nk_error first; /* what was wrong first */
+};
+
+/* Reports what one file or list has; true: what was read before goes on. */
+MUST_USE bool reading_bear(struct reading *reading, nk_error *why);
+bool reading_no_memory(struct reading *reading); /* always false */
+/* The same list of the generation before, in whatever file; or NULL. */
+const struct crl_list *reading_find_old(const struct reading *reading, const struct crl_list *list);
+/* Of the lists read and carried, leaves in force the newest of each kind; and remembers them. */
+MUST_USE bool reading_settle(struct reading *reading);
+
+#endif
