@@ -70,11 +70,16 @@ static nk_status read_text(int fd, const char *name, char **ret_text, nk_error *
     return NK_OK;
 }
 
+static const char *shown_name(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
 /* Whoever may have written it, pipes included: a peer's certificates are claims, not settings. */
 static nk_status read_peer_text(const char *path, char **ret_text, nk_error *err)
 {
     if (strcmp(path, "-") == 0) {
-        return read_text(STDIN_FILENO, "standard input", ret_text, err);
+        return read_text(STDIN_FILENO, shown_name(path), ret_text, err);
     }
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
@@ -150,8 +155,8 @@ static nk_status judge_role(struct policy *policy, const struct question *questi
     const char *target = role == NK_PEER_IS_SERVER ? question->target : NULL;
     nk_status status = peer_read(role, target, pem, NULL, &peer, &own);
     if (status != NK_OK) {
-        return report(err, status, "%s: %s; whoever shows this is refused" PEM_CURE, question->peer,
-                      own.text);
+        return report(err, status, "%s: %s; whoever shows this is refused" PEM_CURE,
+                      shown_name(question->peer), own.text);
     }
     status = answer(policy, peer, &verdict, &one, err);
     if (status == NK_OK && json_array_append_new(answers, one) != 0) {
