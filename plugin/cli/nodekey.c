@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The operator's command: picks the subcommand. */
+#include <argp.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#define PROGRAM "nodekey"
+
+const char *argp_program_version = PROGRAM " " NODEKEY_VERSION;
+
+struct command {
+    char name[32]; /* its argv[0], for the usage and the errors of its own options */
+    enum cli_exit (*run)(int argc, char **argv);
+};
+
+#define COMMAND(name, summary) { PROGRAM " " #name, cli_##name },
+static struct command commands[] = { CLI_COMMANDS(COMMAND) };
+#undef COMMAND
+
+#define SUMMARY(name, summary) "  " #name "    " summary "\n"
+static const char doc[] =
+    "Hardware-backed mutual TLS for gRPC nodes: the operator's command.\v"
+    "Commands:\n" CLI_COMMANDS(
+        SUMMARY) "\n`" PROGRAM " COMMAND --help' tells more.\n\n"
+                 "Exit status: 0 yes; 1 no, or it could not be found out; 2 wrong usage.";
+#undef SUMMARY
+
+struct choice {
+    struct command *command;
+    int argc;
+    char **argv;
+};
+
+/* --- stdout and stderr --- */
+
+enum cli_exit cli_fail(const char *fmt, ...)
+{
+    va_list args;
+
+    fputs(PROGRAM ": ", stderr);
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return CLI_FAILED;
+}
+
+static void print_line(void *data, int32_t level, const char *line)
+{
+    (void)data;
+    if (level == NK_LOG_WARNING) {
+        cli_fail("warning: %s", line);
+    } else if (level == NK_LOG_ERROR) {
+        cli_fail("%s", line);
+    }
+}
+
+const nk_host cli_host = { .struct_size = sizeof(cli_host), .log = print_line };
+
+/* At exit, so that --help and --version are covered too: half a verdict must not look like one. */
+static void close_stdout(void)
+{
+    int broken = ferror(stdout);
+
+    errno = 0;
+    if (fclose(stdout) != 0 || broken != 0) {
+        cli_fail("cannot write the result: %s", errno != 0 ? strerror(errno) : "output error");
+        _exit(CLI_FAILED);
+    }
+}
+
+/* --- dispatch --- */
+
+static struct command *find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].name + strlen(PROGRAM " "), name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct choice *choice = state->input;
+
+    switch (key) {
+    case ARGP_KEY_ARG:
+        choice->command = find(arg);
+        if (choice->command == NULL) {
+            argp_error(state, "there is no command `%s'", arg);
+        }
+        choice->argc = state->argc - (state->next - 1);
+        choice->argv = &state->argv[state->next - 1];
+        state->next = state->argc; /* the rest is the command's */
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which command?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static char name[] = PROGRAM; /* whatever path we were started by */
+    static const struct argp argp = { NULL, parse, "COMMAND [ARGUMENT...]", doc, NULL, NULL, NULL };
+    struct choice choice = { 0 };
+
+    if (atexit(close_stdout) != 0) {
+        return cli_fail("out of memory");
+    }
+    argp_err_exit_status = CLI_USAGE;
+    if (argc > 0) {
+        argv[0] = name;
+    }
+    if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &choice) != 0 ||
+        choice.command == NULL) {
+        return CLI_USAGE;
+    }
+    choice.argv[0] = choice.command->name;
+    return choice.command->run(choice.argc, choice.argv);
+}
