@@ -224,7 +224,8 @@ static void compare(const struct bench_options *options, struct rig *rig, const 
 static void call(const struct bench_options *options, int orders, const struct member *member)
 {
     struct node node;
-    ask(orders, (struct order){ .what = START }); /* has opened the token: two that look for it at once may find none */
+    /* The other process has opened the token then: two that look for it at once may find none. */
+    ask(orders, (struct order){ .what = START });
     grpc_init();
     node_open(&node, member, "{}");
     struct rig rig = { .orders = orders,
