@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What our per-RPC check adds to a call on an established connection. Both ends of the comparison
+ * are gRPC's TLS with keys and certificates of one kind; only one has credentials of the plugin.
+ * Server and client are two processes, so that each one's CPU time can be told from the other's. */
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "federation.h"
+#include "rpc.h"
+#include "softhsm.h"
+
+#define ROUNDS 101
+#define CALLS 500     /* in one batch */
+#define WARM_CALLS 50 /* before it: the handshake, and what lingers of the last connection */
+#define KEY_TYPE "P-256"
+#define ADDED_MAX_US 2.0
+#define REACH_US (ADDED_MAX_US / 2)
+
+static const char about[] =
+    "CPU time that our per-RPC check adds to a unary call over loopback, for the server and for "
+    "the\n"
+    "client, against gRPC's own TLS credentials. The process under test has one connection at a\n"
+    "time, made anew for each batch; its handshake is not counted. Needs NODEKEY_MODULE.\n";
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench_rpc: %s\n", what);
+    abort();
+}
+
+/* Server and client in turns on one processor: spread over several, a call costs twice as much or
+ * not, as its wakeups fall, which hides what is measured. */
+static void stay_here(void)
+{
+    cpu_set_t here;
+    CPU_ZERO(&here);
+    CPU_SET((size_t)sched_getcpu(), &here);
+    if (sched_setaffinity(0, sizeof(here), &here) != 0) {
+        die("sched_setaffinity failed");
+    }
+}
+
+/* --- credentials without us --- */
+
+static struct tls_peer outsider; /* a member by its certificate; its key is in memory */
+
+static grpc_tls_credentials_options *software_options(void)
+{
+    char *key = pem_of_key(outsider.key);
+    char *chain = pem_of(outsider.certificate, outsider.issuers[0], NULL);
+    char *root = pem_of(outsider.root, NULL);
+    grpc_tls_identity_pairs *pairs = grpc_tls_identity_pairs_create();
+    grpc_tls_identity_pairs_add_pair(pairs, key, chain);
+    grpc_tls_certificate_provider *provider =
+        grpc_tls_certificate_provider_static_data_create(root, pairs);
+    grpc_tls_credentials_options *options = grpc_tls_credentials_options_create();
+    grpc_tls_credentials_options_set_certificate_provider(options, provider);
+    grpc_tls_credentials_options_watch_identity_key_cert_pairs(options);
+    grpc_tls_credentials_options_watch_root_certs(options);
+    grpc_tls_certificate_provider_release(provider);
+    free(root);
+    free(chain);
+    free(key);
+    return options;
+}
+
+static grpc_server_credentials *software_server(void)
+{
+    grpc_tls_credentials_options *options = software_options();
+    grpc_tls_credentials_options_set_cert_request_type(
+        options, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    return grpc_tls_server_credentials_create(options);
+}
+
+static grpc_channel_credentials *software_channel(void)
+{
+    return grpc_tls_credentials_create(software_options());
+}
+
+/* --- the server's process --- */
+
+struct order { /* from the client's process */
+    enum { START, TELL_TIME } what;
+    enum bench_side side; /* of START: which credentials */
+};
+
+struct answer {
+    int port;
+    struct bench_time time;
+};
+
+static void serve(int orders, const struct member *member)
+{
+    struct node node;
+    struct rpc_server *server = NULL;
+    struct order order;
+    grpc_init();
+    node_open(&node, member, "{}");
+    grpc_server_credentials *software = software_server();
+    while (read(orders, &order, sizeof(order)) == (ssize_t)sizeof(order)) {
+        if (order.what == START) {
+            rpc_server_stop(server);
+            server =
+                rpc_server_start(order.side == BENCH_WITH ? node.server : software, 1, NULL, NULL);
+        }
+        struct answer answer = { .port = rpc_server_port(server), .time = bench_now() };
+        if (write(orders, &answer, sizeof(answer)) != (ssize_t)sizeof(answer)) {
+            die("the client's process is gone");
+        }
+    }
+    rpc_server_stop(server);
+    grpc_server_credentials_release(software);
+    node_close(&node);
+    rpc_shutdown();
+}
+
+/* Before anything of this process has threads. */
+static pid_t start_serving(const struct member *member, int *ret_orders)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        die("socketpair failed");
+    }
+    pid_t child = fork();
+    if (child < 0) {
+        die("fork failed");
+    }
+    if (child == 0) {
+        close(ends[0]);
+        serve(ends[1], member);
+        exit(0);
+    }
+    close(ends[1]);
+    *ret_orders = ends[0];
+    return child;
+}
+
+static struct answer ask(int orders, struct order order)
+{
+    struct answer answer;
+    if (write(orders, &order, sizeof(order)) != (ssize_t)sizeof(order) ||
+        read(orders, &answer, sizeof(answer)) != (ssize_t)sizeof(answer)) {
+        die("the server's process is gone");
+    }
+    return answer;
+}
+
+static void stop_serving(pid_t child, int orders)
+{
+    int status = 0;
+    close(orders);
+    if (waitpid(child, &status, 0) != child || status != 0) {
+        die("the server's process did not end well");
+    }
+}
+
+/* --- the client's process --- */
+
+struct rig {
+    int orders;
+    bool asks_server; /* the server is under test, else this process */
+    grpc_channel_credentials *credentials[BENCH_SIDES];
+};
+
+static grpc_channel *connect_to(grpc_channel_credentials *credentials, int port)
+{
+    char address[32];
+    snprintf(address, sizeof(address), "127.0.0.1:%d", port);
+    grpc_channel *channel = rpc_channel(credentials, address);
+    for (int i = 0; i < WARM_CALLS; i++) {
+        struct rpc_result result = rpc_call_when_ready(channel, RPC_DEADLINE_MS);
+        if (!result.ok) {
+            die(result.details);
+        }
+    }
+    return channel;
+}
+
+static struct bench_time now(const struct rig *rig)
+{
+    const struct order order = { .what = TELL_TIME };
+    return rig->asks_server ? ask(rig->orders, order).time : bench_now();
+}
+
+static struct bench_time call_batch(void *user, enum bench_side side)
+{
+    const struct rig *rig = user;
+    const struct order order = { START, rig->asks_server ? side : BENCH_WITHOUT };
+    int port = ask(rig->orders, order).port;
+    grpc_channel *channel =
+        connect_to(rig->credentials[rig->asks_server ? BENCH_WITHOUT : side], port);
+    struct bench_time start = now(rig);
+    for (int i = 0; i < CALLS; i++) {
+        if (!rpc_call(channel, RPC_DEADLINE_MS).ok) {
+            die("a call failed");
+        }
+    }
+    struct bench_time end = now(rig);
+    grpc_channel_destroy(channel);
+    return (struct bench_time){ end.wall_us - start.wall_us, end.cpu_us - start.cpu_us };
+}
+
+static void compare(const struct bench_options *options, struct rig *rig, const char *name,
+                    const char *what)
+{
+    const struct bench_row row = {
+        .name = name,
+        .what = what,
+        .figure = BENCH_ADDED_CPU_US,
+        .bound = { .side = STATS_AT_MOST, .value = ADDED_MAX_US, .reach = REACH_US },
+        .operations = CALLS,
+        .batch = call_batch,
+        .user = rig,
+    };
+    bench_run(options, &row);
+}
+
+static void call(const struct bench_options *options, int orders, const struct member *member)
+{
+    struct node node;
+    /* The other process has opened the token then: two that look for it at once may find none. */
+    ask(orders, (struct order){ .what = START });
+    grpc_init();
+    node_open(&node, member, "{}");
+    struct rig rig = { .orders = orders,
+                       .credentials = {
+                           [BENCH_WITHOUT] = software_channel(), [BENCH_WITH] = node.channel } };
+    rig.asks_server = true;
+    compare(options, &rig, "rpc_check_server", "per-RPC check: CPU added to the server's");
+    rig.asks_server = false;
+    compare(options, &rig, "rpc_check_client", "per-RPC check: CPU added to the client's");
+    grpc_channel_credentials_release(rig.credentials[BENCH_WITHOUT]);
+    node_close(&node);
+}
+
+int main(int argc, char **argv)
+{
+    const struct bench_options options = bench_parse(argc, argv, about, ROUNDS);
+    struct federation federation;
+    struct member member;
+    int orders = -1;
+    stay_here();
+    softhsm_start();
+    federation_make(&federation, "example.org");
+    federation_enrol(&federation, &member, "node", KEY_TYPE);
+    outsider = stranger_make(&federation);
+    pid_t child = start_serving(&member, &orders);
+    call(&options, orders, &member);
+    stop_serving(child, orders);
+    rpc_shutdown();
+    stranger_free(&outsider);
+    member_free(&member);
+    federation_free(&federation);
+    return 0;
+}
