@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Path validation against vectors that we did not make: NIST's PKITS, all of it. Every peer sends
+ * all that might be on its path, and all revocation lists of the suite lie in one store, as an
+ * operator would have them. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain.h"
+#include "check.h"
+#include "peer.h"
+#include "suite.h"
+#include "vectors.h"
+
+#define POLICY_ARC "2.16.840.1.101.3.2.1.48."
+#define ANY_POLICY "2.5.29.32.0"
+
+static struct suite suite;
+static struct chain *plain;         /* no rule asks for a policy */
+static struct chain *with_policies; /* some rule does */
+static bool seen[1024];             /* per deviation */
+static size_t vectors_len;
+static int deviations_seen;
+
+static bool counts(const struct vector *vector, const char *policy)
+{
+    if (vector->policies == NULL) {
+        return true;
+    }
+    return strncmp(policy, POLICY_ARC, strlen(POLICY_ARC)) == 0 &&
+           strlen(policy) == strlen(POLICY_ARC) + 1 &&
+           strchr(vector->policies, policy[strlen(POLICY_ARC)]) != NULL;
+}
+
+/* As a rule with `policy_oid` does it. */
+static bool has_policy(const struct vector *vector, const struct chain_path *path)
+{
+    for (size_t i = 0; i < path->policies_len; i++) {
+        if (counts(vector, path->policies[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool asks_policy(const struct vector *vector)
+{
+    return vector->policies != NULL || (vector->asks & ASKS_EXPLICIT) != 0;
+}
+
+static enum reason judge(struct chain *chain, const struct vector *vector, char *ret_detail,
+                         size_t room)
+{
+    X509 *leaf = suite_find(&suite, vector->file);
+    assert_non_null(leaf);
+    STACK_OF(X509) *issuers = suite_issuers(&suite, leaf, PEER_CHAIN_MAX_CERTS - 1);
+    struct chain_path path = { 0 };
+    struct chain_failure failure = { 0 };
+    enum reason reason = HOLDS;
+
+    *ret_detail = '\0';
+    if (!chain_holds(chain, NULL, NK_PEER_IS_CLIENT, leaf, issuers, &path, &failure)) {
+        reason = failure.reason;
+        snprintf(ret_detail, room, "%s", failure.detail);
+    } else if (asks_policy(vector) && !has_policy(vector, &path)) {
+        reason = REASON_NO_RULE;
+    }
+    chain_path_clear(&path);
+    sk_X509_free(issuers);
+    return reason;
+}
+
+static const char *label(enum reason reason)
+{
+    return reason == HOLDS ? "holds" : reason_label(reason);
+}
+
+static const struct deviation *deviation_of(const struct vector *vector)
+{
+    for (size_t i = 0; i < deviations_len; i++) {
+        if (strcmp(deviations[i].number, vector->number) == 0) {
+            return &deviations[i];
+        }
+    }
+    return NULL;
+}
+
+static bool as_listed(struct chain *chain, const char *settings, const struct vector *vector)
+{
+    const struct deviation *deviation = deviation_of(vector);
+    enum reason expected = deviation != NULL ? deviation->verdict : vector->want;
+    char detail[NK_DETAIL_BYTES];
+    enum reason verdict = judge(chain, vector, detail, sizeof(detail));
+
+    if (verdict != expected) {
+        print_error("%s %s (%s): %s, expected %s%s: %s\n", vector->number, vector->file, settings,
+                    label(verdict), deviation != NULL ? "the listed deviation " : "",
+                    label(expected), detail);
+    }
+    return verdict == expected;
+}
+
+static void check_section(void **state)
+{
+    const struct section *section = *state;
+    int deviating = 0, wrong = 0;
+
+    for (size_t i = 0; i < section->len; i++) {
+        const struct vector *vector = &section->vectors[i];
+        const struct deviation *deviation = deviation_of(vector);
+        bool good = as_listed(with_policies, "some rule asks for a policy", vector);
+        if (!asks_policy(vector)) {
+            good = as_listed(plain, "no rule asks for a policy", vector) && good;
+        }
+        wrong += good ? 0 : 1;
+        if (deviation != NULL) {
+            deviating++;
+            seen[deviation - deviations] = true;
+        }
+    }
+    print_message("pkits: %s: %zu vectors, %d deviations\n", section->title, section->len,
+                  deviating);
+    vectors_len += section->len;
+    deviations_seen += deviating;
+    assert_int_equal(wrong, 0);
+}
+
+static bool is_used(const char *file)
+{
+    for (size_t i = 0; i < SECTIONS; i++) {
+        for (size_t j = 0; j < sections[i].len; j++) {
+            if (strcmp(sections[i].vectors[j].file, file) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void uses_every_end_entity(void **state)
+{
+    (void)state;
+    int unused = 0;
+    for (int i = 0; i < sk_X509_num(suite.all); i++) {
+        if (suite_is_leaf(suite.names[i]) && !is_used(suite.names[i])) {
+            print_error("no vector uses %s\n", suite.names[i]);
+            unused++;
+        }
+    }
+    assert_int_equal(unused, 0);
+}
+
+static void meets_every_listed_deviation(void **state)
+{
+    (void)state;
+    int unmet = 0;
+    for (size_t i = 0; i < deviations_len; i++) {
+        if (!seen[i]) {
+            print_error("the deviation %s belongs to no vector\n", deviations[i].number);
+            unmet++;
+        }
+    }
+    print_message("pkits: %zu vectors, %d deviations (all listed)\n", vectors_len, deviations_seen);
+    assert_int_equal(unmet, 0);
+}
+
+static struct chain *make_chain(bool wants_policies)
+{
+    struct chain_settings settings = { .wants_policies = wants_policies, .crl.mode = CRL_HARD };
+    struct chain *chain = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    if (chain_new(suite.anchor, suite.lists, &settings, &chain, &err) != NK_OK) {
+        print_error("%s\n", err.text);
+        abort();
+    }
+    return chain;
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[SECTIONS + 2] = { 0 };
+    for (size_t i = 0; i < SECTIONS; i++) {
+        tests[i].name = sections[i].title;
+        tests[i].test_func = check_section;
+        tests[i].initial_state = (void *)(uintptr_t)&sections[i];
+    }
+    tests[SECTIONS] = (struct CMUnitTest)cmocka_unit_test(uses_every_end_entity);
+    tests[SECTIONS + 1] = (struct CMUnitTest)cmocka_unit_test(meets_every_listed_deviation);
+
+    suite_read(PKITS_FOLDER, &suite);
+    plain = make_chain(false);
+    with_policies = make_chain(true);
+    int failed = cmocka_run_group_tests_name("PKITS", tests, NULL, NULL);
+    chain_free(with_policies);
+    chain_free(plain);
+    suite_clear(&suite);
+    return failed;
+}
