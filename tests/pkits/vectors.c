@@ -3,18 +3,12 @@
 
 #include "auto.h"
 
-#define VALID(number, file)                                                                        \
-    {                                                                                              \
-        number, file, HOLDS, NULL, 0                                                               \
-    }
-#define INVALID(number, file, reason)                                                              \
-    {                                                                                              \
-        number, file, reason, NULL, 0                                                              \
-    }
 #define POLICY(number, file, want, policies, asks)                                                 \
     {                                                                                              \
         number, file, want, policies, asks                                                         \
     }
+#define INVALID(number, file, reason) POLICY(number, file, reason, NULL, 0)
+#define VALID(number, file) INVALID(number, file, HOLDS)
 
 static const struct vector signatures[] = {
     VALID("4.1.1", "ValidCertificatePathTest1EE"),
@@ -82,7 +76,7 @@ static const struct vector self_issued[] = {
     INVALID("4.5.5", "InvalidBasicSelfIssuedNewWithOldTest5EE", REASON_REVOKED),
     VALID("4.5.6", "ValidBasicSelfIssuedCRLSigningKeyTest6EE"),
     INVALID("4.5.7", "InvalidBasicSelfIssuedCRLSigningKeyTest7EE", REASON_REVOKED),
-    INVALID("4.5.8", "InvalidBasicSelfIssuedCRLSigningKeyTest8EE", REASON_UNTRUSTED),
+    INVALID("4.5.8", "InvalidBasicSelfIssuedCRLSigningKeyTest8EE", REASON_NOT_A_CA),
 };
 
 static const struct vector basic_constraints[] = {
