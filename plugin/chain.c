@@ -8,6 +8,9 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include "chain_limits.h"
+#include "chain_policies.h"
+#include "chain_revocation.h"
 #include "report.h"
 #include "trust.h"
 
@@ -18,6 +21,7 @@
 struct chain {
     X509_STORE *store;
     STACK_OF(X509) *roots;
+    struct revocation *revocation;
     struct chain_settings settings;
 };
 
@@ -48,21 +52,50 @@ static bool set_up(struct chain *chain, STACK_OF(X509) *roots)
     X509_VERIFY_PARAM *param = X509_STORE_get0_param(chain->store);
     X509_VERIFY_PARAM_set_depth(param, DEPTH_MAX);
     X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
-    return !chain->settings.strict || X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT) == 1;
+    if (!policies_ask(param)) {
+        return false;
+    }
+    return !chain->settings.strict ||
+           X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT) == 1;
+}
+
+/* try_each_root may need to try them all. */
+static const X509 *crowded_name(STACK_OF(X509) *roots)
+{
+    for (int i = 0; i < sk_X509_num(roots); i++) {
+        int namesakes = 0;
+        const X509_NAME *name = X509_get_subject_name(sk_X509_value(roots, i));
+        for (int j = 0; j < sk_X509_num(roots); j++) {
+            namesakes += X509_NAME_cmp(name, X509_get_subject_name(sk_X509_value(roots, j))) == 0;
+        }
+        if (namesakes > CHAIN_NAMESAKES_MAX) {
+            return sk_X509_value(roots, i);
+        }
+    }
+    return NULL;
 }
 
 nk_status chain_new(STACK_OF(X509) *roots, STACK_OF(X509_CRL) *crls,
                     const struct chain_settings *settings, struct chain **ret_chain, nk_error *err)
 {
+    const X509 *crowded = crowded_name(roots);
+    if (crowded != NULL) {
+        char subject[SUBJECT_BYTES];
+        trust_describe(X509_get_subject_name(crowded), subject, sizeof(subject));
+        return report(err, NK_E_TRUST,
+                      "more than %d roots have the name \"%s\": take those out of "
+                      "federation.roots that are no longer in use",
+                      CHAIN_NAMESAKES_MAX, subject);
+    }
     struct chain *chain = calloc(1, sizeof(*chain));
     if (chain == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    (void)crls;
     chain->settings = *settings;
-    if (!set_up(chain, roots)) {
+    chain->revocation = revocation_new(crls, &settings->crl);
+    if (chain->revocation == NULL || !set_up(chain, roots)) {
         chain_free(chain);
-        return report_openssl(err, NK_E_INTERNAL, "set up the store of roots");
+        return report_openssl(err, NK_E_INTERNAL, "set up the store of roots and CRLs");
     }
     *ret_chain = chain;
     return NK_OK;
@@ -74,6 +107,7 @@ void chain_free(struct chain *chain)
         return;
     }
     X509_STORE_free(chain->store);
+    revocation_free(chain->revocation);
     free_certificates(chain->roots);
     free(chain);
 }
@@ -81,27 +115,38 @@ void chain_free(struct chain *chain)
 void chain_path_clear(struct chain_path *path)
 {
     free_certificates(path->certificates);
-    for (size_t i = 0; i < path->policies_len; i++) {
-        free(path->policies[i]);
-    }
-    free(path->policies);
+    policies_free(path->policies, path->policies_len);
     *path = (struct chain_path){ .certificates = NULL };
 }
 
-/* What may lie between leaf and root; NULL: no memory. The peer's own come first, and OpenSSL takes
- * the first that fits: another issuer of that name in the pool harms no peer that sends its own. */
-static STACK_OF(X509) *candidates(struct pool *pool, STACK_OF(X509) *others)
+static bool is_root(const struct chain *chain, const X509 *certificate)
 {
-    STACK_OF(X509) *all = sk_X509_new_reserve(NULL, POOL_MAX);
+    for (int i = 0; i < sk_X509_num(chain->roots); i++) {
+        if (X509_cmp(sk_X509_value(chain->roots, i), certificate) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the peer sent that may lie between leaf and root; NULL: no memory. Our own roots, which some
+ * servers send along, are judged by nobody: we have them. */
+static STACK_OF(X509) *candidates(const struct chain *chain, STACK_OF(X509) *others)
+{
+    STACK_OF(X509) *all = sk_X509_new_reserve(NULL, LIMITS_CERTIFICATES + DEPTH_MAX);
     bool whole = all != NULL;
 
     for (int i = 0; whole && i < sk_X509_num(others); i++) {
-        whole = sk_X509_push(all, sk_X509_value(others, i)) > 0;
+        X509 *other = sk_X509_value(others, i);
+        if (is_root(chain, other)) {
+            continue;
+        }
+        whole = sk_X509_push(all, other) > 0;
         if (whole) {
-            X509_up_ref(sk_X509_value(others, i));
+            X509_up_ref(other);
         }
     }
-    if (!whole || (pool != NULL && !pool_append(pool, all))) {
+    if (!whole) {
         free_certificates(all);
         return NULL;
     }
@@ -209,9 +254,20 @@ struct attempt {
     X509 *leaf;  /* as_issued of it */
     STACK_OF(X509) *candidates;
     STACK_OF(X509) *only_root;
+    X509 *stuck; /* where the last validation ended; borrowed from leaf or candidates */
 };
 
-static bool validate(struct chain *chain, const struct attempt *attempt, STACK_OF(X509) **ret_path,
+static X509 *ours_of(const struct attempt *attempt, const X509 *culprit)
+{
+    for (int i = 0; i < sk_X509_num(attempt->candidates); i++) {
+        if (sk_X509_value(attempt->candidates, i) == culprit) {
+            return sk_X509_value(attempt->candidates, i);
+        }
+    }
+    return culprit == attempt->leaf ? attempt->leaf : NULL;
+}
+
+static bool validate(struct chain *chain, struct attempt *attempt, struct chain_path *ret_path,
                      struct chain_failure *failure)
 {
     AUTO(X509_STORE_CTX_free) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -226,23 +282,61 @@ static bool validate(struct chain *chain, const struct attempt *attempt, STACK_O
     }
     if (X509_verify_cert(ctx) != 1) {
         describe_failure(ctx, attempt->shown, failure);
+        attempt->stuck = ours_of(attempt, X509_STORE_CTX_get_current_cert(ctx));
         return false;
     }
-    *ret_path = X509_STORE_CTX_get1_chain(ctx);
-    return *ret_path != NULL;
+    struct chain_path path = { .certificates = X509_STORE_CTX_get1_chain(ctx) };
+    if (path.certificates == NULL ||
+        (chain->settings.wants_policies && !policies_read(ctx, attempt->shown, &path))) {
+        chain_path_clear(&path);
+        *failure = (struct chain_failure){ REASON_INTERNAL, 0, "no memory to validate a chain" };
+        return false;
+    }
+    *ret_path = path;
+    return true;
+}
+
+/* Fetches what the peer left out from the pool, one issuer after the other. Only then: with a chain
+ * that is whole nobody else's certificates meddle. */
+static bool complete(struct chain *chain, struct pool *pool, struct attempt *attempt,
+                     struct chain_path *ret_path, struct chain_failure *failure)
+{
+    unsigned tries = 0;
+
+    for (int fetched = 0;; fetched++) {
+        if (validate(chain, attempt, ret_path, failure)) {
+            return true;
+        }
+        bool lacks_issuer = failure->reason == REASON_UNTRUSTED && attempt->stuck != NULL;
+        X509 *issuer = lacks_issuer && pool != NULL && fetched < DEPTH_MAX
+                           ? pool_find_issuer(pool, attempt->stuck, &tries)
+                           : NULL;
+        if (issuer == NULL) {
+            return false;
+        }
+        if (sk_X509_push(attempt->candidates, issuer) == 0) {
+            X509_free(issuer);
+            return false;
+        }
+    }
 }
 
 /* During a change of roots two may have one name. With no key identifiers OpenSSL takes the first
- * and stops at its wrong signature, so each root is then asked alone. */
+ * and stops at its wrong signature, so each root of that name is then asked alone. */
 static bool try_each_root(struct chain *chain, const struct attempt *attempt,
-                          STACK_OF(X509) **ret_path)
+                          struct chain_path *ret_path)
 {
-    for (int i = 0; i < sk_X509_num(chain->roots); i++) {
+    for (int i = 0; attempt->stuck != NULL && i < sk_X509_num(chain->roots); i++) {
+        X509 *candidate = sk_X509_value(chain->roots, i);
+        if (X509_NAME_cmp(X509_get_subject_name(candidate), X509_get_issuer_name(attempt->stuck)) !=
+            0) {
+            continue;
+        }
         STACK_OF(X509) *root = sk_X509_new_null();
         struct attempt alone = *attempt;
         struct chain_failure unread;
         alone.only_root = root;
-        bool holds = root != NULL && sk_X509_push(root, sk_X509_value(chain->roots, i)) > 0 &&
+        bool holds = root != NULL && sk_X509_push(root, candidate) > 0 &&
                      validate(chain, &alone, ret_path, &unread);
         sk_X509_free(root);
         if (holds) {
@@ -252,47 +346,76 @@ static bool try_each_root(struct chain *chain, const struct attempt *attempt,
     return false;
 }
 
+static bool path_holds(struct chain *chain, struct pool *pool, uint32_t role, X509 *leaf,
+                       STACK_OF(X509) *untrusted, struct chain_path *ret_path,
+                       struct chain_failure *failure)
+{
+    AUTO(X509_free) X509 *subject = as_issued(leaf);
+    struct attempt attempt = {
+        .role = role, .shown = leaf, .leaf = subject, .candidates = untrusted
+    };
+    if (subject == NULL) {
+        *failure = (struct chain_failure){ REASON_INTERNAL, 0, "no memory to validate a chain" };
+        return false;
+    }
+    bool holds = complete(chain, pool, &attempt, ret_path, failure) ||
+                 (failure->reason == REASON_BAD_SIGNATURE && sk_X509_num(chain->roots) > 1 &&
+                  try_each_root(chain, &attempt, ret_path));
+    if (holds && subject != leaf) { /* the path ends with what the peer showed */
+        X509_up_ref(leaf);
+        X509_free(sk_X509_value(ret_path->certificates, 0));
+        (void)sk_X509_set(ret_path->certificates, 0, leaf);
+    }
+    return holds;
+}
+
 /* Strict asks for the role by name: no extension, or anyExtendedKeyUsage, is no answer. */
-static bool names_role(X509 *leaf, uint32_t role)
+static bool names_role(X509 *leaf, uint32_t role, struct chain_failure *failure)
 {
     uint32_t usages = X509_get_extended_key_usage(leaf);
     uint32_t wanted = role == NK_PEER_IS_CLIENT ? XKU_SSL_CLIENT : XKU_SSL_SERVER;
-    return usages != UINT32_MAX && (usages & wanted) != 0;
+    if (usages != UINT32_MAX && (usages & wanted) != 0) {
+        return true;
+    }
+    *failure = (struct chain_failure){ .reason = REASON_WRONG_PURPOSE };
+    snprintf(failure->detail, sizeof(failure->detail),
+             "extendedKeyUsage does not name %s, which federation.strict asks for",
+             role == NK_PEER_IS_CLIENT ? "clientAuth" : "serverAuth");
+    return false;
+}
+
+static time_t first_end(STACK_OF(X509) *path)
+{
+    time_t first = revocation_time(X509_get0_notAfter(sk_X509_value(path, 0)));
+    for (int i = 1; i < sk_X509_num(path); i++) {
+        time_t end = revocation_time(X509_get0_notAfter(sk_X509_value(path, i)));
+        first = end < first ? end : first;
+    }
+    return first;
 }
 
 bool chain_holds(struct chain *chain, struct pool *pool, uint32_t role, X509 *leaf,
                  STACK_OF(X509) *others, struct chain_path *ret_path,
                  struct chain_failure *ret_failure)
 {
-    AUTO(free_certificates) STACK_OF(X509) *path = NULL;
-    AUTO(X509_free) X509 *subject = as_issued(leaf);
-    AUTO(free_certificates) STACK_OF(X509) *untrusted = candidates(pool, others);
-    if (subject == NULL || untrusted == NULL) {
-        *ret_failure =
-            (struct chain_failure){ REASON_INTERNAL, 0, "no memory to validate a chain" };
-        return false;
-    }
+    struct chain_path path = { .certificates = NULL };
+    struct chain_failure failure = { REASON_INTERNAL, 0, "no memory to validate a chain" };
+    AUTO(free_certificates) STACK_OF(X509) *untrusted = candidates(chain, others);
 
-    struct attempt attempt = {
-        .role = role, .shown = leaf, .leaf = subject, .candidates = untrusted
-    };
-    struct chain_failure failure = { REASON_INTERNAL, 0, "" };
-    bool holds = validate(chain, &attempt, &path, &failure);
-    if (!holds && failure.reason == REASON_BAD_SIGNATURE && sk_X509_num(chain->roots) > 1) {
-        holds = try_each_root(chain, &attempt, &path);
+    bool holds = untrusted != NULL &&
+                 limits_hold(leaf, untrusted, chain->settings.strict, &failure) &&
+                 path_holds(chain, pool, role, leaf, untrusted, &path, &failure) &&
+                 (!chain->settings.strict || names_role(leaf, role, &failure));
+    if (holds) {
+        path.until = first_end(path.certificates);
+        holds = revocation_holds(chain->revocation, path.certificates, &path.until, path.note,
+                                 &failure);
     }
     if (!holds) {
+        chain_path_clear(&path);
         *ret_failure = failure;
         return false;
     }
-    if (chain->settings.strict && !names_role(leaf, role)) {
-        *ret_failure = (struct chain_failure){ .reason = REASON_WRONG_PURPOSE };
-        snprintf(ret_failure->detail, sizeof(ret_failure->detail),
-                 "extendedKeyUsage does not name %s, which federation.strict asks for",
-                 role == NK_PEER_IS_CLIENT ? "clientAuth" : "serverAuth");
-        return false;
-    }
-    *ret_path = (struct chain_path){ .certificates = path };
-    path = NULL;
+    *ret_path = path;
     return true;
 }

@@ -15,6 +15,8 @@
 #include "pool.h"
 #include "reasons.h"
 
+#define CHAIN_NAMESAKES_MAX 8 /* roots of one name, for their change */
+
 struct chain; /* any thread, concurrently */
 
 struct chain_settings {
@@ -32,21 +34,27 @@ struct chain_failure {
 /* Zeroed: empty. */
 struct chain_path {
     STACK_OF(X509) *certificates; /* leaf to root */
-    char **policies; /* dotted OIDs that RFC 5280 finds valid for it; only if wants_policies */
+    /* Dotted OIDs that the leaf asserts by name and RFC 5280 6.1 finds valid for the path, as the
+     * root's federation calls them (policyMappings); never anyPolicy. Only if wants_policies. */
+    char **policies;
     size_t policies_len;
-    time_t until; /* from here on it must be judged again: a notAfter, or the end of a CRL, passes */
+    time_t
+        until; /* from here on it must be judged again: a notAfter, or the end of a CRL, passes */
     char note[NK_DETAIL_BYTES]; /* crl_mode soft: what was absent or stale; "" */
 };
 void chain_path_clear(struct chain_path *path);
 
-/* Takes references to `roots` and `crls`, which may be NULL. *ret_chain is owned: chain_free. */
+/* Takes references to `roots` and `crls`, which may be NULL. NK_E_TRUST: too many roots of one
+ * name. *ret_chain is owned: chain_free. */
 MUST_USE nk_status chain_new(STACK_OF(X509) *roots, STACK_OF(X509_CRL) *crls,
                              const struct chain_settings *settings, struct chain **ret_chain,
                              nk_error *err);
 void chain_free(struct chain *chain);
-/* Does `leaf` chain to a root now, unrevoked, for the holder's `role` (NK_PEER_IS_*)? `others` are
- * candidates beside the pool's, never trusted; may be NULL, and so may `pool`. On success
- * *ret_path is filled: chain_path_clear; else *ret_failure is. */
+/* In this order: what the chain may cost (chain_limits.h), RFC 5280 with all of its policy rules,
+ * the role's extendedKeyUsage under `strict`, revocation (chain_revocation.h).
+ * Does `leaf` chain to a root now, unrevoked, for the holder's `role` (NK_PEER_IS_*)? `others` are
+ * candidates, never trusted; may be NULL, and so may `pool`, which is asked for what they lack. On
+ * success *ret_path is filled: chain_path_clear; else *ret_failure is. */
 MUST_USE bool chain_holds(struct chain *chain, struct pool *pool, uint32_t role, X509 *leaf,
                           STACK_OF(X509) *others, struct chain_path *ret_path,
                           struct chain_failure *ret_failure);

@@ -3,15 +3,29 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#define BRANCH_BYTES 32 /* SHA-256 of the certificate right below the root */
+
+struct entry {
+    X509 *certificate;
+    unsigned char branch[BRANCH_BYTES];
+    int below_root; /* 1: a root issued it */
+    uint64_t used;  /* the pool's clock when it last lay on a path */
+};
 
 struct pool {
     atomic_uint references;
     pthread_mutex_t lock;
     /* guarded by lock */
-    X509 *certificates[POOL_MAX];
+    struct entry entries[POOL_MAX];
     size_t len;
-    size_t next; /* the one to forget when it is full */
+    uint64_t clock;
 };
 
 struct pool *pool_new(void)
@@ -38,52 +52,169 @@ void pool_unref(struct pool *pool)
         return;
     }
     for (size_t i = 0; i < pool->len; i++) {
-        X509_free(pool->certificates[i]);
+        X509_free(pool->entries[i].certificate);
     }
     pthread_mutex_destroy(&pool->lock);
     free(pool);
 }
 
-static void remember_one(struct pool *pool, X509 *intermediate)
+/* --- remembering --- */
+
+static bool are_namesakes(const X509 *a, const X509 *b)
 {
+    return X509_NAME_cmp(X509_get_subject_name(a), X509_get_subject_name(b)) == 0;
+}
+
+static bool of_one_branch(const struct entry *a, const struct entry *b)
+{
+    return memcmp(a->branch, b->branch, BRANCH_BYTES) == 0;
+}
+
+/* Does `entry` compete with a newcomer for a place? `name` NULL: all do. */
+static bool competes(const struct entry *entry, const X509 *name)
+{
+    return name == NULL || are_namesakes(entry->certificate, name);
+}
+
+/* How much of its branch is there, the newcomer included. */
+static size_t branch_size(const struct pool *pool, const struct entry *of,
+                          const struct entry *newcomer, const X509 *name)
+{
+    size_t size = of_one_branch(of, newcomer) ? 1 : 0;
     for (size_t i = 0; i < pool->len; i++) {
-        if (X509_cmp(pool->certificates[i], intermediate) == 0) {
-            return;
+        const struct entry *entry = &pool->entries[i];
+        size += competes(entry, name) && of_one_branch(entry, of) ? 1 : 0;
+    }
+    return size;
+}
+
+/* Should `a` go rather than `b`? */
+static bool goes_first(const struct entry *a, size_t size_a, const struct entry *b, size_t size_b)
+{
+    if (size_a != size_b) {
+        return size_a > size_b;
+    }
+    if (of_one_branch(a, b) && a->below_root != b->below_root) {
+        return a->below_root > b->below_root;
+    }
+    return a->used < b->used;
+}
+
+/* Which entry gives way to the newcomer; NULL: the newcomer does. */
+static struct entry *victim_of(struct pool *pool, const struct entry *newcomer, const X509 *name)
+{
+    struct entry *victim = NULL;
+    size_t victim_size = 0;
+
+    for (size_t i = 0; i < pool->len; i++) {
+        struct entry *entry = &pool->entries[i];
+        if (!competes(entry, name)) {
+            continue;
+        }
+        size_t size = branch_size(pool, entry, newcomer, name);
+        if (victim == NULL || goes_first(entry, size, victim, victim_size)) {
+            victim = entry;
+            victim_size = size;
         }
     }
-    X509_up_ref(intermediate);
-    if (pool->len < POOL_MAX) {
-        pool->certificates[pool->len++] = intermediate;
+    size_t own_size = branch_size(pool, newcomer, newcomer, name);
+    return victim != NULL && goes_first(newcomer, own_size, victim, victim_size) ? NULL : victim;
+}
+
+static void put(struct pool *pool, const struct entry *newcomer)
+{
+    size_t namesakes = 0;
+    for (size_t i = 0; i < pool->len; i++) {
+        struct entry *entry = &pool->entries[i];
+        if (X509_cmp(entry->certificate, newcomer->certificate) == 0) {
+            entry->used = newcomer->used;
+            return;
+        }
+        namesakes += are_namesakes(entry->certificate, newcomer->certificate) ? 1 : 0;
+    }
+
+    struct entry *place = NULL;
+    if (namesakes >= POOL_NAMESAKES_MAX) {
+        place = victim_of(pool, newcomer, newcomer->certificate);
+    } else if (pool->len < POOL_MAX) {
+        place = &pool->entries[pool->len++];
+    } else {
+        place = victim_of(pool, newcomer, NULL);
+    }
+    if (place == NULL) {
         return;
     }
-    X509_free(pool->certificates[pool->next]);
-    pool->certificates[pool->next] = intermediate;
-    pool->next = (pool->next + 1) % POOL_MAX;
+    X509_up_ref(newcomer->certificate);
+    X509_free(place->certificate);
+    *place = *newcomer;
 }
 
 void pool_remember(struct pool *pool, STACK_OF(X509) *path)
 {
-    if (sk_X509_num(path) < 3) {
+    int root = sk_X509_num(path) - 1;
+    unsigned char branch[EVP_MAX_MD_SIZE];
+    if (root < 2 || X509_digest(sk_X509_value(path, root - 1), EVP_sha256(), branch, NULL) != 1) {
         return;
     }
+
     pthread_mutex_lock(&pool->lock);
-    for (int i = 1; i + 1 < sk_X509_num(path); i++) {
-        remember_one(pool, sk_X509_value(path, i));
+    for (int i = root - 1; i > 0; i--) {
+        struct entry newcomer = {
+            .certificate = sk_X509_value(path, i),
+            .below_root = root - i,
+            .used = ++pool->clock,
+        };
+        memcpy(newcomer.branch, branch, BRANCH_BYTES);
+        put(pool, &newcomer);
     }
     pthread_mutex_unlock(&pool->lock);
 }
 
-bool pool_append(struct pool *pool, STACK_OF(X509) *certificates)
+/* --- finding --- */
+
+static size_t collect(struct pool *pool, X509 *certificate, X509 *found[POOL_NAMESAKES_MAX])
 {
-    bool whole = true;
+    const X509_NAME *issuer = X509_get_issuer_name(certificate);
+    size_t len = 0;
 
     pthread_mutex_lock(&pool->lock);
-    for (size_t i = 0; whole && i < pool->len; i++) {
-        whole = sk_X509_push(certificates, pool->certificates[i]) > 0;
-        if (whole) {
-            X509_up_ref(pool->certificates[i]);
+    for (size_t i = 0; i < pool->len && len < POOL_NAMESAKES_MAX; i++) {
+        X509 *candidate = pool->entries[i].certificate;
+        if (X509_NAME_cmp(X509_get_subject_name(candidate), issuer) == 0) {
+            X509_up_ref(candidate);
+            found[len++] = candidate;
         }
     }
     pthread_mutex_unlock(&pool->lock);
-    return whole;
+    return len;
+}
+
+static bool signed_it(X509 *issuer, X509 *certificate, unsigned *tries)
+{
+    if (X509_check_issued(issuer, certificate) != X509_V_OK) {
+        return false;
+    }
+    EVP_PKEY *key = X509_get0_pubkey(issuer);
+    if (key == NULL || *tries >= POOL_TRIES_MAX) {
+        return false;
+    }
+    (*tries)++;
+    return X509_verify(certificate, key) == 1;
+}
+
+X509 *pool_find_issuer(struct pool *pool, X509 *certificate, unsigned *tries)
+{
+    X509 *candidates[POOL_NAMESAKES_MAX] = { NULL };
+    X509 *issuer = NULL;
+
+    size_t len = collect(pool, certificate, candidates);
+    for (size_t i = 0; i < len; i++) {
+        if (issuer == NULL && signed_it(candidates[i], certificate, tries)) {
+            issuer = candidates[i];
+        } else {
+            X509_free(candidates[i]);
+        }
+    }
+    ERR_clear_error(); /* a wrong signature is no error here */
+    return issuer;
 }

@@ -6,12 +6,12 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "chain_limits.h"
 #include "file.h"
 #include "pem.h"
 #include "report.h"
 
 #define SUBJECT_BYTES 256
-#define STRICT_KEY_BITS 112 /* of security: RSA-2048, P-256, Ed25519 */
 
 DEFINE_AUTO(char *, free);
 DEFINE_AUTO(BIO *, BIO_free_all);
@@ -54,9 +54,16 @@ static const char *root_problem(X509 *root, bool strict)
         return "may not sign certificates (its keyUsage lacks keyCertSign): have the federation "
                "issue its root again";
     }
-    const EVP_PKEY *key = X509_get0_pubkey(root);
-    if (strict && (key == NULL || EVP_PKEY_get_security_bits(key) < STRICT_KEY_BITS)) {
+    bool weak = false;
+    const char *problem = limits_key_problem(root, &weak);
+    if (problem != NULL && strict && weak) {
         return "has a weak key: the federation needs a root of RSA-2048, P-256, Ed25519 or more";
+    }
+    /* Under strict false it is for the handshake to say so, but what each handshake would cost
+     * nobody asked for. */
+    if (problem != NULL && !weak) {
+        return "has a key of a kind that is not taken: the federation needs a root of RSA-2048 to "
+               "RSA-8192, of P-256, P-384 or P-521 by name, or of Ed25519";
     }
     return NULL;
 }

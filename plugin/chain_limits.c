@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "chain_limits.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/rsa.h>
+#include <openssl/x509v3.h>
+
+#include "trust.h"
+
+#define SUBJECT_BYTES 96
+#define PROBLEM_BYTES 150
+#define SERIAL_BYTES_MAX 20
+#define ED25519_KEY_BYTES 32
+#define POINT_UNCOMPRESSED 4
+
+DEFINE_AUTO(BIGNUM *, BN_free);
+DEFINE_AUTO(RSA_PSS_PARAMS *, RSA_PSS_PARAMS_free);
+
+/* What one chain adds up to. */
+struct sums {
+    long bytes;
+    long names;
+    long subtrees;
+};
+
+static bool refuse(struct chain_failure *failure, enum reason reason, int depth,
+                   const X509 *culprit, const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+static bool refuse(struct chain_failure *failure, enum reason reason, int depth,
+                   const X509 *culprit, const char *fmt, ...)
+{
+    char subject[SUBJECT_BYTES];
+    char problem[PROBLEM_BYTES];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(problem, sizeof(problem), fmt, args);
+    va_end(args);
+    trust_describe(X509_get_subject_name(culprit), subject, sizeof(subject));
+    *failure = (struct chain_failure){ .reason = reason, .depth = depth };
+    snprintf(failure->detail, sizeof(failure->detail), "%s, in \"%s\"", problem, subject);
+    return false;
+}
+
+/* --- signatures --- */
+
+static bool is_good_digest(int nid)
+{
+    return nid == NID_sha256 || nid == NID_sha384 || nid == NID_sha512;
+}
+
+static enum limits_algorithm pss_algorithm(const X509_ALGOR *algorithm)
+{
+    const ASN1_OBJECT *hash = NULL;
+    AUTO(RSA_PSS_PARAMS_free)
+    RSA_PSS_PARAMS *params =
+        ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(RSA_PSS_PARAMS), algorithm->parameter);
+    if (params == NULL) {
+        return ALGORITHM_UNKNOWN;
+    }
+    if (params->hashAlgorithm == NULL) { /* the default is SHA-1 */
+        return ALGORITHM_WEAK;
+    }
+    X509_ALGOR_get0(&hash, NULL, NULL, params->hashAlgorithm);
+    return is_good_digest(OBJ_obj2nid(hash)) ? ALGORITHM_GOOD : ALGORITHM_WEAK;
+}
+
+enum limits_algorithm limits_algorithm(const X509_ALGOR *algorithm)
+{
+    const ASN1_OBJECT *oid = NULL;
+    int digest = NID_undef;
+    int key = NID_undef;
+
+    X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
+    int nid = OBJ_obj2nid(oid);
+    if (nid == NID_ED25519) {
+        return ALGORITHM_GOOD;
+    }
+    if (nid == NID_rsassaPss) {
+        return pss_algorithm(algorithm);
+    }
+    if (OBJ_find_sigid_algs(nid, &digest, &key) != 1 ||
+        (key != NID_rsaEncryption && key != NID_X9_62_id_ecPublicKey)) {
+        return ALGORITHM_UNKNOWN;
+    }
+    return is_good_digest(digest) ? ALGORITHM_GOOD : ALGORITHM_WEAK;
+}
+
+/* --- keys --- */
+
+static const char *rsa_problem(const EVP_PKEY *key, bool *ret_weak)
+{
+    AUTO(BN_free) BIGNUM *exponent = NULL;
+    int bits = EVP_PKEY_get_bits(key);
+
+    if (bits < LIMITS_RSA_BITS_MIN) {
+        *ret_weak = true;
+        return "the RSA key has less than 2048 bits";
+    }
+    if (bits > LIMITS_RSA_BITS_MAX) {
+        return "the RSA key has more than 8192 bits";
+    }
+    if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) != 1) {
+        return "the RSA key has no public exponent";
+    }
+    if (BN_num_bits(exponent) > LIMITS_RSA_EXPONENT_BITS) {
+        return "the RSA key's public exponent has more than 64 bits";
+    }
+    if (!BN_is_odd(exponent) || BN_is_one(exponent)) {
+        *ret_weak = true;
+        return "the RSA key's public exponent is even, or 1";
+    }
+    return NULL;
+}
+
+/* The raw fields decide: OpenSSL's decoded key no longer shows how it was encoded. */
+static const char *ec_problem(const X509_ALGOR *algorithm, const unsigned char *point, int len)
+{
+    int type = V_ASN1_UNDEF;
+    const void *curve = NULL;
+
+    X509_ALGOR_get0(NULL, &type, &curve, algorithm);
+    if (type != V_ASN1_OBJECT) {
+        return "the EC key brings curve parameters of its own instead of a curve's name";
+    }
+    int nid = OBJ_obj2nid(curve);
+    int bytes = nid == NID_X9_62_prime256v1 ? 32
+                : nid == NID_secp384r1      ? 48
+                : nid == NID_secp521r1      ? 66
+                                            : 0;
+    if (bytes == 0) {
+        return "the EC key is on another curve than P-256, P-384 and P-521";
+    }
+    if (len != 1 + 2 * bytes || point[0] != POINT_UNCOMPRESSED) {
+        return "the EC key's point is not in uncompressed form";
+    }
+    return NULL;
+}
+
+const char *limits_key_problem(const X509 *certificate, bool *ret_weak)
+{
+    const X509_PUBKEY *spki = X509_get_X509_PUBKEY(certificate);
+    ASN1_OBJECT *oid = NULL;
+    X509_ALGOR *algorithm = NULL;
+    const unsigned char *bits = NULL;
+    int len = 0;
+
+    *ret_weak = false;
+    if (X509_PUBKEY_get0_param(&oid, &bits, &len, &algorithm, spki) != 1) {
+        return "the public key cannot be read";
+    }
+    int nid = OBJ_obj2nid(oid);
+    const char *problem = nid == NID_X9_62_id_ecPublicKey ? ec_problem(algorithm, bits, len) : NULL;
+    if (problem != NULL) {
+        return problem;
+    }
+    const EVP_PKEY *key = X509_get0_pubkey(certificate);
+    if (key == NULL) {
+        return "the public key cannot be read, or is of a kind that OpenSSL does not know";
+    }
+    switch (nid) {
+    case NID_rsaEncryption:
+    case NID_rsassaPss:
+        return rsa_problem(key, ret_weak);
+    case NID_X9_62_id_ecPublicKey:
+        return NULL;
+    case NID_ED25519:
+        return len == ED25519_KEY_BYTES ? NULL : "the Ed25519 key has not 32 bytes";
+    default:
+        *ret_weak = true; /* DSA above all */
+        return "the key is none of RSA, EC and Ed25519";
+    }
+}
+
+/* --- extensions, undecoded --- */
+
+/* How many elements a DER sequence or set holds; -1: it is none, or is damaged. */
+static long count_elements(const unsigned char *der, long len)
+{
+    long inner = 0;
+    int tag = 0;
+    int class = 0;
+    const unsigned char *at = der;
+    long count = 0;
+
+    if ((ASN1_get_object(&at, &inner, &tag, &class, len) & ~V_ASN1_CONSTRUCTED) != 0 ||
+        at + inner != der + len) {
+        return -1;
+    }
+    for (const unsigned char *end = at + inner; at < end; at += inner, count++) {
+        if ((ASN1_get_object(&at, &inner, &tag, &class, end - at) & ~V_ASN1_CONSTRUCTED) != 0) {
+            return -1;
+        }
+    }
+    return count;
+}
+
+/* nameConstraints: of both lists together. */
+static long count_subtrees(const unsigned char *der, long len)
+{
+    long inner = 0;
+    int tag = 0;
+    int class = 0;
+    const unsigned char *at = der;
+    long count = 0;
+
+    if ((ASN1_get_object(&at, &inner, &tag, &class, len) & ~V_ASN1_CONSTRUCTED) != 0 ||
+        at + inner != der + len) {
+        return -1;
+    }
+    for (const unsigned char *end = at + inner; at < end; at += inner) {
+        const unsigned char *list = at;
+        if ((ASN1_get_object(&at, &inner, &tag, &class, end - at) & ~V_ASN1_CONSTRUCTED) != 0) {
+            return -1;
+        }
+        long subtrees = count_elements(list, at + inner - list);
+        if (subtrees < 0) {
+            return -1;
+        }
+        count += subtrees;
+    }
+    return count;
+}
+
+static const struct counted {
+    int nid;
+    long max;
+    long (*count)(const unsigned char *der, long len);
+    const char *name;
+} counted[] = {
+    { NID_subject_alt_name, 64, count_elements, "subjectAltName" },
+    { NID_ext_key_usage, 64, count_elements, "extendedKeyUsage" },
+    { NID_certificate_policies, 32, count_elements, "certificatePolicies" },
+    { NID_policy_mappings, 16, count_elements, "policyMappings" },
+    { NID_crl_distribution_points, 32, count_elements, "cRLDistributionPoints" },
+    { NID_name_constraints, LIMITS_SUBTREES, count_subtrees, "nameConstraints" },
+    /* RFC 3779: routing has no place in an identity, and OpenSSL's code for it has no bounds. */
+    { NID_sbgp_ipAddrBlock, 0, count_elements, "IPAddrBlocks" },
+    { NID_sbgp_autonomousSysNum, 0, count_elements, "autonomousSysIds" },
+};
+
+static bool extension_holds(const X509_EXTENSION *extension, X509 *certificate, int depth,
+                            struct sums *sums, struct chain_failure *failure)
+{
+    int nid = OBJ_obj2nid(X509_EXTENSION_get_object((X509_EXTENSION *)extension));
+    const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data((X509_EXTENSION *)extension);
+
+    for (size_t i = 0; i < ARRAY_LEN(counted); i++) {
+        if (counted[i].nid != nid) {
+            continue;
+        }
+        long count = counted[i].count(ASN1_STRING_get0_data(value), ASN1_STRING_length(value));
+        if (count < 0) {
+            return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
+                          "the extension %s is not DER", counted[i].name);
+        }
+        if (count > counted[i].max) {
+            return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
+                          "the extension %s has %ld elements, at most %ld are taken",
+                          counted[i].name, count, counted[i].max);
+        }
+        sums->names += nid == NID_subject_alt_name ? count : 0;
+        sums->subtrees += nid == NID_name_constraints ? count : 0;
+    }
+    return true;
+}
+
+/* RFC 5280 4.2: at most one of a kind. OpenSSL looks at the first of those it does not know. */
+static bool is_repeated(const STACK_OF(X509_EXTENSION) *extensions, int number)
+{
+    const ASN1_OBJECT *kind =
+        X509_EXTENSION_get_object(sk_X509_EXTENSION_value(extensions, number));
+    for (int i = 0; i < number; i++) {
+        if (OBJ_cmp(kind, X509_EXTENSION_get_object(sk_X509_EXTENSION_value(extensions, i))) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool extensions_hold(X509 *certificate, int depth, struct sums *sums,
+                            struct chain_failure *failure)
+{
+    const STACK_OF(X509_EXTENSION) *extensions = X509_get0_extensions(certificate);
+    int len = sk_X509_EXTENSION_num(extensions); /* -1: none */
+
+    if (len > LIMITS_EXTENSIONS) {
+        return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
+                      "%d extensions, at most %d are taken", len, LIMITS_EXTENSIONS);
+    }
+    for (int i = 0; i < len; i++) {
+        if (is_repeated(extensions, i)) {
+            return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
+                          "one kind of extension is there twice");
+        }
+        if (!extension_holds(sk_X509_EXTENSION_value(extensions, i), certificate, depth, sums,
+                             failure)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- one certificate --- */
+
+static bool size_holds(X509 *certificate, int depth, struct sums *sums,
+                       struct chain_failure *failure)
+{
+    int bytes = i2d_X509(certificate, NULL);
+    int rdns = X509_NAME_entry_count(X509_get_subject_name(certificate));
+    int issuer_rdns = X509_NAME_entry_count(X509_get_issuer_name(certificate));
+
+    if (bytes <= 0) {
+        return refuse(failure, REASON_INTERNAL, depth, certificate, "no memory to measure it");
+    }
+    if (bytes > LIMITS_CERTIFICATE_BYTES) {
+        return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
+                      "the certificate has %d bytes, at most %d are taken", bytes,
+                      LIMITS_CERTIFICATE_BYTES);
+    }
+    sums->bytes += bytes;
+    if (sums->bytes > LIMITS_CHAIN_BYTES) {
+        return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
+                      "the chain has more than %d bytes", LIMITS_CHAIN_BYTES);
+    }
+    if (rdns > LIMITS_RDNS || issuer_rdns > LIMITS_RDNS) {
+        return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
+                      "subject or issuer has more than %d attributes", LIMITS_RDNS);
+    }
+    sums->names += rdns + 1; /* constraints meet the whole subject, its emails and common names */
+    return true;
+}
+
+static bool key_holds(X509 *certificate, int depth, struct chain_failure *failure)
+{
+    bool weak = false;
+    const char *problem = limits_key_problem(certificate, &weak);
+    return problem == NULL || refuse(failure, weak ? REASON_WEAK_KEY : REASON_CHAIN_INVALID, depth,
+                                     certificate, "%s", problem);
+}
+
+static bool signature_holds(X509 *certificate, int depth, struct chain_failure *failure)
+{
+    const X509_ALGOR *algorithm = NULL;
+    const ASN1_OBJECT *oid = NULL;
+    char name[64] = "";
+
+    X509_get0_signature(NULL, &algorithm, certificate);
+    enum limits_algorithm kind = limits_algorithm(algorithm);
+    if (kind == ALGORITHM_GOOD) {
+        return true;
+    }
+    X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
+    (void)OBJ_obj2txt(name, sizeof(name), oid, 0);
+    return refuse(failure, kind == ALGORITHM_WEAK ? REASON_WEAK_KEY : REASON_CHAIN_INVALID, depth,
+                  certificate,
+                  "it is signed with %s; taken are SHA-256, SHA-384 and SHA-512 with RSA or ECDSA, "
+                  "and Ed25519",
+                  name);
+}
+
+static bool serial_holds(X509 *certificate, int depth, struct chain_failure *failure)
+{
+    const ASN1_INTEGER *serial = X509_get0_serialNumber(certificate);
+    const unsigned char *bytes = ASN1_STRING_get0_data(serial);
+    int len = ASN1_STRING_length(serial);
+
+    if (ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER || len == 0 || (len == 1 && bytes[0] == 0)) {
+        return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
+                      "the serial number is zero or negative");
+    }
+    /* A leading zero for the sign counts, and is not among the bytes that OpenSSL keeps. */
+    if (len > SERIAL_BYTES_MAX || (len == SERIAL_BYTES_MAX && (bytes[0] & 0x80) != 0)) {
+        return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
+                      "the serial number has more than %d bytes", SERIAL_BYTES_MAX);
+    }
+    return true;
+}
+
+/* --- the chain --- */
+
+static bool one_holds(X509 *certificate, int depth, bool strict, struct sums *sums,
+                      struct chain_failure *failure)
+{
+    return size_holds(certificate, depth, sums, failure) &&
+           extensions_hold(certificate, depth, sums, failure) &&
+           key_holds(certificate, depth, failure) && signature_holds(certificate, depth, failure) &&
+           (!strict || serial_holds(certificate, depth, failure));
+}
+
+bool limits_hold(X509 *leaf, STACK_OF(X509) *others, bool strict, struct chain_failure *ret_failure)
+{
+    struct sums sums = { 0 };
+    int len = 1 + (others != NULL ? sk_X509_num(others) : 0);
+
+    if (len > LIMITS_CERTIFICATES) {
+        return refuse(ret_failure, REASON_CHAIN_INVALID, 0, leaf,
+                      "%d certificates were sent, at most %d are taken", len, LIMITS_CERTIFICATES);
+    }
+    for (int i = 0; i < len; i++) {
+        X509 *certificate = i == 0 ? leaf : sk_X509_value(others, i - 1);
+        if (!one_holds(certificate, i, strict, &sums, ret_failure)) {
+            return false;
+        }
+    }
+    if (sums.names * sums.subtrees > LIMITS_NAME_WORK) {
+        return refuse(ret_failure, REASON_CHAIN_INVALID, 0, leaf,
+                      "%ld names under %ld name constraints are more than are compared", sums.names,
+                      sums.subtrees);
+    }
+    return true;
+}

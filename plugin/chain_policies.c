@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "chain_policies.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/x509v3.h>
+
+#define OID_BYTES 128
+
+DEFINE_AUTO(CERTIFICATEPOLICIES *, CERTIFICATEPOLICIES_free);
+
+bool policies_ask(X509_VERIFY_PARAM *param)
+{
+    return X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_POLICY_CHECK) == 1;
+}
+
+/* anyPolicy in the leaf says that its CA did not choose: that vouches for nothing. */
+static bool asserts_by_name(X509 *leaf)
+{
+    AUTO(CERTIFICATEPOLICIES_free)
+    CERTIFICATEPOLICIES *asserted = X509_get_ext_d2i(leaf, NID_certificate_policies, NULL, NULL);
+    for (int i = 0; i < sk_POLICYINFO_num(asserted); i++) {
+        if (OBJ_obj2nid(sk_POLICYINFO_value(asserted, i)->policyid) == NID_any_policy) {
+            return false;
+        }
+    }
+    return asserted != NULL;
+}
+
+static char *dotted(const ASN1_OBJECT *oid)
+{
+    char text[OID_BYTES];
+    int len = OBJ_obj2txt(text, sizeof(text), oid, 1);
+    return len > 0 && (size_t)len < sizeof(text) ? strdup(text) : NULL;
+}
+
+bool policies_read(const X509_STORE_CTX *ctx, X509 *leaf, struct chain_path *path)
+{
+    /* The authority's set: with the initial set anyPolicy it is the user's. NULL: none is valid. */
+    X509_POLICY_TREE *tree = X509_STORE_CTX_get0_policy_tree(ctx);
+    STACK_OF(X509_POLICY_NODE) *valid =
+        tree != NULL && asserts_by_name(leaf) ? X509_policy_tree_get0_policies(tree) : NULL;
+    int len = valid != NULL ? sk_X509_POLICY_NODE_num(valid) : 0;
+    path->policies = calloc((size_t)len + 1, sizeof(*path->policies));
+    if (path->policies == NULL) {
+        return false;
+    }
+    for (int i = 0; i < len; i++) {
+        const ASN1_OBJECT *oid = X509_policy_node_get0_policy(sk_X509_POLICY_NODE_value(valid, i));
+        if (OBJ_obj2nid(oid) == NID_any_policy) {
+            continue;
+        }
+        char *text = dotted(oid);
+        if (text == NULL) {
+            return false;
+        }
+        path->policies[path->policies_len++] = text;
+    }
+    return true;
+}
+
+void policies_free(char **policies, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        free(policies[i]);
+    }
+    free(policies);
+}

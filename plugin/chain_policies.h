@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Certificate policies of a path: RFC 5280 6.1 by OpenSSL. Part of chain.c. */
+#ifndef NODEKEY_CHAIN_POLICIES_H
+#define NODEKEY_CHAIN_POLICIES_H
+
+#include <stdbool.h>
+
+#include <openssl/x509_vfy.h>
+
+#include "auto.h"
+#include "chain.h"
+
+/* Always, also when no rule asks: policyConstraints and inhibitAnyPolicy are critical, and without
+ * the flag OpenSSL takes them for known and does not enforce them. */
+MUST_USE bool policies_ask(X509_VERIFY_PARAM *param);
+/* After X509_verify_cert: fills `policies` and `policies_len`. False: no memory. */
+MUST_USE bool policies_read(const X509_STORE_CTX *ctx, X509 *leaf, struct chain_path *path);
+void policies_free(char **policies, size_t len);
+
+#endif

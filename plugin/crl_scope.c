@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crl_scope.h"
+
+#include "auto.h"
+
+enum { FULL_NAME = 0, RELATIVE_NAME = 1 }; /* DIST_POINT_NAME.type */
+
+DEFINE_AUTO(CRL_DIST_POINTS *, CRL_DIST_POINTS_free);
+
+void crl_scope_prepare(ISSUING_DIST_POINT *scope, const X509_NAME *issuer)
+{
+    if (scope->distpoint != NULL) {
+        (void)DIST_POINT_set_dpname(scope->distpoint, issuer);
+    }
+}
+
+static bool has_directory_name(const GENERAL_NAMES *names, const X509_NAME *wanted)
+{
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type == GEN_DIRNAME && X509_NAME_cmp(name->d.directoryName, wanted) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool share_a_name(const GENERAL_NAMES *a, const GENERAL_NAMES *b)
+{
+    for (int i = 0; i < sk_GENERAL_NAME_num(a); i++) {
+        for (int j = 0; j < sk_GENERAL_NAME_num(b); j++) {
+            if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(a, i), sk_GENERAL_NAME_value(b, j)) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool is_same_point(const DIST_POINT_NAME *a, const DIST_POINT_NAME *b)
+{
+    if (a->type == FULL_NAME && b->type == FULL_NAME) {
+        return share_a_name(a->name.fullname, b->name.fullname);
+    }
+    if ((a->type == RELATIVE_NAME && a->dpname == NULL) ||
+        (b->type == RELATIVE_NAME && b->dpname == NULL)) {
+        return false;
+    }
+    if (a->type == RELATIVE_NAME && b->type == RELATIVE_NAME) {
+        return X509_NAME_cmp(a->dpname, b->dpname) == 0;
+    }
+    return a->type == RELATIVE_NAME ? has_directory_name(b->name.fullname, a->dpname)
+                                    : has_directory_name(a->name.fullname, b->dpname);
+}
+
+/* A point of the certificate for some reasons only, or with another issuer of lists, is none for a
+ * direct list that must cover all. */
+static bool names_point(X509 *certificate, const X509_NAME *issuer, const DIST_POINT_NAME *wanted)
+{
+    AUTO(CRL_DIST_POINTS_free)
+    CRL_DIST_POINTS *points =
+        X509_get_ext_d2i(certificate, NID_crl_distribution_points, NULL, NULL);
+    for (int i = 0; i < sk_DIST_POINT_num(points); i++) {
+        DIST_POINT *point = sk_DIST_POINT_value(points, i);
+        if (point->distpoint == NULL || point->reasons != NULL || point->CRLissuer != NULL ||
+            DIST_POINT_set_dpname(point->distpoint, issuer) != 1) {
+            continue;
+        }
+        if (is_same_point(point->distpoint, wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool crl_scope_has(const ISSUING_DIST_POINT *scope, const X509_NAME *issuer, X509 *certificate)
+{
+    if (scope == NULL) {
+        return true;
+    }
+    bool is_ca = (X509_get_extension_flags(certificate) & EXFLAG_CA) != 0;
+    if (scope->onlyattr > 0 || scope->onlysomereasons != NULL || (scope->onlyuser > 0 && is_ca) ||
+        (scope->onlyCA > 0 && !is_ca)) {
+        return false;
+    }
+    return scope->distpoint == NULL || names_point(certificate, issuer, scope->distpoint);
+}
+
+const char *crl_scope_reason(const ASN1_ENUMERATED *code)
+{
+    static const char *const names[] = {
+        "unspecified",   "keyCompromise",        "cACompromise",    "affiliationChanged",
+        "superseded",    "cessationOfOperation", "certificateHold", "reason 7",
+        "removeFromCRL", "privilegeWithdrawn",   "aACompromise",
+    };
+    if (code == NULL) {
+        return "no reason given";
+    }
+    long number = ASN1_ENUMERATED_get(code);
+    return number >= 0 && (size_t)number < ARRAY_LEN(names) ? names[number] : "unknown reason";
+}
