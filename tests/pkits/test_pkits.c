@@ -109,7 +109,8 @@ static bool as_listed(const struct setting *setting, const struct vector *vector
 
     expected = is_noted ? HOLDS : expected;
     enum reason verdict = judge(setting->chain, vector, text);
-    bool good = verdict == expected && (verdict != HOLDS || is_noted == (text[0] != '\0'));
+    bool good = verdict == expected && (deviation == NULL || deviation->verdict != vector->want) &&
+                (verdict != HOLDS || is_noted == (text[0] != '\0'));
     if (!good) {
         print_error("%s %s, %s: %s (\"%s\"), but %s is %s%s\n", vector->number, vector->file,
                     setting->name, label(verdict), text, label(expected),

@@ -52,8 +52,8 @@ static const struct vector revocation[] = {
     INVALID("4.4.5", "InvalidBadCRLIssuerNameTest5EE", REASON_CRL_MISSING),
     INVALID("4.4.6", "InvalidWrongCRLTest6EE", REASON_CRL_MISSING),
     VALID("4.4.7", "ValidTwoCRLsTest7EE"),
-    INVALID("4.4.8", "InvalidUnknownCRLEntryExtensionTest8EE", REASON_CRL_INVALID),
-    INVALID("4.4.9", "InvalidUnknownCRLExtensionTest9EE", REASON_CRL_INVALID),
+    INVALID("4.4.8", "InvalidUnknownCRLEntryExtensionTest8EE", REASON_REVOKED),
+    INVALID("4.4.9", "InvalidUnknownCRLExtensionTest9EE", REASON_REVOKED),
     INVALID("4.4.10", "InvalidUnknownCRLExtensionTest10EE", REASON_CRL_INVALID),
     INVALID("4.4.11", "InvalidOldCRLnextUpdateTest11EE", REASON_CRL_STALE),
     INVALID("4.4.12", "Invalidpre2000CRLnextUpdateTest12EE", REASON_CRL_STALE),
@@ -290,7 +290,7 @@ static const struct vector distribution_points[] = {
 };
 
 static const struct vector deltas[] = {
-    INVALID("4.15.1", "InvaliddeltaCRLIndicatorNoBaseTest1EE", REASON_CRL_MISSING),
+    INVALID("4.15.1", "InvaliddeltaCRLIndicatorNoBaseTest1EE", REASON_CRL_INVALID),
     VALID("4.15.2", "ValiddeltaCRLTest2EE"),
     INVALID("4.15.3", "InvaliddeltaCRLTest3EE", REASON_REVOKED),
     INVALID("4.15.4", "InvaliddeltaCRLTest4EE", REASON_REVOKED),
