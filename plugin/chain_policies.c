@@ -12,7 +12,11 @@ DEFINE_AUTO(CERTIFICATEPOLICIES *, CERTIFICATEPOLICIES_free);
 
 bool policies_ask(X509_VERIFY_PARAM *param)
 {
-    return X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_POLICY_CHECK) == 1;
+    /* Said in words: an empty set is none to OpenSSL, and then requireExplicitPolicy never holds.
+     */
+    ASN1_OBJECT *any = OBJ_nid2obj(NID_any_policy);
+    return X509_VERIFY_PARAM_add0_policy(param, any) == 1 &&
+           X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_POLICY_CHECK) == 1;
 }
 
 /* anyPolicy in the leaf says that its CA did not choose: that vouches for nothing. */

@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Revocation lists over a path of three: node, site, federation. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "authority.h"
+#include "chain.h"
+#include "chain_revocation.h"
+#include "check.h"
+#include "revocation.h"
+
+#define DAY 86400L
+#define HOUR 3600L
+#define LISTS_MAX 4
+
+enum issuer {
+    FEDERATION, /* the root */
+    SITE,       /* below it */
+    SITE_MIMIC, /* of SITE's name, another key */
+    NO_SIGNER,  /* below FEDERATION; may not sign lists */
+    ISSUERS,
+};
+
+enum { NOBODY = 0, NODE = 1, THE_SITE = 2, OTHER = 3, THE_ROOT = 4 };
+
+static struct authority issuers[ISSUERS];
+static EVP_PKEY *leaf_key;
+static X509 *other;
+
+struct list {
+    enum issuer issuer;
+    int revokes;
+    long starts; /* as in crl_spec */
+    long ends;
+    bool forged; /* signed by another key than the issuer's */
+    bool bare;
+    bool endless;
+    bool sha1;
+    const char *extra;
+};
+
+#define OF_ROOT                                                                                    \
+    {                                                                                              \
+        .issuer = FEDERATION                                                                       \
+    }
+#define OF_SITE                                                                                    \
+    {                                                                                              \
+        .issuer = SITE                                                                             \
+    }
+
+static const struct row {
+    const char *name;
+    struct crl_settings crl;
+    struct list lists[LISTS_MAX];
+    size_t len;
+    const char *reason; /* NULL: holds */
+    const char *says;   /* part of the detail, or of the note */
+    int depth;
+    const char *leaf;        /* extra lines */
+    enum issuer leaf_issuer; /* 0: SITE */
+} rows[] = {
+    { "hard: all current", { CRL_HARD, 0, 0 }, { OF_ROOT, OF_SITE }, 2, .reason = NULL },
+    { "hard: the list names another",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .revokes = OTHER } },
+      2,
+      .reason = NULL },
+    { "off: a revoked node",
+      { CRL_OFF, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .revokes = NODE } },
+      2,
+      .reason = NULL },
+    /* revoked */
+    { "hard: the node is revoked",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .revokes = NODE } },
+      2,
+      .reason = "revoked",
+      .says = "CN=node" },
+    { "soft: the node is revoked",
+      { CRL_SOFT, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .revokes = NODE } },
+      2,
+      .reason = "revoked",
+      .says = "CN=node" },
+    { "hard: the site is revoked",
+      { CRL_HARD, 0, 0 },
+      { { .issuer = FEDERATION, .revokes = THE_SITE }, OF_SITE },
+      2,
+      .reason = "revoked",
+      .says = "CN=site",
+      .depth = 1 },
+    { "soft: the site is revoked",
+      { CRL_SOFT, 0, 0 },
+      { { .issuer = FEDERATION, .revokes = THE_SITE } },
+      1,
+      .reason = "revoked",
+      .says = "CN=site",
+      .depth = 1 },
+    { "hard: the root is revoked",
+      { CRL_HARD, 0, 0 },
+      { { .issuer = FEDERATION, .revokes = THE_ROOT }, OF_SITE },
+      2,
+      .reason = "revoked",
+      .says = "CN=federation",
+      .depth = 2 },
+    { "hard: revoked by an expired list",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .revokes = NODE, .starts = -2 * DAY, .ends = -DAY } },
+      2,
+      .reason = "revoked" },
+    { "soft: revoked by an expired list",
+      { CRL_SOFT, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .revokes = NODE, .starts = -2 * DAY, .ends = -DAY } },
+      2,
+      .reason = "revoked" },
+    { "soft: revoked by a list with an unknown critical extension",
+      { CRL_SOFT, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .revokes = NODE, .extra = "1.2.3.4=critical,DER:0500" } },
+      2,
+      .reason = "revoked" },
+    { "hard: revoked by one of two lists",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, OF_SITE, { .issuer = SITE, .revokes = NODE, .starts = -2 * HOUR } },
+      3,
+      .reason = "revoked" },
+    { "hard: revoked by a list for CAs",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT,
+        OF_SITE,
+        { .issuer = SITE,
+          .revokes = NODE,
+          .extra = "issuingDistributionPoint=critical,onlyCA:TRUE" } },
+      3,
+      .reason = "revoked" },
+    /* absent */
+    { "hard: no list",
+      { CRL_HARD, 0, 0 },
+      { { 0 } },
+      0,
+      .reason = "crl-missing",
+      .says = "CN=site",
+      .depth = 1 },
+    { "hard: the site's list is missing",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT },
+      1,
+      .reason = "crl-missing",
+      .says = "CN=node" },
+    { "hard: the root's list is missing",
+      { CRL_HARD, 0, 0 },
+      { OF_SITE },
+      1,
+      .reason = "crl-missing",
+      .says = "CN=site",
+      .depth = 1 },
+    { "soft: no list",
+      { CRL_SOFT, 0, 0 },
+      { { 0 } },
+      0,
+      .reason = NULL,
+      .says = "there is no CRL of its issuer" },
+    { "soft: the site's list is missing",
+      { CRL_SOFT, 0, 0 },
+      { OF_ROOT },
+      1,
+      .reason = NULL,
+      .says = "CN=node" },
+    /* stale */
+    { "hard: expired",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .starts = -2 * DAY, .ends = -HOUR } },
+      2,
+      .reason = "crl-stale",
+      .says = "too old" },
+    { "soft: expired",
+      { CRL_SOFT, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .starts = -2 * DAY, .ends = -HOUR } },
+      2,
+      .reason = NULL,
+      .says = "too old" },
+    { "hard: expired, within grace",
+      { CRL_HARD, 2, 0 },
+      { OF_ROOT, { .issuer = SITE, .starts = -2 * DAY, .ends = -HOUR } },
+      2,
+      .reason = NULL },
+    { "hard: expired, past grace",
+      { CRL_HARD, 2, 0 },
+      { OF_ROOT, { .issuer = SITE, .starts = -2 * DAY, .ends = -3 * HOUR } },
+      2,
+      .reason = "crl-stale",
+      .says = "it ended" },
+    { "hard: of too great an age",
+      { CRL_HARD, 0, 24 },
+      { OF_ROOT, { .issuer = SITE, .starts = -2 * DAY } },
+      2,
+      .reason = "crl-stale",
+      .says = "crl_max_age_hours" },
+    { "soft: of too great an age",
+      { CRL_SOFT, 0, 24 },
+      { OF_ROOT, { .issuer = SITE, .starts = -2 * DAY } },
+      2,
+      .reason = NULL,
+      .says = "crl_max_age_hours" },
+    { "hard: not yet of that age",
+      { CRL_HARD, 0, 49 },
+      { OF_ROOT, { .issuer = SITE, .starts = -2 * DAY } },
+      2,
+      .reason = NULL },
+    { "hard: grace does not lengthen the age",
+      { CRL_HARD, 100, 24 },
+      { OF_ROOT, { .issuer = SITE, .starts = -2 * DAY, .ends = -HOUR } },
+      2,
+      .reason = "crl-stale" },
+    { "hard: an old list beside a current one",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .starts = -2 * DAY, .ends = -DAY }, OF_SITE },
+      3,
+      .reason = NULL },
+    /* not the issuer's, or not readable */
+    { "hard: signed by another key",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .forged = true } },
+      2,
+      .reason = "crl-invalid",
+      .says = "not signed by its issuer" },
+    { "soft: signed by another key",
+      { CRL_SOFT, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .forged = true } },
+      2,
+      .reason = NULL,
+      .says = "not signed by its issuer" },
+    { "soft: a forged list revokes nobody",
+      { CRL_SOFT, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .revokes = NODE, .forged = true } },
+      2,
+      .reason = NULL,
+      .says = "not signed by its issuer" },
+    { "hard: of another CA of that name",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE_MIMIC } },
+      2,
+      .reason = "crl-invalid" },
+    { "hard: of another CA of that name, newer",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, OF_SITE, { .issuer = SITE_MIMIC, .bare = true, .starts = -60 } },
+      3,
+      .reason = NULL },
+    { "soft: a newer one of that name hides no revocation",
+      { CRL_SOFT, 0, 0 },
+      { OF_ROOT,
+        { .issuer = SITE, .bare = true, .revokes = NODE },
+        { .issuer = SITE_MIMIC, .bare = true, .starts = -60 } },
+      3,
+      .reason = "revoked" },
+    { "hard: signed with SHA-1",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .sha1 = true } },
+      2,
+      .reason = "crl-invalid",
+      .says = "not taken" },
+    { "hard: without an end",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .endless = true } },
+      2,
+      .reason = "crl-invalid",
+      .says = "when it ends" },
+    { "hard: not yet valid",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .starts = HOUR } },
+      2,
+      .reason = "crl-invalid",
+      .says = "clock" },
+    { "hard: an unknown critical extension",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .extra = "1.2.3.4=critical,DER:0500" } },
+      2,
+      .reason = "crl-invalid",
+      .says = "does not know" },
+    { "hard: an unknown extension",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .extra = "1.2.3.4=DER:0500" } },
+      2,
+      .reason = NULL },
+    { "hard: indirect",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT,
+        { .issuer = SITE, .extra = "issuingDistributionPoint=critical,indirectCRL:TRUE" } },
+      2,
+      .reason = "crl-invalid",
+      .says = "indirect" },
+    { "hard: a delta",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .extra = "deltaCRL=critical,1" } },
+      2,
+      .reason = "crl-invalid",
+      .says = "delta" },
+    { "hard: its issuer may not sign lists",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = NO_SIGNER } },
+      2,
+      .reason = "crl-invalid",
+      .leaf_issuer = NO_SIGNER },
+    /* parts */
+    { "hard: for users",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .extra = "issuingDistributionPoint=critical,onlyuser:TRUE" } },
+      2,
+      .reason = NULL },
+    { "hard: for CAs only",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .extra = "issuingDistributionPoint=critical,onlyCA:TRUE" } },
+      2,
+      .reason = "crl-missing",
+      .says = "other certificates" },
+    { "hard: for some reasons only",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT,
+        { .issuer = SITE,
+          .extra = "issuingDistributionPoint=critical,onlysomereasons:keyCompromise" } },
+      2,
+      .reason = "crl-missing",
+      .says = "other certificates" },
+    { "hard: of the node's distribution point",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT,
+        { .issuer = SITE,
+          .extra = "issuingDistributionPoint=critical,@idp\n[idp]\nfullname=URI:http://c/1" } },
+      2,
+      .reason = NULL,
+      .leaf = "crlDistributionPoints=URI:http://c/1" },
+    { "hard: of another distribution point",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT,
+        { .issuer = SITE,
+          .extra = "issuingDistributionPoint=critical,@idp\n[idp]\nfullname=URI:http://c/2" } },
+      2,
+      .reason = "crl-missing",
+      .says = "other certificates",
+      .leaf = "crlDistributionPoints=URI:http://c/1" },
+    { "hard: of a distribution point, the node names none",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT,
+        { .issuer = SITE,
+          .extra = "issuingDistributionPoint=critical,@idp\n[idp]\nfullname=URI:http://c/2" } },
+      2,
+      .reason = "crl-missing",
+      .says = "other certificates" },
+};
+
+static X509 *reread(X509 *certificate)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(certificate, &der);
+    const unsigned char *at = der;
+    X509 *read = d2i_X509(NULL, &at, len);
+    assert_non_null(read);
+    OPENSSL_free(der);
+    X509_free(certificate);
+    return read;
+}
+
+static X509_CRL *make_list(const struct list *list, X509 *leaf)
+{
+    X509 *revoked[] = { [NOBODY] = NULL,
+                        [NODE] = leaf,
+                        [THE_SITE] = issuers[SITE].certificate,
+                        [OTHER] = other,
+                        [THE_ROOT] = issuers[FEDERATION].certificate };
+    const struct crl_spec spec = {
+        .issuer = &issuers[list->issuer],
+        .signer = list->forged ? leaf_key : NULL,
+        .number = 1,
+        .this_update_seconds = list->starts,
+        .next_update_seconds = list->ends,
+        .endless = list->endless,
+        .bare = list->bare,
+        .revoked = { revoked[list->revokes] },
+        .digest = list->sha1 ? EVP_sha1() : NULL,
+        .extra = list->extra,
+    };
+    return crl_make(&spec);
+}
+
+static struct chain *chain_with(STACK_OF(X509_CRL) *lists, const struct crl_settings *crl)
+{
+    STACK_OF(X509) *roots = sk_X509_new_null();
+    struct chain *chain = NULL;
+    assert_true(sk_X509_push(roots, issuers[FEDERATION].certificate) > 0);
+    const struct chain_settings settings = { .strict = true, .crl = *crl };
+    assert_int_equal(chain_new(roots, lists, &settings, &chain, NULL), NK_OK);
+    sk_X509_free(roots);
+    return chain;
+}
+
+static bool judge(struct chain *chain, enum issuer issuer, X509 *leaf, struct chain_path *path,
+                  struct chain_failure *failure)
+{
+    STACK_OF(X509) *others = sk_X509_new_null();
+    assert_true(sk_X509_push(others, issuers[issuer].certificate) > 0);
+    bool holds = chain_holds(chain, NULL, NK_PEER_IS_CLIENT, leaf, others, path, failure);
+    assert_int_equal(ERR_peek_error(), 0);
+    sk_X509_free(others);
+    return holds;
+}
+
+static void check_row(void **state)
+{
+    const struct row *row = *state;
+    enum issuer issuer = row->leaf_issuer != FEDERATION ? row->leaf_issuer : SITE;
+    X509 *leaf = reread(authority_issue(&issuers[issuer], leaf_key,
+                                        &(struct certificate_spec){ .extra = row->leaf }));
+    STACK_OF(X509_CRL) *lists = sk_X509_CRL_new_null();
+    for (size_t i = 0; i < row->len; i++) {
+        assert_true(sk_X509_CRL_push(lists, make_list(&row->lists[i], leaf)) > 0);
+    }
+    ERR_clear_error();
+    struct chain *chain = chain_with(lists, &row->crl);
+    sk_X509_CRL_pop_free(lists, X509_CRL_free); /* the chain has its own references */
+
+    for (int again = 0; again <= 1; again++) { /* the second time from the list's proofs */
+        struct chain_path path = { .certificates = NULL };
+        struct chain_failure failure = { REASON_INTERNAL, 0, "" };
+        bool holds = judge(chain, issuer, leaf, &path, &failure);
+        print_message("%s: %s%s\n", holds ? "holds" : reason_label(failure.reason), failure.detail,
+                      path.note);
+        assert_string_equal(holds ? "" : reason_label(failure.reason),
+                            row->reason != NULL ? row->reason : "");
+        if (row->says != NULL) {
+            assert_non_null(strstr(holds ? path.note : failure.detail, row->says));
+        } else {
+            assert_string_equal(path.note, "");
+        }
+        assert_int_equal(failure.depth, row->depth);
+        chain_path_clear(&path);
+    }
+    chain_free(chain);
+    X509_free(leaf);
+}
+
+/* --- the rest --- */
+
+static void a_revocation_says_which_when_and_why(void **state)
+{
+    (void)state;
+    X509 *leaf = reread(authority_issue(&issuers[SITE], leaf_key, NULL));
+    STACK_OF(X509_CRL) *lists = sk_X509_CRL_new_null();
+    const struct list of_site = { .issuer = SITE, .revokes = NODE };
+    assert_true(sk_X509_CRL_push(lists, make_list(&of_site, leaf)) > 0);
+    struct chain *chain = chain_with(lists, &(struct crl_settings){ .mode = CRL_SOFT });
+    struct chain_path path = { .certificates = NULL };
+    struct chain_failure failure = { REASON_INTERNAL, 0, "" };
+    char serial[64] = "serial ";
+    const ASN1_INTEGER *number = X509_get0_serialNumber(leaf);
+    for (int i = 0; i < ASN1_STRING_length(number); i++) {
+        snprintf(serial + strlen(serial), 3, "%02x", ASN1_STRING_get0_data(number)[i]);
+    }
+    assert_false(judge(chain, SITE, leaf, &path, &failure));
+    print_message("%s\n", failure.detail);
+    assert_non_null(strstr(failure.detail, serial));
+    assert_non_null(strstr(failure.detail, "revoked on 20"));
+    assert_non_null(strstr(failure.detail, "Z ("));
+    chain_free(chain);
+    sk_X509_CRL_pop_free(lists, X509_CRL_free);
+    X509_free(leaf);
+}
+
+static void until_is_the_end_of_the_lists(void **state)
+{
+    (void)state;
+    static const struct crl_settings settings[] = { { CRL_HARD, 0, 0 },
+                                                    { CRL_HARD, 1, 0 },
+                                                    { CRL_HARD, 0, 3 } };
+    const struct list of_root = OF_ROOT;
+    const struct list of_site = { .issuer = SITE, .ends = 3 * HOUR };
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        X509 *leaf = reread(authority_issue(&issuers[SITE], leaf_key, NULL));
+        STACK_OF(X509_CRL) *lists = sk_X509_CRL_new_null();
+        assert_true(sk_X509_CRL_push(lists, make_list(&of_root, leaf)) > 0);
+        assert_true(sk_X509_CRL_push(lists, make_list(&of_site, leaf)) > 0);
+        struct chain *chain = chain_with(lists, &settings[i]);
+        struct chain_path path = { .certificates = NULL };
+        struct chain_failure failure;
+        X509_CRL *list = sk_X509_CRL_value(lists, 1);
+        time_t wanted = revocation_time(X509_CRL_get0_nextUpdate(list)) +
+                        (time_t)settings[i].grace_hours * HOUR;
+        if (settings[i].max_age_hours != 0) { /* of both lists; they began in the same second or one
+                                                 after the other */
+            time_t begin = revocation_time(X509_CRL_get0_lastUpdate(sk_X509_CRL_value(lists, 0)));
+            wanted = begin + (time_t)settings[i].max_age_hours * HOUR;
+        }
+        assert_true(judge(chain, SITE, leaf, &path, &failure));
+        assert_int_equal(path.until, wanted);
+        chain_path_clear(&path);
+        chain_free(chain);
+        sk_X509_CRL_pop_free(lists, X509_CRL_free);
+        X509_free(leaf);
+    }
+}
+
+/* A stranger's forgery is called one, and never looked up. */
+static void a_forgery_is_not_called_revoked(void **state)
+{
+    (void)state;
+    struct authority forger = { .key = leaf_key, .certificate = issuers[SITE].certificate };
+    X509 *leaf = reread(authority_issue(&forger, leaf_key, NULL));
+    STACK_OF(X509_CRL) *lists = sk_X509_CRL_new_null();
+    const struct list of_site = { .issuer = SITE, .revokes = NODE };
+    assert_true(sk_X509_CRL_push(lists, make_list(&of_site, leaf)) > 0);
+    struct chain *chain = chain_with(lists, &(struct crl_settings){ .mode = CRL_HARD });
+    struct chain_path path = { .certificates = NULL };
+    struct chain_failure failure;
+    STACK_OF(X509) *others = sk_X509_new_null();
+    assert_true(sk_X509_push(others, issuers[SITE].certificate) > 0);
+    assert_false(chain_holds(chain, NULL, NK_PEER_IS_CLIENT, leaf, others, &path, &failure));
+    assert_int_equal(failure.reason, REASON_BAD_SIGNATURE);
+    sk_X509_free(others);
+    chain_free(chain);
+    sk_X509_CRL_pop_free(lists, X509_CRL_free);
+    X509_free(leaf);
+    ERR_clear_error();
+}
+
+/* RFC 5280 6.3.3 f: the CA changed its key; the old one still vouches, the new one signs lists. */
+static void a_new_key_signs_the_list_of_the_old(void **state)
+{
+    (void)state;
+    const struct list of_root = OF_ROOT;
+    /* The old key, certified by the new one under the same name: self-issued. */
+    struct authority renewed = { .key = issuers[SITE].key,
+                                 .certificate = issuers[SITE].certificate };
+    EVP_PKEY *old_key = software_key("P-256");
+    struct authority old = { .key = old_key };
+    old.certificate =
+        reread(authority_issue(&renewed, old_key,
+                               &(struct certificate_spec){ .cn = "site",
+                                                           .basic_constraints = "critical,CA:TRUE",
+                                                           .key_usage = "critical,keyCertSign",
+                                                           .eku = "" }));
+    X509 *leaf = reread(authority_issue(&old, leaf_key, NULL));
+    for (int revoked = 0; revoked <= 1; revoked++) {
+        STACK_OF(X509_CRL) *lists = sk_X509_CRL_new_null();
+        const struct list of_site = { .issuer = SITE, .revokes = revoked ? NODE : NOBODY };
+        assert_true(sk_X509_CRL_push(lists, make_list(&of_root, leaf)) > 0);
+        assert_true(sk_X509_CRL_push(lists, make_list(&of_site, leaf)) > 0);
+        struct chain *chain = chain_with(lists, &(struct crl_settings){ .mode = CRL_HARD });
+        STACK_OF(X509) *others = sk_X509_new_null();
+        assert_true(sk_X509_push(others, old.certificate) > 0);
+        assert_true(sk_X509_push(others, issuers[SITE].certificate) > 0);
+        struct chain_path path = { .certificates = NULL };
+        struct chain_failure failure = { REASON_INTERNAL, 0, "" };
+        bool holds = chain_holds(chain, NULL, NK_PEER_IS_CLIENT, leaf, others, &path, &failure);
+        print_message("%s\n", failure.detail);
+        assert_true(holds == !revoked);
+        assert_true(holds || failure.reason == REASON_REVOKED);
+        chain_path_clear(&path);
+        sk_X509_free(others);
+        chain_free(chain);
+        sk_X509_CRL_pop_free(lists, X509_CRL_free);
+    }
+    X509_free(leaf);
+    authority_free(&old);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    leaf_key = software_key("P-256");
+    issuers[FEDERATION] = authority_make(NULL, "federation", NULL);
+    issuers[SITE] = authority_make(&issuers[FEDERATION], "site", NULL);
+    issuers[SITE_MIMIC] = authority_make(&issuers[FEDERATION], "site", NULL);
+    issuers[NO_SIGNER] =
+        authority_make(&issuers[FEDERATION], "no signer",
+                       &(struct certificate_spec){ .key_usage = "critical,keyCertSign" });
+    other = authority_issue(&issuers[SITE], leaf_key, NULL);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ISSUERS; i++) {
+        authority_free(&issuers[i]);
+    }
+    X509_free(other);
+    EVP_PKEY_free(leaf_key);
+    return 0;
+}
+
+int main(void)
+{
+    static const struct CMUnitTest others[] = {
+        cmocka_unit_test(a_revocation_says_which_when_and_why),
+        cmocka_unit_test(until_is_the_end_of_the_lists),
+        cmocka_unit_test(a_forgery_is_not_called_revoked),
+        cmocka_unit_test(a_new_key_signs_the_list_of_the_old),
+    };
+    struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(others)] = { 0 };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        tests[i] = (struct CMUnitTest){ rows[i].name, check_row, NULL, NULL, (void *)&rows[i] };
+    }
+    memcpy(tests + ARRAY_LEN(rows), others, sizeof(others));
+    return cmocka_run_group_tests_name("chain_holds with lists", tests, set_up, tear_down);
+}
