@@ -27,7 +27,7 @@ static struct setting {
 };
 static struct suite suite;
 static size_t vectors_len;
-static int deviations_seen, unlisted;
+static int deviations_seen, wrong_seen;
 
 static bool counts(const struct vector *vector, const char *policy)
 {
@@ -138,7 +138,7 @@ static void check_section(void **state)
                   deviating);
     vectors_len += section->len;
     deviations_seen += deviating;
-    unlisted += wrong;
+    wrong_seen += wrong;
     assert_int_equal(wrong, 0);
 }
 
@@ -180,8 +180,11 @@ static void meets_every_listed_deviation(void **state)
             unmet++;
         }
     }
-    print_message("pkits: %zu vectors, %d deviations (%s)\n", vectors_len,
-                  deviations_seen + unlisted, unlisted == 0 ? "all listed" : "NOT all listed");
+    if (wrong_seen > 0) {
+        print_message("pkits: %d vectors are not as listed\n", wrong_seen);
+    }
+    print_message("pkits: %zu vectors, %d deviations%s\n", vectors_len, deviations_seen,
+                  wrong_seen == 0 ? " (all listed)" : "");
     assert_int_equal(unmet, 0);
 }
 
