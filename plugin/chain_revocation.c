@@ -220,6 +220,7 @@ static bool key_signed(struct revocation *revocation, struct list *list, X509 *i
     }
     if (!is_proven_before(revocation, list, key, &signed_it)) {
         signed_it = X509_CRL_verify(list->crl, key) == 1;
+        ERR_clear_error(); /* a wrong signature is an answer */
         keep_proof(revocation, list, key, signed_it);
     }
     return signed_it;
@@ -257,7 +258,7 @@ static const char *date_of(time_t time, char text[DATE_BYTES])
 
 static void improve(struct answer *answer, enum finding finding, const char *why)
 {
-    if (finding > answer->finding || answer->why[0] == '\0') {
+    if (finding > answer->finding || (finding == answer->finding && answer->why[0] == '\0')) {
         answer->finding = finding;
         snprintf(answer->why, sizeof(answer->why), "%s", why);
     }

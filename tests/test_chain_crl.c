@@ -295,7 +295,7 @@ static const struct row {
       .says = "indirect" },
     { "hard: a delta",
       { CRL_HARD, 0, 0 },
-      { OF_ROOT, { .issuer = SITE, .extra = "deltaCRL=critical,1" } },
+      { OF_ROOT, { .issuer = SITE, .extra = "2.5.29.27=critical,DER:020101" } },
       2,
       .reason = "crl-invalid",
       .says = "delta" },
