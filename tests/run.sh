@@ -13,6 +13,7 @@ packages=(
   softhsm2 libcmocka-dev protobuf-c-compiler libprotobuf-c-dev
   ca-certificates # without the system's roots gRPC leaks when it looks for them
   opensc swtpm tpm2-tools libtpm2-pkcs11-1 libtss2-tcti-swtpm0 python3 python3-jsonschema
+  python3-cryptography-vectors # NIST PKITS
 )
 
 case $preset in
