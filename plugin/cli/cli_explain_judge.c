@@ -25,12 +25,23 @@ DEFINE_AUTO(struct policy *, policy_unref);
 
 /* --- reading --- */
 
-/* The one place that makes a policy: what a node reads at its start, less the token. */
+/* The one place that makes a policy: what a node reads at its start, less the token, and less its
+ * state_dir: who explains must not write there, and the node itself refuses a list that is older
+ * than one it has seen. */
 static nk_status read_policy(const char *path, struct policy **ret_policy, nk_error *err)
 {
+    struct policy_memory memory;
     AUTO(config_free) struct config *config = NULL;
     nk_status status = config_read(path, &config, err);
-    return status == NK_OK ? policy_new(config, &cli_host, ret_policy, err) : status;
+    if (status == NK_OK) {
+        status = policy_memory_open(NULL, &memory, err);
+    }
+    if (status != NK_OK) {
+        return status;
+    }
+    status = policy_new(config, &memory, &cli_host, ret_policy, err);
+    policy_memory_clear(&memory);
+    return status;
 }
 
 /* At most `room` bytes; -1: see errno. */
@@ -126,11 +137,13 @@ static nk_status answer(struct policy *policy, struct peer *peer, nk_verdict *re
                         json_t **ret_answer, nk_error *err)
 {
     const bool names = policy_checks_call_host(policy) && peer->facts.target != NULL;
+    struct opinion opinion;
     if (names) {
-        policy_judge(policy, peer, ret_verdict);
+        policy_judge(policy, peer, &opinion);
     } else { /* it would refuse a server for want of a name, and hide what the rules say */
-        policy_identify(policy, peer, ret_verdict);
+        policy_identify(policy, peer, &opinion);
     }
+    *ret_verdict = opinion.verdict;
     AUTO(free) char *text = policy_explain(policy, peer, ret_verdict);
     AUTO(json_decref) json_t *document = text != NULL ? json_loads(text, 0, NULL) : NULL;
     AUTO(json_decref)

@@ -118,10 +118,13 @@ static struct policy *make_policy(enum denying denying, size_t admit_rules)
     struct config *config = NULL;
     struct policy *policy = NULL;
     char *text = config_text(denying, admit_rules);
+    struct policy_memory memory;
     if (config_parse(text, scratch_folder(), &config, &err) != NK_OK ||
-        policy_new(config, &silent, &policy, &err) != NK_OK) {
+        policy_memory_open(NULL, &memory, &err) != NK_OK ||
+        policy_new(config, &memory, &silent, &policy, &err) != NK_OK) {
         die("policy", err.text);
     }
+    policy_memory_clear(&memory);
     config_free(config);
     free(text);
     return policy;
@@ -182,14 +185,14 @@ struct judging {
 static void judge(struct policy *policy, const struct shown *shown)
 {
     nk_error err = { .struct_size = sizeof(err) };
-    nk_verdict verdict = { .struct_size = sizeof(verdict) };
+    struct opinion opinion;
     struct peer *peer = NULL;
     if (peer_read(NK_PEER_IS_CLIENT, NULL, shown->leaf, shown->chain, &peer, &err) != NK_OK) {
         die("peer", err.text);
     }
-    policy_judge(policy, peer, &verdict);
-    if (verdict.decision != NK_ALLOW) {
-        die("a peer that should be let in", verdict.detail);
+    policy_judge(policy, peer, &opinion);
+    if (opinion.verdict.decision != NK_ALLOW) {
+        die("a peer that should be let in", opinion.verdict.detail);
     }
     peer_free(peer);
 }
