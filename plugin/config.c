@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config_members.h"
+#include "config_rules.h"
 #include "config_whole.h"
 #include "file.h"
 #include "json_lines.h"
@@ -15,6 +16,8 @@
 #define MAX_SESSIONS 16u
 #define LOGIN_TIMEOUT_MS 10000u
 #define VERIFY_TIMEOUT_MS 1000u
+#define AUDIT_PER_PEER_PER_MINUTE 60u
+#define RELOAD_INTERVAL_SECONDS 5u
 
 DEFINE_AUTO(char *, free);
 DEFINE_AUTO(json_t *, json_decref);
@@ -100,81 +103,89 @@ static nk_status read_identity(const struct reading *reading, const char *role,
     return status;
 }
 
+/* *ret_len counts what was made also on failure, for config_free. */
+static nk_status read_paths(const struct reading *reading, const json_t *paths, char ***ret_paths,
+                            size_t *ret_len, nk_error *err)
+{
+    size_t len = json_array_size(paths);
+
+    *ret_paths = calloc(len + 1, sizeof(**ret_paths));
+    if (*ret_paths == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    for (; *ret_len < len; (*ret_len)++) {
+        nk_status status =
+            make_absolute(reading->base_dir, json_string_value(json_array_get(paths, *ret_len)),
+                          &(*ret_paths)[*ret_len], err);
+        if (status != NK_OK) {
+            return status;
+        }
+    }
+    return NK_OK;
+}
+
+static void read_crl_settings(const json_t *federation, struct crl_settings *crl)
+{
+    const char *mode = members_text(federation, "crl_mode");
+
+    crl->grace_hours = members_number(federation, "crl_grace_hours", 0);
+    crl->max_age_hours = members_number(federation, "crl_max_age_hours", 0);
+    crl->mode = json_object_get(federation, "crls") != NULL ? CRL_HARD : CRL_OFF;
+    if (mode != NULL && strcmp(mode, "soft") == 0) {
+        crl->mode = CRL_SOFT;
+    }
+}
+
 static nk_status read_federation(const struct reading *reading, struct config *config,
                                  nk_error *err)
 {
     const json_t *federation = json_object_get(reading->root, "federation");
-    const json_t *roots = json_object_get(federation, "roots");
-    size_t len = json_array_size(roots);
-
-    config->roots = calloc(len, sizeof(*config->roots));
-    if (config->roots == NULL) {
-        return report(err, NK_E_NOMEM, "out of memory");
-    }
-    for (; config->roots_len < len; config->roots_len++) {
-        const char *path = json_string_value(json_array_get(roots, config->roots_len));
-        nk_status status =
-            make_absolute(reading->base_dir, path, &config->roots[config->roots_len], err);
-        if (status != NK_OK) {
-            return status;
-        }
-    }
     const char *server_name = members_text(federation, "server_name");
+
     if (server_name != NULL && strcmp(server_name, "rule") == 0) {
         config->server_name = SERVER_NAME_RULE;
     }
     config->strict = members_flag(federation, "strict", true);
-    return NK_OK;
+    read_crl_settings(federation, &config->crl);
+    nk_status status = read_paths(reading, json_object_get(federation, "roots"), &config->roots,
+                                  &config->roots_len, err);
+    return status == NK_OK ? read_paths(reading, json_object_get(federation, "crls"), &config->crls,
+                                        &config->crls_len, err)
+                           : status;
 }
 
-static unsigned read_directions(const json_t *rule)
-{
-    const char *direction = members_text(rule, "direction");
-    if (direction == NULL) {
-        return NK_PEER_IS_CLIENT | NK_PEER_IS_SERVER;
-    }
-    return strcmp(direction, "inbound") == 0 ? NK_PEER_IS_CLIENT : NK_PEER_IS_SERVER;
-}
-
-static nk_status read_rule(const json_t *rule, const struct place *at, struct rule_list *list,
-                           nk_error *err)
-{
-    nk_status status =
-        rule_list_append(list, members_text(rule, "name"), read_directions(rule), err);
-    if (status != NK_OK) {
-        return place_where(err, status, at);
-    }
-    for (int member = 0; member < RULE_MEMBERS; member++) {
-        const char *name = rule_member_name((enum rule_member)member);
-        const json_t *values = json_object_get(rule, name);
-        for (size_t i = 0; i < json_array_size(values); i++) {
-            struct place array = place_member(at, name);
-            struct place place = place_element(&array, i);
-            status = rule_list_add(list, (enum rule_member)member,
-                                   json_string_value(json_array_get(values, i)), err);
-            if (status != NK_OK) {
-                return place_where(err, status, &place);
-            }
-        }
-    }
-    return NK_OK;
-}
-
-/* "all-certified" has no elements: its list stays empty. */
 static nk_status read_rules(const struct reading *reading, const char *name, struct rule_list *list,
                             nk_error *err)
 {
-    const json_t *rules = json_object_get(reading->root, name);
     struct place array = place_member(reading->document, name);
+    return config_rules_read(json_object_get(reading->root, name), &array, list, err);
+}
 
-    for (size_t i = 0; i < json_array_size(rules); i++) {
-        struct place place = place_element(&array, i);
-        nk_status status = read_rule(json_array_get(rules, i), &place, list, err);
-        if (status != NK_OK) {
-            return status;
-        }
-    }
-    return NK_OK;
+static nk_status read_optional_path(const struct reading *reading, const char *path,
+                                    char **ret_path, nk_error *err)
+{
+    return path != NULL ? make_absolute(reading->base_dir, path, ret_path, err) : NK_OK;
+}
+
+static nk_status read_operation(const struct reading *reading, struct config *config, nk_error *err)
+{
+    const json_t *token = json_object_get(reading->root, "token");
+    const json_t *host = json_object_get(reading->root, "host");
+    const json_t *audit = json_object_get(reading->root, "audit");
+    const json_t *reload = json_object_get(reading->root, "reload");
+
+    config->max_sessions = members_number(token, "max_sessions", MAX_SESSIONS);
+    config->login_timeout_ms = members_number(token, "login_timeout_ms", LOGIN_TIMEOUT_MS);
+    config->verify_timeout_ms = members_number(host, "verify_timeout_ms", VERIFY_TIMEOUT_MS);
+    config->audit_per_peer_per_minute =
+        members_number(audit, "per_peer_per_minute", AUDIT_PER_PEER_PER_MINUTE);
+    config->reload_interval_seconds =
+        members_number(reload, "interval_seconds", RELOAD_INTERVAL_SECONDS);
+    nk_status status =
+        read_optional_path(reading, members_text(audit, "file"), &config->audit_file, err);
+    return status == NK_OK ? read_optional_path(reading, members_text(reading->root, "state_dir"),
+                                                &config->state_dir, err)
+                           : status;
 }
 
 static bool overrides_nothing(const json_t *root)
@@ -185,14 +196,9 @@ static bool overrides_nothing(const json_t *root)
 
 static nk_status read_all(const struct reading *reading, struct config *config, nk_error *err)
 {
-    const json_t *token = json_object_get(reading->root, "token");
-    const json_t *host = json_object_get(reading->root, "host");
-
     config->one_identity = overrides_nothing(reading->root);
     config->all_certified = json_is_string(json_object_get(reading->root, "admit"));
-    config->max_sessions = members_number(token, "max_sessions", MAX_SESSIONS);
-    config->login_timeout_ms = members_number(token, "login_timeout_ms", LOGIN_TIMEOUT_MS);
-    config->verify_timeout_ms = members_number(host, "verify_timeout_ms", VERIFY_TIMEOUT_MS);
+    config->has_candidate = json_object_get(reading->root, "admit_candidate") != NULL;
     nk_status status = read_identity(reading, "server", &config->ours[OUR_SERVER], err);
     if (status == NK_OK) {
         status = read_identity(reading, "client", &config->ours[OUR_CLIENT], err);
@@ -201,12 +207,16 @@ static nk_status read_all(const struct reading *reading, struct config *config, 
         status = read_federation(reading, config, err);
     }
     if (status == NK_OK) {
+        status = read_operation(reading, config, err);
+    }
+    if (status == NK_OK) {
         status = read_rules(reading, "admit", &config->admit, err);
     }
     if (status == NK_OK) {
         status = read_rules(reading, "deny", &config->deny, err);
     }
-    return status;
+    return status == NK_OK ? read_rules(reading, "admit_candidate", &config->admit_candidate, err)
+                           : status;
 }
 
 /* jansson quotes the token it stumbled over, and that may be a PIN or a URI that holds one. The
@@ -290,6 +300,14 @@ nk_status config_read(const char *path, struct config **ret_config, nk_error *er
     return parse(&source, folder, ret_config, err);
 }
 
+static void free_paths(char **paths, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        free(paths[i]);
+    }
+    free(paths);
+}
+
 void config_free(struct config *config)
 {
     if (config == NULL) {
@@ -301,11 +319,12 @@ void config_free(struct config *config)
         free(config->ours[role].certificate);
         free(config->ours[role].pin_where);
     }
-    for (size_t i = 0; i < config->roots_len; i++) {
-        free(config->roots[i]);
-    }
-    free(config->roots);
+    free_paths(config->roots, config->roots_len);
+    free_paths(config->crls, config->crls_len);
+    free(config->state_dir);
+    free(config->audit_file);
     rule_list_clear(&config->admit);
     rule_list_clear(&config->deny);
+    rule_list_clear(&config->admit_candidate);
     free(config);
 }

@@ -122,8 +122,15 @@ static nk_status rule(const struct member *member, const json_t *value, const st
     if (json_object_size(value) == bare) {
         return place_report(err, NK_E_CONFIG, at,
                             "matches nothing in particular; give it a member such as uri, dns, ip, "
-                            "cn or spki_sha256 (to admit every certified peer: \"admit\": "
+                            "email, cn or spki_sha256 (to admit every certified peer: \"admit\": "
                             "\"" ALL_CERTIFIED "\")");
+    }
+    if (json_object_get(value, "serial") != NULL &&
+        json_object_get(value, "issuer_spki_sha256") == NULL) {
+        struct place place = place_member(at, "serial");
+        return place_report(err, NK_E_CONFIG, &place,
+                            "needs issuer_spki_sha256 in the same rule: every CA counts its own "
+                            "serial numbers, so one alone names a certificate of each");
     }
     return NK_OK;
 }
@@ -194,10 +201,10 @@ static const struct member federation_members[] = {
     { "roots", NOW, .check = type_texts, .required = true },
     { "strict", NOW, .check = type_flag },
     { "server_name", NOW, .check = type_choice, .choices = { "target", "rule" } },
-    { "crls", LATER, .check = type_texts },
-    { "crl_mode", LATER, .check = type_choice, .choices = { "hard", "soft", "off" } },
-    { "crl_grace_hours", LATER, .check = type_number, .max = 87600 },
-    { "crl_max_age_hours", LATER, .check = type_number, .min = 1, .max = 87600 },
+    { "crls", NOW, .check = type_texts, .min = 1 },
+    { "crl_mode", NOW, .check = type_choice, .choices = { "hard", "soft", "off" } },
+    { "crl_grace_hours", NOW, .check = type_number, .max = 87600 },
+    { "crl_max_age_hours", NOW, .check = type_number, .min = 1, .max = 87600 },
     { 0 },
 };
 
@@ -209,13 +216,13 @@ static const struct member rule_members[] = {
     { "ip", NOW, .check = type_texts, .min = 1 },
     { "cn", NOW, .check = type_texts, .min = 1 },
     { "spki_sha256", NOW, .check = type_texts, .min = 1 },
-    { "email", LATER, .check = type_texts, .min = 1 },
-    { "issuer_spki_sha256", LATER, .check = type_texts, .min = 1 },
-    { "serial", LATER, .check = type_texts, .min = 1 },
-    { "policy_oid", LATER, .check = type_texts, .min = 1 },
-    { "extended_key_usage", LATER, .check = type_texts, .min = 1 },
-    { "key_types", LATER, .check = type_texts, .min = 1 },
-    { "max_lifetime_days", LATER, .check = type_number, .min = 1, .max = 36500 },
+    { "email", NOW, .check = type_texts, .min = 1 },
+    { "issuer_spki_sha256", NOW, .check = type_texts, .min = 1 },
+    { "serial", NOW, .check = type_texts, .min = 1 },
+    { "policy_oid", NOW, .check = type_texts, .min = 1 },
+    { "extended_key_usage", NOW, .check = type_texts, .min = 1 },
+    { "key_types", NOW, .check = type_texts, .min = 1 },
+    { "max_lifetime_days", NOW, .check = type_number, .min = 1, .max = 36500 },
     { 0 },
 };
 
@@ -261,14 +268,14 @@ static const struct member document_members[] = {
     { "federation", NOW, .check = type_object, .required = true, .inside = federation_members },
     { "admit", NOW, .check = admission, .required = true, .inside = rule_members },
     { "deny", NOW, .check = rules, .inside = rule_members },
-    { "admit_candidate", LATER, .check = rules, .inside = rule_members },
+    { "admit_candidate", NOW, .check = rules, .inside = rule_members },
     { "token", NOW, .check = type_object, .inside = token_members },
     { "grpc", NOW, .check = type_object, .inside = grpc_members },
     { "host", NOW, .check = type_object, .inside = host_members },
-    { "state_dir", LATER, .check = type_text },
+    { "state_dir", NOW, .check = type_text },
     { "status_file", LATER, .check = type_text },
-    { "audit", LATER, .check = type_object, .inside = audit_members },
-    { "reload", LATER, .check = type_object, .inside = reload_members },
+    { "audit", NOW, .check = type_object, .inside = audit_members },
+    { "reload", NOW, .check = type_object, .inside = reload_members },
     { "events", LATER, .check = type_object, .inside = event_members },
     { 0 },
 };

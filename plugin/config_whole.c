@@ -41,6 +41,40 @@ static nk_status require_roots(const json_t *root, const struct place *document,
                         "root CA");
 }
 
+/* Hard without lists would refuse everybody, soft would report everybody, and off beside lists
+ * looks as if they counted. */
+static nk_status require_crl_sense(const json_t *root, const struct place *document, nk_error *err)
+{
+    static const char *const needy[] = { "crl_grace_hours", "crl_max_age_hours" };
+    const json_t *federation = json_object_get(root, "federation");
+    struct place at = place_member(document, "federation");
+    struct place place = place_member(&at, "crl_mode");
+    const char *mode = members_text(federation, "crl_mode");
+    bool given = json_object_get(federation, "crls") != NULL;
+    bool off = mode != NULL && strcmp(mode, "off") == 0;
+
+    if (given && off) {
+        return place_report(
+            err, NK_E_CONFIG, &place,
+            "is \"off\", but crls are given; remove one of the two (\"soft\" refuses "
+            "only what a list names)");
+    }
+    if (!given && mode != NULL && !off) {
+        return place_report(err, NK_E_CONFIG, &place,
+                            "\"%s\" needs revocation lists; name them in federation.crls, or use "
+                            "\"off\"",
+                            mode);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(needy) && !given; i++) {
+        struct place lone = place_member(&at, needy[i]);
+        if (json_object_get(federation, needy[i]) != NULL) {
+            return place_report(err, NK_E_CONFIG, &lone,
+                                "does nothing without federation.crls; name them, or remove it");
+        }
+    }
+    return NK_OK;
+}
+
 static bool names_servers(const json_t *rule)
 {
     const char *direction = members_text(rule, "direction");
@@ -83,6 +117,9 @@ nk_status whole_check(const json_t *root, const struct place *document, nk_error
     nk_status status = require_identities(root, document, err);
     if (status == NK_OK) {
         status = require_roots(root, document, err);
+    }
+    if (status == NK_OK) {
+        status = require_crl_sense(root, document, err);
     }
     if (status == NK_OK) {
         status = require_naming_rule(root, document, err);

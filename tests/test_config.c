@@ -62,7 +62,7 @@ static const struct row {
       "line 7: a?b??: unknown member" },
     { "unknown in a rule", PART_ADMIT, NK_E_CONFIG, "[{'name': 'm',\n'urn': ['x']}]",
       "line 7: admit[0].urn: unknown member; did you mean \"uri\"?" },
-    { "unknown in a later object", PART_MORE, NK_E_CONFIG, "'reload': {'seconds': 1}",
+    { "unknown in an inner object", PART_MORE, NK_E_CONFIG, "'reload': {'seconds': 1}",
       "line 7: reload.seconds: unknown member" },
 
     /* version and what must be there */
@@ -149,14 +149,28 @@ static const struct row {
       "{'version': 1, 'node': {" GOOD_NODE "},\n'federation': {'roots': ['a'],\n'server_name': "
       "'rule'}, 'admit': 'all-certified'}",
       "line 4: federation.server_name: \"rule\" needs rules, but \"admit\" is" },
-    { "crls are later", PART_FEDERATION, NK_E_UNSUPPORTED, "'roots': ['a'],\n'crls': ['c']",
-      "line 6: federation.crls: known but not enforced" },
-    { "crls are checked now", PART_FEDERATION, NK_E_CONFIG, "'crls': 'c'",
-      "federation.crls: must" },
-    { "crl_mode is later", PART_FEDERATION, NK_E_UNSUPPORTED, "'crl_mode': 'soft'", "crl_mode" },
-    { "crl_grace_hours is later", PART_FEDERATION, NK_E_UNSUPPORTED, "'crl_grace_hours': 0", "" },
-    { "crl_max_age_hours is later", PART_FEDERATION, NK_E_UNSUPPORTED, "'crl_max_age_hours': 9",
-      "federation.crl_max_age_hours: known" },
+    { "crls as text", PART_FEDERATION, NK_E_CONFIG, "'crls': 'c'", "federation.crls: must" },
+    { "no crls in the list", PART_FEDERATION, NK_E_CONFIG, "'roots': ['a'],\n'crls': []",
+      "line 6: federation.crls: must not be empty; give a value, or remove it" },
+    { "crl_mode as another word", PART_FEDERATION, NK_E_CONFIG, "'crl_mode': 'on'",
+      "federation.crl_mode: must be one of \"hard\", \"soft\", \"off\"" },
+    { "hard without crls", PART_FEDERATION, NK_E_CONFIG, "'roots': ['a'],\n'crl_mode': 'hard'",
+      "line 6: federation.crl_mode: \"hard\" needs revocation lists; name them in "
+      "federation.crls" },
+    { "soft without crls", PART_FEDERATION, NK_E_CONFIG, "'roots': ['a'], 'crl_mode': 'soft'",
+      "federation.crl_mode: \"soft\" needs" },
+    { "off without crls", PART_FEDERATION, NK_OK, "'roots': ['a'], 'crl_mode': 'off'", "" },
+    { "off with crls", PART_FEDERATION, NK_E_CONFIG,
+      "'roots': ['a'], 'crls': ['c'],\n'crl_mode': 'off'",
+      "line 6: federation.crl_mode: is \"off\", but crls are given; remove one of the two" },
+    { "grace for no list", PART_FEDERATION, NK_E_CONFIG, "'roots': ['a'], 'crl_grace_hours': 1",
+      "federation.crl_grace_hours: does nothing without federation.crls" },
+    { "an age for no list", PART_FEDERATION, NK_E_CONFIG, "'roots': ['a'], 'crl_max_age_hours': 9",
+      "federation.crl_max_age_hours: does nothing without federation.crls" },
+    { "too much grace", PART_FEDERATION, NK_E_CONFIG, "'crl_grace_hours': 87601",
+      "federation.crl_grace_hours: must be a whole number from 0 to 87600" },
+    { "no age at all", PART_FEDERATION, NK_E_CONFIG, "'crl_max_age_hours': 0",
+      "federation.crl_max_age_hours: must be a whole number from 1 to 87600" },
 
     /* rules */
     { "admit as another word", PART_ADMIT, NK_E_CONFIG, "'all'",
@@ -198,23 +212,36 @@ static const struct row {
       "'deny': [{'name': 'a', 'ip': ['1.2.3.4/33']}]", "line 7: deny[0].ip[0]: " },
     { "every member of a rule", PART_ADMIT, NK_OK,
       "[{'name': 'a', 'direction': 'outbound', 'uri': ['spiffe://f/a'], 'dns': ['*.f.example'],"
-      "'ip': ['10.0.0.0/8', '::1'], 'cn': ['a'], 'spki_sha256': [" SPKI "]}]",
+      "'ip': ['10.0.0.0/8', '::1'], 'cn': ['a'], 'spki_sha256': [" SPKI
+      "], 'email': ['a@f.example'],"
+      "'issuer_spki_sha256': [" SPKI
+      "], 'serial': ['0A:1b'], 'policy_oid': ['1.3.6.1.4.1.99999.1'],"
+      "'extended_key_usage': ['clientAuth', '1.2.3'], 'key_types': ['RSA-3072', 'Ed25519'],"
+      "'max_lifetime_days': 397}]",
       "" },
-    { "email is later", PART_ADMIT, NK_E_UNSUPPORTED, "[{'name': 'a', 'email': ['a@b']}]",
-      "admit[0].email: known" },
-    { "issuer_spki_sha256 is later", PART_ADMIT, NK_E_UNSUPPORTED,
-      "[{'name': 'a', 'issuer_spki_sha256': [" SPKI "]}]", "admit[0].issuer_spki_sha256: known" },
-    { "serial is later", PART_ADMIT, NK_E_UNSUPPORTED, "[{'name': 'a', 'serial': ['1']}]", "" },
-    { "policy_oid is later", PART_ADMIT, NK_E_UNSUPPORTED, "[{'name': 'a', 'policy_oid': ['1.2']}]",
-      "admit[0].policy_oid: known" },
-    { "extended_key_usage is later", PART_ADMIT, NK_E_UNSUPPORTED,
-      "[{'name': 'a', 'extended_key_usage': ['1.2']}]", "admit[0].extended_key_usage: known" },
-    { "key_types is later", PART_ADMIT, NK_E_UNSUPPORTED, "[{'name': 'a', 'key_types': ['P-256']}]",
-      "admit[0].key_types: known" },
-    { "max_lifetime_days is later", PART_ADMIT, NK_E_UNSUPPORTED,
-      "[{'name': 'a', 'max_lifetime_days': 9}]", "admit[0].max_lifetime_days: known" },
-    { "max_lifetime_days is checked now", PART_ADMIT, NK_E_CONFIG,
-      "[{'name': 'a', 'max_lifetime_days': 0}]",
+    { "serial alone", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a',\n'serial': ['1']}]",
+      "line 7: admit[0].serial: needs issuer_spki_sha256 in the same rule" },
+    { "serial alone, of a deny rule", PART_MORE, NK_E_CONFIG,
+      "'deny': [{'name': 'a', 'cn': ['a'], 'serial': ['1']}]",
+      "deny[0].serial: needs issuer_spki_sha256" },
+    { "a serial that is a number", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a', 'serial': [1]}]",
+      "admit[0].serial[0]: must be a string, not a number" },
+    { "an email with a star", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a', 'email': ['*@b.example']}]",
+      "line 6: admit[0].email[0]: " },
+    { "a short issuer pin", PART_ADMIT, NK_E_CONFIG,
+      "[{'name': 'a', 'issuer_spki_sha256': ['00']}]", "admit[0].issuer_spki_sha256[0]: " },
+    { "a policy by name", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a', 'policy_oid': ['attested']}]",
+      "admit[0].policy_oid[0]: " },
+    { "an unknown usage", PART_ADMIT, NK_E_CONFIG,
+      "[{'name': 'a', 'extended_key_usage': ['clientAuth',\n'client']}]",
+      "line 7: admit[0].extended_key_usage[1]: \"client\" is no extended key usage" },
+    { "an unknown key type", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a', 'key_types': ['P-224']}]",
+      "admit[0].key_types[0]: \"P-224\" is no type of key" },
+    { "no key type", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a', 'key_types': []}]",
+      "admit[0].key_types: must not be empty" },
+    { "days as a list", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a', 'max_lifetime_days': [9]}]",
+      "admit[0].max_lifetime_days: must be a whole number from 1 to 36500, not an array" },
+    { "no day at all", PART_ADMIT, NK_E_CONFIG, "[{'name': 'a', 'max_lifetime_days': 0}]",
       "admit[0].max_lifetime_days: must be a whole number from 1 to 36500" },
 
     /* numbers and the rest */
@@ -233,15 +260,25 @@ static const struct row {
       "'token': {'max_waiting_inbound': 64}", "token.max_waiting_inbound: known" },
     { "lent_threads is later", PART_MORE, NK_E_UNSUPPORTED, "'grpc': {'lent_threads': 8}",
       "grpc.lent_threads: known" },
-    { "admit_candidate is later", PART_MORE, NK_E_UNSUPPORTED, "'admit_candidate': []",
-      "admit_candidate: known" },
-    { "state_dir is later", PART_MORE, NK_E_UNSUPPORTED, "'state_dir': 'd'", "state_dir: known" },
+    { "a candidate of rules", PART_MORE, NK_OK,
+      "'admit_candidate': [{'name': 'm', 'cn': ['a']}, {'name': 'n', 'cn': ['a']}]", "" },
+    { "a candidate that is a word", PART_MORE, NK_E_CONFIG, "'admit_candidate': 'all-certified'",
+      "line 7: admit_candidate: must be an array" },
+    { "a candidate's rules are checked", PART_MORE, NK_E_CONFIG,
+      "'admit_candidate': [{'name': 'm',\n'dns': ['a..b']}]",
+      "line 8: admit_candidate[0].dns[0]: " },
+    { "the same name twice in a candidate", PART_MORE, NK_E_CONFIG,
+      "'admit_candidate': [{'name': 'm', 'cn': ['a']},\n{'name': 'm', 'cn': ['b']}]",
+      "line 8: admit_candidate[1].name: \"m\" is the name of an earlier rule" },
+    { "an empty state_dir", PART_MORE, NK_E_CONFIG, "'state_dir': ''",
+      "state_dir: must not be empty" },
     { "status_file is later", PART_MORE, NK_E_UNSUPPORTED, "'status_file': 'f'", "status_file: k" },
-    { "audit is later", PART_MORE, NK_E_UNSUPPORTED,
-      "'audit': {'file': 'a', 'per_peer_per_minute': 60}", "line 7: audit: known" },
-    { "audit is checked now", PART_MORE, NK_E_CONFIG, "'audit': {}", "audit.file: missing" },
-    { "reload is later", PART_MORE, NK_E_UNSUPPORTED, "'reload': {'interval_seconds': 5}",
-      "line 7: reload: known" },
+    { "audit without a file", PART_MORE, NK_E_CONFIG, "'audit': {}", "audit.file: missing" },
+    { "an audit of nothing", PART_MORE, NK_E_CONFIG,
+      "'audit': {'file': 'a', 'per_peer_per_minute': 0}",
+      "audit.per_peer_per_minute: must be a whole number from 1 to 1000000" },
+    { "reload without pause", PART_MORE, NK_E_CONFIG, "'reload': {'interval_seconds': 0}",
+      "line 7: reload.interval_seconds: must be a whole number from 1 to 86400" },
     { "events are later", PART_MORE, NK_E_UNSUPPORTED, "'events': {'expiry_days': [30, 7, 1]}",
       "line 7: events: known" },
     { "events are checked now", PART_MORE, NK_E_CONFIG, "'events': {'expiry_days': [30,\n'x']}",
@@ -328,6 +365,13 @@ static void defaults(void **state)
     assert_int_equal(config->max_sessions, 16);
     assert_int_equal(config->login_timeout_ms, 10000);
     assert_int_equal(config->verify_timeout_ms, 1000);
+    assert_int_equal(config->crls_len, 0);
+    assert_int_equal(config->crl.mode, CRL_OFF);
+    assert_null(config->state_dir);
+    assert_null(config->audit_file);
+    assert_int_equal(config->audit_per_peer_per_minute, 60);
+    assert_int_equal(config->reload_interval_seconds, 5);
+    assert_false(config->has_candidate);
     config_free(config);
 }
 
@@ -396,6 +440,71 @@ static void numbers_and_directions(void **state)
     assert_int_equal(rule_directions(out), NK_PEER_IS_SERVER);
     assert_true(rule_has(out, RULE_DNS));
     assert_false(rule_has(out, RULE_CN));
+    config_free(config);
+}
+
+static void crls_are_hard_unless_said_otherwise(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(PART_FEDERATION, "'roots': ['a'], 'crls': ['b.crl', '/c']");
+    assert_int_equal(config->crls_len, 2);
+    assert_string_equal(config->crls[0], "/etc/nodekey/b.crl");
+    assert_string_equal(config->crls[1], "/c");
+    assert_int_equal(config->crl.mode, CRL_HARD);
+    assert_int_equal(config->crl.grace_hours, 0);
+    assert_int_equal(config->crl.max_age_hours, 0);
+    config_free(config);
+
+    config = parse_good(PART_FEDERATION, "'roots': ['a'], 'crls': ['b'], 'crl_mode': 'soft',"
+                                         "'crl_grace_hours': 3, 'crl_max_age_hours': 48");
+    assert_int_equal(config->crl.mode, CRL_SOFT);
+    assert_int_equal(config->crl.grace_hours, 3);
+    assert_int_equal(config->crl.max_age_hours, 48);
+    config_free(config);
+}
+
+static void operation_is_read(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(
+        PART_MORE, "'state_dir': 'state', 'audit': {'file': 'audit.log', 'per_peer_per_minute': 7},"
+                   "'reload': {'interval_seconds': 9}");
+    assert_string_equal(config->state_dir, "/etc/nodekey/state");
+    assert_string_equal(config->audit_file, "/etc/nodekey/audit.log");
+    assert_int_equal(config->audit_per_peer_per_minute, 7);
+    assert_int_equal(config->reload_interval_seconds, 9);
+    config_free(config);
+}
+
+static void a_candidate_is_a_list_of_its_own(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(PART_MORE, "'admit_candidate': []");
+    assert_true(config->has_candidate); /* one that admits nobody */
+    assert_int_equal(config->admit_candidate.len, 0);
+    config_free(config);
+
+    config = parse_good(PART_MORE, "'admit_candidate': [{'name': 'z', 'cn': ['a']},"
+                                   "{'name': 'b', 'max_lifetime_days': 30}]");
+    assert_int_equal(config->admit.len, 1);
+    assert_int_equal(config->admit_candidate.len, 2);
+    const struct rule *first = rule_list_at(&config->admit_candidate, 0);
+    assert_string_equal(rule_name(first), "b"); /* by name, not as written */
+    assert_true(rule_has(first, RULE_MAX_LIFETIME_DAYS));
+    config_free(config);
+}
+
+static void every_list_is_sorted(void **state)
+{
+    (void)state;
+    struct config *config = parse_good(
+        PART_MORE, "'deny': [{'name': 'z', 'cn': ['a']}, {'name': 'b', 'cn': ['a']}],"
+                   "'admit_candidate': [{'name': 'y', 'cn': ['a']}, {'name': 'c', 'cn': ['a']}]");
+    assert_non_null(config->admit.index);
+    assert_non_null(config->deny.index);
+    assert_non_null(config->admit_candidate.index);
+    assert_string_equal(rule_name(rule_list_at(&config->deny, 0)), "b");
+    assert_string_equal(rule_name(rule_list_at(&config->admit_candidate, 0)), "c");
     config_free(config);
 }
 
@@ -525,6 +634,10 @@ int main(void)
         cmocka_unit_test(prompt_and_false_overrides_true),
         cmocka_unit_test(empty_overrides_are_none),
         cmocka_unit_test(numbers_and_directions),
+        cmocka_unit_test(crls_are_hard_unless_said_otherwise),
+        cmocka_unit_test(operation_is_read),
+        cmocka_unit_test(a_candidate_is_a_list_of_its_own),
+        cmocka_unit_test(every_list_is_sorted),
         cmocka_unit_test(depth_and_length_are_bounded),
         cmocka_unit_test(base_dir_must_be_absolute),
         cmocka_unit_test(files_are_judged_before_they_are_read),
