@@ -613,6 +613,7 @@ static void every_member_leads_to_its_rule(void **state)
         { RULE_URI, F "/node/b", F "/node/a" },
         { RULE_URI, F "/*/b", F "/*/a" },
         { RULE_URI, F "/node/*/x", F "/node/*" },
+        { RULE_URI, F "/*/*/*", F "/*/*" },
         { RULE_DNS, "c.fed.example", "A.Fed.example" },
         { RULE_DNS, "*.a.fed.example", "*.FED.example" },
         { RULE_IP, "10.1.2.4", "10.1.2.3" },
@@ -648,6 +649,50 @@ static void every_member_leads_to_its_rule(void **state)
         }
         rule_list_clear(&list);
     }
+}
+
+/* More sets of starred segments than the index tells apart, and a star beyond those it counts. */
+static void patterns_of_any_shape_are_found(void **state)
+{
+    (void)state;
+    enum { DEEP = 70, SHAPES = 40 };
+    struct rule_list list = { 0 };
+    char name[32];
+    char uri[1024] = F;
+    char patterns[SHAPES][1024];
+    for (int i = 0; i < DEEP; i++) {
+        snprintf(uri + strlen(uri), sizeof(uri) - strlen(uri), "/s%d", i);
+    }
+    for (int i = 0; i < SHAPES; i++) { /* each has its one star elsewhere, the last ones deep */
+        char segment[16];
+        int star = i < SHAPES / 2 ? i : DEEP - SHAPES + i;
+        snprintf(segment, sizeof(segment), star == DEEP - 1 ? "/s%d" : "/s%d/", star);
+        const char *at = strstr(uri, segment);
+        snprintf(patterns[i], sizeof(patterns[i]), "%.*s/*%s", (int)(at - uri), uri,
+                 at + 1 + strcspn(at + 1, "/"));
+        snprintf(name, sizeof(name), "r%02d", i);
+        assert_int_equal(rule_list_append(&list, name, BOTH, NULL), NK_OK);
+        assert_int_equal(rule_list_add(&list, RULE_URI, patterns[i], NULL), NK_OK);
+    }
+    sort(&list);
+    for (int i = 0; i < SHAPES; i++) {
+        nk_peer peer = a_peer();
+        const struct traits traits = traits_of(&peer);
+        char own[1024];
+        const char *star = strchr(patterns[i], '*');
+        snprintf(own, sizeof(own), "%.*sx%s", (int)(star - patterns[i]), patterns[i], star + 1);
+        const nk_name one = { .kind = NK_NAME_URI, .text = own };
+        peer.names = &one;
+        peer.names_len = 1;
+        const struct rule *found = rule_list_find(&list, &traits);
+        snprintf(name, sizeof(name), "r%02d", i);
+        if (found == NULL || strcmp(rule_name(found), name) != 0) {
+            fail_msg("%s", patterns[i]);
+        }
+        strcat(own, "/y");
+        assert_null(rule_list_find(&list, &traits));
+    }
+    rule_list_clear(&list);
 }
 
 /* A rule that asks what is not known must not match: it would admit, or deny, at random. */
@@ -956,6 +1001,7 @@ int main(void)
         cmocka_unit_test(a_pin_beside_other_members_still_ands),
         cmocka_unit_test(a_rule_of_many_pins_and_a_member_before_them),
         cmocka_unit_test(every_member_leads_to_its_rule),
+        cmocka_unit_test(patterns_of_any_shape_are_found),
         cmocka_unit_test(unknown_facts_match_nothing),
         cmocka_unit_test(only_rules_that_name_the_peer_are_found),
         cmocka_unit_test(odd_names_are_told),
