@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "explain.h"
 
 #define F "spiffe://fed.example"
 #define BOTH (NK_PEER_IS_CLIENT | NK_PEER_IS_SERVER)
@@ -930,6 +931,9 @@ static void other_rules_have_another_form(void **state)
     add_text_rule(&a, "rx", RULE_CN, "y", NULL); /* bytes that move over a border */
     add_text_rule(&b, "r", RULE_CN, "xy", NULL);
     assert_false(same_text(&a, &b));
+    add_text_rule(&a, "r", RULE_CN, "xy", "z");
+    add_text_rule(&b, "r", RULE_CN, "x", "yz");
+    assert_false(same_text(&a, &b));
     add_text_rule(&a, "r", RULE_POLICY_OID, "1.2.3", NULL);
     add_text_rule(&b, "r", RULE_EXTENDED_KEY_USAGE, "1.2.3", NULL);
     assert_false(same_text(&a, &b));
@@ -952,7 +956,59 @@ static void an_unsorted_list_has_no_canonical_form(void **state)
     assert_true(rule_list_canonical(&list, append_text, &text));
     assert_int_equal(rule_list_add(&list, RULE_CN, "y", NULL), NK_OK);
     assert_false(rule_list_canonical(&list, append_text, &text));
+    sort(&list);
+    assert_int_equal(rule_list_append(&list, "a", BOTH, NULL), NK_OK);
+    assert_false(rule_list_canonical(&list, append_text, &text));
     rule_list_clear(&list);
+}
+
+static void the_explanation_goes_by_list_and_name(void **state)
+{
+    (void)state;
+    static const char *const want[] = {
+        "\"role\": \"client\"",
+        "\"issuer_spki_sha256\": \"" CA_PIN "\"",
+        "\"serial\": \"1f0a\"",
+        "\"list\": \"deny\"",
+        "max_lifetime_days: the peer's certificate lives 397 days",
+        "\"list\": \"admit\"",
+        "\"name\": \"a\"",
+        "\"name\": \"z\"",
+        "key_types: the peer's is RSA-3072",
+        "\"list\": \"admit_candidate\"",
+        "\"matches\": true",
+    };
+    struct rule_list deny = { 0 };
+    struct rule_list admit = { 0 };
+    struct rule_list candidate = { 0 };
+    const nk_peer peer = a_peer();
+    const struct traits traits = traits_of(&peer);
+    const nk_verdict verdict = { .struct_size = sizeof(verdict) };
+    add_text_rule(&deny, "short", RULE_MAX_LIFETIME_DAYS, "1", NULL);
+    add_text_rule(&admit, "z", RULE_KEY_TYPES, "P-256", NULL);
+    add_text_rule(&admit, "a", RULE_CN, "x", NULL);
+    add_text_rule(&candidate, "new", RULE_SERIAL, "1f0a", NULL);
+    sort(&admit);
+    struct explain_rules lists = { .deny = &deny, .admit = &admit };
+
+    char *json = explain_verdict(&lists, &traits, &verdict);
+    assert_non_null(json);
+    assert_null(strstr(json, "admit_candidate"));
+    free(json);
+    lists.candidate = &candidate;
+    json = explain_verdict(&lists, &traits, &verdict);
+    assert_non_null(json);
+    const char *at = json;
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        at = strstr(at, want[i]);
+        if (at == NULL) {
+            fail_msg("no %s where it belongs in %s", want[i], json);
+        }
+    }
+    free(json);
+    rule_list_clear(&deny);
+    rule_list_clear(&admit);
+    rule_list_clear(&candidate);
 }
 
 static void an_empty_list_finds_nothing(void **state)
@@ -1008,6 +1064,7 @@ int main(void)
         cmocka_unit_test(order_changes_nothing),
         cmocka_unit_test(other_rules_have_another_form),
         cmocka_unit_test(an_unsorted_list_has_no_canonical_form),
+        cmocka_unit_test(the_explanation_goes_by_list_and_name),
         cmocka_unit_test(an_empty_list_finds_nothing),
         cmocka_unit_test(rule_names_are_checked),
         cmocka_unit_test(members_have_json_names),
