@@ -7,6 +7,7 @@
 
 #include "authority.h"
 #include "chain.h"
+#include "chain_limits.h"
 #include "check.h"
 
 static struct authority root;
@@ -42,9 +43,9 @@ static void flood(struct pool *pool, int count, const char *name)
 
 static bool knows(struct pool *pool, const struct authority *ca)
 {
-    unsigned tries = 0;
+    unsigned left = LIMITS_SIGNATURE_COST;
     X509 *leaf = authority_issue(ca, leaf_key, NULL);
-    X509 *issuer = pool_find_issuer(pool, leaf, &tries);
+    X509 *issuer = pool_find_issuer(pool, leaf, &left);
     bool same = issuer != NULL && X509_cmp(issuer, ca->certificate) == 0;
     assert_true(issuer == NULL || same);
     X509_free(issuer);
@@ -130,19 +131,20 @@ static void an_issuer_is_found_by_its_signature(void **state)
     ERR_clear_error();
 }
 
-static void signatures_tried_are_bounded(void **state)
+static void what_costs_too_much_is_not_done(void **state)
 {
     (void)state;
     struct pool *pool = pool_new();
     keep_honest(pool);
     X509 *leaf = authority_issue(&honest, leaf_key, NULL);
-    unsigned tries = POOL_TRIES_MAX;
-    assert_null(pool_find_issuer(pool, leaf, &tries));
-    assert_int_equal(tries, POOL_TRIES_MAX);
-    tries = POOL_TRIES_MAX - 1;
-    X509 *issuer = pool_find_issuer(pool, leaf, &tries);
+    unsigned cost = limits_signature_cost(honest.certificate);
+    unsigned left = cost - 1;
+    assert_null(pool_find_issuer(pool, leaf, &left));
+    assert_int_equal(left, cost - 1);
+    left = cost;
+    X509 *issuer = pool_find_issuer(pool, leaf, &left);
     assert_non_null(issuer);
-    assert_int_equal(tries, POOL_TRIES_MAX);
+    assert_int_equal(left, 0);
     X509_free(issuer);
     X509_free(leaf);
     pool_unref(pool);
@@ -176,7 +178,7 @@ int main(void)
         cmocka_unit_test(a_newcomer_finds_room_in_a_flooded_pool),
         cmocka_unit_test(namesakes_push_out_their_own_only),
         cmocka_unit_test(an_issuer_is_found_by_its_signature),
-        cmocka_unit_test(signatures_tried_are_bounded),
+        cmocka_unit_test(what_costs_too_much_is_not_done),
     };
     return cmocka_run_group_tests_name("pool", tests, set_up, tear_down);
 }
