@@ -23,6 +23,7 @@ DEFINE_AUTO(RSA_PSS_PARAMS *, RSA_PSS_PARAMS_free);
 /* What one chain adds up to. */
 struct sums {
     long bytes;
+    unsigned cost; /* of checking signatures */
     long names;
     long subtrees;
 };
@@ -174,6 +175,33 @@ const char *limits_key_problem(const X509 *certificate, bool *ret_weak)
         *ret_weak = true; /* DSA above all */
         return "the key is none of RSA, EC and Ed25519";
     }
+}
+
+static unsigned rsa_cost(const EVP_PKEY *key)
+{
+    AUTO(BN_free) BIGNUM *exponent = NULL;
+    unsigned kilobits = ((unsigned)EVP_PKEY_get_bits(key) + 1023) / 1024;
+
+    if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) != 1) {
+        return LIMITS_SIGNATURE_COST;
+    }
+    unsigned bits = (unsigned)BN_num_bits(exponent);
+    return 20 + kilobits * kilobits * (bits + bits / 4) / 5;
+}
+
+unsigned limits_signature_cost(const X509 *certificate)
+{
+    const EVP_PKEY *key = X509_get0_pubkey(certificate);
+    if (key == NULL) {
+        return 0; /* checks nothing */
+    }
+    if (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS")) {
+        return rsa_cost(key);
+    }
+    if (EVP_PKEY_is_a(key, "EC")) {
+        return EVP_PKEY_get_bits(key) <= 256 ? 100 : 700;
+    }
+    return 150;
 }
 
 /* --- extensions, undecoded --- */
@@ -392,7 +420,15 @@ static bool one_holds(X509 *certificate, int depth, bool strict, struct sums *su
            (!strict || serial_holds(certificate, depth, failure));
 }
 
-bool limits_hold(X509 *leaf, STACK_OF(X509) *others, bool strict, struct chain_failure *ret_failure)
+/* The leaf's key is tried, too, if it may have signed itself. */
+static bool is_tried(const X509 *certificate, int depth)
+{
+    return depth > 0 || X509_NAME_cmp(X509_get_subject_name(certificate),
+                                      X509_get_issuer_name(certificate)) == 0;
+}
+
+bool limits_hold(X509 *leaf, STACK_OF(X509) *others, bool strict, unsigned *ret_left,
+                 struct chain_failure *ret_failure)
 {
     struct sums sums = { 0 };
     int len = 1 + (others != NULL ? sk_X509_num(others) : 0);
@@ -406,11 +442,18 @@ bool limits_hold(X509 *leaf, STACK_OF(X509) *others, bool strict, struct chain_f
         if (!one_holds(certificate, i, strict, &sums, ret_failure)) {
             return false;
         }
+        sums.cost += is_tried(certificate, i) ? limits_signature_cost(certificate) : 0;
+    }
+    if (sums.cost > LIMITS_SIGNATURE_COST) {
+        return refuse(ret_failure, REASON_CHAIN_INVALID, 0, leaf,
+                      "checking its issuers' signatures would cost too much: use fewer issuers, or "
+                      "P-256 keys");
     }
     if (sums.names * sums.subtrees > LIMITS_NAME_WORK) {
         return refuse(ret_failure, REASON_CHAIN_INVALID, 0, leaf,
                       "%ld names under %ld name constraints are more than are compared", sums.names,
                       sums.subtrees);
     }
+    *ret_left = LIMITS_SIGNATURE_COST - sums.cost;
     return true;
 }

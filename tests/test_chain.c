@@ -282,6 +282,32 @@ static struct shown eleven(const struct row *row)
     return shown;
 }
 
+/* `row->key` is their kind and, after a blank, their number. */
+static struct shown below_many(const struct row *row)
+{
+    char kind[8] = "";
+    int len = 0;
+    struct shown shown = { .leaf = NULL };
+    struct authority issuer = root;
+    assert_int_equal(sscanf(row->key, "%7s %d", kind, &len), 2);
+    for (int i = len - 1; i >= 0; i--) {
+        char cn[16];
+        snprintf(cn, sizeof(cn), "ca %d", i);
+        struct certificate_spec spec = ca_spec;
+        spec.cn = cn;
+        struct authority next = { .key = software_key(kind) };
+        next.certificate = issued(&issuer, next.key, &spec);
+        if (i < len - 1) {
+            EVP_PKEY_free(issuer.key);
+        }
+        shown.others[i] = next.certificate;
+        issuer = next;
+    }
+    shown.leaf = issued(&issuer, leaf_key, &row->leaf);
+    EVP_PKEY_free(issuer.key);
+    return shown;
+}
+
 static struct shown root_sent_along(const struct row *row)
 {
     struct shown shown = below_site(row);
@@ -619,6 +645,10 @@ static const struct row rows[] = {
       .ca = "nameConstraints=excluded;DNS:d#" },
     { "names times subtrees", names_times_subtrees, .reason = BAD, .detail = "name constraints",
       .key = "64" },
+    { "5 issuers with costly keys", below_many, .reason = NULL, .key = "P-384 5" },
+    { "6 issuers with costly keys", below_many, .reason = BAD, .detail = "cost too much",
+      .key = "P-384 6" },
+    { "8 issuers", below_many, .reason = NULL, .key = "P-256 8" },
     { "names times subtrees, fewer", names_times_subtrees, .reason = NULL, .key = "50" },
     { "32 policies", many_in_leaf, .reason = NULL, .key = "32",
       .ca = "certificatePolicies=1.2.3.#" },
