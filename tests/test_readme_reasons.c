@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * README's table of labels is the closed set of reasons.h: operators look there for what their log
  * says, dashboards are made from it. */
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
