@@ -39,12 +39,12 @@ struct core {
 
     pthread_mutex_t reload_lock;
     /* guarded by reload_lock */
-    char *path;             /* of the configuration; NULL: it came as text */
-    struct config *config;  /* in force; its rules are in the policy */
-    bool publish_wanted;    /* a renewed certificate waits until gRPC's watcher can take it */
-    bool rotates;           /* and it is on its way */
+    char *path;            /* of the configuration; NULL: it came as text */
+    struct config *config; /* in force; its rules are in the policy */
+    bool publish_wanted;   /* a renewed certificate waits until gRPC's watcher can take it */
+    bool rotates;          /* and it is on its way */
 
-    struct steward *steward; /* of steward.c; of open and close alone */
+    struct steward *steward;    /* of steward.c; of open and close alone */
     uint64_t first_fingerprint; /* of the files, before they were read */
 };
 
@@ -76,7 +76,8 @@ void core_judge(struct core *core, const struct showing *showing, nk_verdict *ve
 /* Judges one that is connected by the policy in force now, without the hook; `occasion` is for log
  * and audit. Costs a comparison where the generation has judged it before. [any] */
 bool core_still_admits(struct core *core, const struct showing *showing, const char *occasion);
-/* Judges, logs and audits a peer that was read already; *ret_until: how long an "allow" holds. [any] */
+/* Judges, logs and audits a peer that was read already; *ret_until: how long an "allow" holds.
+ * [any] */
 bool core_admits_peer(struct core *core, struct policy *policy, struct peer *peer,
                       const char *occasion, time_t *ret_until);
 

@@ -43,9 +43,9 @@ static void check_inbound(void *state, grpc_auth_context *context, const grpc_me
 
 void live_watch_server(struct core *core, grpc_server_credentials *credentials)
 {
-    const grpc_auth_metadata_processor processor = {
-        .process = check_inbound, .destroy = release, .state = core_ref(core)
-    };
+    const grpc_auth_metadata_processor processor = { .process = check_inbound,
+                                                     .destroy = release,
+                                                     .state = core_ref(core) };
     grpc_server_credentials_set_auth_metadata_processor(credentials, processor);
 }
 

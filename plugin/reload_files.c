@@ -25,8 +25,8 @@ static bool mix_stat(uint64_t *hash, const char *path, mode_t *ret_mode)
         return false;
     }
     const int64_t facts[] = {
-        (int64_t)info.st_dev,         (int64_t)info.st_ino,          (int64_t)info.st_size,
-        (int64_t)info.st_mtim.tv_sec, (int64_t)info.st_mtim.tv_nsec, (int64_t)info.st_ctim.tv_sec,
+        (int64_t)info.st_dev,          (int64_t)info.st_ino,          (int64_t)info.st_size,
+        (int64_t)info.st_mtim.tv_sec,  (int64_t)info.st_mtim.tv_nsec, (int64_t)info.st_ctim.tv_sec,
         (int64_t)info.st_ctim.tv_nsec,
     };
     mix(hash, facts, sizeof(facts));

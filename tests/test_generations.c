@@ -6,15 +6,16 @@
 #include <string.h>
 #include <time.h>
 
-#include "auto.h"
 #include "authority.h"
+#include "auto.h"
 #include "check.h"
 #include "policy.h"
 #include "revocation.h"
 
 #define HOUR 3600L
-#define NODE "{\"module\": \"softhsm\", \"key\": \"pkcs11:object=key\", \"certificate\": \"x.pem\", " \
-             "\"pin\": {\"file\": \"pin\"}}"
+#define NODE                                                                                       \
+    "{\"module\": \"softhsm\", \"key\": \"pkcs11:object=key\", \"certificate\": \"x.pem\", "       \
+    "\"pin\": {\"file\": \"pin\"}}"
 #define PIN_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define PIN_A_LOUD "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define PIN_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -123,7 +124,8 @@ static const struct row {
       ROOTS ", \"admit\": [{\"name\": \"a\", \"ip\": [\"2001:db8::1\"]}]",
       ROOTS ", \"admit\": [{\"name\": \"a\", \"ip\": [\"2001:0db8:0:0::0001\"]}]", true },
     { "another name of a rule", ROOTS ", " ADMIT_MEMBERS,
-      ROOTS ", \"admit\": [{\"name\": \"them\", \"uri\": [\"spiffe://f.example/node/*\"]}]", false },
+      ROOTS ", \"admit\": [{\"name\": \"them\", \"uri\": [\"spiffe://f.example/node/*\"]}]",
+      false },
     { "another direction", ROOTS ", " ADMIT_MEMBERS,
       ROOTS ", \"admit\": [{\"name\": \"members\", \"direction\": \"inbound\", \"uri\": "
             "[\"spiffe://f.example/node/*\"]}]",
@@ -145,10 +147,13 @@ static const struct row {
       "\"federation\": {\"roots\": [\"both.pem\"], \"server_name\": \"rule\"}, " ADMIT_MEMBERS,
       false },
     { "revocation", ROOTS ", " ADMIT_MEMBERS,
-      "\"federation\": {\"roots\": [\"both.pem\"], \"crls\": [\"one.crl\"]}, " ADMIT_MEMBERS, false },
-    { "grace", "\"federation\": {\"roots\": [\"both.pem\"], \"crls\": [\"one.crl\"]}, " ADMIT_MEMBERS,
-      "\"federation\": {\"roots\": [\"both.pem\"], \"crls\": [\"one.crl\"], \"crl_grace_hours\": 1}, "
-      ADMIT_MEMBERS, false },
+      "\"federation\": {\"roots\": [\"both.pem\"], \"crls\": [\"one.crl\"]}, " ADMIT_MEMBERS,
+      false },
+    { "grace",
+      "\"federation\": {\"roots\": [\"both.pem\"], \"crls\": [\"one.crl\"]}, " ADMIT_MEMBERS,
+      "\"federation\": {\"roots\": [\"both.pem\"], \"crls\": [\"one.crl\"], \"crl_grace_hours\": "
+      "1}, " ADMIT_MEMBERS,
+      false },
     { "who we are is no policy", ROOTS ", " ADMIT_MEMBERS,
       ROOTS ", " ADMIT_MEMBERS ", \"host\": {\"verify_timeout_ms\": 77}", true },
 };
@@ -173,11 +178,12 @@ static void nothing_new_makes_no_generation(void **state)
     struct made made = make(ROOTS ", " ADMIT_MEMBERS);
     struct policy *next = NULL;
     assert_int_equal(policy_generation(made.policy), 1);
-    assert_int_equal(policy_renew(made.policy, made.config, false, &made.memory, &host, &next, NULL),
-                     NK_OK);
+    assert_int_equal(
+        policy_renew(made.policy, made.config, false, &made.memory, &host, &next, NULL), NK_OK);
     assert_null(next);
     struct config *same = parse(ROOTS ", " ADMIT_MEMBERS);
-    assert_int_equal(policy_renew(made.policy, same, true, &made.memory, &host, &next, NULL), NK_OK);
+    assert_int_equal(policy_renew(made.policy, same, true, &made.memory, &host, &next, NULL),
+                     NK_OK);
     assert_null(next);
     config_free(same);
     unmake(&made);
@@ -238,8 +244,8 @@ static void an_opinion_holds_until_the_first_thing_ends(void **state)
     judge(without.policy, &opinion);
     assert_false(opinion.has_candidate);
     assert_in_range(opinion.until - now, 23 * HOUR, 25 * HOUR); /* the leaf: a day */
-    struct made hard = make("\"federation\": {\"roots\": [\"both.pem\"], \"crls\": [\"one.crl\"]}, "
-                            ADMIT_MEMBERS);
+    struct made hard = make(
+        "\"federation\": {\"roots\": [\"both.pem\"], \"crls\": [\"one.crl\"]}, " ADMIT_MEMBERS);
     judge(hard.policy, &opinion);
     assert_int_equal(opinion.verdict.decision, NK_ALLOW);
     assert_in_range(opinion.until - now, HOUR / 2, 2 * HOUR); /* its issuer's list: an hour */
