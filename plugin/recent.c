@@ -7,7 +7,8 @@
 
 #define SLOTS 1024u /* a power of two */
 #define PEM_MAX_BYTES 8192u
-#define TAIL_BYTES 96u /* the end of a certificate is its signature: different for each */
+#define TAIL_BYTES ((size_t)192)  /* of the PEM: the signature, different for each */
+#define FOOTER_BYTES ((size_t)48) /* "-----END CERTIFICATE-----", the same for each */
 
 struct slot {
     char *pem; /* NULL: free */
@@ -49,8 +50,9 @@ void recent_free(struct recent *recent)
  * were no memory of verdicts. */
 static struct slot *slot_of(struct recent *recent, const struct recent_key *key)
 {
-    size_t begin = key->pem_len > 2 * TAIL_BYTES ? key->pem_len - 2 * TAIL_BYTES : 0;
-    size_t end = key->pem_len > 2 * TAIL_BYTES ? key->pem_len - TAIL_BYTES / 2 : key->pem_len;
+    bool whole = key->pem_len <= TAIL_BYTES;
+    size_t begin = whole ? 0 : key->pem_len - TAIL_BYTES;
+    size_t end = whole ? key->pem_len : key->pem_len - FOOTER_BYTES;
     uint32_t hash = 2166136261u ^ key->role;
 
     for (size_t i = begin; i < end; i++) {
