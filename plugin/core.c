@@ -126,7 +126,10 @@ void core_unref(struct core *core)
     identity_free(core->ours[OUR_SERVER]);
     policy_unref(core->policy);
     policy_memory_clear(&core->memory);
-    audit_close(core->audit);
+    if (core->audit != NULL && hsm_enter()) { /* a forked child must not write into it */
+        audit_close(core->audit);
+        hsm_leave();
+    }
     guards_free(core->guards);
     recent_free(core->recent);
     config_free(core->config);
