@@ -504,6 +504,8 @@ static const struct row rows[] = {
     { "a good leaf", plain, .reason = NULL },
     { "a good leaf below a site", below_site, .reason = NULL },
     { "a root that is sent along", root_sent_along, .reason = NULL },
+    { "a leaf under its CA's name", plain, .reason = NULL, .loose = true,
+      .leaf = { .cn = "federation", .bare = true } },
     /* who issued it */
     { "a leaf as issuer", below_odd_ca, .reason = "not-a-ca",
       .leaf = { .basic_constraints = "critical,CA:FALSE", .key_usage = "" } },

@@ -88,7 +88,9 @@ static void namesakes_push_out_their_own_only(void **state)
 {
     (void)state;
     struct pool *pool = pool_new();
+    flood(pool, 3 * POOL_NAMESAKES_MAX, "honest");
     keep_honest(pool);
+    assert_true(knows(pool, &honest)); /* which looks at POOL_NAMESAKES_MAX of a name */
     flood(pool, 3 * POOL_NAMESAKES_MAX, "honest");
     assert_true(knows(pool, &honest));
     pool_unref(pool);
