@@ -16,6 +16,7 @@
 #include "authority.h"
 #include "chain_limits.h"
 #include "check.h"
+#include "trust.h"
 
 #define SERVER NK_PEER_IS_SERVER
 #define OTHERS_MAX 12
@@ -315,6 +316,15 @@ static struct shown root_sent_along(const struct row *row)
     return shown;
 }
 
+/* It makes eleven, and is none of them. */
+static struct shown root_beside_ten(const struct row *row)
+{
+    struct shown shown = eleven(row);
+    X509_free(shown.others[9]);
+    shown.others[9] = copy_of(root.certificate);
+    return shown;
+}
+
 static struct shown repeated_extension(const struct row *row)
 {
     X509 *leaf = authority_issue(&root, leaf_key, &row->leaf);
@@ -504,6 +514,9 @@ static const struct row rows[] = {
     { "a good leaf", plain, .reason = NULL },
     { "a good leaf below a site", below_site, .reason = NULL },
     { "a root that is sent along", root_sent_along, .reason = NULL },
+    { "a root that is sent along does not count", root_beside_ten, .reason = NULL },
+    { "a leaf under its CA's name", plain, .reason = NULL, .loose = true,
+      .leaf = { .cn = "federation", .bare = true } },
     /* who issued it */
     { "a leaf as issuer", below_odd_ca, .reason = "not-a-ca",
       .leaf = { .basic_constraints = "critical,CA:FALSE", .key_usage = "" } },
@@ -840,6 +853,30 @@ static void the_last_root_of_a_name_is_found(void **state)
     sk_X509_pop_free(roots, X509_free);
 }
 
+/* What each handshake would cost, or could be spelt in two ways, is told at open. */
+static void roots_have_keys_of_our_kinds(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = { "P-224", "explicit", "compressed", "P-384" };
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        EVP_PKEY *key = odd_key(kinds[i]);
+        X509 *certificate = authority_issue(NULL, key, &ca_spec);
+        char *pem = pem_of(certificate, NULL);
+        char *path = (char *)path_of("%s/root.pem", scratch_folder());
+        STACK_OF(X509) *read = NULL;
+        nk_error err = { .struct_size = sizeof(err) };
+        write_file(path, pem, 0644);
+        nk_status status = trust_read(&path, 1, false, NULL, &read, &err);
+        print_message("%s\n", err.text);
+        assert_int_equal(status, i == 3 ? NK_OK : NK_E_TRUST);
+        assert_true(status == NK_OK || strstr(err.text, "kind that is not taken") != NULL);
+        sk_X509_pop_free(read, X509_free);
+        free(pem);
+        X509_free(certificate);
+        EVP_PKEY_free(key);
+    }
+}
+
 static void until_is_the_first_end(void **state)
 {
     (void)state;
@@ -883,6 +920,7 @@ int main(void)
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(roots_of_one_name_are_bounded),
         cmocka_unit_test(the_last_root_of_a_name_is_found),
+        cmocka_unit_test(roots_have_keys_of_our_kinds),
         cmocka_unit_test(until_is_the_first_end),
     };
     struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(policies) + ARRAY_LEN(others)] = { 0 };

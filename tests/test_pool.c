@@ -84,11 +84,32 @@ static void a_newcomer_finds_room_in_a_flooded_pool(void **state)
     pool_unref(pool);
 }
 
+/* All have one place: who wants a second must not lose the first, which the second hangs on. */
+static void an_issuer_does_not_give_way_to_what_it_issued(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_new();
+    for (int i = 0; i < POOL_MAX - 1; i++) {
+        char cn[32];
+        snprintf(cn, sizeof(cn), "site %d", i);
+        struct authority site = authority_make(&root, cn, NULL);
+        X509 *leaf = authority_issue(&site, leaf_key, NULL);
+        remember(pool, leaf, (X509 *const[]){ site.certificate }, 1);
+        X509_free(leaf);
+        authority_free(&site);
+    }
+    flood(pool, 1, NULL);
+    assert_true(knows(pool, &intruder));
+    pool_unref(pool);
+}
+
 static void namesakes_push_out_their_own_only(void **state)
 {
     (void)state;
     struct pool *pool = pool_new();
+    flood(pool, 3 * POOL_NAMESAKES_MAX, "honest");
     keep_honest(pool);
+    assert_true(knows(pool, &honest)); /* which looks at POOL_NAMESAKES_MAX of a name */
     flood(pool, 3 * POOL_NAMESAKES_MAX, "honest");
     assert_true(knows(pool, &honest));
     pool_unref(pool);
@@ -176,6 +197,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flood_pushes_out_its_own_branch_only),
         cmocka_unit_test(a_newcomer_finds_room_in_a_flooded_pool),
+        cmocka_unit_test(an_issuer_does_not_give_way_to_what_it_issued),
         cmocka_unit_test(namesakes_push_out_their_own_only),
         cmocka_unit_test(an_issuer_is_found_by_its_signature),
         cmocka_unit_test(what_costs_too_much_is_not_done),
