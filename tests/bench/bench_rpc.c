@@ -197,8 +197,9 @@ static struct bench_time call_batch(void *user, enum bench_side side)
         connect_to(rig->credentials[rig->asks_server ? BENCH_WITHOUT : side], port);
     struct bench_time start = now(rig);
     for (int i = 0; i < CALLS; i++) {
-        if (!rpc_call(channel, RPC_DEADLINE_MS).ok) {
-            die("a call failed");
+        struct rpc_result result = rpc_call(channel, RPC_DEADLINE_MS);
+        if (!result.ok) {
+            die(result.details);
         }
     }
     struct bench_time end = now(rig);
