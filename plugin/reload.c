@@ -9,7 +9,6 @@
 #include "report.h"
 
 DEFINE_AUTO(char *, free);
-DEFINE_AUTO(struct config *, config_free);
 DEFINE_AUTO(struct policy *, policy_unref);
 
 /* One reload. `err` keeps the first failure. */
