@@ -177,7 +177,7 @@ static pid_t start_serving(const struct member *member, int *ret_orders)
 
 static struct answer ask(int orders, struct order order)
 {
-    struct answer answer;
+    struct answer answer = { .port = 0 };
     if (write(orders, &order, sizeof(order)) != (ssize_t)sizeof(order) ||
         read(orders, &answer, sizeof(answer)) != (ssize_t)sizeof(answer)) {
         die("the server's process is gone");
