@@ -221,6 +221,7 @@ struct matrix_wire *matrix_wire_open(const struct member *member, const char *pa
  * the verdict. */
 bool matrix_wire_ask(struct matrix_wire *wire, const struct tls_peer *peer, bool inbound,
                      const char *target, bool awaited, struct matrix_verdict *ret_verdict);
-void matrix_wire_close(struct matrix_wire *wire);
+/* How many calls reached the handler beside those of peers that were answered. */
+size_t matrix_wire_close(struct matrix_wire *wire);
 
 #endif

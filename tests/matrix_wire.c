@@ -23,6 +23,7 @@ struct matrix_wire {
     struct node node;
     struct rpc_server *server;
     FILE *audit;
+    size_t answered; /* of those that dialled in */
 };
 
 static void die(const char *what, const char *why)
@@ -47,12 +48,14 @@ struct matrix_wire *matrix_wire_open(const struct member *member, const char *pa
     return wire;
 }
 
-void matrix_wire_close(struct matrix_wire *wire)
+size_t matrix_wire_close(struct matrix_wire *wire)
 {
+    size_t stray = rpc_server_runs(wire->server) - wire->answered;
     rpc_server_stop(wire->server);
     node_close(&wire->node);
     fclose(wire->audit);
     free(wire);
+    return stray;
 }
 
 /* --- the audit file --- */
@@ -153,6 +156,7 @@ static bool dial_in(struct matrix_wire *wire, const struct tls_peer *peer)
 {
     size_t before = rpc_server_runs(wire->server);
     bool answered = tls_peer_dial(peer, rpc_server_port(wire->server)).accepted;
+    wire->answered += answered ? 1 : 0;
     return answered || rpc_server_runs(wire->server) != before;
 }
 
