@@ -104,10 +104,10 @@ static const struct row {
     struct certificate_spec spec; /* .san NULL: MEMBER_SAN */
     const char *key;              /* NULL: one P-256 key for all of them */
     int sends;
+    int version; /* of TLS */
     bool damaged;
     bool sha_1;
     bool pinned; /* by PINNED's key */
-    int version; /* of TLS */
 } rows[MATRIX_KINDS] = {
     [MEMBER] = { "a member", MAIN },
     [MEMBER_OVER_1_2] = { "a member over TLS 1.2", MAIN, .version = TLS1_2_VERSION },
@@ -397,7 +397,7 @@ static const char *pin_of(const X509 *certificate)
         die("pin");
     }
     for (unsigned i = 0; i < len; i++) {
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+        snprintf(hex + (size_t)2 * i, 3, "%02x", digest[i]);
     }
     OPENSSL_free(spki);
     return path_of("%s", hex);

@@ -95,7 +95,7 @@ static bool is_about(const json_t *line, const struct tls_peer *peer)
         return false;
     }
     for (unsigned i = 0; i < len; i++) {
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+        snprintf(hex + (size_t)2 * i, 3, "%02x", digest[i]);
     }
     return fingerprint[0] == '\0' || strcmp(fingerprint, hex) == 0;
 }
