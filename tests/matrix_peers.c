@@ -96,30 +96,35 @@ static void make_authorities(const struct federation *federation)
 
 /* --- kinds --- */
 
-enum { SENDS_ISSUERS, SENDS_LEAF, SENDS_ROOT_TOO, SENDS_OURS };
+enum quirk {
+    NONE,
+    SENDS_LEAF, /* without issuers */
+    SENDS_ROOT_TOO,
+    SENDS_OURS, /* instead of its issuers */
+    HAS_WRONG_BIT,
+    HAS_SHA_1,
+    HAS_PINNED_KEY, /* PINNED's */
+};
 
 static const struct row {
     const char *name;
     enum ca issuer;
     struct certificate_spec spec; /* .san NULL: MEMBER_SAN */
     const char *key;              /* NULL: one P-256 key for all of them */
-    int sends;
-    int version; /* of TLS */
-    bool damaged;
-    bool sha_1;
-    bool pinned; /* by PINNED's key */
+    int version;                  /* of TLS */
+    enum quirk quirk;
 } rows[MATRIX_KINDS] = {
     [MEMBER] = { "a member", MAIN },
     [MEMBER_OVER_1_2] = { "a member over TLS 1.2", MAIN, .version = TLS1_2_VERSION },
     [MEMBER_OF_ROOT] = { "a member below the root itself", ROOT },
-    [ROOT_SENT_ALONG] = { "a member who sends the root along", MAIN, .sends = SENDS_ROOT_TOO },
-    [INTERMEDIATE_KEPT] = { "our own intermediate, not sent", MAIN, .sends = SENDS_LEAF },
-    [UNKNOWN_KEPT] = { "an unknown intermediate, not sent", QUIET, .sends = SENDS_LEAF },
+    [ROOT_SENT_ALONG] = { "a member who sends the root along", MAIN, .quirk = SENDS_ROOT_TOO },
+    [INTERMEDIATE_KEPT] = { "our own intermediate, not sent", MAIN, .quirk = SENDS_LEAF },
+    [UNKNOWN_KEPT] = { "an unknown intermediate, not sent", QUIET, .quirk = SENDS_LEAF },
     [SELF_SIGNED] = { "self-signed", SELF },
     [OTHER_CA] = { "another CA of the same names", OTHER_MAIN },
     [OTHER_CA_UNDER_OURS] = { "another CA, our intermediate sent", OTHER_MAIN,
-                              .sends = SENDS_OURS },
-    [DAMAGED] = { "one bit of the signature wrong", MAIN, .damaged = true },
+                              .quirk = SENDS_OURS },
+    [DAMAGED] = { "one bit of the signature wrong", MAIN, .quirk = HAS_WRONG_BIT },
     [EXPIRED] = { "expired", MAIN, { .starts_in_seconds = -DAY, .ends_in_seconds = -HOUR } },
     [NOT_YET] = { "not yet valid", MAIN, { .starts_in_seconds = HOUR, .ends_in_seconds = DAY } },
     [UNDER_EXPIRED] = { "below an expired intermediate", EXPIRED_CA },
@@ -154,7 +159,7 @@ static const struct row {
                           MAIN,
                           { .cn = "", .san = "critical," MEMBER_SAN } },
     [RSA_1024] = { "RSA-1024", MAIN, .key = "RSA-1024" },
-    [SHA_1] = { "signed with SHA-1", MAIN, .sha_1 = true },
+    [SHA_1] = { "signed with SHA-1", MAIN, .quirk = HAS_SHA_1 },
     [UNDER_SHA_1] = { "below a CA signed with SHA-1", SHA_1_CA },
     [RSA_2048] = { "RSA-2048", MAIN, .key = "RSA-2048" },
     [RSA_4096] = { "RSA-4096", MAIN, .key = "RSA-4096" },
@@ -166,7 +171,8 @@ static const struct row {
     [P_224_OVER_1_2] = { "P-224 over TLS 1.2", MAIN, .key = "P-224", .version = TLS1_2_VERSION },
     [RSA_1024_OVER_1_2] = { "RSA-1024 over TLS 1.2", MAIN, .key = "RSA-1024",
                             .version = TLS1_2_VERSION },
-    [SHA_1_OVER_1_2] = { "SHA-1 over TLS 1.2", MAIN, .sha_1 = true, .version = TLS1_2_VERSION },
+    [SHA_1_OVER_1_2] = { "SHA-1 over TLS 1.2", MAIN, .quirk = HAS_SHA_1,
+                         .version = TLS1_2_VERSION },
     [REVOKED] = { "revoked", MAIN },
     [UNDER_REVOKED] = { "below a revoked intermediate", REVOKED_CA },
     [UNLISTED] = { "below a CA without CRL", UNLISTED_CA },
@@ -226,11 +232,11 @@ static const struct row {
                       { .san = MEMBER_SAN ",IP:10.1.2.3" } },
     [CN_GATEWAY] = { "a common name", MAIN, { .cn = "gateway", .san = HERE } },
     [CN_UPPER] = { "the same in capitals", MAIN, { .cn = "Gateway", .san = HERE } },
-    [PINNED] = { "a pinned key", MAIN, .pinned = true },
+    [PINNED] = { "a pinned key", MAIN, .quirk = HAS_PINNED_KEY },
     [PINNED_GUEST] = { "a guest with the pinned key",
                        MAIN,
                        { .san = "URI:" D "/guest/stranger," HERE },
-                       .pinned = true },
+                       .quirk = HAS_PINNED_KEY },
     [SERIAL] = { "a denied serial number", MAIN },
     [SERIAL_ELSEWHERE] = { "that serial number of another CA", VOUCHING_CA },
     [PRIVATE_USAGE] = { "a usage of its own",
@@ -263,9 +269,9 @@ static X509 *damage(X509 *certificate)
 static void send_issuers(struct tls_peer *peer, const struct row *row)
 {
     size_t len = 0;
-    enum ca at = row->sends == SENDS_OURS ? MAIN : row->issuer;
+    enum ca at = row->quirk == SENDS_OURS ? MAIN : row->issuer;
 
-    if (row->sends == SENDS_LEAF) {
+    if (row->quirk == SENDS_LEAF) {
         return;
     }
     for (; at < CAS && len < TLS_PEER_ISSUERS; at = ca_rows[at].parent) {
@@ -274,14 +280,14 @@ static void send_issuers(struct tls_peer *peer, const struct row *row)
             break;
         }
     }
-    if (row->sends == SENDS_ROOT_TOO) {
+    if (row->quirk == SENDS_ROOT_TOO) {
         peer->issuers[len] = cas[ROOT].certificate;
     }
 }
 
 static EVP_PKEY *key_of(const struct row *row)
 {
-    EVP_PKEY *key = row->pinned ? pinned_key : shared_key;
+    EVP_PKEY *key = row->quirk == HAS_PINNED_KEY ? pinned_key : shared_key;
     if (row->key != NULL) {
         return software_key(row->key);
     }
@@ -297,14 +303,14 @@ static void make_peer(enum matrix_kind kind)
 
     spec.cn = spec.cn != NULL ? spec.cn : "stranger";
     spec.san = spec.san != NULL ? spec.san : MEMBER_SAN;
-    spec.digest = row->sha_1 ? EVP_sha1() : NULL;
+    spec.digest = row->quirk == HAS_SHA_1 ? EVP_sha1() : NULL;
     peer->key = key_of(row);
     peer->certificate =
         authority_issue(row->issuer == SELF ? NULL : &cas[row->issuer], peer->key, &spec);
     peer->version = row->version;
     peer->plaintext = kind == PLAINTEXT;
     send_issuers(peer, row);
-    if (row->damaged) {
+    if (row->quirk == HAS_WRONG_BIT) {
         peer->certificate = damage(peer->certificate);
     }
     if (kind == SERIAL_ELSEWHERE) {
