@@ -371,6 +371,19 @@ static bool path_holds(struct chain *chain, struct pool *pool, uint32_t role, X5
     return holds;
 }
 
+/* OpenSSL lets a server's key be for encipherment alone, as in TLS before 1.3. Ours signs (RFC 8446
+ * section 4.4.2.2). All bits are set when there is no keyUsage. */
+static bool may_sign(X509 *leaf, struct chain_failure *failure)
+{
+    if ((X509_get_key_usage(leaf) & KU_DIGITAL_SIGNATURE) != 0) {
+        return true;
+    }
+    *failure = (struct chain_failure){ .reason = REASON_WRONG_PURPOSE };
+    snprintf(failure->detail, sizeof(failure->detail),
+             "keyUsage does not name digitalSignature, with which a handshake is signed");
+    return false;
+}
+
 /* Strict asks for the role by name: no extension, or anyExtendedKeyUsage, is no answer. */
 static bool names_role(X509 *leaf, uint32_t role, struct chain_failure *failure)
 {
@@ -409,6 +422,7 @@ bool chain_holds(struct chain *chain, struct pool *pool, uint32_t role, X509 *le
     bool holds = untrusted != NULL &&
                  limits_hold(leaf, untrusted, chain->settings.strict, &left, &failure) &&
                  path_holds(chain, pool, role, leaf, untrusted, left, &path, &failure) &&
+                 may_sign(leaf, &failure) &&
                  (!chain->settings.strict || names_role(leaf, role, &failure));
     if (holds) {
         path.until = first_end(path.certificates);

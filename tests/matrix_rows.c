@@ -130,8 +130,8 @@ const struct matrix_product matrix_products[] = {
     { CODE_SIGNING, ALL("-wrong-purpose") },
     { UNDER_CLIENT_CA, AS_CLIENT("-wrong-purpose") },
     { MAY_NOT_SIGN, ALL("-wrong-purpose") },
-    /* OpenSSL takes it for a server that does RSA key transport */
-    { MAY_ENCIPHER, AS_SERVER("-wrong-purpose") },
+    /* OpenSSL alone would take it for a server that does RSA key transport */
+    { MAY_ENCIPHER, ALL("-wrong-purpose") },
     { UNDER_LEAF, ALL("-not-a-ca") },
     { TOO_DEEP, ALL("-chain-invalid") },
     { BOUND, GOOD },
