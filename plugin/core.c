@@ -8,6 +8,7 @@
 
 #include <openssl/err.h>
 
+#include "file.h"
 #include "hook.h"
 #include "reasons.h"
 #include "reload.h"
@@ -99,7 +100,7 @@ nk_status core_open(struct config **config, const char *path, const nk_host *hos
     *config = NULL;
     core->verify_timeout_ms = core->config->verify_timeout_ms;
     core->login_timeout_ms = core->config->login_timeout_ms;
-    core->path = path != NULL ? strdup(path) : NULL;
+    core->path = path != NULL ? file_absolute(path) : NULL; /* the host may chdir */
     nk_status status = path != NULL && core->path == NULL ? report(err, NK_E_NOMEM, "out of memory")
                                                           : fill(core, err);
     if (status != NK_OK) {
@@ -172,7 +173,6 @@ void core_enforce(struct core *core, struct policy *policy)
     atomic_store(&core->generation, policy_generation(policy));
     pthread_mutex_unlock(&core->policy_lock);
     policy_unref(old);
-    guards_judge(core->guards, core);
 }
 
 /* --- verdicts --- */
@@ -264,8 +264,9 @@ static void keep_verdict(struct core *core, const struct showing *showing,
         .pem = showing->leaf_pem,
         .pem_len = strlen(showing->leaf_pem),
     };
-    recent_put(core->recent, &key, allowed,
-               allowed ? opinion->until : time(NULL) + REFUSAL_HOLDS_SECONDS);
+    time_t now = time(NULL);
+    const struct recent_span span = { now, allowed ? opinion->until : now + REFUSAL_HOLDS_SECONDS };
+    recent_put(core->recent, &key, allowed, &span);
 }
 
 static void judge(struct core *core, const struct showing *showing, struct opinion *opinion)

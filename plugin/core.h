@@ -44,6 +44,8 @@ struct core {
     struct config *config; /* in force; its rules are in the policy */
     bool publish_wanted;   /* a renewed certificate waits until gRPC's watcher can take it */
     bool rotates;          /* and it is on its way */
+    char last_failure[NK_ERROR_TEXT_BYTES]; /* what the last reload said; "": nothing */
+    char last_publish_failure[NK_ERROR_TEXT_BYTES];
 
     struct steward *steward;    /* of steward.c; of open and close alone */
     uint64_t first_fingerprint; /* of the files, before they were read */
@@ -61,7 +63,7 @@ void core_close(struct core *core);
 
 /* The generation in force. Owned: policy_unref. */
 struct policy *core_policy(struct core *core);
-/* Takes over `policy`: it judges from here on, first of all the guarded calls. */
+/* Takes over `policy`: it judges from here on. Then guards_judge. */
 void core_enforce(struct core *core, struct policy *policy);
 
 /* What a peer showed. Borrowed. */

@@ -141,8 +141,8 @@ static void warn_one(struct crl_list *list, time_t now, const nk_host *host)
     if (expired ? !list->warned_expired : expiring && !list->warned_expiring) {
         warn(list, expired, host);
     }
-    list->warned_expired |= expired;
-    list->warned_expiring |= expiring;
+    list->warned_expired = list->warned_expired || expired;
+    list->warned_expiring = list->warned_expiring || expiring;
 }
 
 void crls_warn(struct crls *crls, time_t now, const nk_host *host)
@@ -151,8 +151,8 @@ void crls_warn(struct crls *crls, time_t now, const nk_host *host)
 
     for (size_t i = 0; i < lists->len; i++) {
         if (i > 0 && same(lists->at[i - 1], lists->at[i])) { /* in another file: told once */
-            lists->at[i]->warned_expired = lists->at[i - 1]->warned_expired;
-            lists->at[i]->warned_expiring = lists->at[i - 1]->warned_expiring;
+            lists->at[i]->warned_expired = atomic_load(&lists->at[i - 1]->warned_expired);
+            lists->at[i]->warned_expiring = atomic_load(&lists->at[i - 1]->warned_expiring);
             continue;
         }
         warn_one(lists->at[i], now, host);

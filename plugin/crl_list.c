@@ -46,8 +46,8 @@ struct crl_list *crl_list_copy(const struct crl_list *list)
         .proven = atomic_load(&list->proven), /* another thread may be proving the old ones */
         .carried = list->carried,
         .told_gone = list->told_gone,
-        .warned_expiring = list->warned_expiring,
-        .warned_expired = list->warned_expired,
+        .warned_expiring = atomic_load(&list->warned_expiring),
+        .warned_expired = atomic_load(&list->warned_expired),
     };
     memcpy(copy->issuer, list->issuer, sizeof(copy->issuer));
     memcpy(copy->digest, list->digest, sizeof(copy->digest));

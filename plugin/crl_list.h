@@ -23,8 +23,8 @@ struct crl_list {
     atomic_bool proven; /* one of our issuers signed it; stays true when that one is forgotten */
     bool carried;       /* the file does not hold it any more */
     bool told_gone;
-    bool warned_expiring;
-    bool warned_expired;
+    atomic_bool warned_expiring; /* a reload may copy it while it is set */
+    atomic_bool warned_expired;
 };
 
 struct crl_lists { /* zeroed: empty */

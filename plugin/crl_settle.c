@@ -60,8 +60,8 @@ static void inherit(const struct reading *reading, struct crl_list *list)
 {
     const struct crl_list *old = reading_find_old(reading, list);
     if (old != NULL) {
-        list->warned_expiring = old->warned_expiring;
-        list->warned_expired = old->warned_expired;
+        list->warned_expiring = atomic_load(&old->warned_expiring);
+        list->warned_expired = atomic_load(&old->warned_expired);
     }
 }
 

@@ -143,7 +143,7 @@ static nk_status plugin_close(nk_instance *instance, nk_error *err)
         core_close(instance->core);
         if (hsm_enter()) { /* not in a forked child, where those threads are not */
             steward_stop(instance->core);
-            guards_close(instance->core->guards, instance->core);
+            guards_close(instance->core->guards);
             credentials_close(instance->core);
             hsm_leave();
         }
@@ -345,7 +345,12 @@ static nk_status plugin_unguard_call(nk_instance *instance, struct grpc_call *ca
     if (status != NK_OK) {
         return status;
     }
-    return deliver(err, &own, guard_remove(instance->core->guards, call, &own));
+    if (!hsm_enter()) {
+        return report(err, NK_E_CLOSED, "the process exits, or has been forked");
+    }
+    status = guard_remove(instance->core->guards, call, &own);
+    hsm_leave();
+    return deliver(err, &own, status);
 }
 
 static nk_status plugin_reload(nk_instance *instance, nk_error *err)
@@ -359,7 +364,7 @@ static nk_status plugin_reload(nk_instance *instance, nk_error *err)
     if (!hsm_enter()) {
         return report(err, NK_E_CLOSED, "the process exits");
     }
-    nk_status status = reload_now(instance->core, false, &own);
+    nk_status status = reload_now(instance->core, RELOAD_SAYS_ALL, &own);
     hsm_leave();
     return deliver(err, &own, status);
 }

@@ -213,7 +213,7 @@ nk_status file_list(int folder, const char *path, size_t max, nk_status blame,
     return NK_OK;
 }
 
-char *file_folder(const char *path)
+char *file_absolute(const char *path)
 {
     char here[PATH_MAX] = "";
     char *joined = NULL;
@@ -221,10 +221,16 @@ char *file_folder(const char *path)
     if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL) {
         return NULL;
     }
-    if (asprintf(&joined, "%s%s%s", here, path[0] == '/' ? "" : "/", path) < 0) {
+    return asprintf(&joined, "%s%s%s", here, path[0] == '/' ? "" : "/", path) < 0 ? NULL : joined;
+}
+
+char *file_folder(const char *path)
+{
+    char *folder = file_absolute(path);
+    if (folder == NULL) {
         return NULL;
     }
-    char *slash = strrchr(joined, '/');
-    slash[slash == joined] = '\0'; /* the root keeps its slash */
-    return joined;
+    char *slash = strrchr(folder, '/');
+    slash[slash == folder] = '\0'; /* the root keeps its slash */
+    return folder;
 }

@@ -37,6 +37,8 @@ void file_names_clear(struct file_names *names);
 MUST_USE nk_status file_list(int folder, const char *path, size_t max, nk_status blame,
                              struct file_names *ret_names, nk_error *err);
 
+/* The name as an absolute path; links are not resolved. Owned: free. NULL: see errno. */
+MUST_USE char *file_absolute(const char *path);
 /* The absolute path of the folder that holds the name; links are not resolved: neighbours are those
  * that the operator sees. Owned: free. NULL: see errno. */
 MUST_USE char *file_folder(const char *path);

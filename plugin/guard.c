@@ -9,6 +9,7 @@
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 
+#include "callback.h"
 #include "core.h"
 #include "peer_identity.h"
 #include "report.h"
@@ -74,9 +75,12 @@ static struct guard **find(struct guards *guards, const grpc_call *call)
     return at;
 }
 
+/* gRPC may run what the host has queued on this thread. */
 static void cancel(grpc_call *call)
 {
+    callback_enter();
     (void)grpc_call_cancel_with_status(call, GRPC_STATUS_UNAUTHENTICATED, REFUSED, NULL);
+    callback_leave();
 }
 
 static bool enlist(struct guards *guards, struct guard *guard)
@@ -222,9 +226,8 @@ void guards_judge(struct guards *guards, struct core *core)
     }
 }
 
-void guards_close(struct guards *guards, struct core *core)
+void guards_close(struct guards *guards)
 {
-    guards_judge(guards, core);
     pthread_mutex_lock(&guards->lock);
     struct guard *all = guards->first;
     guards->first = NULL;
@@ -232,6 +235,9 @@ void guards_close(struct guards *guards, struct core *core)
     while (all != NULL) {
         struct guard *guard = all;
         all = guard->next;
+        if (!guard->cancelled) {
+            cancel(guard->call);
+        }
         guard_free(guard);
     }
 }

@@ -26,6 +26,6 @@ MUST_USE nk_status guard_remove(struct guards *guards, struct grpc_call *call, n
  * cancels with UNAUTHENTICATED who is refused. Any thread: no lock is held meanwhile. */
 void guards_judge(struct guards *guards, struct core *core);
 /* Of a closed core: cancels every call and lets go of it. */
-void guards_close(struct guards *guards, struct core *core);
+void guards_close(struct guards *guards);
 
 #endif

@@ -112,7 +112,8 @@ nk_status ours_check(struct chain *chain, struct pool *pool, int our_role, X509 
 
     ERR_clear_error();
     trust_describe(X509_get_subject_name(leaf), ours.subject, sizeof(ours.subject));
-    bool holds = chain_holds(chain, pool, server ? NK_PEER_IS_SERVER : NK_PEER_IS_CLIENT, leaf,
+    /* Without the pool: peers may know none of the intermediates that our file lacks. */
+    bool holds = chain_holds(chain, NULL, server ? NK_PEER_IS_SERVER : NK_PEER_IS_CLIENT, leaf,
                              intermediates, &path, &failure);
     ERR_clear_error();
     if (!holds) {

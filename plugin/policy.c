@@ -280,9 +280,16 @@ nk_status policy_renew(const struct policy *old, struct config *config, bool fre
     nk_error rules_err = { .struct_size = sizeof(rules_err) };
     status = renew_rules(policy, old, config, fresh, &rules_err);
     note_failure(host, status, &rules_err, &first, err);
-    status = finish(policy, err);
+    nk_error whole_err = { .struct_size = sizeof(whole_err) };
+    status = finish(policy, &whole_err);
+    note_failure(host, status, &whole_err, &first, err);
+    if (status != NK_OK) { /* roots that do not go together: those of old do */
+        free_certificates(policy->roots);
+        policy->roots = X509_chain_up_ref(old->roots);
+        status = policy->roots != NULL ? finish(policy, NULL) : NK_E_NOMEM;
+    }
     if (status != NK_OK) {
-        return status;
+        return first;
     }
     if (changed(policy, old)) {
         *ret_policy = policy;

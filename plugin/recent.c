@@ -16,6 +16,7 @@ struct slot {
     uint32_t role;
     bool allowed;
     uint64_t generation;
+    time_t since; /* a clock that was set back makes it unknown */
     time_t until;
 };
 
@@ -74,7 +75,8 @@ bool recent_find(struct recent *recent, const struct recent_key *key, time_t now
     const struct slot *slot = slot_of(recent, key);
 
     pthread_mutex_lock(&recent->lock);
-    bool found = is_of(slot, key) && slot->generation == key->generation && now < slot->until;
+    bool found = is_of(slot, key) && slot->generation == key->generation && slot->since <= now &&
+                 now < slot->until;
     if (found) {
         *ret_allowed = slot->allowed;
     }
@@ -82,7 +84,8 @@ bool recent_find(struct recent *recent, const struct recent_key *key, time_t now
     return found;
 }
 
-void recent_put(struct recent *recent, const struct recent_key *key, bool allowed, time_t until)
+void recent_put(struct recent *recent, const struct recent_key *key, bool allowed,
+                const struct recent_span *span)
 {
     struct slot *slot = slot_of(recent, key);
 
@@ -102,6 +105,7 @@ void recent_put(struct recent *recent, const struct recent_key *key, bool allowe
     }
     slot->generation = key->generation;
     slot->allowed = allowed;
-    slot->until = until;
+    slot->since = span->since;
+    slot->until = span->until;
     pthread_mutex_unlock(&recent->lock);
 }

@@ -25,7 +25,13 @@ void recent_free(struct recent *recent);
 /* False: not known, or not known any more at `now`. */
 MUST_USE bool recent_find(struct recent *recent, const struct recent_key *key, time_t now,
                           bool *ret_allowed);
-/* Holds until `until`, or until the slot is needed. */
-void recent_put(struct recent *recent, const struct recent_key *key, bool allowed, time_t until);
+/* When a verdict was made, and from when on it no longer holds. */
+struct recent_span {
+    time_t since;
+    time_t until;
+};
+/* Holds for that span, or until the slot is needed. */
+void recent_put(struct recent *recent, const struct recent_key *key, bool allowed,
+                const struct recent_span *span);
 
 #endif

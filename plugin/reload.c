@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reload.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "event.h"
+#include "log_lines.h"
 #include "report.h"
 
 DEFINE_AUTO(char *, free);
@@ -14,8 +16,10 @@ DEFINE_AUTO(struct policy *, policy_unref);
 /* One reload. `err` keeps the first failure. */
 struct reload {
     struct core *core;
-    nk_host host;         /* without `log` when quiet */
+    nk_host host; /* logs into `lines`: no code of the host's runs before what is new is in force */
+    struct log_lines lines;
     struct config *fresh; /* NULL: the file is bad, or there is none; owned */
+    struct policy *next;  /* in force by now; NULL: the same as before; owned */
     nk_status first;
     nk_error *err;
 };
@@ -151,21 +155,16 @@ static void take_config(struct reload *reload)
 static void renew_policy(struct reload *reload)
 {
     struct core *core = reload->core;
-    struct policy *next = NULL;
     nk_error own = { .struct_size = sizeof(own) };
     AUTO(policy_unref) struct policy *old = core_policy(core);
     struct config *config = reload->fresh != NULL ? reload->fresh : core->config;
 
-    nk_status status =
-        policy_renew(old, config, reload->fresh != NULL, &core->memory, &reload->host, &next, &own);
+    nk_status status = policy_renew(old, config, reload->fresh != NULL, &core->memory,
+                                    &reload->host, &reload->next, &own);
     fail(reload, status, &own);
-    if (next == NULL) {
-        return;
+    if (reload->next != NULL) {
+        core_enforce(core, policy_ref(reload->next));
     }
-    log_line(&core->host, NK_LOG_INFO, "policy generation %llu is in force, digest %s",
-             (unsigned long long)policy_generation(next), policy_digest(next));
-    event_policy(&core->host, policy_generation(next), policy_digest(next));
-    core_enforce(core, next);
 }
 
 /* --- identity --- */
@@ -201,22 +200,51 @@ static void renew_identities(struct reload *reload)
 
 /* --- all of it --- */
 
-nk_status reload_now(struct core *core, bool quiet, nk_error *err)
+/* True: the last reload did not say the same. */
+static bool is_news(struct reload *reload)
 {
-    struct reload reload = { .core = core, .host = core->host, .err = err };
+    struct core *core = reload->core;
+    const char *text = reload->first != NK_OK ? reload->err->text : "";
+    bool news = strcmp(core->last_failure, text) != 0;
 
-    if (quiet) {
-        reload.host.log = NULL;
+    snprintf(core->last_failure, sizeof(core->last_failure), "%s", text);
+    return news;
+}
+
+/* After all is done, and without a lock of ours: this is where the host's code runs. */
+static void tell(struct reload *reload, bool loud)
+{
+    const nk_host *host = &reload->core->host;
+
+    if (reload->next != NULL) {
+        guards_judge(reload->core->guards, reload->core);
+        log_line(host, NK_LOG_INFO, "policy generation %llu is in force, digest %s",
+                 (unsigned long long)policy_generation(reload->next), policy_digest(reload->next));
+        event_policy(host, policy_generation(reload->next), policy_digest(reload->next));
     }
+    if (loud || reload->next != NULL) {
+        log_lines_say(&reload->lines, host);
+    }
+    if (loud && reload->first != NK_OK) {
+        event_reload_failed(host, reload->err);
+    }
+}
+
+nk_status reload_now(struct core *core, enum reload_voice voice, nk_error *err)
+{
+    struct reload reload = { .core = core, .err = err };
+
+    reload.host = log_lines_host(&reload.lines);
     pthread_mutex_lock(&core->reload_lock);
     read_config(&reload);
     renew_policy(&reload);
     renew_identities(&reload);
     take_config(&reload);
+    bool news = is_news(&reload);
     pthread_mutex_unlock(&core->reload_lock);
-    if (reload.first != NK_OK && !quiet) {
-        event_reload_failed(&core->host, err);
-    }
+    tell(&reload, voice == RELOAD_SAYS_ALL || news);
+    log_lines_clear(&reload.lines);
+    policy_unref(reload.next);
     return reload.first;
 }
 
@@ -244,34 +272,47 @@ static nk_status publish(struct core *core, nk_error *err)
     return status;
 }
 
-static void publish_if_due(struct core *core)
+/* What fails is tried again: a folder is full for a while. */
+static nk_status publish_if_due(struct core *core, bool *ret_news, nk_error *err)
 {
-    nk_error err = { .struct_size = sizeof(err) };
-
     if (!core->publish_wanted || !publish_due(core->publication)) {
-        return;
+        return NK_OK;
     }
-    core->publish_wanted = false;
-    if (publish(core, &err) != NK_OK) {
-        log_line(&core->host, NK_LOG_ERROR, "our renewed certificate is not in use: %s", err.text);
-        return;
-    }
-    core->rotates = true;
+    nk_status status = publish(core, err);
+    core->publish_wanted = status != NK_OK;
+    core->rotates = status == NK_OK;
+    *ret_news = status != NK_OK && strcmp(core->last_publish_failure, err->text) != 0;
+    snprintf(core->last_publish_failure, sizeof(core->last_publish_failure), "%s",
+             status != NK_OK ? err->text : "");
+    return status;
 }
 
-void reload_tick(struct core *core)
+static void tick_publication(struct core *core)
 {
-    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    nk_error err = { .struct_size = sizeof(err) };
+    bool news = false;
 
-    policy_tick(policy, &core->memory, &core->host);
-    guards_judge(core->guards, core); /* admissions run out */
     pthread_mutex_lock(&core->reload_lock);
-    publish_if_due(core);
     bool rotated = core->rotates && publish_due(core->publication);
     core->rotates = core->rotates && !rotated;
+    (void)!publish_if_due(core, &news, &err);
     pthread_mutex_unlock(&core->reload_lock);
+    if (news) {
+        log_line(&core->host, NK_LOG_ERROR, "our renewed certificate is not in use: %s", err.text);
+        event_reload_failed(&core->host, &err);
+    }
     if (rotated) {
         log_line(&core->host, NK_LOG_INFO, "our renewed certificate is in use");
         event_rotated(&core->host);
     }
+}
+
+void reload_tick(struct core *core)
+{
+    struct policy *policy = core_policy(core);
+
+    policy_tick(policy, &core->memory, &core->host);
+    policy_unref(policy);
+    guards_judge(core->guards, core); /* admissions run out */
+    tick_publication(core);
 }

@@ -37,7 +37,8 @@ static bool rest(struct steward *steward)
 }
 
 /* File times are no finer than the kernel's tick, and a writer may be half-way: what changed is
- * read once more at the next look, quietly, since what failed has been said. */
+ * read once more at the next look. What failed is read again until it works: a disk is full for a
+ * while, a CRL comes from a clock that is ahead. It is said when the failure is another one. */
 static void look(struct steward *steward)
 {
     nk_error err = { .struct_size = sizeof(err) };
@@ -48,8 +49,8 @@ static void look(struct steward *steward)
         return;
     }
     steward->seen = now;
-    steward->unsure = changed;
-    (void)!reload_now(steward->core, !changed, &err);
+    nk_status status = reload_now(steward->core, RELOAD_SAYS_NEWS, &err);
+    steward->unsure = changed || status != NK_OK;
 }
 
 static void *run(void *arg)

@@ -269,7 +269,7 @@ static void sixty_four_names_are_read_sixty_five_are_not(void **state)
     free(pem);
 }
 
-static void the_last_common_name_counts(void **state)
+static void a_second_common_name_is_refused(void **state)
 {
     (void)state;
     X509 *leaf = authority_issue(&root, key, NULL);
@@ -285,9 +285,10 @@ static void the_last_common_name_counts(void **state)
     assert_true(X509_sign(leaf, root.key, EVP_sha256()) > 0);
     char *pem = pem_of(leaf, NULL);
     struct peer *peer = NULL;
-    assert_int_equal(peer_read(NK_PEER_IS_CLIENT, NULL, pem, NULL, &peer, NULL), NK_OK);
-    assert_string_equal(peer->facts.common_name, "last");
-    peer_free(peer);
+    nk_error err = { .struct_size = sizeof(err) };
+    assert_int_equal(peer_read(NK_PEER_IS_CLIENT, NULL, pem, NULL, &peer, &err), NK_E_PEER);
+    assert_non_null(strstr(err.text, "more than one common name"));
+    assert_null(peer);
     free(pem);
     X509_NAME_free(subject);
     X509_free(leaf);
@@ -602,7 +603,7 @@ int main(void)
         cmocka_unit_test(ten_certificates_are_read_eleven_are_not),
         cmocka_unit_test(too_many_bytes_are_refused),
         cmocka_unit_test(sixty_four_names_are_read_sixty_five_are_not),
-        cmocka_unit_test(the_last_common_name_counts),
+        cmocka_unit_test(a_second_common_name_is_refused),
         cmocka_unit_test(facts_are_complete),
         cmocka_unit_test(an_unknown_role_is_refused),
         cmocka_unit_test(key_types_are_named),

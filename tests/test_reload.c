@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Reload: what is good comes into force, what is not is reported and stays as it was, in every pair
  * of a good and a broken input. */
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "auto.h"
 #include "check.h"
 #include "federation.h"
+#include "revocation.h"
 #include "rpc.h"
 #include "softhsm.h"
 
 #define ROTATION_WAIT_MS 20000
+#define AHEAD_SECONDS 3
+#define NAMESAKES 9
 #define GUESTS_TOO "spiffe://example.org/guest/*"
 
 static const nk_plugin *plugin;
@@ -286,9 +292,132 @@ static void a_renewed_certificate_is_shown_to_peers(void **state)
     assert_int_equal(plugin->close(node.instance, NULL), NK_OK);
 }
 
+/* The clock of who makes CRLs may be ahead of ours. */
+static void a_list_from_the_future_comes_into_force_in_time(void **state)
+{
+    (void)state;
+    struct node node;
+    bool out = false;
+
+    restore();
+    write_config("{" FEDERATION_CRLS "}");
+    open_alice(&node);
+    crl_write(file_of("intermediate.crl"), &(struct crl_spec){
+                                               .issuer = &federation.intermediate,
+                                               .number = ++crl_number,
+                                               .this_update_seconds = AHEAD_SECONDS,
+                                               .revoked = { revoked_one },
+                                           });
+    assert_true(recorder_waits_for(node.log, "event reload-failed", ROTATION_WAIT_MS));
+    for (int i = 0; i < ROTATION_WAIT_MS / 100 && !out; i++) {
+        (void)recorder_waits_for(node.log, "event policy", 100);
+        out = !admits(node.instance, revoked_one, federation.intermediate.certificate);
+    }
+    assert_true(out);
+    assert_int_equal(recorder_count(node.log, "event reload-failed"), 1);
+    assert_int_equal(plugin->close(node.instance, NULL), NK_OK);
+}
+
+static void the_configuration_stays_where_it_was(void **state)
+{
+    (void)state;
+    struct node node;
+    char before[PATH_MAX];
+    nk_error err = { .struct_size = sizeof(err) };
+
+    restore();
+    node_prepare(&node);
+    assert_non_null(getcwd(before, sizeof(before)));
+    assert_int_equal(chdir(federation.folder), 0);
+    nk_status status = plugin->open_file(&node.host, "alice.json", &node.instance, &err);
+    assert_int_equal(chdir(before), 0);
+    assert_int_equal(status, NK_OK);
+    if (plugin->reload(node.instance, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+    assert_int_equal(plugin->close(node.instance, NULL), NK_OK);
+}
+
+/* They fail only when they are put together. */
+static void a_crowd_of_roots_holds_back_no_list(void **state)
+{
+    (void)state;
+    struct node node;
+    X509 *revoked[] = { revoked_one, NULL };
+    struct authority crowd[NAMESAKES];
+    nk_error err = { .struct_size = sizeof(err) };
+
+    restore();
+    open_alice(&node);
+    char *all = strdup("");
+    for (int i = 0; i < NAMESAKES; i++) {
+        crowd[i] = authority_make(NULL, "one name for all", NULL);
+        char *pem = pem_of(crowd[i].certificate, NULL);
+        char *longer = NULL;
+        assert_true(asprintf(&longer, "%s%s", all, pem) > 0);
+        free(all);
+        free(pem);
+        all = longer;
+        authority_free(&crowd[i]);
+    }
+    write_file(file_of("ca.pem"), all, 0644);
+    free(all);
+    federation_write_crls(&federation, ++crl_number, revoked);
+    assert_int_equal(plugin->reload(node.instance, &err), NK_E_TRUST);
+    assert_false(admits(node.instance, revoked_one, federation.intermediate.certificate));
+    assert_true(admits(node.instance, good_one, federation.intermediate.certificate));
+    assert_int_equal(plugin->close(node.instance, NULL), NK_OK);
+}
+
+static nk_instance *told_instance;
+static bool told_in_force;
+
+static void on_event(void *host_data, const char *name, const char *json)
+{
+    (void)host_data, (void)json;
+    if (strcmp(name, "policy") == 0) {
+        told_in_force = !admits(told_instance, revoked_one, federation.intermediate.certificate);
+    }
+}
+
+static void what_is_told_is_in_force(void **state)
+{
+    (void)state;
+    struct node node;
+    X509 *revoked[] = { revoked_one, NULL };
+
+    restore();
+    node_prepare(&node);
+    node.host.event = on_event;
+    assert_int_equal(plugin->open_file(&node.host, file_of("alice.json"), &node.instance, NULL),
+                     NK_OK);
+    told_instance = node.instance;
+    federation_write_crls(&federation, ++crl_number, revoked);
+    assert_int_equal(plugin->reload(node.instance, NULL), NK_OK);
+    assert_true(told_in_force);
+    assert_int_equal(plugin->close(node.instance, NULL), NK_OK);
+}
+
+/* The pool of intermediates knows ours; those of our peers may not. */
+static void a_leaf_alone_is_no_renewal(void **state)
+{
+    (void)state;
+    struct node node;
+    nk_error err = { .struct_size = sizeof(err) };
+
+    restore();
+    open_alice(&node);
+    char *pem = pem_of(renewed, NULL);
+    write_file(file_of("alice.pem"), pem, 0644);
+    free(pem);
+    assert_int_equal(plugin->reload(node.instance, &err), NK_E_IDENTITY);
+    assert_non_null(strstr(err.text, "intermediates"));
+    assert_int_equal(plugin->close(node.instance, NULL), NK_OK);
+}
+
 int main(void)
 {
-    static struct CMUnitTest tests[PARTS * PARTS + 5];
+    static struct CMUnitTest tests[PARTS * PARTS + 10];
     size_t len = 0;
     for (int good = 0; good < PARTS; good++) {
         for (int broken = 0; broken <= PARTS; broken++) {
@@ -309,6 +438,11 @@ int main(void)
         cmocka_unit_test(a_certificate_for_another_key_is_no_renewal),
         cmocka_unit_test(unchanged_files_make_no_generation),
         cmocka_unit_test(a_renewed_certificate_is_shown_to_peers),
+        cmocka_unit_test(a_list_from_the_future_comes_into_force_in_time),
+        cmocka_unit_test(the_configuration_stays_where_it_was),
+        cmocka_unit_test(a_crowd_of_roots_holds_back_no_list),
+        cmocka_unit_test(what_is_told_is_in_force),
+        cmocka_unit_test(a_leaf_alone_is_no_renewal),
     };
     memcpy(tests + len, others, sizeof(others));
     return _cmocka_run_group_tests("reload", tests, len + ARRAY_LEN(others), start, stop);

@@ -177,6 +177,8 @@ typedef struct nk_plugin {
     /* [one] Ends the instance: no other call on it may be under way, or follow. From here new
      * handshakes are refused ("instance closed") and key uses fail. Waits for signatures inside the
      * module, at most token.login_timeout_ms; then logs out if no other instance uses the token.
+     * Cancels guarded calls. Also waits for a reload under way and for callbacks of the host that
+     * run on our thread: hold no lock that those want.
      * NULL is allowed. NK_E_USAGE, and nothing happens, when called from one of our callbacks. */
     nk_status (*close)(nk_instance *instance, nk_error *err);
 
@@ -212,7 +214,7 @@ typedef struct nk_plugin {
      * UNAUTHENTICATED when it is refused; so does close. For streams: short calls are judged when
      * they begin. `role` is the peer's, as in peer_identity. Call it when the call has a peer: on a
      * server when it was accepted, on a client when initial metadata has come. The plugin keeps a
-     * reference to the call until unguard_call or close.
+     * reference to the call until unguard_call or close, so both come before grpc_shutdown.
      * NK_E_PEER: not admitted now (the call is cancelled), or no peer yet. NK_E_USAGE: guarded
      * already. */
     nk_status (*guard_call)(nk_instance *instance, uint32_t role, struct grpc_call *call,
