@@ -36,7 +36,8 @@ struct hsm_key_request {
     bool require_hardware;
     unsigned max_sessions;
     unsigned login_timeout_ms;
-    const nk_host *host; /* log and ask_pin; copied */
+    const char *state_dir; /* refused PINs are remembered there, or NULL: by this process only */
+    const nk_host *host;   /* log and ask_pin; copied */
     /* A key of the same instance with the same PIN source, or NULL: on the same token, a PIN that
      * can be had only once (fd, prompt) is not asked for again. */
     struct hsm_key *sibling;

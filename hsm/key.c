@@ -253,6 +253,7 @@ static nk_status reach_token(struct hsm_key *key, const struct hsm_key_request *
     const struct token_terms terms = { .pin = &request->pin,
                                        .max_sessions = request->max_sessions,
                                        .login_timeout_ms = request->login_timeout_ms,
+                                       .state_dir = request->state_dir,
                                        .host = request->host };
     return token_join(module, &name, &terms, &key->token, err);
 }

@@ -24,6 +24,7 @@ struct pin {
     size_t len;
     char *path; /* of `file` and `credential`; else NULL */
     bool is_credential;
+    bool has_worked;
 };
 
 DEFINE_AUTO(struct pin *, pin_free);
@@ -215,6 +216,7 @@ nk_status pin_refresh(struct pin *pin, nk_error *err)
     nk_status status = read_file(&fresh, err);
     if (status == NK_OK) {
         unsigned char *old = pin->bytes;
+        pin->has_worked = pin->has_worked && pin_equal(pin, &fresh);
         pin->bytes = fresh.bytes;
         pin->len = fresh.len;
         fresh.bytes = old;
@@ -243,6 +245,16 @@ unsigned char *pin_bytes(const struct pin *pin)
 size_t pin_len(const struct pin *pin)
 {
     return pin->len;
+}
+
+void pin_works(struct pin *pin)
+{
+    pin->has_worked = true;
+}
+
+bool pin_has_worked(const struct pin *pin)
+{
+    return pin->has_worked;
 }
 
 bool pin_equal(const struct pin *a, const struct pin *b)

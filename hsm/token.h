@@ -17,7 +17,8 @@ struct token_terms {
     const struct hsm_pin_source *pin;
     unsigned max_sessions;
     unsigned login_timeout_ms;
-    const nk_host *host; /* asked for the PIN; not kept */
+    const char *state_dir; /* or NULL */
+    const nk_host *host;   /* asked for the PIN; not kept */
 };
 
 /* Logs in unless somebody has; then the PIN must equal the one that is in use. NK_E_PIN: absent,

@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "module_name.h"
+#include "pin_state.h"
 #include "report.h"
 #include "token_private.h"
 
 DEFINE_AUTO(CK_SLOT_ID *, free);
+DEFINE_AUTO(struct pin_state *, pin_state_close);
 
 CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session)
 {
@@ -116,19 +118,33 @@ static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *er
     return CKR_OK;
 }
 
-static CK_RV explain_refusal(struct token *token, CK_RV rv, nk_error *err)
+/* A refusal that the disk did not take is remembered by this process alone, and says so. */
+static void remember(struct token *token, struct pin_state *state, nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+
+    pin_latch(token->pin, &token->name);
+    if (state != NULL && pin_state_remember(state, token->pin, &own) != NK_OK) {
+        report(err, NK_E_PIN,
+               "token \"%s\" refuses the PIN of node.pin, and this is not remembered: %s; correct "
+               "node.pin before the next start",
+               token->name.label, own.text);
+    }
+}
+
+static CK_RV explain_refusal(struct token *token, struct pin_state *state, CK_RV rv, nk_error *err)
 {
     switch (rv) {
     case CKR_PIN_INCORRECT:
     case CKR_PIN_INVALID:
     case CKR_PIN_LEN_RANGE:
-        pin_latch(token->pin, &token->name);
+        remember(token, state, err);
         report_ckr(
             err, NK_E_PIN, rv,
             "token \"%s\" refuses the PIN of node.pin; correct it, it will not be sent again",
             token->name.label);
         break;
-    case CKR_PIN_LOCKED:
+    case CKR_PIN_LOCKED: /* says nothing of the PIN, so the next process may send it */
         pin_latch(token->pin, &token->name);
         report_ckr(err, NK_E_PIN, rv,
                    "token \"%s\": its user PIN is locked; unlock it with the SO PIN, or clear the "
@@ -142,21 +158,60 @@ static CK_RV explain_refusal(struct token *token, CK_RV rv, nk_error *err)
     return rv;
 }
 
-static CK_RV send_pin(struct token *token, nk_error *err)
+/* What this process or one before it has been refused is not sent. *ret_state may stay NULL: there
+ * is no state_dir, or it is of no use but the token has taken this very PIN from this process. */
+static CK_RV may_send(struct token *token, struct pin_state **ret_state, nk_error *err)
 {
-    if (pin_is_latched(token->pin, &token->name)) {
-        report_ckr(
-            err, NK_E_PIN, CKR_PIN_INCORRECT,
-            "token \"%s\" has refused this PIN before; it is not sent again: correct node.pin",
-            token->name.label);
+    bool refused = pin_is_latched(token->pin, &token->name);
+    AUTO(pin_state_close) struct pin_state *state = NULL;
+    nk_error own = { .struct_size = sizeof(own) };
+
+    if (token->state_dir != NULL && !refused) {
+        nk_status status =
+            pin_state_open(token->state_dir, &token->name, token->login_timeout_ms, &state, &own);
+        if (status == NK_OK) {
+            status = pin_state_refuses(state, token->pin, &refused, &own);
+        }
+        if (status != NK_OK && !pin_has_worked(token->pin)) {
+            report_copy(err, &own);
+            return CKR_FUNCTION_CANCELED;
+        }
+    }
+    if (refused) {
+        if (state != NULL) {
+            pin_latch(token->pin, &token->name); /* saves the next look a scrypt */
+        }
+        report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
+                   "token \"%s\" has refused this PIN before; it is not sent again: correct "
+                   "node.pin%s%s%s",
+                   token->name.label,
+                   state != NULL ? " (if the token was given this PIN since, remove " : "",
+                   state != NULL ? pin_state_path(state) : "",
+                   state != NULL ? " and start again)" : "");
         return CKR_PIN_INCORRECT;
     }
-    CK_RV rv = token->module->call->C_Login(token->anchor, CKU_USER, pin_bytes(token->pin),
-                                            pin_len(token->pin));
+    *ret_state = state;
+    state = NULL;
+    return CKR_OK;
+}
+
+static CK_RV send_pin(struct token *token, nk_error *err)
+{
+    AUTO(pin_state_close) struct pin_state *state = NULL;
+    CK_RV rv = may_send(token, &state, err);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    rv = token->module->call->C_Login(token->anchor, CKU_USER, pin_bytes(token->pin),
+                                      pin_len(token->pin));
     token->login_is_ours = rv == CKR_OK;
+    if (rv == CKR_OK) {
+        pin_works(token->pin);
+    }
     /* The login is the process's: somebody else in it may have been first. */
-    return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK
-                                                            : explain_refusal(token, rv, err);
+    return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN
+               ? CKR_OK
+               : explain_refusal(token, state, rv, err);
 }
 
 /* Network tokens drop idle sessions, and other users of the module close all of them. What closed

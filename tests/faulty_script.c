@@ -65,6 +65,7 @@ static void set(char *key, char *value)
         unsigned long *number;
     } numbers[] = {
         { "sign_ms", &script.sign_ms },
+        { "login_ms", &script.login_ms },
         { "swapped", &script.swapped },
         { "sign_error", &script.sign.error },
         { "sign_error_at", &script.sign.at },

@@ -20,6 +20,7 @@ struct script {
     CK_MECHANISM_TYPE hidden[HIDDEN_MAX];
     unsigned hidden_len;
     unsigned long sign_ms;
+    unsigned long login_ms;
     unsigned long swapped; /* another token is in the slot: its label begins with '#' */
     struct fault sign;
     struct fault sign_init;

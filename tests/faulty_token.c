@@ -120,9 +120,18 @@ static CK_RV close_session(CK_SESSION_HANDLE session)
     return rv;
 }
 
+static void delay(unsigned long ms)
+{
+    struct timespec left = { .tv_sec = (time_t)(ms / 1000),
+                             .tv_nsec = (long)(ms % 1000) * 1000000 };
+    while (nanosleep(&left, &left) != 0) {
+    }
+}
+
 static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG len)
 {
     counters.login++;
+    delay(script_now().login_ms);
     CK_RV rv = script_strike(FAULT_LOGIN);
     if (rv == CKR_OK) {
         rv = real->C_Login(session, user, pin, len);
@@ -153,14 +162,6 @@ static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OB
     rv = real->C_SignInit(session, mechanism, key);
     leave(session);
     return rv;
-}
-
-static void delay(unsigned long ms)
-{
-    struct timespec left = { .tv_sec = (time_t)(ms / 1000),
-                             .tv_nsec = (long)(ms % 1000) * 1000000 };
-    while (nanosleep(&left, &left) != 0) {
-    }
 }
 
 static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,

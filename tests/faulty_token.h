@@ -5,6 +5,7 @@
  *     flags=final_try,locked,count_low,hw_slot   token flags to add
  *     hide=0xd,0x3                                mechanisms that the token does not have
  *     sign_ms=100                                 each C_Sign takes that much longer
+ *     login_ms=100                                likewise each C_Login
  *     sign_error=0x30  sign_error_at=2            the 2nd C_Sign since the script was read fails;
  *                                                 without sign_error_at every one does
  *     sign_init_error=0x30  sign_init_error_at=1  likewise for C_SignInit
