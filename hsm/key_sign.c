@@ -36,7 +36,7 @@ CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
         nid == NID_undef ? sizeof(input) : (size_t)EVP_MD_get_size(EVP_get_digestbynid(nid));
 
     if (RAND_bytes(input, sizeof(input)) != 1 ||
-        !scheme_prepare(key->public_key, &need->scheme, input, len, &what)) {
+        !key_prepare(key, &need->scheme, input, len, &what)) {
         report_openssl(err, NK_E_INTERNAL, "prepare a test signature %s", need->name);
         return CKR_FUNCTION_FAILED;
     }
@@ -192,7 +192,7 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
     struct to_sign what = { .len = 0 };
     nk_error err = { .struct_size = sizeof(err) };
 
-    if (!scheme_prepare(key->public_key, scheme, input, len, &what)) {
+    if (!key_prepare(key, scheme, input, len, &what)) {
         return CKR_MECHANISM_PARAM_INVALID;
     }
     if (!gate_enter()) {

@@ -64,6 +64,7 @@ static void set(char *key, char *value)
         const char *key;
         unsigned long *number;
     } numbers[] = {
+        { "refuse", &script.refused },
         { "sign_ms", &script.sign_ms },
         { "login_ms", &script.login_ms },
         { "swapped", &script.swapped },

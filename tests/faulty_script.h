@@ -19,6 +19,7 @@ struct script {
     CK_FLAGS flags;
     CK_MECHANISM_TYPE hidden[HIDDEN_MAX];
     unsigned hidden_len;
+    CK_MECHANISM_TYPE refused; /* listed, but C_SignInit does not take its parameters */
     unsigned long sign_ms;
     unsigned long login_ms;
     unsigned long swapped; /* another token is in the slot: its label begins with '#' */

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "faulty_script.h"
@@ -148,6 +149,21 @@ static CK_RV logout(CK_SESSION_HANDLE session)
     return real->C_Logout(session);
 }
 
+/* tpm2-pkcs11 reads the caller's parameters again in C_Sign, on the thread that began. */
+static __thread const CK_RSA_PKCS_PSS_PARAMS *pss;
+static __thread CK_RSA_PKCS_PSS_PARAMS pss_before;
+
+static void note_mechanism(const CK_MECHANISM *mechanism)
+{
+    pss = mechanism->mechanism == CKM_RSA_PKCS_PSS ? mechanism->pParameter : NULL;
+    if (pss != NULL) {
+        pss_before = *pss;
+    }
+    if (mechanism->mechanism == CKM_RSA_X_509) {
+        counters.bare_rsa++;
+    }
+}
+
 static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
     counters.sign_init++;
@@ -155,9 +171,13 @@ static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OB
     if (rv != CKR_OK) {
         return rv;
     }
-    if (mechanism != NULL && script_hides(mechanism->mechanism)) {
+    if (script_hides(mechanism->mechanism)) {
         return CKR_MECHANISM_INVALID;
     }
+    if (mechanism->mechanism == script_now().refused) {
+        return CKR_MECHANISM_PARAM_INVALID;
+    }
+    note_mechanism(mechanism);
     enter(session);
     rv = real->C_SignInit(session, mechanism, key);
     leave(session);
@@ -171,6 +191,9 @@ static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, C
     counters.signing_now++;
     enter(session);
     delay(script_now().sign_ms);
+    if (pss != NULL && memcmp(pss, &pss_before, sizeof(pss_before)) != 0) {
+        counters.pss_changed++;
+    }
     /* The real call ends the operation, whatever we answer. */
     CK_RV rv = real->C_Sign(session, data, data_len, signature, signature_len);
     CK_RV strike = script_strike(FAULT_SIGN);

@@ -4,7 +4,8 @@
  *
  *     flags=final_try,locked,count_low,hw_slot   token flags to add
  *     hide=0xd,0x3                                mechanisms that the token does not have
- *     sign_ms=100                                 each C_Sign takes that much longer
+ *     refuse=0xd                                  listed, but C_SignInit does not take its
+ * parameters sign_ms=100                                 each C_Sign takes that much longer
  *     login_ms=100                                likewise each C_Login
  *     sign_error=0x30  sign_error_at=2            the 2nd C_Sign since the script was read fails;
  *                                                 without sign_error_at every one does
@@ -28,6 +29,8 @@ struct faulty_counters {
     atomic_ulong sign_init;
     atomic_ulong sign;
     atomic_ulong signing_now;
+    atomic_ulong bare_rsa;       /* C_SignInit with CKM_RSA_X_509 */
+    atomic_ulong pss_changed;    /* PSS parameters that changed before C_Sign: must stay 0 */
     atomic_ulong session_shared; /* two threads inside one session: must stay 0 */
 };
 
