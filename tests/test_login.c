@@ -93,7 +93,7 @@ static const char *file_like(const char *end)
 
 static const char *marks_path(void)
 {
-    return file_like("[0-9a-f]");
+    return file_like("[0-9A-F]");
 }
 
 static void read_marks(char *text, size_t room)
@@ -119,6 +119,9 @@ static void refuse_once(void)
     struct start first = start_node();
     assert_int_equal(first.status, NK_E_PIN);
     assert_int_equal(first.logins, 1);
+    if (strstr(first.text, "it will not be sent again") == NULL) {
+        fail_msg("%s", first.text);
+    }
 }
 
 /* --- tests --- */
