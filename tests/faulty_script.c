@@ -58,6 +58,21 @@ static void set_hidden(char *numbers)
     }
 }
 
+/* "0x180=0605...": the attribute's number and the bytes that it is said to have. */
+static void add_lie(char *text)
+{
+    if (script.lies_len == LIES_MAX) {
+        die("too many lies");
+    }
+    struct lie *lie = &script.lies[script.lies_len++];
+    char *hex = NULL;
+    lie->type = strtoul(text, &hex, 0);
+    for (hex++; hex[0] != '\0' && hex[1] != '\0' && lie->len < sizeof(lie->value); hex += 2) {
+        const char byte[] = { hex[0], hex[1], '\0' };
+        lie->value[lie->len++] = (unsigned char)strtoul(byte, NULL, 16);
+    }
+}
+
 static void set(char *key, char *value)
 {
     const struct {
@@ -76,6 +91,10 @@ static void set(char *key, char *value)
     };
     if (strcmp(key, "flags") == 0) {
         set_flags(value);
+        return;
+    }
+    if (strcmp(key, "attribute") == 0) {
+        add_lie(value);
         return;
     }
     if (strcmp(key, "hide") == 0) {
@@ -140,6 +159,16 @@ CK_RV script_strike(enum fault_of which)
     CK_RV rv = fault->at == 0 || fault->at == fault->calls ? fault->error : CKR_OK;
     pthread_mutex_unlock(&mutex);
     return rv;
+}
+
+const struct lie *script_lie(const struct script *now, CK_ATTRIBUTE_TYPE type)
+{
+    for (unsigned i = 0; i < now->lies_len; i++) {
+        if (now->lies[i].type == type) {
+            return &now->lies[i];
+        }
+    }
+    return NULL;
 }
 
 bool script_hides(CK_MECHANISM_TYPE mechanism)

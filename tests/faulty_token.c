@@ -105,6 +105,40 @@ static CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECH
     return script_hides(type) ? CKR_MECHANISM_INVALID : real->C_GetMechanismInfo(slot, type, info);
 }
 
+static CK_RV tell_lie(CK_ATTRIBUTE *attribute, const struct lie *lie)
+{
+    CK_ULONG room = attribute->ulValueLen;
+
+    attribute->ulValueLen = lie->len > 0 ? lie->len : CK_UNAVAILABLE_INFORMATION;
+    if (lie->len == 0) {
+        return CKR_ATTRIBUTE_TYPE_INVALID;
+    }
+    if (attribute->pValue != NULL && room < lie->len) {
+        return CKR_BUFFER_TOO_SMALL;
+    }
+    if (attribute->pValue != NULL) {
+        memcpy(attribute->pValue, lie->value, lie->len);
+    }
+    return CKR_OK;
+}
+
+static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                                 CK_ATTRIBUTE *attributes, CK_ULONG len)
+{
+    struct script now = script_now();
+    CK_RV rv = CKR_OK;
+    if (now.lies_len == 0) {
+        return real->C_GetAttributeValue(session, object, attributes, len);
+    }
+    for (CK_ULONG i = 0; i < len; i++) {
+        const struct lie *lie = script_lie(&now, attributes[i].type);
+        CK_RV one = lie != NULL ? tell_lie(&attributes[i], lie)
+                                : real->C_GetAttributeValue(session, object, &attributes[i], 1);
+        rv = rv == CKR_OK ? one : rv;
+    }
+    return rv;
+}
+
 static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
                           CK_SESSION_HANDLE *session)
 {
@@ -223,6 +257,7 @@ static void load(void)
     ours.C_GetMechanismInfo = get_mechanism_info;
     ours.C_OpenSession = open_session;
     ours.C_CloseSession = close_session;
+    ours.C_GetAttributeValue = get_attribute_value;
     ours.C_Login = login;
     ours.C_Logout = logout;
     ours.C_SignInit = sign_init;

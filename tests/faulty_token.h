@@ -4,8 +4,10 @@
  *
  *     flags=final_try,locked,count_low,hw_slot   token flags to add
  *     hide=0xd,0x3                                mechanisms that the token does not have
- *     refuse=0xd                                  listed, but C_SignInit does not take its
- * parameters sign_ms=100                                 each C_Sign takes that much longer
+ *     refuse=0xd                                  listed, but C_SignInit refuses its parameters
+ *     attribute=0x180=06052b81040022              what every object tells of this attribute; with
+ *                                                 nothing after the second sign: it has no such
+ *     sign_ms=100                                 each C_Sign takes that much longer
  *     login_ms=100                                likewise each C_Login
  *     sign_error=0x30  sign_error_at=2            the 2nd C_Sign since the script was read fails;
  *                                                 without sign_error_at every one does

@@ -14,7 +14,7 @@
 
 #define SIGNATURE_ROOM 1024
 
-static struct identity rsa;
+static struct identity rsa, ec, ed;
 
 struct open {
     struct hsm_key *key;
@@ -199,6 +199,101 @@ static void our_padding_survives_a_restart_of_the_token(void **state)
     faulty_set("");
 }
 
+/* --- what the token tells of the key --- */
+
+#define OID_P256 "06082a8648ce3d030107"
+#define OID_P384 "06052b81040022"
+#define NAME_SECP256R1 "1309736563703235367231"
+#define NAME_P384 "1305502d333834"
+#define NAME_EDWARDS "130c656477617264733235353139"
+
+static void destroy_public_objects(void)
+{
+    CK_OBJECT_CLASS public_class = CKO_PUBLIC_KEY;
+    CK_ATTRIBUTE wanted = { CKA_CLASS, &public_class, sizeof(public_class) };
+    CK_OBJECT_HANDLE objects[8];
+    CK_ULONG len = 0;
+    CK_FUNCTION_LIST *softhsm = rig_other_user(SOFTHSM_MODULE);
+    CK_SESSION_HANDLE session = rig_session(softhsm, "alice", CKF_RW_SESSION);
+    assert_int_equal(softhsm->C_FindObjectsInit(session, &wanted, 1), CKR_OK);
+    assert_int_equal(softhsm->C_FindObjects(session, objects, ARRAY_LEN(objects), &len), CKR_OK);
+    assert_int_equal(softhsm->C_FindObjectsFinal(session), CKR_OK);
+    assert_int_equal(len, 3);
+    for (CK_ULONG i = 0; i < len; i++) {
+        assert_int_equal(softhsm->C_DestroyObject(session, objects[i]), CKR_OK);
+    }
+    assert_int_equal(softhsm->C_CloseSession(session), CKR_OK);
+}
+
+/* Last of all: the objects do not come back. */
+static void keys_without_public_objects_sign(void **state)
+{
+    (void)state;
+    const struct identity *const all[] = { &rsa, &ec, &ed };
+    struct open holder = open_it(&ec); /* logged in: SoftHSM lets nobody else delete */
+    destroy_public_objects();
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        struct open it = open_it(all[i]);
+        assert_true(rig_signs(it.loaded, all[i]));
+        close_it(&it);
+    }
+    close_it(&holder);
+}
+
+static void assert_opens(const struct identity *identity, const char *script)
+{
+    faulty_set(script);
+    struct open it = open_it(identity);
+    assert_true(rig_signs(it.loaded, identity));
+    close_it(&it);
+    faulty_set("");
+}
+
+static void a_curve_is_known_by_oid_and_by_name(void **state)
+{
+    (void)state;
+    assert_opens(&ec, "attribute=0x180=" OID_P256);
+    assert_opens(&ec, "attribute=0x180=" NAME_SECP256R1);
+    assert_opens(&ed, "attribute=0x180=06032b6570");
+    assert_opens(&ed, "attribute=0x180=" NAME_EDWARDS);
+}
+
+static void what_a_token_does_not_tell_is_proven_by_signing(void **state)
+{
+    (void)state;
+    assert_opens(&ec, "attribute=0x180=");
+    assert_opens(&ec, "attribute=0x180=0500");
+    assert_opens(&ec, "attribute=0x180=30030201");
+}
+
+static void an_edwards_key_may_be_called_ec(void **state)
+{
+    (void)state;
+    assert_opens(&ed, "attribute=0x100=0300000000000000");
+}
+
+static void assert_mismatch(const struct identity *identity, const char *script, const char *piece)
+{
+    struct hsm_key *key = NULL;
+    nk_error err;
+    faulty_set(script);
+    unsigned long signs = faulty_count()->sign;
+    assert_int_equal(identity_open(identity, &key, &err), NK_E_IDENTITY);
+    assert_non_null(strstr(err.text, "does not match"));
+    assert_non_null(strstr(err.text, piece));
+    assert_int_equal(faulty_count()->sign, signs);
+    faulty_set("");
+}
+
+static void another_curve_is_told_before_signing(void **state)
+{
+    (void)state;
+    assert_mismatch(&ec, "attribute=0x180=" OID_P384, "is P-384");
+    assert_mismatch(&ec, "attribute=0x180=" NAME_P384, "is P-384");
+    assert_mismatch(&ed, "attribute=0x180=" OID_P256, "is P-256");
+    assert_mismatch(&ec, "attribute=0x100=0000000000000000", "another type");
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -206,6 +301,8 @@ static int start(void **state)
     softhsm_token("alice");
     rig_start(faulty_start());
     rsa = identity_make("alice", "rsa", "01", "RSA-2048");
+    ec = identity_make("alice", "ec", "02", "P-256");
+    ed = identity_make("alice", "ed", "03", "Ed25519");
     return 0;
 }
 
@@ -213,6 +310,8 @@ static int stop(void **state)
 {
     (void)state;
     identity_free(&rsa);
+    identity_free(&ec);
+    identity_free(&ed);
     return 0;
 }
 
@@ -226,6 +325,11 @@ int main(void)
         cmocka_unit_test(a_token_that_lists_pss_but_refuses_it_gets_our_padding),
         cmocka_unit_test(without_both_open_says_what_is_missing),
         cmocka_unit_test(our_padding_survives_a_restart_of_the_token),
+        cmocka_unit_test(a_curve_is_known_by_oid_and_by_name),
+        cmocka_unit_test(what_a_token_does_not_tell_is_proven_by_signing),
+        cmocka_unit_test(an_edwards_key_may_be_called_ec),
+        cmocka_unit_test(another_curve_is_told_before_signing),
+        cmocka_unit_test(keys_without_public_objects_sign),
     };
     return cmocka_run_group_tests_name("mechanisms", tests, start, stop);
 }
