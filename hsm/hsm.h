@@ -16,6 +16,7 @@ enum hsm_pin_kind {
     HSM_PIN_CREDENTIAL, /* `where`: a name in $CREDENTIALS_DIRECTORY */
     HSM_PIN_FD,         /* `fd`: read to its end once, then closed */
     HSM_PIN_PROMPT,     /* host->ask_pin */
+    HSM_PIN_PROTECTED,  /* typed at the token's own pad; we never see it */
 };
 
 struct hsm_pin_source {

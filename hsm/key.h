@@ -26,7 +26,8 @@ struct hsm_key {
     bool allow_extractable;
     bool allow_imported;
     bool hardware;
-    bool bare_pss; /* settled by `open`: PSS is padded by us */
+    atomic_bool always_authenticate; /* as told when the object was found last */
+    bool bare_pss;                   /* settled by `open`: PSS is padded by us */
     nk_host host;
     struct token *token; /* until shut */
     char label[33];

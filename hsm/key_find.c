@@ -178,13 +178,6 @@ static CK_RV check_custody(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
                key->uri_text, key->label);
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
     }
-    if (flag(call, session, object, CKA_ALWAYS_AUTHENTICATE, false)) {
-        report(err, NK_E_UNSUPPORTED,
-               "node.key: %s on token \"%s\" wants the PIN for each signature "
-               "(CKA_ALWAYS_AUTHENTICATE), which this version does not do; use another key",
-               key->uri_text, key->label);
-        return CKR_FUNCTION_NOT_SUPPORTED;
-    }
     return CKR_OK;
 }
 
@@ -216,6 +209,8 @@ CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE 
         rv = check_custody(key, session, found[0], err);
     }
     if (rv == CKR_OK) {
+        atomic_store(&key->always_authenticate, flag(token_module(key->token)->call, session,
+                                                     found[0], CKA_ALWAYS_AUTHENTICATE, false));
         *ret_object = found[0];
     }
     return rv;

@@ -25,6 +25,7 @@ struct pin {
     char *path; /* of `file` and `credential`; else NULL */
     bool is_credential;
     bool has_worked;
+    bool is_protected;
 };
 
 DEFINE_AUTO(struct pin *, pin_free);
@@ -180,6 +181,9 @@ static nk_status read_first(struct pin *pin, const struct hsm_pin_source *source
         return read_fd(pin, source->fd, err);
     case HSM_PIN_PROMPT:
         return ask_host(pin, label, host, err);
+    case HSM_PIN_PROTECTED:
+        pin->is_protected = true;
+        return NK_OK;
     case HSM_PIN_ABSENT:
         break;
     }
@@ -245,6 +249,11 @@ unsigned char *pin_bytes(const struct pin *pin)
 size_t pin_len(const struct pin *pin)
 {
     return pin->len;
+}
+
+bool pin_is_protected(const struct pin *pin)
+{
+    return pin->is_protected;
 }
 
 void pin_works(struct pin *pin)

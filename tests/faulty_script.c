@@ -31,6 +31,8 @@ static void set_flags(char *names)
         { "final_try", CKF_USER_PIN_FINAL_TRY },
         { "locked", CKF_USER_PIN_LOCKED },
         { "hw_slot", CKF_HW_SLOT },
+        { "pin_pad", CKF_PROTECTED_AUTHENTICATION_PATH },
+        { "no_login", CKF_LOGIN_REQUIRED }, /* taken away, not added */
     };
     char *rest = NULL;
     for (char *name = strtok_r(names, ",", &rest); name != NULL;

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +70,9 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 {
     CK_RV rv = real->C_GetTokenInfo(slot, info);
     if (rv == CKR_OK) {
-        info->flags |= script_now().flags & ~CKF_HW_SLOT;
+        CK_FLAGS flags = script_now().flags;
+        info->flags |= flags & ~(CKF_HW_SLOT | CKF_LOGIN_REQUIRED);
+        info->flags &= ~(flags & CKF_LOGIN_REQUIRED);
         info->label[0] = script_now().swapped != 0 ? '#' : info->label[0];
     }
     return rv;
@@ -168,6 +171,15 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pi
     counters.login++;
     delay(script_now().login_ms);
     CK_RV rv = script_strike(FAULT_LOGIN);
+    if (user == CKU_CONTEXT_SPECIFIC) {
+        counters.context_login++;
+    }
+    const char *pad = getenv("FAULTY_PAD");
+    if (pin == NULL && pad != NULL) {
+        counters.pad_login++;
+        pin = (CK_UTF8CHAR *)(uintptr_t)pad;
+        len = strlen(pad);
+    }
     if (rv == CKR_OK) {
         rv = real->C_Login(session, user, pin, len);
     }
