@@ -16,6 +16,7 @@ enum hsm_pin_kind {
     HSM_PIN_CREDENTIAL, /* `where`: a name in $CREDENTIALS_DIRECTORY */
     HSM_PIN_FD,         /* `fd`: read to its end once, then closed */
     HSM_PIN_PROMPT,     /* host->ask_pin */
+    HSM_PIN_PROTECTED,  /* typed at the token's own pad; we never see it */
 };
 
 struct hsm_pin_source {
@@ -36,7 +37,8 @@ struct hsm_key_request {
     bool require_hardware;
     unsigned max_sessions;
     unsigned login_timeout_ms;
-    const nk_host *host; /* log and ask_pin; copied */
+    const char *state_dir; /* refused PINs are remembered there, or NULL: by this process only */
+    const nk_host *host;   /* log and ask_pin; copied */
     /* A key of the same instance with the same PIN source, or NULL: on the same token, a PIN that
      * can be had only once (fd, prompt) is not asked for again. */
     struct hsm_key *sibling;

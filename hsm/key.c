@@ -9,6 +9,7 @@
 #include <openssl/ec.h>
 #include <openssl/objects.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 
 #include "clock.h"
 #include "discovery.h"
@@ -141,6 +142,53 @@ static nk_status check_hardware(struct hsm_key *key, bool require, nk_error *err
     return NK_OK;
 }
 
+bool key_prepare(const struct hsm_key *key, const struct scheme *scheme, const unsigned char *input,
+                 size_t len, struct to_sign *ret_to_sign)
+{
+    if (key->bare_pss && scheme->padding == RSA_PKCS1_PSS_PADDING) {
+        return scheme_prepare_bare_pss(key->public_key, scheme, input, len, ret_to_sign);
+    }
+    return scheme_prepare(key->public_key, scheme, input, len, ret_to_sign);
+}
+
+static CK_RV no_mechanism(const struct hsm_key *key, const struct scheme_need *need, nk_error *err)
+{
+    bool pss = need->mechanism == CKM_RSA_PKCS_PSS;
+
+    report_ckr(err, NK_E_IDENTITY, CKR_MECHANISM_INVALID,
+               "node.key: token \"%s\" has no mechanism %s%s, which TLS %s needs (%s); use an EC "
+               "key or another token",
+               key->label, need->mechanism_name, pss ? " and no CKM_RSA_X_509" : "",
+               need->mechanism == CKM_RSA_PKCS ? "1.2" : "1.3", need->name);
+    return CKR_MECHANISM_INVALID;
+}
+
+/* By the token's own mechanism if it has it, else by our padding if that can help. */
+static CK_RV prove_scheme(struct hsm_key *key, const struct lease *lease, CK_OBJECT_HANDLE object,
+                          const struct scheme_need *need, nk_error *err)
+{
+    bool pss = need->mechanism == CKM_RSA_PKCS_PSS;
+    bool bare = pss && token_has_mechanism(key->token, CKM_RSA_X_509);
+    nk_error first = { .struct_size = sizeof(first) };
+
+    if (pss && key->bare_pss) {
+        return key_prove(key, lease->session, object, need, err);
+    }
+    CK_RV rv = CKR_MECHANISM_INVALID;
+    if (token_has_mechanism(key->token, need->mechanism)) {
+        rv = key_prove(key, lease->session, object, need, &first);
+    } else if (!bare) {
+        return no_mechanism(key, need, err);
+    }
+    /* Listed is not able: parameters that a remote or a firmware refuses come out here only. */
+    if (bare && (rv == CKR_MECHANISM_INVALID || rv == CKR_MECHANISM_PARAM_INVALID)) {
+        key->bare_pss = true;
+        return key_prove(key, lease->session, object, need, err);
+    }
+    report_copy(err, &first);
+    return rv;
+}
+
 /* Every scheme that TLS may ask of this key: what fails here would fail in a handshake. */
 static CK_RV prove_all(struct hsm_key *key, const struct lease *lease, CK_OBJECT_HANDLE object,
                        nk_error *err)
@@ -150,15 +198,11 @@ static CK_RV prove_all(struct hsm_key *key, const struct lease *lease, CK_OBJECT
     CK_RV rv = CKR_OK;
 
     for (size_t i = 0; i < len && rv == CKR_OK; i++) {
-        if (!token_has_mechanism(key->token, needs[i].mechanism)) {
-            report(err, NK_E_IDENTITY,
-                   "node.key: token \"%s\" has no mechanism %s, which TLS %s needs (%s); use an EC "
-                   "key or another token",
-                   key->label, needs[i].mechanism_name,
-                   needs[i].mechanism == CKM_RSA_PKCS ? "1.2" : "1.3", needs[i].name);
-            return CKR_MECHANISM_INVALID;
+        bool was_bare = key->bare_pss;
+        rv = prove_scheme(key, lease, object, &needs[i], err);
+        if (rv == CKR_OK && key->bare_pss && !was_bare) {
+            i = (size_t)-1; /* those before were proven by another mechanism */
         }
-        rv = key_prove(key, lease->session, object, &needs[i], err);
     }
     return rv;
 }
@@ -253,6 +297,7 @@ static nk_status reach_token(struct hsm_key *key, const struct hsm_key_request *
     const struct token_terms terms = { .pin = &request->pin,
                                        .max_sessions = request->max_sessions,
                                        .login_timeout_ms = request->login_timeout_ms,
+                                       .state_dir = request->state_dir,
                                        .host = request->host };
     return token_join(module, &name, &terms, &key->token, err);
 }

@@ -26,6 +26,8 @@ struct hsm_key {
     bool allow_extractable;
     bool allow_imported;
     bool hardware;
+    atomic_bool always_authenticate; /* as told when the object was found last */
+    bool bare_pss;                   /* settled by `open`: PSS is padded by us */
     nk_host host;
     struct token *token; /* until shut */
     char label[33];
@@ -43,6 +45,9 @@ void key_ref(struct hsm_key *key);
  * lease. Texts: absent and ambiguous list the candidates. */
 MUST_USE CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session,
                         CK_OBJECT_HANDLE *ret_object, nk_error *err);
+/* scheme_prepare as this key's token wants it. */
+MUST_USE bool key_prepare(const struct hsm_key *key, const struct scheme *scheme,
+                          const unsigned char *input, size_t len, struct to_sign *ret_to_sign);
 /* One signature by this scheme, verified by the certificate's key: CKR_NODEKEY_KEY_MISMATCH if it
  * does not. Inside a lease. */
 MUST_USE CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,

@@ -11,11 +11,14 @@
 #include "report.h"
 
 static CK_RV sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                     struct to_sign *what, unsigned char *raw, CK_ULONG *raw_len)
+                     struct to_sign *what, unsigned char *raw, CK_ULONG *raw_len, nk_error *err)
 {
     CK_FUNCTION_LIST *call = token_module(key->token)->call;
 
     CK_RV rv = call->C_SignInit(session, &what->mechanism, object);
+    if (rv == CKR_OK && atomic_load(&key->always_authenticate)) {
+        rv = token_authenticate(key->token, session, err);
+    }
     if (rv != CKR_OK) {
         return rv;
     }
@@ -36,11 +39,11 @@ CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
         nid == NID_undef ? sizeof(input) : (size_t)EVP_MD_get_size(EVP_get_digestbynid(nid));
 
     if (RAND_bytes(input, sizeof(input)) != 1 ||
-        !scheme_prepare(key->public_key, &need->scheme, input, len, &what)) {
+        !key_prepare(key, &need->scheme, input, len, &what)) {
         report_openssl(err, NK_E_INTERNAL, "prepare a test signature %s", need->name);
         return CKR_FUNCTION_FAILED;
     }
-    CK_RV rv = sign_in(key, session, object, &what, raw, &raw_len);
+    CK_RV rv = sign_in(key, session, object, &what, raw, &raw_len, err);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "token \"%s\" fails the test signature %s (%s)", key->label,
                    need->name, need->mechanism_name);
@@ -112,7 +115,7 @@ static CK_RV attempt_once(struct hsm_key *key, struct to_sign *what, unsigned ch
     }
     rv = current_object(key, &attempt->lease, &object, &attempt->err);
     if (rv == CKR_OK) {
-        rv = sign_in(key, attempt->lease.session, object, what, raw, raw_len);
+        rv = sign_in(key, attempt->lease.session, object, what, raw, raw_len, &attempt->err);
     }
     token_give(key->token, &attempt->lease, rv == CKR_OK);
     return rv;
@@ -192,7 +195,7 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
     struct to_sign what = { .len = 0 };
     nk_error err = { .struct_size = sizeof(err) };
 
-    if (!scheme_prepare(key->public_key, scheme, input, len, &what)) {
+    if (!key_prepare(key, scheme, input, len, &what)) {
         return CKR_MECHANISM_PARAM_INVALID;
     }
     if (!gate_enter()) {

@@ -24,6 +24,8 @@ struct pin {
     size_t len;
     char *path; /* of `file` and `credential`; else NULL */
     bool is_credential;
+    bool has_worked;
+    bool is_protected;
 };
 
 DEFINE_AUTO(struct pin *, pin_free);
@@ -179,6 +181,9 @@ static nk_status read_first(struct pin *pin, const struct hsm_pin_source *source
         return read_fd(pin, source->fd, err);
     case HSM_PIN_PROMPT:
         return ask_host(pin, label, host, err);
+    case HSM_PIN_PROTECTED:
+        pin->is_protected = true;
+        return NK_OK;
     case HSM_PIN_ABSENT:
         break;
     }
@@ -215,6 +220,7 @@ nk_status pin_refresh(struct pin *pin, nk_error *err)
     nk_status status = read_file(&fresh, err);
     if (status == NK_OK) {
         unsigned char *old = pin->bytes;
+        pin->has_worked = pin->has_worked && pin_equal(pin, &fresh);
         pin->bytes = fresh.bytes;
         pin->len = fresh.len;
         fresh.bytes = old;
@@ -243,6 +249,21 @@ unsigned char *pin_bytes(const struct pin *pin)
 size_t pin_len(const struct pin *pin)
 {
     return pin->len;
+}
+
+bool pin_is_protected(const struct pin *pin)
+{
+    return pin->is_protected;
+}
+
+void pin_works(struct pin *pin)
+{
+    pin->has_worked = true;
+}
+
+bool pin_has_worked(const struct pin *pin)
+{
+    return pin->has_worked;
 }
 
 bool pin_equal(const struct pin *a, const struct pin *b)

@@ -26,6 +26,11 @@ void pin_free(struct pin *pin);
 
 unsigned char *pin_bytes(const struct pin *pin);
 size_t pin_len(const struct pin *pin);
+/* `protected`: there are no bytes; C_Login gets a NULL PIN. */
+bool pin_is_protected(const struct pin *pin);
+/* The token took it. Forgotten when pin_refresh reads another. */
+void pin_works(struct pin *pin);
+bool pin_has_worked(const struct pin *pin);
 /* In constant time. */
 bool pin_equal(const struct pin *a, const struct pin *b);
 

@@ -3,44 +3,25 @@
 #include "pin.h"
 
 #include <pthread.h>
-#include <string.h>
 
-#include <openssl/evp.h>
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include "pin_marks.h"
 #include "secret_page.h"
 
-#define MAC_BYTES 32
-#define LATCH_ROOM (SECRET_PAGE_BYTES / MAC_BYTES - 2)
+#define LATCH_ROOM (SECRET_PAGE_BYTES / PIN_MARK_BYTES - 2)
 
 /* A hash of a PIN can be searched like the PIN itself, so it lies in a page like the PIN's. */
 struct latch {
-    unsigned char salt[MAC_BYTES];
-    unsigned char refused[LATCH_ROOM][MAC_BYTES];
+    unsigned char salt[PIN_SALT_BYTES];
+    unsigned char refused[LATCH_ROOM][PIN_MARK_BYTES];
     size_t len;
 };
 _Static_assert(sizeof(struct latch) <= SECRET_PAGE_BYTES, "the latch is one page");
 
 static pthread_mutex_t latch_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct latch *latch; /* guarded by latch_lock */
-
-/* SHA-256 over salt, token and PIN, each with its own length by construction: the token is fixed
- * size and the PIN comes last. */
-static bool mark(const struct pin *pin, const struct token_name *token,
-                 unsigned char out[MAC_BYTES])
-{
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
-              EVP_DigestUpdate(ctx, latch->salt, sizeof(latch->salt)) == 1 &&
-              EVP_DigestUpdate(ctx, token->manufacturer, strlen(token->manufacturer) + 1) == 1 &&
-              EVP_DigestUpdate(ctx, token->model, strlen(token->model) + 1) == 1 &&
-              EVP_DigestUpdate(ctx, token->serial, strlen(token->serial) + 1) == 1 &&
-              EVP_DigestUpdate(ctx, token->label, strlen(token->label) + 1) == 1 &&
-              EVP_DigestUpdate(ctx, pin_bytes(pin), pin_len(pin)) == 1 &&
-              EVP_DigestFinal_ex(ctx, out, NULL) == 1;
-    EVP_MD_CTX_free(ctx);
-    return ok;
-}
 
 /* Under latch_lock. */
 static bool start(void)
@@ -62,15 +43,15 @@ static bool start(void)
 
 bool pin_is_latched(const struct pin *pin, const struct token_name *token)
 {
-    unsigned char mac[MAC_BYTES];
+    unsigned char mac[PIN_MARK_BYTES];
     /* What cannot be looked up counts as refused: a locked token costs more than a failed open. */
     bool latched = true;
 
     pthread_mutex_lock(&latch_lock);
-    if (start() && latch->len < LATCH_ROOM && mark(pin, token, mac)) {
+    if (start() && latch->len < LATCH_ROOM && pin_digest(pin, token, latch->salt, mac)) {
         latched = false;
         for (size_t i = 0; i < latch->len; i++) {
-            latched |= CRYPTO_memcmp(latch->refused[i], mac, MAC_BYTES) == 0;
+            latched |= CRYPTO_memcmp(latch->refused[i], mac, PIN_MARK_BYTES) == 0;
         }
     }
     pthread_mutex_unlock(&latch_lock);
@@ -81,7 +62,8 @@ void pin_latch(const struct pin *pin, const struct token_name *token)
 {
     pthread_mutex_lock(&latch_lock);
     if (start()) {
-        if (latch->len < LATCH_ROOM && !mark(pin, token, latch->refused[latch->len])) {
+        if (latch->len < LATCH_ROOM &&
+            !pin_digest(pin, token, latch->salt, latch->refused[latch->len])) {
             latch->len = LATCH_ROOM; /* not to be remembered exactly: refuse them all */
         }
         latch->len += latch->len < LATCH_ROOM ? 1 : 0;

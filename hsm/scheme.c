@@ -8,6 +8,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "pss.h"
+
 DEFINE_AUTO(X509_SIG *, X509_SIG_free);
 DEFINE_AUTO(ECDSA_SIG *, ECDSA_SIG_free);
 DEFINE_AUTO(EVP_PKEY_CTX *, EVP_PKEY_CTX_free);
@@ -86,6 +88,22 @@ bool scheme_prepare(EVP_PKEY *public_key, const struct scheme *scheme, const uns
     ret_to_sign->mechanism = (CK_MECHANISM){ .mechanism = kind == KEY_EC ? CKM_ECDSA : CKM_EDDSA };
     ret_to_sign->input = input;
     ret_to_sign->len = kind == KEY_EC && len > order_len ? order_len : len;
+    return true;
+}
+
+bool scheme_prepare_bare_pss(EVP_PKEY *public_key, const struct scheme *scheme,
+                             const unsigned char *input, size_t len, struct to_sign *ret_to_sign)
+{
+    size_t bits = (size_t)EVP_PKEY_get_bits(public_key);
+
+    if (!prepare_pss(scheme, input, len, ret_to_sign) ||
+        !pss_encode(EVP_get_digestbynid(scheme->digest_nid), input, scheme->salt_len, bits,
+                    ret_to_sign->block, sizeof(ret_to_sign->block))) {
+        return false;
+    }
+    ret_to_sign->mechanism = (CK_MECHANISM){ .mechanism = CKM_RSA_X_509 };
+    ret_to_sign->input = ret_to_sign->block;
+    ret_to_sign->len = (bits + 7) / 8;
     return true;
 }
 

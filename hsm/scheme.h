@@ -14,7 +14,7 @@
 #include "nodekey/plugin.h"
 
 #define SIGNATURE_MAX_BYTES 1024 /* RSA-8192 */
-#define TO_SIGN_MAX_BYTES 128    /* a DigestInfo, or a digest */
+#define TO_SIGN_MAX_BYTES 512    /* an RSA-4096 block, a DigestInfo or a digest */
 
 enum key_kind { KEY_RSA = 1, KEY_EC, KEY_ED25519 };
 
@@ -39,6 +39,11 @@ struct to_sign {
  * padding, digest or length that no scheme has. */
 MUST_USE bool scheme_prepare(EVP_PKEY *public_key, const struct scheme *scheme,
                              const unsigned char *input, size_t len, struct to_sign *ret_to_sign);
+/* The same for an RSA-PSS scheme on a token that has no CKM_RSA_PKCS_PSS: our own EMSA-PSS block,
+ * for CKM_RSA_X_509. Each call salts anew. */
+MUST_USE bool scheme_prepare_bare_pss(EVP_PKEY *public_key, const struct scheme *scheme,
+                                      const unsigned char *input, size_t len,
+                                      struct to_sign *ret_to_sign);
 /* `raw` is C_Sign's answer; ECDSA's r and s become DER (RFC 8446 section 4.2.3). */
 MUST_USE bool scheme_finish(enum key_kind kind, const unsigned char *raw, size_t raw_len,
                             unsigned char *signature, size_t room, size_t *ret_len);

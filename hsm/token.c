@@ -20,7 +20,10 @@ static struct token *make(struct module *module, const struct token_name *name,
         return NULL;
     }
     token->idle = calloc(terms->max_sessions, sizeof(*token->idle));
-    if (token->idle == NULL) {
+    token->state_dir = terms->state_dir != NULL ? strdup(terms->state_dir) : NULL;
+    if (token->idle == NULL || (terms->state_dir != NULL && token->state_dir == NULL)) {
+        free(token->idle);
+        free(token->state_dir);
         free(token);
         return NULL;
     }
@@ -39,6 +42,7 @@ static void destroy(struct token *token)
     pthread_cond_destroy(&token->session_free);
     pthread_mutex_destroy(&token->lock);
     free(token->idle);
+    free(token->state_dir);
     free(token);
 }
 

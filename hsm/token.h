@@ -17,7 +17,8 @@ struct token_terms {
     const struct hsm_pin_source *pin;
     unsigned max_sessions;
     unsigned login_timeout_ms;
-    const nk_host *host; /* asked for the PIN; not kept */
+    const char *state_dir; /* or NULL */
+    const nk_host *host;   /* asked for the PIN; not kept */
 };
 
 /* Logs in unless somebody has; then the PIN must equal the one that is in use. NK_E_PIN: absent,
@@ -42,6 +43,9 @@ struct lease {
  * waits at most login_timeout_ms for one. Each CKR_OK needs one token_give. `err` gets a sentence
  * where one is known, may be NULL. */
 MUST_USE CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err);
+/* For a key with CKA_ALWAYS_AUTHENTICATE: the login between C_SignInit and C_Sign. The PIN is sent
+ * once for each signature, but never one that was refused. Inside a lease. */
+MUST_USE CK_RV token_authenticate(struct token *token, CK_SESSION_HANDLE session, nk_error *err);
 /* With `healthy` false the session is closed instead of lent again. */
 void token_give(struct token *token, const struct lease *lease, bool healthy);
 

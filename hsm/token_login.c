@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "module_name.h"
+#include "pin_state.h"
 #include "report.h"
 #include "token_private.h"
 
 DEFINE_AUTO(CK_SLOT_ID *, free);
+DEFINE_AUTO(struct pin_state *, pin_state_close);
 
 CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session)
 {
@@ -107,6 +109,14 @@ static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *er
             return bad[i].rv;
         }
     }
+    if (pin_is_protected(token->pin) && (flags & CKF_PROTECTED_AUTHENTICATION_PATH) == 0) {
+        report_ckr(err, NK_E_PIN, CKR_FUNCTION_NOT_SUPPORTED,
+                   "node.pin.protected: token \"%s\" has no PIN pad of its own "
+                   "(CKF_PROTECTED_AUTHENTICATION_PATH); give the PIN by file, credential, fd or "
+                   "prompt",
+                   token->name.label);
+        return CKR_FUNCTION_NOT_SUPPORTED;
+    }
     if ((flags & CKF_USER_PIN_INITIALIZED) == 0) {
         report_ckr(err, NK_E_PIN, CKR_USER_PIN_NOT_INITIALIZED,
                    "token \"%s\" has no user PIN yet; set one (pkcs11-tool --init-pin)",
@@ -116,19 +126,48 @@ static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *er
     return CKR_OK;
 }
 
-static CK_RV explain_refusal(struct token *token, CK_RV rv, nk_error *err)
+/* A refusal that the disk did not take is remembered by this process alone, and says so. */
+static void remember(struct token *token, struct pin_state *state, nk_error *err)
 {
+    AUTO(pin_state_close) struct pin_state *late = NULL;
+    nk_error own = { .struct_size = sizeof(own) };
+    nk_status status = NK_OK;
+
+    pin_latch(token->pin, &token->name);
+    if (token->state_dir == NULL || pin_is_protected(token->pin)) {
+        return;
+    }
+    if (state == NULL) { /* it had worked before, so nobody asked */
+        status =
+            pin_state_open(token->state_dir, &token->name, token->login_timeout_ms, &late, &own);
+        state = late;
+    }
+    if (status == NK_OK) {
+        status = pin_state_remember(state, token->pin, &own);
+    }
+    if (status != NK_OK) {
+        report(err, NK_E_PIN,
+               "token \"%s\" refuses the PIN of node.pin, and this is not remembered: %s; correct "
+               "node.pin before the next start",
+               token->name.label, own.text);
+    }
+}
+
+static CK_RV explain_refusal(struct token *token, struct pin_state *state, CK_RV rv, nk_error *err)
+{
+    bool protected = pin_is_protected(token->pin);
+
     switch (rv) {
     case CKR_PIN_INCORRECT:
     case CKR_PIN_INVALID:
     case CKR_PIN_LEN_RANGE:
-        pin_latch(token->pin, &token->name);
-        report_ckr(
-            err, NK_E_PIN, rv,
-            "token \"%s\" refuses the PIN of node.pin; correct it, it will not be sent again",
-            token->name.label);
+        remember(token, state, err);
+        report_ckr(err, NK_E_PIN, rv, "token \"%s\" refuses the PIN %s", token->name.label,
+                   protected ? "that was typed at it; it will not be asked for again before the "
+                               "next start"
+                             : "of node.pin; correct it, it will not be sent again");
         break;
-    case CKR_PIN_LOCKED:
+    case CKR_PIN_LOCKED: /* says nothing of the PIN, so the next process may send it */
         pin_latch(token->pin, &token->name);
         report_ckr(err, NK_E_PIN, rv,
                    "token \"%s\": its user PIN is locked; unlock it with the SO PIN, or clear the "
@@ -136,27 +175,110 @@ static CK_RV explain_refusal(struct token *token, CK_RV rv, nk_error *err)
                    token->name.label);
         break;
     default:
-        report_ckr(err, NK_E_TOKEN, rv, "log in to token \"%s\"", token->name.label);
+        report_ckr(err, NK_E_TOKEN, rv, "log in to token \"%s\"%s", token->name.label,
+                   protected ? " by its PIN pad" : "");
         break;
     }
     return rv;
 }
 
+static CK_RV refused_before(const struct token *token, const struct pin_state *state, nk_error *err)
+{
+    report_ckr(
+        err, NK_E_PIN, CKR_PIN_INCORRECT,
+        "token \"%s\" has refused this PIN before; it is not sent again: correct "
+        "node.pin%s%s%s",
+        token->name.label, state != NULL ? " (if the token was given this PIN since, remove " : "",
+        state != NULL ? pin_state_path(state) : "", state != NULL ? " and start again)" : "");
+    return CKR_PIN_INCORRECT;
+}
+
+/* What this process or one before it has been refused is not sent. *ret_state may stay NULL: there
+ * is no state_dir, or it is of no use but the token has taken this very PIN from this process. */
+static CK_RV may_send(struct token *token, struct pin_state **ret_state, nk_error *err)
+{
+    bool refused = false;
+    AUTO(pin_state_close) struct pin_state *state = NULL;
+    nk_error own = { .struct_size = sizeof(own) };
+
+    if (pin_is_latched(token->pin, &token->name)) {
+        return refused_before(token, NULL, err);
+    }
+    if (token->state_dir == NULL || pin_is_protected(token->pin)) {
+        return CKR_OK;
+    }
+    nk_status status =
+        pin_state_open(token->state_dir, &token->name, token->login_timeout_ms, &state, &own);
+    if (status == NK_OK) {
+        status = pin_state_refuses(state, token->pin, &refused, &own);
+    }
+    if (status != NK_OK && !pin_has_worked(token->pin)) {
+        report_copy(err, &own);
+        return CKR_FUNCTION_CANCELED;
+    }
+    if (refused) {
+        pin_latch(token->pin, &token->name); /* saves the next look a scrypt */
+        return refused_before(token, state, err);
+    }
+    *ret_state = state;
+    state = NULL;
+    return CKR_OK;
+}
+
+static CK_RV send_to(struct token *token, CK_SESSION_HANDLE session, CK_USER_TYPE user)
+{
+    bool protected = pin_is_protected(token->pin);
+
+    return token->module->call->C_Login(session, user, protected ? NULL : pin_bytes(token->pin),
+                                        protected ? 0 : pin_len(token->pin));
+}
+
 static CK_RV send_pin(struct token *token, nk_error *err)
 {
-    if (pin_is_latched(token->pin, &token->name)) {
-        report_ckr(
-            err, NK_E_PIN, CKR_PIN_INCORRECT,
-            "token \"%s\" has refused this PIN before; it is not sent again: correct node.pin",
-            token->name.label);
-        return CKR_PIN_INCORRECT;
+    AUTO(pin_state_close) struct pin_state *state = NULL;
+    CK_RV rv = may_send(token, &state, err);
+    if (rv != CKR_OK) {
+        return rv;
     }
-    CK_RV rv = token->module->call->C_Login(token->anchor, CKU_USER, pin_bytes(token->pin),
-                                            pin_len(token->pin));
+    rv = send_to(token, token->anchor, CKU_USER);
     token->login_is_ours = rv == CKR_OK;
+    if (rv == CKR_OK) {
+        pin_works(token->pin);
+    }
     /* The login is the process's: somebody else in it may have been first. */
-    return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK
-                                                            : explain_refusal(token, rv, err);
+    return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN
+               ? CKR_OK
+               : explain_refusal(token, state, rv, err);
+}
+
+/* Under `lock`: a login elsewhere must not exchange the PIN meanwhile. */
+static CK_RV authenticate(struct token *token, CK_SESSION_HANDLE session, nk_error *err)
+{
+    AUTO(pin_state_close) struct pin_state *state = NULL;
+    CK_RV rv = CKR_OK;
+
+    if (!pin_has_worked(token->pin)) { /* another user of the module has logged in */
+        rv = may_send(token, &state, err);
+    } else if (pin_is_latched(token->pin, &token->name)) {
+        rv = refused_before(token, NULL, err);
+    }
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    rv = send_to(token, session, CKU_CONTEXT_SPECIFIC);
+    if (rv == CKR_OK) {
+        pin_works(token->pin);
+        return CKR_OK;
+    }
+    return explain_refusal(token, state, rv, err);
+}
+
+CK_RV token_authenticate(struct token *token, CK_SESSION_HANDLE session, nk_error *err)
+{
+    pthread_mutex_lock(&token->lock);
+    CK_RV rv = authenticate(token, session, err);
+    pthread_mutex_unlock(&token->lock);
+    return rv;
 }
 
 /* Network tokens drop idle sessions, and other users of the module close all of them. What closed

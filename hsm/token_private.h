@@ -14,6 +14,7 @@ struct token {
     struct token_name name;
     unsigned max_sessions;
     unsigned login_timeout_ms;
+    char *state_dir; /* or NULL */
 
     unsigned users; /* guarded by the registry's lock */
     struct token *next;

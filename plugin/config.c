@@ -70,6 +70,10 @@ static nk_status read_pin(const struct reading *reading, const json_t *pin,
         mine->pin_kind = HSM_PIN_CREDENTIAL;
         return copy(credential, &mine->pin_where, err);
     }
+    if (members_flag(pin, "protected", false)) {
+        mine->pin_kind = HSM_PIN_PROTECTED;
+        return NK_OK;
+    }
     if (members_flag(pin, "prompt", false)) {
         mine->pin_kind = HSM_PIN_PROMPT;
         return NK_OK;

@@ -80,7 +80,7 @@ static nk_status pin(const struct member *member, const json_t *value, const str
     nk_status status = type_object(member, value, at, err);
     if (status == NK_OK && json_object_size(value) != 1) {
         return place_report(err, NK_E_CONFIG, at,
-                            "must have exactly one of file, credential, fd, prompt, not %zu",
+                            "must have exactly one of file, credential, fd, prompt, protected, not %zu",
                             json_object_size(value));
     }
     return status;
@@ -182,7 +182,7 @@ static const struct member pin_members[] = {
     { "credential", NOW, .check = credential },
     { "fd", NOW, .check = type_number, .max = INT_MAX },
     { "prompt", NOW, .check = type_true },
-    { "protected", LATER, .check = type_true },
+    { "protected", NOW, .check = type_true },
     { 0 },
 };
 

@@ -124,6 +124,7 @@ static nk_status open_key(struct identity *identity, const struct config *config
         .require_hardware = ours->require_hardware,
         .max_sessions = config->max_sessions,
         .login_timeout_ms = config->login_timeout_ms,
+        .state_dir = config->state_dir,
         .host = host,
         .sibling = sibling != NULL && same_pin(config) ? sibling->key : NULL,
     };

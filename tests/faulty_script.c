@@ -31,6 +31,8 @@ static void set_flags(char *names)
         { "final_try", CKF_USER_PIN_FINAL_TRY },
         { "locked", CKF_USER_PIN_LOCKED },
         { "hw_slot", CKF_HW_SLOT },
+        { "pin_pad", CKF_PROTECTED_AUTHENTICATION_PATH },
+        { "no_login", CKF_LOGIN_REQUIRED }, /* taken away, not added */
     };
     char *rest = NULL;
     for (char *name = strtok_r(names, ",", &rest); name != NULL;
@@ -58,13 +60,30 @@ static void set_hidden(char *numbers)
     }
 }
 
+/* "0x180=0605...": the attribute's number and the bytes that it is said to have. */
+static void add_lie(char *text)
+{
+    if (script.lies_len == LIES_MAX) {
+        die("too many lies");
+    }
+    struct lie *lie = &script.lies[script.lies_len++];
+    char *hex = NULL;
+    lie->type = strtoul(text, &hex, 0);
+    for (hex++; hex[0] != '\0' && hex[1] != '\0' && lie->len < sizeof(lie->value); hex += 2) {
+        const char byte[] = { hex[0], hex[1], '\0' };
+        lie->value[lie->len++] = (unsigned char)strtoul(byte, NULL, 16);
+    }
+}
+
 static void set(char *key, char *value)
 {
     const struct {
         const char *key;
         unsigned long *number;
     } numbers[] = {
+        { "refuse", &script.refused },
         { "sign_ms", &script.sign_ms },
+        { "login_ms", &script.login_ms },
         { "swapped", &script.swapped },
         { "sign_error", &script.sign.error },
         { "sign_error_at", &script.sign.at },
@@ -74,6 +93,10 @@ static void set(char *key, char *value)
     };
     if (strcmp(key, "flags") == 0) {
         set_flags(value);
+        return;
+    }
+    if (strcmp(key, "attribute") == 0) {
+        add_lie(value);
         return;
     }
     if (strcmp(key, "hide") == 0) {
@@ -138,6 +161,16 @@ CK_RV script_strike(enum fault_of which)
     CK_RV rv = fault->at == 0 || fault->at == fault->calls ? fault->error : CKR_OK;
     pthread_mutex_unlock(&mutex);
     return rv;
+}
+
+const struct lie *script_lie(const struct script *now, CK_ATTRIBUTE_TYPE type)
+{
+    for (unsigned i = 0; i < now->lies_len; i++) {
+        if (now->lies[i].type == type) {
+            return &now->lies[i];
+        }
+    }
+    return NULL;
 }
 
 bool script_hides(CK_MECHANISM_TYPE mechanism)

@@ -8,6 +8,7 @@
 #include <p11-kit/pkcs11.h>
 
 #define HIDDEN_MAX 16
+#define LIES_MAX 4
 
 struct fault { /* error for every call, or for the one numbered `at` */
     CK_RV error;
@@ -19,7 +20,15 @@ struct script {
     CK_FLAGS flags;
     CK_MECHANISM_TYPE hidden[HIDDEN_MAX];
     unsigned hidden_len;
+    CK_MECHANISM_TYPE refused; /* listed, but C_SignInit does not take its parameters */
     unsigned long sign_ms;
+    unsigned long login_ms;
+    struct lie {
+        CK_ATTRIBUTE_TYPE type; /* with a length of 0: there is no such attribute */
+        unsigned char value[64];
+        unsigned len;
+    } lies[LIES_MAX];
+    unsigned lies_len;
     unsigned long swapped; /* another token is in the slot: its label begins with '#' */
     struct fault sign;
     struct fault sign_init;
@@ -31,6 +40,8 @@ struct script script_now(void);
 /* Counts one call and tells what it must answer. `which` is one of the faults' names below. */
 enum fault_of { FAULT_SIGN, FAULT_SIGN_INIT, FAULT_LOGIN };
 CK_RV script_strike(enum fault_of which);
+/* What the script says of an attribute, or NULL. */
+const struct lie *script_lie(const struct script *script, CK_ATTRIBUTE_TYPE type);
 bool script_hides(CK_MECHANISM_TYPE mechanism);
 
 #endif

@@ -3,8 +3,10 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "faulty_script.h"
@@ -68,7 +70,9 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 {
     CK_RV rv = real->C_GetTokenInfo(slot, info);
     if (rv == CKR_OK) {
-        info->flags |= script_now().flags & ~CKF_HW_SLOT;
+        CK_FLAGS flags = script_now().flags;
+        info->flags |= flags & ~(CKF_HW_SLOT | CKF_LOGIN_REQUIRED);
+        info->flags &= ~(flags & CKF_LOGIN_REQUIRED);
         info->label[0] = script_now().swapped != 0 ? '#' : info->label[0];
     }
     return rv;
@@ -104,6 +108,40 @@ static CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECH
     return script_hides(type) ? CKR_MECHANISM_INVALID : real->C_GetMechanismInfo(slot, type, info);
 }
 
+static CK_RV tell_lie(CK_ATTRIBUTE *attribute, const struct lie *lie)
+{
+    CK_ULONG room = attribute->ulValueLen;
+
+    attribute->ulValueLen = lie->len > 0 ? lie->len : CK_UNAVAILABLE_INFORMATION;
+    if (lie->len == 0) {
+        return CKR_ATTRIBUTE_TYPE_INVALID;
+    }
+    if (attribute->pValue != NULL && room < lie->len) {
+        return CKR_BUFFER_TOO_SMALL;
+    }
+    if (attribute->pValue != NULL) {
+        memcpy(attribute->pValue, lie->value, lie->len);
+    }
+    return CKR_OK;
+}
+
+static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                                 CK_ATTRIBUTE *attributes, CK_ULONG len)
+{
+    struct script now = script_now();
+    CK_RV rv = CKR_OK;
+    if (now.lies_len == 0) {
+        return real->C_GetAttributeValue(session, object, attributes, len);
+    }
+    for (CK_ULONG i = 0; i < len; i++) {
+        const struct lie *lie = script_lie(&now, attributes[i].type);
+        CK_RV one = lie != NULL ? tell_lie(&attributes[i], lie)
+                                : real->C_GetAttributeValue(session, object, &attributes[i], 1);
+        rv = rv == CKR_OK ? one : rv;
+    }
+    return rv;
+}
+
 static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
                           CK_SESSION_HANDLE *session)
 {
@@ -120,10 +158,28 @@ static CK_RV close_session(CK_SESSION_HANDLE session)
     return rv;
 }
 
+static void delay(unsigned long ms)
+{
+    struct timespec left = { .tv_sec = (time_t)(ms / 1000),
+                             .tv_nsec = (long)(ms % 1000) * 1000000 };
+    while (nanosleep(&left, &left) != 0) {
+    }
+}
+
 static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG len)
 {
     counters.login++;
+    delay(script_now().login_ms);
     CK_RV rv = script_strike(FAULT_LOGIN);
+    if (user == CKU_CONTEXT_SPECIFIC) {
+        counters.context_login++;
+    }
+    const char *pad = getenv("FAULTY_PAD");
+    if (pin == NULL && pad != NULL) {
+        counters.pad_login++;
+        pin = (CK_UTF8CHAR *)(uintptr_t)pad;
+        len = strlen(pad);
+    }
     if (rv == CKR_OK) {
         rv = real->C_Login(session, user, pin, len);
     }
@@ -139,6 +195,21 @@ static CK_RV logout(CK_SESSION_HANDLE session)
     return real->C_Logout(session);
 }
 
+/* tpm2-pkcs11 reads the caller's parameters again in C_Sign, on the thread that began. */
+static __thread const CK_RSA_PKCS_PSS_PARAMS *pss;
+static __thread CK_RSA_PKCS_PSS_PARAMS pss_before;
+
+static void note_mechanism(const CK_MECHANISM *mechanism)
+{
+    pss = mechanism->mechanism == CKM_RSA_PKCS_PSS ? mechanism->pParameter : NULL;
+    if (pss != NULL) {
+        pss_before = *pss;
+    }
+    if (mechanism->mechanism == CKM_RSA_X_509) {
+        counters.bare_rsa++;
+    }
+}
+
 static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
     counters.sign_init++;
@@ -146,21 +217,17 @@ static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OB
     if (rv != CKR_OK) {
         return rv;
     }
-    if (mechanism != NULL && script_hides(mechanism->mechanism)) {
+    if (script_hides(mechanism->mechanism)) {
         return CKR_MECHANISM_INVALID;
     }
+    if (mechanism->mechanism == script_now().refused) {
+        return CKR_MECHANISM_PARAM_INVALID;
+    }
+    note_mechanism(mechanism);
     enter(session);
     rv = real->C_SignInit(session, mechanism, key);
     leave(session);
     return rv;
-}
-
-static void delay(unsigned long ms)
-{
-    struct timespec left = { .tv_sec = (time_t)(ms / 1000),
-                             .tv_nsec = (long)(ms % 1000) * 1000000 };
-    while (nanosleep(&left, &left) != 0) {
-    }
 }
 
 static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
@@ -170,6 +237,9 @@ static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, C
     counters.signing_now++;
     enter(session);
     delay(script_now().sign_ms);
+    if (pss != NULL && memcmp(pss, &pss_before, sizeof(pss_before)) != 0) {
+        counters.pss_changed++;
+    }
     /* The real call ends the operation, whatever we answer. */
     CK_RV rv = real->C_Sign(session, data, data_len, signature, signature_len);
     CK_RV strike = script_strike(FAULT_SIGN);
@@ -199,6 +269,7 @@ static void load(void)
     ours.C_GetMechanismInfo = get_mechanism_info;
     ours.C_OpenSession = open_session;
     ours.C_CloseSession = close_session;
+    ours.C_GetAttributeValue = get_attribute_value;
     ours.C_Login = login;
     ours.C_Logout = logout;
     ours.C_SignInit = sign_init;

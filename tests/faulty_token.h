@@ -2,9 +2,14 @@
  * faulty_token.so wraps the PKCS#11 module named by $FAULTY_MODULE. The file $FAULTY_SCRIPT says
  * how it misbehaves; it is read again whenever it changes. One `key=value` a line:
  *
- *     flags=final_try,locked,count_low,hw_slot   token flags to add
+ *     flags=final_try,locked,count_low,hw_slot,pin_pad   token flags to add; no_login takes away
+ *                                                 CKF_LOGIN_REQUIRED. A pin_pad types $FAULTY_PAD
  *     hide=0xd,0x3                                mechanisms that the token does not have
+ *     refuse=0xd                                  listed, but C_SignInit refuses its parameters
+ *     attribute=0x180=06052b81040022              what every object tells of this attribute; with
+ *                                                 nothing after the second sign: it has no such
  *     sign_ms=100                                 each C_Sign takes that much longer
+ *     login_ms=100                                likewise each C_Login
  *     sign_error=0x30  sign_error_at=2            the 2nd C_Sign since the script was read fails;
  *                                                 without sign_error_at every one does
  *     sign_init_error=0x30  sign_init_error_at=1  likewise for C_SignInit
@@ -23,10 +28,14 @@ struct faulty_counters {
     atomic_ulong close_session;
     atomic_ulong login;
     atomic_ulong login_failed;
+    atomic_ulong context_login; /* of those in `login` */
+    atomic_ulong pad_login;     /* with a NULL PIN */
     atomic_ulong logout;
     atomic_ulong sign_init;
     atomic_ulong sign;
     atomic_ulong signing_now;
+    atomic_ulong bare_rsa;       /* C_SignInit with CKM_RSA_X_509 */
+    atomic_ulong pss_changed;    /* PSS parameters that changed before C_Sign: must stay 0 */
     atomic_ulong session_shared; /* two threads inside one session: must stay 0 */
 };
 

@@ -115,7 +115,7 @@ static const struct row {
     { "a bare PIN is not shown", PART_NODE, NK_E_CONFIG, "'pin': 'SECRET'",
       "line 3: node.pin: must be an object such as {\"file\": \"node.pin\"}, not a string" },
     { "no kind of pin", PART_NODE, NK_E_CONFIG, "'pin': {}",
-      "node.pin: must have exactly one of file, credential, fd, prompt, not 0" },
+      "node.pin: must have exactly one of file, credential, fd, prompt, protected, not 0" },
     { "two kinds of pin", PART_NODE, NK_E_CONFIG, "'pin': {'file': 'a',\n'fd': 3}",
       "line 3: node.pin: must have exactly one of" },
     { "a credential with a path", PART_NODE, NK_E_CONFIG, "'pin': {'credential': '../pin'}",
@@ -124,8 +124,8 @@ static const struct row {
       "node.pin.fd: must be a whole number from 0 to 2147483647" },
     { "prompt false", PART_NODE, NK_E_CONFIG, "'pin': {'prompt': false}",
       "node.pin.prompt: must be true, not false" },
-    { "protected is later", PART_NODE, NK_E_UNSUPPORTED, "'pin': {\n'protected': true}",
-      "line 4: node.pin.protected: known but not enforced by this version (0.1.0); remove it" },
+    { "protected is all or nothing", PART_NODE, NK_E_CONFIG, "'pin': {\n'protected': false}",
+      "line 4: node.pin.protected: must be true" },
 
     /* federation */
     { "no root", PART_FEDERATION, NK_E_CONFIG, "'roots': []",

@@ -64,9 +64,11 @@ nk_status identity_open(const struct identity *identity, struct hsm_key **ret_ke
     const struct hsm_key_request request = {
         .module = module_name,
         .uri = identity->uri,
-        .pin = { .kind = HSM_PIN_FILE, .where = identity->pin_path },
+        .pin = { .kind = identity->protected ? HSM_PIN_PROTECTED : HSM_PIN_FILE,
+                 .where = identity->pin_path },
         .max_sessions = 16,
         .login_timeout_ms = WAIT_MS,
+        .state_dir = identity->state_dir,
         .host = &host,
     };
     *err = (nk_error){ .struct_size = sizeof(*err) };

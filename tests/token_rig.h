@@ -16,6 +16,8 @@ struct identity {
     const char *uri;
     const char *pin_path;
     EVP_PKEY *public_key;
+    const char *state_dir; /* NULL: none */
+    bool protected;        /* the PIN is typed at the token */
 };
 
 /* The module that identity_open names; returns where the keys log. */

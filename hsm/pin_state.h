@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The memory of refused PINs that outlives the process: one file per token in state_dir, held by
+ * one process at a time while it logs in.
+ *
+ * What the file gives away. Whoever can read it, which is whoever could read a PIN file of ours,
+ * can try PINs against its marks at the price of one scrypt each. That price makes a search of all
+ * four-digit PINs cost an hour and not a blink; it does not save a short PIN from one who takes the
+ * hour. He then knows a PIN that this token *refused*: never the right one, unless that is guessed
+ * from the wrong one, or was set later. */
+#ifndef NODEKEY_PIN_STATE_H
+#define NODEKEY_PIN_STATE_H
+
+#include <stdbool.h>
+
+#include "pin.h"
+
+struct pin_state;
+
+/* Waits at most `wait_ms` for another process that logs in to the same token. When it succeeds, a
+ * refusal can be remembered: the room for it is on the disk. *ret_state is owned:
+ * pin_state_close. */
+MUST_USE nk_status pin_state_open(const char *folder, const struct token_name *token,
+                                  unsigned wait_ms, struct pin_state **ret_state, nk_error *err);
+/* One scrypt, but none while no PIN was refused. */
+MUST_USE nk_status pin_state_refuses(struct pin_state *state, const struct pin *pin,
+                                     bool *ret_refuses, nk_error *err);
+/* On the disk when it returns. */
+MUST_USE nk_status pin_state_remember(struct pin_state *state, const struct pin *pin,
+                                      nk_error *err);
+/* What the operator removes to have all refusals of this token forgotten. */
+const char *pin_state_path(const struct pin_state *state);
+/* NULL is allowed. */
+void pin_state_close(struct pin_state *state);
+
+#endif
