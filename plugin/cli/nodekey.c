@@ -23,7 +23,7 @@ struct command {
 static struct command commands[] = { CLI_COMMANDS(COMMAND) };
 #undef COMMAND
 
-#define SUMMARY(name, summary) "  " #name "    " summary "\n"
+#define SUMMARY(name, summary) "  " #name ": " summary "\n"
 static const char doc[] =
     "Hardware-backed mutual TLS for gRPC nodes: the operator's command.\v"
     "Commands:\n" CLI_COMMANDS(
