@@ -173,6 +173,23 @@ static void csr_is_for_the_same_key(void **state)
     X509_REQ_free(second);
 }
 
+/* A descriptor gives its PIN once, and both finding the key and signing want it. */
+static void a_pin_from_a_descriptor(void **state)
+{
+    (void)state;
+    nodekey_ends(federation.folder, "csr fd.json " SANS, SOFTHSM_PIN, 0,
+                 "BEGIN CERTIFICATE REQUEST", NULL);
+}
+
+static void a_request_that_cannot_be_written_is_made_again(void **state)
+{
+    (void)state;
+    nodekey_ends(federation.folder, "enroll late.json " SANS " --out absent/late.csr", NULL, 1, "",
+                 "the key is on its token, the request is not written");
+    nodekey_ends(federation.folder, "csr late.json " SANS " --out late.csr", NULL, 0, "late.csr",
+                 NULL);
+}
+
 static void other_types_of_keys(void **state)
 {
     (void)state;
@@ -336,6 +353,8 @@ static void write_files(void)
     write_config("wrong-pin.json", "{\"node\": {\"pin\": {\"file\": \"wrong.pin\"}}}");
     write_config("hardware.json", "{\"node\": {\"require_hardware\": true}}");
     write_config("outside.json", object_patch("outside"));
+    write_config("late.json", object_patch("late"));
+    write_config("fd.json", "{\"node\": {\"pin\": {\"file\": null, \"fd\": 0}}}");
     write_config("two.json", "{\"client\": {\"certificate\": \"client.pem\"}}");
     write_file(in_folder("alice.pin"), SOFTHSM_PIN, 0600);
     write_file(in_folder("wrong.pin"), "0000-wrong", 0600);
@@ -355,6 +374,8 @@ int main(void)
         cmocka_unit_test(the_request_asks_for_all),
         cmocka_unit_test(a_key_is_not_made_twice),
         cmocka_unit_test(csr_is_for_the_same_key),
+        cmocka_unit_test(a_pin_from_a_descriptor),
+        cmocka_unit_test(a_request_that_cannot_be_written_is_made_again),
         cmocka_unit_test(other_types_of_keys),
         cmocka_unit_test(import_refuses_what_is_no_certificate),
         cmocka_unit_test(import_refuses_a_key_that_has_lived_outside),
