@@ -1,43 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A node whose key is in a (software) TPM talks to itself: both roles, both signatures on the TPM.
  * tests/tpm.sh starts the TPM and runs the README's commands before. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include <grpc/grpc.h>
-#include <openssl/x509.h>
 
 #include "check.h"
 #include "federation.h"
 #include "rpc.h"
 
-static struct federation federation;
-
-/* The public key that the README's last command wrote. */
-static EVP_PKEY *public_key(void)
+/* Certificate, key and PIN are where the README's commands put them. */
+static void open_node(struct node *node)
 {
-    FILE *file = fopen("node-a.pub.der", "rb");
-    assert_non_null(file);
-    EVP_PKEY *key = d2i_PUBKEY_fp(file, NULL);
-    fclose(file);
-    assert_non_null(key);
-    return key;
+    const nk_plugin *plugin = plugin_load();
+    nk_error err = { .struct_size = sizeof(err) };
+
+    node_prepare(node);
+    if (plugin->open_file(&node->host, "node.json", &node->instance, &err) != NK_OK ||
+        plugin->server_credentials(node->instance, &node->server, &err) != NK_OK ||
+        plugin->channel_credentials(node->instance, &node->channel, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
 }
 
 static void talks(void **state)
 {
     (void)state;
-    struct member member = { .federation = &federation, .label = "node-a", .module = "tpm2" };
-    struct certificate_spec spec = member_spec(&federation, "node-a");
-    EVP_PKEY *key = public_key();
-    member.leaf = authority_issue(&federation.intermediate, key, &spec);
-    EVP_PKEY_free(key);
-    member_write_certificate(&member, "node-a.pem", member.leaf);
-    write_file(path_of("%s/node-a.pin", federation.folder), getenv("PIN"), 0600);
-
     struct node node;
-    node_open(&node, &member, "{}");
+    open_node(&node);
     assert_true(recorder_has(node.log, "custody: hardware, as the module claims"));
     struct rpc_server *server = rpc_server_start(node.server, 2, NULL, NULL);
     struct rpc_result result = rpc_dial(node.channel, rpc_server_address(server), RPC_DEADLINE_MS);
@@ -47,16 +35,13 @@ static void talks(void **state)
     assert_int_equal(rpc_server_runs(server), 1);
     rpc_server_stop(server);
     node_close(&node);
-    X509_free(member.leaf);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(talks) };
     grpc_init();
-    federation_make(&federation, "example.org");
     int failed = cmocka_run_group_tests_name("tpm", tests, NULL, NULL);
-    federation_free(&federation);
     rpc_shutdown();
     return failed;
 }
