@@ -24,11 +24,12 @@ static char *read_stderr(const char *path)
     return text;
 }
 
+/* In a session of its own, so that no terminal is there to be asked for PINs. */
 struct nodekey_end nodekey_run(const char *folder, const char *arguments, const char *in)
 {
     const char *err_path = path_of("%s/stderr", scratch_folder());
     const char *script =
-        path_of("cd '%s' && exec '%s' %s 2>'%s'", folder, NODEKEY, arguments, err_path);
+        path_of("cd '%s' && exec setsid -w '%s' %s 2>'%s'", folder, NODEKEY, arguments, err_path);
     const char *const argv[] = { "sh", "-c", script, NULL };
     const struct process process = { .argv = argv,
                                      .in = in,

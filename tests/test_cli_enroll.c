@@ -308,6 +308,47 @@ static void import(void **state)
     X509_REQ_free(request);
 }
 
+/* A role with a certificate of its own asks for that role alone, and is judged for it alone. */
+static void import_for_one_role(void **state)
+{
+    (void)state;
+    nodekey_ends(federation.folder, "csr two.json --role client " SANS " --out client.csr", NULL, 0,
+                 NULL, NULL);
+    X509_REQ *request = read_request("client.csr");
+    STACK_OF(X509_EXTENSION) *extensions = X509_REQ_get_extensions(request);
+    require_extension(extensions, NID_ext_key_usage, "TLS Web Client Authentication");
+    sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+
+    const struct certificate_spec spec = { .eku = "clientAuth" };
+    X509 *leaf = sign(&federation.intermediate, request, &spec);
+    char *pem = pem_of(leaf, federation.intermediate.certificate, NULL);
+    nodekey_ends(federation.folder, "import two.json - --role server", pem, 1, "", "serverAuth");
+    assert_false(exists("client.pem"));
+    nodekey_ends(federation.folder, "import two.json - --role client", pem, 0, "client.pem", NULL);
+    assert_true(exists("client.pem"));
+    free(pem);
+    X509_free(leaf);
+    X509_REQ_free(request);
+}
+
+/* Configurations name a path; an operator may have put a link there. */
+static void import_goes_through_a_link(void **state)
+{
+    (void)state;
+    struct stat info;
+    X509_REQ *request = read_request("alice.csr");
+    X509 *leaf = sign(&federation.intermediate, request, NULL);
+    char *pem = pem_of(leaf, federation.intermediate.certificate, NULL);
+    assert_int_equal(rename(in_folder("alice.pem"), in_folder("real.pem")), 0);
+    assert_int_equal(symlink("real.pem", in_folder("alice.pem")), 0);
+    nodekey_ends(federation.folder, "import alice.json -", pem, 0, NULL, NULL);
+    assert_int_equal(lstat(in_folder("alice.pem"), &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    free(pem);
+    X509_free(leaf);
+    X509_REQ_free(request);
+}
+
 static void the_node_talks(void **state)
 {
     (void)state;
@@ -381,6 +422,8 @@ int main(void)
         cmocka_unit_test(import_refuses_a_key_that_has_lived_outside),
     };
     static const struct CMUnitTest last[] = { cmocka_unit_test(import),
+                                              cmocka_unit_test(import_for_one_role),
+                                              cmocka_unit_test(import_goes_through_a_link),
                                               cmocka_unit_test(the_node_talks) };
     struct CMUnitTest
         tests[ARRAY_LEN(first) + ARRAY_LEN(refusals) + ARRAY_LEN(rows) + ARRAY_LEN(last)];

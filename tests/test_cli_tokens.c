@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pty.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <jansson.h>
 
 #include "authority.h"
@@ -11,6 +15,8 @@
 #include "check.h"
 #include "nodekey_run.h"
 #include "softhsm.h"
+
+#define SHOWN_MAX_BYTES 65536
 
 /* The module and the trust side; init needs neither roots nor certificate to be there. */
 #define CONFIG(key)                                                                                \
@@ -27,6 +33,12 @@ static const struct file {
     { "unnamed.json", CONFIG("pkcs11:object=identity"), 0644 },
     { "serial.json", CONFIG("pkcs11:token=fresh;serial=00;object=identity"), 0644 },
     { "other-model.json", CONFIG("pkcs11:token=fresh;model=TPM;object=identity"), 0644 },
+    { "typed.json",
+      "{\"version\": 1, \"node\": {\"module\": \"softhsm\", \"key\": "
+      "\"pkcs11:token=typed;object=identity\", "
+      "\"certificate\": \"node.pem\", \"pin\": {\"prompt\": true}}, "
+      "\"federation\": {\"roots\": [\"ca.pem\"]}, \"admit\": []}",
+      0644 },
     { "node.pin", SOFTHSM_PIN "\n", 0600 },
     { "so.pin", SOFTHSM_SO_PIN "\n", 0600 },
     { "open.pin", SOFTHSM_SO_PIN "\n", 0644 },
@@ -182,6 +194,71 @@ static void check_row(void **state)
     json_decref(after);
 }
 
+/* --- PINs typed on a terminal --- */
+
+/* The answers in turn, each after a text that ends in ": "; *ret_code is the exit code. What the
+ * terminal showed is owned: free. */
+static char *type_into(const char *const *answers, const char *config, int *ret_code)
+{
+    size_t len = 0;
+    char *shown = calloc(1, SHOWN_MAX_BYTES);
+    int terminal = -1;
+    int status = 0;
+    assert_non_null(shown);
+    pid_t child = forkpty(&terminal, NULL, NULL, NULL);
+    assert_true(child >= 0);
+    if (child == 0) {
+        execl(NODEKEY, NODEKEY, "init", config, (char *)NULL);
+        _exit(127);
+    }
+    for (;;) { /* a terminal whose other end is gone gives an error, not an end */
+        ssize_t got = read(terminal, shown + len, SHOWN_MAX_BYTES - 1 - len);
+        if (got <= 0) {
+            break;
+        }
+        len += (size_t)got;
+        if (len > 2 && strcmp(shown + len - 2, ": ") == 0 && *answers != NULL) {
+            assert_int_equal(write(terminal, *answers, strlen(*answers)), strlen(*answers));
+            assert_int_equal(write(terminal, "\n", 1), 1);
+            answers++;
+        }
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    close(terminal);
+    *ret_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return shown;
+}
+
+static void a_pin_that_is_set_is_asked_for_twice(void **state)
+{
+    (void)state;
+    static const char *const answers[] = { SOFTHSM_SO_PIN, SOFTHSM_SO_PIN, SOFTHSM_PIN, "slip",
+                                           NULL };
+    int code = -1;
+    char *shown = type_into(answers, path_of("%s/typed.json", scratch_folder()), &code);
+    assert_int_equal(code, 1);
+    assert_non_null(strstr(shown, "these differ"));
+    assert_null(strstr(shown, SOFTHSM_PIN));
+    free(shown);
+    json_t *all = list("tokens --json");
+    assert_null(token_in(all, "typed", 0));
+    json_decref(all);
+}
+
+static void typed_pins_make_the_token(void **state)
+{
+    (void)state;
+    static const char *const answers[] = { SOFTHSM_SO_PIN, SOFTHSM_SO_PIN, SOFTHSM_PIN, SOFTHSM_PIN,
+                                           NULL };
+    int code = -1;
+    char *shown = type_into(answers, path_of("%s/typed.json", scratch_folder()), &code);
+    assert_int_equal(code, 0);
+    assert_null(strstr(shown, SOFTHSM_PIN)); /* the terminal does not echo it */
+    free(shown);
+    nodekey_ends(scratch_folder(), "tokens --pin-file node.pin --token typed", NULL, 0,
+                 "logged in\n             pkcs11:token=typed\n", NULL);
+}
+
 /* --- init: the last, since it makes a token --- */
 
 static void init_makes_the_token(void **state)
@@ -203,7 +280,7 @@ int main(void)
 {
     static char login[] = "tokens --login a.json --json";
     static char pin_file[] = "tokens --pin-file node.pin --token alpha --json";
-    struct CMUnitTest tests[ARRAY_LEN(rows) + 6] = {
+    struct CMUnitTest tests[ARRAY_LEN(rows) + 8] = {
         cmocka_unit_test(without_login_the_public_objects),
         { "with_login_the_private_key", with_login_the_private_key, NULL, NULL, login },
         { "with_pin_file_the_private_key", with_login_the_private_key, NULL, NULL, pin_file },
@@ -216,6 +293,9 @@ int main(void)
     }
     tests[5 + ARRAY_LEN(rows)] =
         (struct CMUnitTest){ "init_makes_the_token", init_makes_the_token, NULL, NULL, NULL };
+    tests[6 + ARRAY_LEN(rows)] =
+        (struct CMUnitTest)cmocka_unit_test(a_pin_that_is_set_is_asked_for_twice);
+    tests[7 + ARRAY_LEN(rows)] = (struct CMUnitTest)cmocka_unit_test(typed_pins_make_the_token);
     softhsm_start();
     softhsm_token("alpha");
     softhsm_token("twin");
