@@ -42,6 +42,15 @@ void admin_session_close(struct module *module, CK_SESSION_HANDLE session);
 MUST_USE nk_status admin_pick(struct module *module, P11KitUri *uri, const char *label,
                               struct token_name *ret_name, nk_error *err);
 
+/* One piece of work in a session of its own, inside a stay; its status is the answer. */
+typedef nk_status admin_piece(struct hsm_admin *admin, CK_SESSION_HANDLE session, void *arg,
+                              nk_error *err);
+MUST_USE nk_status admin_work(struct hsm_admin *admin, CK_FLAGS flags, admin_piece *do_it,
+                              void *arg, nk_error *err);
+
+/* The private keys that fit the URI; as admin_find. */
+MUST_USE nk_status admin_find_keys(struct hsm_admin *admin, CK_SESSION_HANDLE session,
+                                   CK_OBJECT_HANDLE **ret_found, CK_ULONG *ret_len, nk_error *err);
 /* All objects that fit; *ret_found is owned: free. Inside a stay. */
 MUST_USE CK_RV admin_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
                           CK_ULONG template_len, CK_OBJECT_HANDLE **ret_found, CK_ULONG *ret_len);
@@ -54,5 +63,19 @@ EVP_PKEY *admin_public_of(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
                           CK_OBJECT_HANDLE object);
 /* "P-256", "RSA-3072", "Ed25519"; "" for a kind that nodekey does not use. */
 void admin_type_of(EVP_PKEY *key, char *text, size_t room);
+
+struct admin_look { /* at one token */
+    CK_FUNCTION_LIST *call;
+    CK_SESSION_HANDLE session;
+    const CK_TOKEN_INFO *info;
+    bool namesakes; /* its label alone does not tell it from the others */
+    struct hsm_token *token;
+};
+/* Both fill a zeroed struct; what the token does not tell stays empty. Inside a stay. */
+void admin_describe_token(struct hsm_token *token, const CK_TOKEN_INFO *info, CK_FLAGS slot_flags);
+void admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
+                           CK_OBJECT_HANDLE handle, struct hsm_object *object);
+/* Owned: free. NULL: no memory. */
+char *admin_uri_of_token(const CK_TOKEN_INFO *info, bool with_serial);
 
 #endif
