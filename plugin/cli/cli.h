@@ -9,7 +9,13 @@
 enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 /* X(name, summary): the function is cli_<name>(argc, argv), argv[0] is "nodekey <name>". */
-#define CLI_COMMANDS(X) X(explain, "would this peer be let in, and why")
+#define CLI_COMMANDS(X)                                                                            \
+    X(tokens, "which tokens are there, and what is on them")                                       \
+    X(init, "make a token of a blank one, with its PINs")                                          \
+    X(enroll, "generate the node's key on its token, and request a certificate")                   \
+    X(csr, "request a certificate for the key that is there")                                      \
+    X(import, "check a certificate, and put it where the node looks for it")                       \
+    X(explain, "would this peer be let in, and why")
 
 #define CLI_DECLARE(name, summary) enum cli_exit cli_##name(int argc, char **argv);
 CLI_COMMANDS(CLI_DECLARE)

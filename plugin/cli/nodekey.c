@@ -16,20 +16,17 @@ const char *argp_program_version = PROGRAM " " NODEKEY_VERSION;
 
 struct command {
     char name[32]; /* its argv[0], for the usage and the errors of its own options */
+    const char *summary;
     enum cli_exit (*run)(int argc, char **argv);
 };
 
-#define COMMAND(name, summary) { PROGRAM " " #name, cli_##name },
+#define COMMAND(name, summary) { PROGRAM " " #name, summary, cli_##name },
 static struct command commands[] = { CLI_COMMANDS(COMMAND) };
 #undef COMMAND
 
-#define SUMMARY(name, summary) "  " #name "    " summary "\n"
-static const char doc[] =
-    "Hardware-backed mutual TLS for gRPC nodes: the operator's command.\v"
-    "Commands:\n" CLI_COMMANDS(
-        SUMMARY) "\n`" PROGRAM " COMMAND --help' tells more.\n\n"
-                 "Exit status: 0 yes; 1 no, or it could not be found out; 2 wrong usage.";
-#undef SUMMARY
+static const char doc[] = "Hardware-backed mutual TLS for gRPC nodes: the operator's command.\v"
+                          "`" PROGRAM " COMMAND --help' tells more.\n\n"
+                          "Exit status: 0 yes; 1 no, or it could not be found out; 2 wrong usage.";
 
 struct choice {
     struct command *command;
@@ -87,6 +84,26 @@ static struct command *find(const char *name)
     return NULL;
 }
 
+/* Puts the commands before what follows the options. */
+static char *list_commands(int key, const char *text, void *input)
+{
+    char *list = NULL;
+    size_t len = 0;
+
+    (void)input;
+    FILE *out = key == ARGP_KEY_HELP_POST_DOC ? open_memstream(&list, &len) : NULL;
+    if (out == NULL) {
+        return (char *)(uintptr_t)text;
+    }
+    fputs("Commands:\n", out);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        fprintf(out, "  %-11s%s\n", commands[i].name + strlen(PROGRAM " "), commands[i].summary);
+    }
+    fprintf(out, "\n%s", text);
+    fclose(out);
+    return list;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct choice *choice = state->input;
@@ -112,7 +129,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int main(int argc, char **argv)
 {
     static char name[] = PROGRAM; /* whatever path we were started by */
-    static const struct argp argp = { NULL, parse, "COMMAND [ARGUMENT...]", doc, NULL, NULL, NULL };
+    static const struct argp argp = { NULL,          parse, "COMMAND [ARGUMENT...]", doc, NULL,
+                                      list_commands, NULL };
     struct choice choice = { 0 };
 
     if (atexit(close_stdout) != 0) {

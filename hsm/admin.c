@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One token, found and logged in, for as long as an operator's command works on it. */
+#include "admin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "discovery.h"
+#include "module_name.h"
+#include "provider.h"
+#include "report.h"
+
+typedef CK_SLOT_ID *slots_ptr;
+DEFINE_AUTO(slots_ptr, free);
+DEFINE_AUTO(struct hsm_admin *, hsm_admin_close);
+
+/* --- slots and sessions --- */
+
+CK_RV admin_slots(struct module *module, CK_SLOT_ID **ret_slots, CK_ULONG *ret_len)
+{
+    CK_ULONG len = 0;
+    CK_RV rv = module->call->C_GetSlotList(CK_TRUE, NULL, &len);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    AUTO(free) slots_ptr slots = calloc(len + 1, sizeof(*slots));
+    if (slots == NULL) {
+        return CKR_HOST_MEMORY;
+    }
+    rv = module->call->C_GetSlotList(CK_TRUE, slots, &len);
+    if (rv == CKR_OK) {
+        *ret_slots = slots;
+        *ret_len = len;
+        slots = NULL;
+    }
+    return rv;
+}
+
+CK_RV admin_slot_of(struct module *module, const struct token_name *name, CK_SLOT_ID *ret_slot)
+{
+    CK_ULONG len = 0;
+    AUTO(free) slots_ptr slots = NULL;
+    CK_RV rv = admin_slots(module, &slots, &len);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    for (CK_ULONG i = 0; i < len; i++) {
+        CK_TOKEN_INFO info;
+        struct token_name seen;
+        if (module->call->C_GetTokenInfo(slots[i], &info) != CKR_OK) {
+            continue;
+        }
+        token_name_of(&info, &seen);
+        if (token_name_equal(&seen, name)) {
+            *ret_slot = slots[i];
+            return CKR_OK;
+        }
+    }
+    return CKR_TOKEN_NOT_PRESENT;
+}
+
+CK_RV admin_session(struct module *module, CK_SLOT_ID slot, CK_FLAGS flags,
+                    CK_SESSION_HANDLE *ret_session)
+{
+    pthread_mutex_lock(&module->session_lock);
+    CK_RV rv =
+        module->call->C_OpenSession(slot, CKF_SERIAL_SESSION | flags, NULL, NULL, ret_session);
+    pthread_mutex_unlock(&module->session_lock);
+    return rv;
+}
+
+void admin_session_close(struct module *module, CK_SESSION_HANDLE session)
+{
+    pthread_mutex_lock(&module->session_lock);
+    module->call->C_CloseSession(session);
+    pthread_mutex_unlock(&module->session_lock);
+}
+
+/* --- which token --- */
+
+static bool fits(P11KitUri *uri, const char *label, const struct token_name *name)
+{
+    return (uri == NULL || uri_names_token(uri, name)) &&
+           (label == NULL || strcmp(label, name->label) == 0);
+}
+
+static nk_status pick(const struct token_names *names, const struct module *module, P11KitUri *uri,
+                      const char *label, struct token_name *ret_name, nk_error *err)
+{
+    const struct token_name *chosen = NULL;
+    char told[384];
+
+    for (size_t i = 0; i < names->len; i++) {
+        if (!fits(uri, label, &names->names[i])) {
+            continue;
+        }
+        if (chosen != NULL) {
+            return report(err, NK_E_CONFIG,
+                          "%s shows more than one token that fits, \"%s\" (serial %s) and \"%s\" "
+                          "(serial %s): name one, a PIN is not sent to several",
+                          module->path, chosen->label, chosen->serial, names->names[i].label,
+                          names->names[i].serial);
+        }
+        chosen = &names->names[i];
+    }
+    if (chosen == NULL) {
+        module_surroundings(told, sizeof(told));
+        return report(err, NK_E_TOKEN,
+                      "no such token: %s shows %zu tokens and none fits; `nodekey tokens' lists "
+                      "them, `nodekey init CONFIG' makes one (%s)",
+                      module->path, names->len, told);
+    }
+    *ret_name = *chosen;
+    return NK_OK;
+}
+
+nk_status admin_pick(struct module *module, P11KitUri *uri, const char *label,
+                     struct token_name *ret_name, nk_error *err)
+{
+    struct token_names names = { 0 };
+    nk_status status = discovery_tokens(module, &names, err);
+    if (status == NK_OK) {
+        status = pick(&names, module, uri, label, ret_name, err);
+    }
+    token_names_clear(&names);
+    return status;
+}
+
+/* --- the life of it --- */
+
+/* The PIN was read once; whoever asks later is handed that one. */
+static nk_status hand_on_pin(void *host_data, const char *token_label, char *buf, size_t room,
+                             size_t *ret_len)
+{
+    const struct hsm_admin *admin = host_data;
+
+    (void)token_label;
+    if (pin_len(admin->pin) > room) {
+        return NK_E_PIN;
+    }
+    memcpy(buf, pin_bytes(admin->pin), pin_len(admin->pin));
+    *ret_len = pin_len(admin->pin);
+    return NK_OK;
+}
+
+static void relay_log(void *host_data, int32_t level, const char *line)
+{
+    const struct hsm_admin *admin = host_data;
+
+    if (admin->host.log != NULL) {
+        admin->host.log(admin->host.host_data, level, line);
+    }
+}
+
+static struct hsm_admin *make(const struct hsm_key_request *request)
+{
+    struct hsm_admin *admin = calloc(1, sizeof(*admin));
+    if (admin == NULL) {
+        return NULL;
+    }
+    admin->module_name = strdup(request->module);
+    admin->uri_text = strdup(request->uri);
+    if (admin->module_name == NULL || admin->uri_text == NULL) {
+        hsm_admin_close(admin);
+        return NULL;
+    }
+    admin->host = request->host != NULL ? *request->host : (nk_host){ .struct_size = 0 };
+    admin->relay = (nk_host){ .struct_size = sizeof(admin->relay),
+                              .host_data = admin,
+                              .log = relay_log,
+                              .ask_pin = hand_on_pin };
+    admin->request = *request;
+    admin->request.module = admin->module_name;
+    admin->request.uri = admin->uri_text;
+    admin->request.pin = (struct hsm_pin_source){ .kind = HSM_PIN_PROMPT };
+    admin->request.host = &admin->relay;
+    return admin;
+}
+
+static nk_status log_in(struct hsm_admin *admin, const struct hsm_pin_source *pin, nk_error *err)
+{
+    const struct token_terms terms = { .pin = &admin->request.pin,
+                                       .max_sessions = ADMIN_SESSIONS,
+                                       .login_timeout_ms = ADMIN_LOGIN_MS,
+                                       .host = &admin->relay };
+    nk_status status = pin_open(pin, admin->name.label, &admin->host, &admin->pin, err);
+    return status == NK_OK ? token_join(admin->module, &admin->name, &terms, &admin->token, err)
+                           : status;
+}
+
+nk_status hsm_admin_open(const struct hsm_key_request *request, struct hsm_admin **ret_admin,
+                         nk_error *err)
+{
+    AUTO(hsm_admin_close) struct hsm_admin *admin = make(request);
+    if (admin == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = provider_register(err);
+    if (status == NK_OK) {
+        status = uri_parse(admin->uri_text, &admin->uri, err);
+    }
+    if (status == NK_OK) {
+        status = module_get(admin->module_name, &admin->module, err);
+    }
+    if (status == NK_OK) {
+        status = admin_pick(admin->module, admin->uri, NULL, &admin->name, err);
+    }
+    if (status == NK_OK) {
+        status = log_in(admin, &request->pin, err);
+    }
+    if (status == NK_OK) {
+        *ret_admin = admin;
+        admin = NULL;
+    }
+    return status;
+}
+
+void hsm_admin_close(struct hsm_admin *admin)
+{
+    if (admin == NULL) {
+        return;
+    }
+    if (admin->token != NULL) {
+        token_leave(admin->token, false);
+    }
+    pin_free(admin->pin);
+    p11_kit_uri_free(admin->uri);
+    free(admin->module_name);
+    free(admin->uri_text);
+    free(admin);
+}
+
+const char *hsm_admin_label(const struct hsm_admin *admin)
+{
+    return admin->name.label;
+}
+
+nk_status hsm_admin_use(struct hsm_admin *admin, EVP_PKEY *public_key, struct hsm_key **ret_key,
+                        nk_error *err)
+{
+    return hsm_key_open(&admin->request, public_key, ret_key, err);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the parts of token administration share. */
+#ifndef NODEKEY_ADMIN_H
+#define NODEKEY_ADMIN_H
+
+#include <openssl/evp.h>
+#include <p11-kit/uri.h>
+
+#include "hsm_admin.h"
+#include "module.h"
+#include "pin.h"
+#include "token.h"
+#include "uri.h"
+
+#define ADMIN_SESSIONS 4
+#define ADMIN_LOGIN_MS 10000
+#define ADMIN_FIELD_BYTES 2048 /* an RSA-8192 modulus has 1024 */
+
+struct hsm_admin {
+    struct hsm_key_request request; /* its strings are the two below; asks `relay` for the PIN */
+    char *module_name;
+    char *uri_text;
+    P11KitUri *uri;
+    struct module *module;
+    struct token *token;
+    struct token_name name;
+    struct pin *pin;
+    nk_host host; /* the caller's */
+    nk_host relay;
+    CK_OBJECT_HANDLE made[2]; /* by hsm_admin_generate: public, private; 0: nothing */
+};
+
+/* Inside a stay. */
+MUST_USE CK_RV admin_slots(struct module *module, CK_SLOT_ID **ret_slots, CK_ULONG *ret_len);
+MUST_USE CK_RV admin_slot_of(struct module *module, const struct token_name *name,
+                             CK_SLOT_ID *ret_slot);
+MUST_USE CK_RV admin_session(struct module *module, CK_SLOT_ID slot, CK_FLAGS flags,
+                             CK_SESSION_HANDLE *ret_session);
+void admin_session_close(struct module *module, CK_SESSION_HANDLE session);
+
+/* The one token that fits; `uri` and `label` may be NULL. Not inside a stay. */
+MUST_USE nk_status admin_pick(struct module *module, P11KitUri *uri, const char *label,
+                              struct token_name *ret_name, nk_error *err);
+
+/* One piece of work in a session of its own, inside a stay; its status is the answer. */
+typedef nk_status admin_piece(struct hsm_admin *admin, CK_SESSION_HANDLE session, void *arg,
+                              nk_error *err);
+MUST_USE nk_status admin_work(struct hsm_admin *admin, CK_FLAGS flags, admin_piece *do_it,
+                              void *arg, nk_error *err);
+
+/* The private keys that fit the URI; as admin_find. */
+MUST_USE nk_status admin_find_keys(struct hsm_admin *admin, CK_SESSION_HANDLE session,
+                                   CK_OBJECT_HANDLE **ret_found, CK_ULONG *ret_len, nk_error *err);
+/* All objects that fit; *ret_found is owned: free. Inside a stay. */
+MUST_USE CK_RV admin_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
+                          CK_ULONG template_len, CK_OBJECT_HANDLE **ret_found, CK_ULONG *ret_len);
+/* The attribute's bytes, or false: unknown, or longer than `room`. */
+bool admin_attribute(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                     CK_ATTRIBUTE_TYPE type, void *value, CK_ULONG room, CK_ULONG *ret_len);
+/* The public key that an object holds or tells: of a public key, or of an RSA private key. NULL: it
+ * does not tell. Owned: EVP_PKEY_free. */
+EVP_PKEY *admin_public_of(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+                          CK_OBJECT_HANDLE object);
+/* "P-256", "RSA-3072", "Ed25519"; "" for a kind that nodekey does not use. */
+void admin_type_of(EVP_PKEY *key, char *text, size_t room);
+
+struct admin_look { /* at one token */
+    CK_FUNCTION_LIST *call;
+    CK_SESSION_HANDLE session;
+    const CK_TOKEN_INFO *info;
+    bool namesakes; /* its label alone does not tell it from the others */
+    struct hsm_token *token;
+};
+/* Both fill a zeroed struct; what the token does not tell stays empty. Inside a stay. */
+void admin_describe_token(struct hsm_token *token, const CK_TOKEN_INFO *info, CK_FLAGS slot_flags);
+void admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
+                           CK_OBJECT_HANDLE handle, struct hsm_object *object);
+/* Owned: free. NULL: no memory. */
+char *admin_uri_of_token(const CK_TOKEN_INFO *info, bool with_serial);
+
+#endif

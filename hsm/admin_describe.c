@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One token or object in words, with a URI that can be pasted into a configuration. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include "admin.h"
+
+#define CERTIFICATE_MAX_BYTES 16384
+#define ID_MAX_BYTES 128
+
+DEFINE_AUTO(BIO *, BIO_free_all);
+DEFINE_AUTO(X509 *, X509_free);
+DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
+
+/* --- URIs --- */
+
+/* For a terminal: whoever wrote to the token has not chosen its control sequences. */
+static void show(char *text, size_t room, const unsigned char *bytes, size_t len)
+{
+    len = len < room ? len : room - 1;
+    for (size_t i = 0; i < len; i++) {
+        text[i] = (char)(bytes[i] >= ' ' && bytes[i] <= '~' ? bytes[i] : '?');
+    }
+    text[len] = '\0';
+}
+
+/* A field of CK_TOKEN_INFO ends at its padding, which tpm2-pkcs11 makes of NULs. */
+static void set_field(CK_UTF8CHAR *to, const CK_UTF8CHAR *from, size_t len)
+{
+    char text[65];
+
+    token_field_copy(text, from, len);
+    memset(to, ' ', len);
+    memcpy(to, text, strlen(text));
+}
+
+static P11KitUri *uri_of_token(const CK_TOKEN_INFO *info, bool with_serial)
+{
+    P11KitUri *uri = p11_kit_uri_new();
+    if (uri == NULL) {
+        return NULL;
+    }
+    CK_TOKEN_INFO *wanted = p11_kit_uri_get_token_info(uri);
+    if (info->label[0] != ' ' && info->label[0] != '\0') {
+        set_field(wanted->label, info->label, sizeof(wanted->label));
+    }
+    if (with_serial || wanted->label[0] == '\0') {
+        set_field(wanted->serialNumber, info->serialNumber, sizeof(wanted->serialNumber));
+    }
+    return uri;
+}
+
+/* Owned: free. NULL: no memory. */
+static char *text_of(P11KitUri *uri)
+{
+    char *text = NULL;
+
+    return uri != NULL && p11_kit_uri_format(uri, P11_KIT_URI_FOR_ANY, &text) == P11_KIT_URI_OK
+               ? text
+               : NULL;
+}
+
+char *admin_uri_of_token(const CK_TOKEN_INFO *info, bool with_serial)
+{
+    AUTO(p11_kit_uri_free) P11KitUri *uri = uri_of_token(info, with_serial);
+
+    return text_of(uri);
+}
+
+static char *uri_of_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
+                           CK_ATTRIBUTE *label, CK_ATTRIBUTE *id)
+{
+    CK_ATTRIBUTE attribute = { CKA_CLASS, &object_class, sizeof(object_class) };
+    AUTO(p11_kit_uri_free) P11KitUri *uri = uri_of_token(look->info, look->namesakes);
+
+    if (uri == NULL || (label->ulValueLen == 0 && id->ulValueLen == 0) ||
+        p11_kit_uri_set_attribute(uri, &attribute) != P11_KIT_URI_OK ||
+        (label->ulValueLen > 0 && p11_kit_uri_set_attribute(uri, label) != P11_KIT_URI_OK) ||
+        (id->ulValueLen > 0 && p11_kit_uri_set_attribute(uri, id) != P11_KIT_URI_OK)) {
+        return NULL;
+    }
+    return text_of(uri);
+}
+
+/* --- one object --- */
+
+static bool flag(const struct admin_look *look, CK_OBJECT_HANDLE handle, CK_ATTRIBUTE_TYPE type,
+                 bool if_unknown)
+{
+    CK_BBOOL value = CK_FALSE;
+    CK_ULONG len = 0;
+
+    if (!admin_attribute(look->call, look->session, handle, type, &value, sizeof(value), &len) ||
+        len != sizeof(value)) {
+        return if_unknown;
+    }
+    return value != CK_FALSE;
+}
+
+static void describe_certificate(const struct admin_look *look, CK_OBJECT_HANDLE handle,
+                                 struct hsm_object *object)
+{
+    unsigned char der[CERTIFICATE_MAX_BYTES];
+    const unsigned char *at = der;
+    CK_ULONG len = 0;
+    struct tm ends;
+
+    if (!admin_attribute(look->call, look->session, handle, CKA_VALUE, der, sizeof(der), &len)) {
+        return;
+    }
+    ERR_set_mark();
+    AUTO(X509_free) X509 *certificate = d2i_X509(NULL, &at, (long)len);
+    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
+    if (certificate != NULL && bio != NULL &&
+        X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
+        char *name = NULL;
+        long name_len = BIO_get_mem_data(bio, &name);
+        show(object->subject, sizeof(object->subject), (unsigned char *)name, (size_t)name_len);
+    }
+    if (certificate != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &ends) == 1) {
+        strftime(object->not_after, sizeof(object->not_after), "%Y-%m-%dT%H:%M:%SZ", &ends);
+    }
+    EVP_PKEY *key = certificate != NULL ? X509_get0_pubkey(certificate) : NULL;
+    if (key != NULL) {
+        admin_type_of(key, object->type, sizeof(object->type));
+    }
+    ERR_pop_to_mark();
+}
+
+static void describe_key(const struct admin_look *look, CK_OBJECT_HANDLE handle,
+                         struct hsm_object *object)
+{
+    AUTO(EVP_PKEY_free) EVP_PKEY *key = admin_public_of(look->call, look->session, handle);
+    if (key != NULL) {
+        admin_type_of(key, object->type, sizeof(object->type));
+    }
+    if (object->kind != HSM_PRIVATE_KEY) {
+        return;
+    }
+    object->sensitive = flag(look, handle, CKA_SENSITIVE, false);
+    object->extractable = flag(look, handle, CKA_EXTRACTABLE, true);
+    object->born_here = flag(look, handle, CKA_LOCAL, false) &&
+                        flag(look, handle, CKA_NEVER_EXTRACTABLE, false) &&
+                        flag(look, handle, CKA_ALWAYS_SENSITIVE, false);
+}
+
+void admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
+                           CK_OBJECT_HANDLE handle, struct hsm_object *object)
+{
+    unsigned char label[ADMIN_FIELD_BYTES];
+    unsigned char id[ID_MAX_BYTES];
+    CK_ATTRIBUTE label_at = { CKA_LABEL, label, 0 };
+    CK_ATTRIBUTE id_at = { CKA_ID, id, 0 };
+
+    if (!admin_attribute(look->call, look->session, handle, CKA_LABEL, label, sizeof(label),
+                         &label_at.ulValueLen)) {
+        label_at.ulValueLen = 0;
+    }
+    if (!admin_attribute(look->call, look->session, handle, CKA_ID, id, sizeof(id),
+                         &id_at.ulValueLen)) {
+        id_at.ulValueLen = 0;
+    }
+    show(object->label, sizeof(object->label), label, label_at.ulValueLen);
+    for (CK_ULONG i = 0; i < id_at.ulValueLen && 2 * i + 2 < sizeof(object->id); i++) {
+        snprintf(object->id + 2 * i, sizeof(object->id) - 2 * i, "%02x", id[i]);
+    }
+    object->uri = uri_of_object(look, object_class, &label_at, &id_at);
+    if (object->kind == HSM_CERTIFICATE) {
+        describe_certificate(look, handle, object);
+    } else {
+        describe_key(look, handle, object);
+    }
+}
+
+/* --- one token --- */
+
+void admin_describe_token(struct hsm_token *token, const CK_TOKEN_INFO *info, CK_FLAGS slot_flags)
+{
+    struct token_name name;
+
+    token_name_of(info, &name);
+    show(token->label, sizeof(token->label), (unsigned char *)name.label, strlen(name.label));
+    show(token->manufacturer, sizeof(token->manufacturer), (unsigned char *)name.manufacturer,
+         strlen(name.manufacturer));
+    show(token->model, sizeof(token->model), (unsigned char *)name.model, strlen(name.model));
+    show(token->serial, sizeof(token->serial), (unsigned char *)name.serial, strlen(name.serial));
+    token->initialised = (info->flags & CKF_TOKEN_INITIALIZED) != 0;
+    token->pin_set = (info->flags & CKF_USER_PIN_INITIALIZED) != 0;
+    token->pin_locked = (info->flags & CKF_USER_PIN_LOCKED) != 0;
+    token->pin_final_try = (info->flags & CKF_USER_PIN_FINAL_TRY) != 0;
+    token->hardware = (slot_flags & CKF_HW_SLOT) != 0;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Making the key that a configuration names, and unmaking it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/rand.h>
+
+#include "admin.h"
+#include "report.h"
+
+#define ID_BYTES 8
+#define ID_MAX_BYTES 255
+#define TEMPLATE_MAX 12
+
+typedef CK_OBJECT_HANDLE *handles_ptr;
+DEFINE_AUTO(handles_ptr, free);
+
+static const struct key_type {
+    const char *name;
+    CK_MECHANISM_TYPE mechanism;
+    const char *mechanism_name;
+    CK_ULONG bits;            /* RSA */
+    unsigned char params[16]; /* DER of the curve's OID; Ed25519: its name as a PrintableString */
+    CK_ULONG params_len;
+} key_types[] = {
+    { "P-256", CKM_EC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN", 0,
+      "\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07", 10 },
+    { "P-384", CKM_EC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN", 0, "\x06\x05\x2b\x81\x04\x00\x22", 7 },
+    { "P-521", CKM_EC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN", 0, "\x06\x05\x2b\x81\x04\x00\x23", 7 },
+    { "RSA-2048", CKM_RSA_PKCS_KEY_PAIR_GEN, "CKM_RSA_PKCS_KEY_PAIR_GEN", 2048, "", 0 },
+    { "RSA-3072", CKM_RSA_PKCS_KEY_PAIR_GEN, "CKM_RSA_PKCS_KEY_PAIR_GEN", 3072, "", 0 },
+    { "RSA-4096", CKM_RSA_PKCS_KEY_PAIR_GEN, "CKM_RSA_PKCS_KEY_PAIR_GEN", 4096, "", 0 },
+    { "Ed25519", CKM_EC_EDWARDS_KEY_PAIR_GEN, "CKM_EC_EDWARDS_KEY_PAIR_GEN", 0,
+      "\x13\x0c"
+      "edwards25519",
+      14 },
+};
+
+static const struct key_type *type_named(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(key_types); i++) {
+        if (strcmp(key_types[i].name, name) == 0) {
+            return &key_types[i];
+        }
+    }
+    return NULL;
+}
+
+bool hsm_is_key_type(const char *type)
+{
+    return type_named(type) != NULL;
+}
+
+struct template
+{
+    CK_ATTRIBUTE at[TEMPLATE_MAX];
+    CK_ULONG len;
+};
+
+static void add(struct template *template, CK_ATTRIBUTE_TYPE type, const void *value, CK_ULONG len)
+{
+    template->at[template->len++] =
+        (CK_ATTRIBUTE){ .type = type, .pValue = (void *)(uintptr_t)value, .ulValueLen = len };
+}
+
+/* Without an id of its own a key could not be told from its namesakes later. */
+struct names {
+    const CK_ATTRIBUTE *label; /* NULL: the URI has none */
+    unsigned char id[ID_MAX_BYTES];
+    CK_ULONG id_len;
+};
+
+static nk_status names_of(P11KitUri *uri, struct names *ret_names, nk_error *err)
+{
+    const CK_ATTRIBUTE *id = p11_kit_uri_get_attribute(uri, CKA_ID);
+
+    ret_names->label = p11_kit_uri_get_attribute(uri, CKA_LABEL);
+    ret_names->id_len = id != NULL ? id->ulValueLen : ID_BYTES;
+    if (ret_names->id_len > sizeof(ret_names->id)) {
+        return report(err, NK_E_CONFIG, "node.key: an id of %lu bytes is too long; take one byte",
+                      (unsigned long)ret_names->id_len);
+    }
+    if (id != NULL) {
+        memcpy(ret_names->id, id->pValue, id->ulValueLen);
+    } else if (RAND_bytes(ret_names->id, ID_BYTES) != 1) {
+        return report_openssl(err, NK_E_INTERNAL, "make an id for the key");
+    }
+    return NK_OK;
+}
+
+static const CK_BBOOL yes = CK_TRUE;
+static const CK_BBOOL no = CK_FALSE;
+
+static void add_names(struct template *template, const struct names *names)
+{
+    add(template, CKA_TOKEN, &yes, sizeof(yes));
+    add(template, CKA_ID, names->id, names->id_len);
+    if (names->label != NULL) {
+        add(template, CKA_LABEL, names->label->pValue, names->label->ulValueLen);
+    }
+}
+
+static CK_RV make_pair(struct hsm_admin *admin, CK_SESSION_HANDLE session,
+                       const struct key_type *type, const struct names *names)
+{
+    static const unsigned char f4[] = { 1, 0, 1 };
+    CK_MECHANISM mechanism = { .mechanism = type->mechanism };
+    struct template public_key = { .len = 0 };
+    struct template private_key = { .len = 0 };
+
+    add_names(&public_key, names);
+    add(&public_key, CKA_PRIVATE, &no, sizeof(no));
+    add(&public_key, CKA_VERIFY, &yes, sizeof(yes));
+    if (type->bits != 0) {
+        add(&public_key, CKA_MODULUS_BITS, &type->bits, sizeof(type->bits));
+        add(&public_key, CKA_PUBLIC_EXPONENT, f4, sizeof(f4));
+    } else {
+        add(&public_key, CKA_EC_PARAMS, type->params, type->params_len);
+    }
+    add_names(&private_key, names);
+    add(&private_key, CKA_PRIVATE, &yes, sizeof(yes));
+    add(&private_key, CKA_SENSITIVE, &yes, sizeof(yes));
+    add(&private_key, CKA_EXTRACTABLE, &no, sizeof(no));
+    add(&private_key, CKA_SIGN, &yes, sizeof(yes));
+    return admin->module->call->C_GenerateKeyPair(session, &mechanism, public_key.at,
+                                                  public_key.len, private_key.at, private_key.len,
+                                                  &admin->made[0], &admin->made[1]);
+}
+
+struct birth {
+    const struct key_type *type;
+    EVP_PKEY *public_key;
+};
+
+static nk_status refuse_type(const struct hsm_admin *admin, const struct key_type *type, CK_RV rv,
+                             nk_error *err)
+{
+    switch (rv) {
+    case CKR_MECHANISM_INVALID:
+    case CKR_MECHANISM_PARAM_INVALID:
+    case CKR_KEY_SIZE_RANGE:
+    case CKR_DOMAIN_PARAMS_INVALID:
+    case CKR_CURVE_NOT_SUPPORTED:
+        return report_ckr(err, NK_E_IDENTITY, rv,
+                          "token \"%s\" does not generate %s keys (%s); try another --key-type",
+                          admin->name.label, type->name, type->mechanism_name);
+    default:
+        return report_ckr(err, NK_E_TOKEN, rv, "generate a %s key on token \"%s\"", type->name,
+                          admin->name.label);
+    }
+}
+
+static nk_status give_birth(struct hsm_admin *admin, CK_SESSION_HANDLE session, void *arg,
+                            nk_error *err)
+{
+    struct birth *birth = arg;
+    struct names names;
+    AUTO(free) handles_ptr found = NULL;
+    CK_ULONG len = 0;
+    nk_status status = admin_find_keys(admin, session, &found, &len, err);
+    if (status == NK_OK && len > 0) {
+        status = report(err, NK_E_IDENTITY,
+                        "token \"%s\" has a key that fits %s already, and it is left as it is; "
+                        "`nodekey csr' makes a request for it, another object= or id= in node.key "
+                        "names a new one",
+                        admin->name.label, admin->uri_text);
+    }
+    if (status == NK_OK) {
+        status = names_of(admin->uri, &names, err);
+    }
+    if (status != NK_OK) {
+        return status;
+    }
+    CK_RV rv = make_pair(admin, session, birth->type, &names);
+    if (rv != CKR_OK) {
+        admin->made[0] = admin->made[1] = CK_INVALID_HANDLE;
+        return refuse_type(admin, birth->type, rv, err);
+    }
+    birth->public_key = admin_public_of(admin->module->call, session, admin->made[0]);
+    if (birth->public_key == NULL) {
+        return report(err, NK_E_TOKEN, "token \"%s\" does not tell the public half of its new key",
+                      admin->name.label);
+    }
+    return NK_OK;
+}
+
+nk_status hsm_admin_generate(struct hsm_admin *admin, const char *type, EVP_PKEY **ret_public,
+                             nk_error *err)
+{
+    struct birth birth = { .type = type_named(type) };
+    if (birth.type == NULL) {
+        return report(err, NK_E_USAGE, "%s is not a type of key", type);
+    }
+    nk_status status = admin_work(admin, CKF_RW_SESSION, give_birth, &birth, err);
+    if (status == NK_OK) {
+        *ret_public = birth.public_key;
+    } else {
+        EVP_PKEY_free(birth.public_key);
+    }
+    return status;
+}
+
+static nk_status destroy(struct hsm_admin *admin, CK_SESSION_HANDLE session, void *arg,
+                         nk_error *err)
+{
+    nk_status status = NK_OK;
+
+    (void)arg;
+    for (size_t i = 0; i < ARRAY_LEN(admin->made); i++) {
+        CK_RV rv = admin->made[i] != CK_INVALID_HANDLE
+                       ? admin->module->call->C_DestroyObject(session, admin->made[i])
+                       : CKR_OK;
+        /* tpm2-pkcs11 keeps a pair as one */
+        if (rv != CKR_OK && rv != CKR_OBJECT_HANDLE_INVALID) {
+            status = report_ckr(err, NK_E_TOKEN, rv, "remove the key");
+        }
+        admin->made[i] = CK_INVALID_HANDLE;
+    }
+    return status;
+}
+
+bool hsm_admin_discard(struct hsm_admin *admin)
+{
+    if (admin->made[0] == CK_INVALID_HANDLE && admin->made[1] == CK_INVALID_HANDLE) {
+        return true;
+    }
+    return admin_work(admin, CKF_RW_SESSION, destroy, NULL, NULL) == NK_OK;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What is on the tokens of a module. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin.h"
+#include "ckr.h"
+#include "report.h"
+
+typedef CK_OBJECT_HANDLE *handles_ptr;
+DEFINE_AUTO(handles_ptr, free);
+
+/* --- one token --- */
+
+/* A private key tells no EC point; its public half, which has the same id, does. */
+static void borrow_types(struct hsm_token *token)
+{
+    for (size_t i = 0; i < token->len; i++) {
+        struct hsm_object *object = &token->objects[i];
+        for (size_t j = 0; object->type[0] == '\0' && j < token->len; j++) {
+            const struct hsm_object *other = &token->objects[j];
+            bool tied = object->id[0] != '\0' ? strcmp(object->id, other->id) == 0
+                                              : strcmp(object->label, other->label) == 0;
+            if (tied) {
+                memcpy(object->type, other->type, sizeof(object->type));
+            }
+        }
+    }
+}
+
+static CK_RV list_class(const struct admin_look *look, enum hsm_object_kind kind,
+                        CK_OBJECT_CLASS object_class)
+{
+    struct hsm_token *token = look->token;
+    CK_ATTRIBUTE wanted = { CKA_CLASS, &object_class, sizeof(object_class) };
+    AUTO(free) handles_ptr found = NULL;
+    CK_ULONG len = 0;
+    CK_RV rv = admin_find(look->call, look->session, &wanted, 1, &found, &len);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    struct hsm_object *objects = realloc(token->objects, (token->len + len + 1) * sizeof(*objects));
+    if (objects == NULL) {
+        return CKR_HOST_MEMORY;
+    }
+    token->objects = objects;
+    for (CK_ULONG i = 0; i < len; i++) {
+        struct hsm_object *object = &objects[token->len++];
+        *object = (struct hsm_object){ .kind = kind };
+        admin_describe_object(look, object_class, found[i], object);
+    }
+    return CKR_OK;
+}
+
+static CK_RV list_objects(struct admin_look *look, struct module *module, CK_SLOT_ID slot)
+{
+    CK_RV rv = admin_session(module, slot, 0, &look->session);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    rv = list_class(look, HSM_PRIVATE_KEY, CKO_PRIVATE_KEY);
+    if (rv == CKR_OK) {
+        rv = list_class(look, HSM_PUBLIC_KEY, CKO_PUBLIC_KEY);
+    }
+    if (rv == CKR_OK) {
+        rv = list_class(look, HSM_CERTIFICATE, CKO_CERTIFICATE);
+    }
+    admin_session_close(module, look->session);
+    borrow_types(look->token);
+    return rv;
+}
+
+/* --- all tokens --- */
+
+struct tour {
+    struct module *module;
+    const struct token_name *logged_in; /* NULL: nobody did */
+    CK_SLOT_ID *slots;
+    CK_TOKEN_INFO *infos; /* of the slots that answer, in their order */
+    CK_ULONG len;
+};
+
+static bool has_namesake(const struct tour *tour, CK_ULONG i)
+{
+    bool found = false;
+
+    for (CK_ULONG j = 0; j < tour->len; j++) {
+        found |= j != i && memcmp(tour->infos[i].label, tour->infos[j].label,
+                                  sizeof(tour->infos[i].label)) == 0;
+    }
+    return found;
+}
+
+static nk_status visit(const struct tour *tour, CK_ULONG i, struct hsm_token *token, nk_error *err)
+{
+    const CK_TOKEN_INFO *info = &tour->infos[i];
+    CK_SLOT_INFO slot;
+    struct token_name name;
+    struct admin_look look = {
+        .call = tour->module->call, .info = info, .namesakes = has_namesake(tour, i), .token = token
+    };
+
+    CK_RV rv = look.call->C_GetSlotInfo(tour->slots[i], &slot);
+    admin_describe_token(token, info, rv == CKR_OK ? slot.flags : 0);
+    if (!token->initialised) {
+        return NK_OK;
+    }
+    token_name_of(info, &name);
+    token->logged_in = tour->logged_in != NULL && token_name_equal(tour->logged_in, &name);
+    token->uri = admin_uri_of_token(info, look.namesakes);
+    if (token->uri == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    rv = list_objects(&look, tour->module, tour->slots[i]);
+    return rv == CKR_OK
+               ? NK_OK
+               : report_ckr(err, NK_E_TOKEN, rv, "list the objects of token \"%s\"", token->label);
+}
+
+/* A slot that does not answer is left out, as open would pass it over. */
+static CK_RV ask_slots(struct tour *tour)
+{
+    CK_ULONG len = 0;
+    CK_RV rv = admin_slots(tour->module, &tour->slots, &len);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    tour->infos = calloc(len + 1, sizeof(*tour->infos));
+    if (tour->infos == NULL) {
+        return CKR_HOST_MEMORY;
+    }
+    for (CK_ULONG i = 0; i < len; i++) {
+        if (tour->module->call->C_GetTokenInfo(tour->slots[i], &tour->infos[tour->len]) == CKR_OK) {
+            tour->slots[tour->len++] = tour->slots[i];
+        }
+    }
+    return CKR_OK;
+}
+
+static nk_status look_round(struct tour *tour, struct hsm_listing *listing, nk_error *err)
+{
+    CK_RV rv = ask_slots(tour);
+    if (rv != CKR_OK) {
+        return report_ckr(err, NK_E_TOKEN, rv, "list the slots of %s", tour->module->path);
+    }
+    listing->tokens = calloc(tour->len + 1, sizeof(*listing->tokens));
+    if (listing->tokens == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = NK_OK;
+    for (CK_ULONG i = 0; i < tour->len && status == NK_OK; i++) {
+        status = visit(tour, i, &listing->tokens[listing->len++], err);
+    }
+    return status;
+}
+
+static nk_status list_all(struct module *module, const struct token_name *logged_in,
+                          struct hsm_listing *ret_listing, nk_error *err)
+{
+    struct tour tour = { .module = module, .logged_in = logged_in };
+    struct hsm_listing listing = { .len = 0 };
+    CK_RV rv = module_enter(module);
+    if (rv != CKR_OK) {
+        return report_ckr(err, NK_E_TOKEN, rv, "enter %s", module->path);
+    }
+    nk_status status = look_round(&tour, &listing, err);
+    module_leave(module);
+    free(tour.slots);
+    free(tour.infos);
+    if (status == NK_OK) {
+        *ret_listing = listing;
+    } else {
+        hsm_listing_clear(&listing);
+    }
+    return status;
+}
+
+static nk_status log_in(struct module *module, const struct hsm_list_request *request,
+                        struct token_name *name, struct token **ret_token, nk_error *err)
+{
+    const struct token_terms terms = { .pin = &request->pin,
+                                       .max_sessions = ADMIN_SESSIONS,
+                                       .login_timeout_ms = ADMIN_LOGIN_MS,
+                                       .host = request->host };
+    P11KitUri *uri = NULL;
+    nk_status status = request->uri != NULL ? uri_parse(request->uri, &uri, err) : NK_OK;
+    if (status == NK_OK) {
+        status = admin_pick(module, uri, request->label, name, err);
+    }
+    p11_kit_uri_free(uri);
+    return status == NK_OK ? token_join(module, name, &terms, ret_token, err) : status;
+}
+
+nk_status hsm_list(const struct hsm_list_request *request, struct hsm_listing *ret_listing,
+                   nk_error *err)
+{
+    struct module *module = NULL;
+    struct token *token = NULL;
+    struct token_name name;
+    nk_status status = module_get(request->module, &module, err);
+    if (status == NK_OK && request->pin.kind != HSM_PIN_ABSENT) {
+        status = log_in(module, request, &name, &token, err);
+    }
+    if (status == NK_OK) {
+        status = list_all(module, token != NULL ? &name : NULL, ret_listing, err);
+    }
+    if (token != NULL) {
+        token_leave(token, false);
+    }
+    return status;
+}
+
+void hsm_listing_clear(struct hsm_listing *listing)
+{
+    for (size_t i = 0; i < listing->len; i++) {
+        struct hsm_token *token = &listing->tokens[i];
+        for (size_t j = 0; j < token->len; j++) {
+            free(token->objects[j].uri);
+        }
+        free(token->objects);
+        free(token->uri);
+    }
+    free(listing->tokens);
+    *listing = (struct hsm_listing){ 0 };
+}

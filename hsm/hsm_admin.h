@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the operator's command may know of the token side beyond hsm.h: looking at tokens, making
+ * them, making keys. No PKCS#11 types appear here. One thread at a time. */
+#ifndef NODEKEY_HSM_ADMIN_H
+#define NODEKEY_HSM_ADMIN_H
+
+#include <stddef.h>
+
+#include "hsm.h"
+
+/* --- looking --- */
+
+enum hsm_object_kind { HSM_PRIVATE_KEY = 1, HSM_PUBLIC_KEY, HSM_CERTIFICATE };
+
+/* Texts are printable ASCII, other bytes became '?'; the URI names what they were. */
+struct hsm_object {
+    enum hsm_object_kind kind;
+    char label[65];
+    char id[65];        /* hex */
+    char type[24];      /* keys: "P-256", "RSA-3072", "Ed25519"; "": the token does not say */
+    char subject[256];  /* certificates, RFC 2253 */
+    char not_after[32]; /* certificates, RFC 3339 */
+    bool sensitive;     /* private keys; what the token does not tell counts as the worse */
+    bool extractable;
+    bool born_here; /* generated on the token, and has never been extractable */
+    char *uri;      /* RFC 7512; NULL: it has neither label nor id */
+};
+
+struct hsm_token {
+    char label[33];
+    char manufacturer[33];
+    char model[17];
+    char serial[17];
+    char *uri; /* NULL when not initialised */
+    bool initialised;
+    bool pin_set;
+    bool pin_locked;
+    bool pin_final_try;
+    bool hardware;  /* as the module claims */
+    bool logged_in; /* so private objects are among these, too */
+    struct hsm_object *objects;
+    size_t len;
+};
+
+struct hsm_listing {
+    struct hsm_token *tokens;
+    size_t len;
+};
+
+/* Everything is borrowed for the call. `pin` absent: nobody logs in. Else `uri` (node.key's) or
+ * `label` names the token to log in to; both NULL: the only one that there is. */
+struct hsm_list_request {
+    const char *module;
+    const char *uri;
+    const char *label;
+    struct hsm_pin_source pin;
+    const nk_host *host;
+};
+/* *ret_listing is owned: hsm_listing_clear. */
+MUST_USE nk_status hsm_list(const struct hsm_list_request *request, struct hsm_listing *ret_listing,
+                            nk_error *err);
+void hsm_listing_clear(struct hsm_listing *listing);
+
+/* --- making a token --- */
+
+struct hsm_init_request {
+    const struct hsm_key_request *key; /* its module, URI, PIN and host count */
+    struct hsm_pin_source so_pin;
+    const nk_host *so_host; /* asked for it by HSM_PIN_PROMPT */
+};
+/* Initialises the one blank slot with the label of the URI, then sets the user PIN. Nothing is
+ * touched when a token of that label is there, or when a PIN has a length that the token does not
+ * take. *ret_label is owned: free. */
+MUST_USE nk_status hsm_init_token(const struct hsm_init_request *request, char **ret_label,
+                                  nk_error *err);
+
+/* --- one token, logged in --- */
+
+struct hsm_admin;
+
+/* Finds the token of `request->uri` and logs in; the PIN is read once. *ret_admin is owned:
+ * hsm_admin_close. */
+MUST_USE nk_status hsm_admin_open(const struct hsm_key_request *request,
+                                  struct hsm_admin **ret_admin, nk_error *err);
+/* Logs out. Keys of hsm_admin_use come first: shut and released. NULL is allowed. */
+void hsm_admin_close(struct hsm_admin *admin);
+/* The label of the token. */
+const char *hsm_admin_label(const struct hsm_admin *admin);
+
+/* The public half of the one private key that the URI names; NULL when the token does not tell it.
+ * NK_E_IDENTITY: there is none. NK_E_CONFIG: there are several. Owned: EVP_PKEY_free. */
+MUST_USE nk_status hsm_admin_find(struct hsm_admin *admin, EVP_PKEY **ret_public, nk_error *err);
+/* The same, where NULL is an error. */
+MUST_USE nk_status hsm_admin_public(struct hsm_admin *admin, EVP_PKEY **ret_public, nk_error *err);
+/* True for the types that hsm_admin_generate makes: RSA-2048, RSA-3072, RSA-4096, P-256, P-384,
+ * P-521, Ed25519. */
+bool hsm_is_key_type(const char *type);
+/* A key pair on the token, with label and id of the URI, that cannot leave it. NK_E_IDENTITY: a key
+ * fits the URI already. *ret_public is owned: EVP_PKEY_free. */
+MUST_USE nk_status hsm_admin_generate(struct hsm_admin *admin, const char *type,
+                                      EVP_PKEY **ret_public, nk_error *err);
+/* Removes what hsm_admin_generate has made; false: it is still there. */
+bool hsm_admin_discard(struct hsm_admin *admin);
+/* hsm_key_open, without asking for the PIN again. */
+MUST_USE nk_status hsm_admin_use(struct hsm_admin *admin, EVP_PKEY *public_key,
+                                 struct hsm_key **ret_key, nk_error *err);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `nodekey enroll` and `nodekey csr`: a certificate is requested for a key that stays on its token;
+ * the first generates it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli_ours.h"
+#include "cli_request.h"
+#include "cli_write.h"
+#include "hsm_admin.h"
+#include "report.h"
+
+#define DEFAULT_TYPE "P-256"
+#define CN_MAX_BYTES 64 /* ub-common-name, RFC 5280 appendix A.1 */
+#define SHUT_WAIT_MS 1000
+
+DEFINE_AUTO(char *, free);
+DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
+DEFINE_AUTO(struct hsm_admin *, hsm_admin_close);
+
+enum { OPTION_SAN = CLI_OPTION_OWN, OPTION_CN, OPTION_OUT, OPTION_KEY_TYPE };
+
+#define SAN_OPTION                                                                                 \
+    {                                                                                              \
+        "san", OPTION_SAN, "KIND:NAME", 0,                                                         \
+            "A name to ask for, once or more: URI:spiffe://..., DNS:..., IP:... or email:...", 0   \
+    }
+#define CN_OPTION                                                                                  \
+    {                                                                                              \
+        "cn", OPTION_CN, "NAME", 0,                                                                \
+            "The common name to ask for; empty: none. Default: the token's label", 0               \
+    }
+#define OUT_OPTION                                                                                 \
+    {                                                                                              \
+        "out", OPTION_OUT, "FILE", 0, "Where to write the request. Default: standard output", 0    \
+    }
+
+static const struct argp_option enroll_options[] = {
+    SAN_OPTION,
+    { "key-type", OPTION_KEY_TYPE, "TYPE", 0,
+      "P-256 (default), P-384, P-521, Ed25519, RSA-2048, RSA-3072 or RSA-4096", 0 },
+    CN_OPTION,
+    OUT_OPTION,
+    CLI_ROLE_OPTION,
+    CLI_JSON_OPTION,
+    { 0 },
+};
+static const struct argp_option csr_options[] = { SAN_OPTION,      CN_OPTION,       OUT_OPTION,
+                                                  CLI_ROLE_OPTION, CLI_JSON_OPTION, { 0 } };
+
+static const char enroll_doc[] =
+    "Generates the key that node.key names on its token, where it stays, and writes a PKCS#10 "
+    "request for a certificate.\v"
+    "Give the request to the federation's CA, and what it returns to `nodekey import'. A key that "
+    "fits node.key already is left as it is, and is an error; see `nodekey csr'.\n\n"
+    "Exit status: 0 written; 1 not; 2 wrong usage.";
+static const char csr_doc[] =
+    "Writes a PKCS#10 request for a certificate for the key that node.key names; the key is on its "
+    "token.\v"
+    "For a renewal, and after `nodekey enroll' whose request got lost.\n\n"
+    "Exit status: 0 written; 1 not; 2 wrong usage.";
+
+struct wish {
+    struct ours_choice ours;
+    GENERAL_NAMES *names;
+    const char *cn; /* NULL: the token's label */
+    const char *out;
+    const char *type; /* NULL: the key is there */
+};
+
+/* --- the command line --- */
+
+static void take_name(struct wish *wish, const char *text, const struct argp_state *state)
+{
+    const char *flaw = request_add_name(wish->names, text);
+    if (flaw != NULL) {
+        argp_error(state, "--san `%s' %s", text, flaw);
+    }
+}
+
+static void check(const struct wish *wish, const struct argp_state *state)
+{
+    if (wish->ours.path == NULL) {
+        argp_error(state, "CONFIG is missing");
+    }
+    if (sk_GENERAL_NAME_num(wish->names) <= 0) {
+        argp_error(state, "--san is missing: peers know a node by the names in its certificate");
+    }
+    if (wish->cn != NULL && strlen(wish->cn) > CN_MAX_BYTES) {
+        argp_error(state, "--cn has more than %d bytes", CN_MAX_BYTES);
+    }
+    if (wish->type != NULL && !hsm_is_key_type(wish->type)) {
+        argp_error(state, "--key-type `%s' is not one that nodekey makes; see --help", wish->type);
+    }
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct wish *wish = state->input;
+
+    if (ours_option(key, argument, &wish->ours, state)) {
+        return 0;
+    }
+    switch (key) {
+    case OPTION_SAN:
+        take_name(wish, argument, state);
+        return 0;
+    case OPTION_CN:
+        wish->cn = argument;
+        return 0;
+    case OPTION_OUT:
+        wish->out = argument;
+        return 0;
+    case OPTION_KEY_TYPE:
+        wish->type = argument;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) {
+            argp_error(state, "`%s' is one argument too many", argument);
+        }
+        wish->ours.path = argument;
+        return 0;
+    case ARGP_KEY_END:
+        check(wish, state);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* --- the work --- */
+
+static const char *usages_of(const struct ours *ours)
+{
+    return ours->config->one_identity ||
+                   (ours_shares_file(ours, OUR_SERVER) && ours_shares_file(ours, OUR_CLIENT))
+               ? "serverAuth,clientAuth"
+           : ours->role == OUR_SERVER ? "serverAuth"
+                                      : "clientAuth";
+}
+
+static nk_status request(const struct wish *wish, const struct ours *ours, struct hsm_admin *admin,
+                         EVP_PKEY *public_key, char **ret_pem, nk_error *err)
+{
+    const struct request_spec spec = { .cn = wish->cn != NULL ? wish->cn : hsm_admin_label(admin),
+                                       .names = wish->names,
+                                       .usages = usages_of(ours) };
+    struct hsm_key *key = NULL;
+    nk_status status = hsm_admin_use(admin, public_key, &key, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    status = request_make(&spec, key, public_key, ret_pem, err);
+    hsm_key_shut(key, SHUT_WAIT_MS);
+    hsm_key_unref(key);
+    return status;
+}
+
+/* A key that a node could not open is no key: it would only be in the way of the next try. */
+static nk_status give_up(struct hsm_admin *admin, const struct ours *ours, nk_status status,
+                         nk_error *err)
+{
+    if (hsm_admin_discard(admin)) {
+        return status;
+    }
+    return report_where(err, status, "the new key %s is still on its token, remove it by hand",
+                        ours->request.uri);
+}
+
+static nk_status on_token(const struct wish *wish, const struct ours *ours, char **ret_pem,
+                          nk_error *err)
+{
+    AUTO(hsm_admin_close) struct hsm_admin *admin = NULL;
+    AUTO(EVP_PKEY_free) EVP_PKEY *public_key = NULL;
+    nk_status status = hsm_admin_open(&ours->request, &admin, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    status = wish->type != NULL ? hsm_admin_generate(admin, wish->type, &public_key, err)
+                                : hsm_admin_public(admin, &public_key, err);
+    if (status == NK_OK) {
+        status = request(wish, ours, admin, public_key, ret_pem, err);
+    }
+    return status == NK_OK ? NK_OK : give_up(admin, ours, status, err);
+}
+
+/* The request is lost only if the key is: whoever cannot write it is told what to do. */
+static nk_status deliver(const struct wish *wish, const char *pem, nk_error *err)
+{
+    if (wish->out == NULL) {
+        return NK_OK;
+    }
+    nk_status status = write_whole(wish->out, pem, strlen(pem), err);
+    return status == NK_OK ? NK_OK
+                           : report_where(err, status,
+                                          "the key is on its token, the request is not written "
+                                          "(`nodekey csr' makes it again)");
+}
+
+static enum cli_exit tell(const struct wish *wish, const struct ours *ours, const char *pem)
+{
+    if (wish->ours.json) {
+        return cli_put_json(json_pack("{s:s, s:s, s:s, s:b, s:s}", "key", ours->request.uri,
+                                      "certificate", ours->config->ours[ours->role].certificate,
+                                      "usages", usages_of(ours), "generated", wish->type != NULL,
+                                      "request", pem),
+                            CLI_OK);
+    }
+    if (wish->out == NULL) {
+        fputs(pem, stdout);
+        return CLI_OK;
+    }
+    printf("%s is the request for %s; have it signed, then: nodekey import %s CERTIFICATE.pem\n",
+           wish->out, ours->request.uri, wish->ours.path);
+    return CLI_OK;
+}
+
+static enum cli_exit carry_out(const struct wish *wish)
+{
+    AUTO(free) char *pem = NULL;
+    struct ours ours;
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_status status = ours_read(&wish->ours, &ours, &err);
+    if (status != NK_OK) {
+        return ours_fail(&err);
+    }
+    status = on_token(wish, &ours, &pem, &err);
+    if (status == NK_OK) {
+        status = deliver(wish, pem, &err);
+    }
+    enum cli_exit end = status == NK_OK ? tell(wish, &ours, pem) : ours_fail(&err);
+    ours_clear(&ours);
+    return end;
+}
+
+static enum cli_exit run(const struct argp *argp, const char *type, int argc, char **argv)
+{
+    struct wish wish = { .ours = { .role = -1 },
+                         .names = sk_GENERAL_NAME_new_null(),
+                         .type = type };
+    if (wish.names == NULL) {
+        return cli_fail("out of memory");
+    }
+    enum cli_exit end =
+        argp_parse(argp, argc, argv, 0, NULL, &wish) == 0 ? carry_out(&wish) : CLI_USAGE;
+    GENERAL_NAMES_free(wish.names);
+    return end;
+}
+
+enum cli_exit cli_enroll(int argc, char **argv)
+{
+    static const struct argp argp = {
+        enroll_options, parse, "CONFIG", enroll_doc, NULL, NULL, NULL
+    };
+    return run(&argp, DEFAULT_TYPE, argc, argv);
+}
+
+enum cli_exit cli_csr(int argc, char **argv)
+{
+    static const struct argp argp = { csr_options, parse, "CONFIG", csr_doc, NULL, NULL, NULL };
+    return run(&argp, NULL, argc, argv);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `nodekey import`: what the CA returned is judged as the node would judge it at its start, and
+ * only then takes the place that the configuration names. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/pem.h>
+
+#include "cli_import.h"
+#include "cli_ours.h"
+#include "cli_write.h"
+#include "hsm_admin.h"
+#include "policy.h"
+#include "report.h"
+#include "trust.h"
+
+#define SHUT_WAIT_MS 1000
+#define SUBJECT_BYTES 256
+
+DEFINE_AUTO(BIO *, BIO_free_all);
+DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
+DEFINE_AUTO(struct policy *, policy_unref);
+DEFINE_AUTO(struct hsm_admin *, hsm_admin_close);
+
+static const struct argp_option options[] = { CLI_ROLE_OPTION, CLI_JSON_OPTION, { 0 } };
+
+static const char doc[] =
+    "Takes the certificate that the CA issued, with its intermediates, from FILE (PEM; `-' is "
+    "standard input), checks it, and writes it where node.certificate says.\v"
+    "It must be for the key on the token, which signs to prove it; it must chain to "
+    "federation.roots, be valid now, not revoked, and fit the roles that use the file: what a node "
+    "would refuse at its start is refused here, and the old file stays. The order in FILE does "
+    "not matter; self-signed roots are left out.\n\n"
+    "Exit status: 0 in place; 1 refused, nothing changed; 2 wrong usage.";
+
+struct wish {
+    struct ours_choice ours;
+    const char *file;
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct wish *wish = state->input;
+
+    if (ours_option(key, argument, &wish->ours, state)) {
+        return 0;
+    }
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 1) {
+            argp_error(state, "`%s' is one argument too many", argument);
+        }
+        *(state->arg_num == 0 ? &wish->ours.path : &wish->file) = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (wish->file == NULL) {
+            argp_error(state, "%s is missing", wish->ours.path == NULL ? "CONFIG" : "FILE");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* --- checking --- */
+
+/* Without state_dir, which is the node's: it refuses a list that is older than one it has seen. */
+static nk_status judge(const struct ours *ours, const struct chain_file *chain, nk_error *err)
+{
+    struct policy_memory memory;
+    AUTO(policy_unref) struct policy *policy = NULL;
+    nk_status status = policy_memory_open(NULL, &memory, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    status = policy_new(ours->config, &memory, &cli_host, &policy, err);
+    for (int role = 0; status == NK_OK && role < OUR_ROLES; role++) {
+        if (ours_shares_file(ours, role)) {
+            status = policy_check_ours(policy, role, chain->leaf, chain->others, &cli_host, err);
+        }
+    }
+    policy_memory_clear(&memory);
+    return status;
+}
+
+static nk_status prove(struct hsm_admin *admin, const struct chain_file *chain, nk_error *err)
+{
+    struct hsm_key *key = NULL;
+    EVP_PKEY *its = X509_get0_pubkey(chain->leaf);
+    if (its == NULL) {
+        return report_openssl(err, NK_E_IDENTITY, "the certificate's public key cannot be read");
+    }
+    nk_status status = hsm_admin_use(admin, its, &key, err);
+    if (status == NK_OK) {
+        hsm_key_shut(key, SHUT_WAIT_MS);
+        hsm_key_unref(key);
+    }
+    return status;
+}
+
+static nk_status check(const struct wish *wish, const struct ours *ours, STACK_OF(X509) *all,
+                       struct chain_file *chain, nk_error *err)
+{
+    AUTO(hsm_admin_close) struct hsm_admin *admin = NULL;
+    AUTO(EVP_PKEY_free) EVP_PKEY *key = NULL;
+    nk_status status = hsm_admin_open(&ours->request, &admin, err);
+    if (status == NK_OK) {
+        status = hsm_admin_find(admin, &key, err);
+    }
+    if (status == NK_OK) {
+        status = chain_file_sort(all, key, wish->file, chain, err);
+    }
+    if (status == NK_OK) {
+        status = judge(ours, chain, err);
+    }
+    return status == NK_OK ? prove(admin, chain, err) : status;
+}
+
+/* --- writing --- */
+
+static nk_status put(const struct chain_file *chain, const char *path, nk_error *err)
+{
+    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
+    bool good = bio != NULL && PEM_write_bio_X509(bio, chain->leaf) == 1;
+    for (int i = 0; good && i < sk_X509_num(chain->others); i++) {
+        good = PEM_write_bio_X509(bio, sk_X509_value(chain->others, i)) == 1;
+    }
+    if (!good) {
+        return report_openssl(err, NK_E_INTERNAL, "encode the certificates");
+    }
+    char *text = NULL;
+    long len = BIO_get_mem_data(bio, &text);
+    return write_whole(path, text, (size_t)len, err);
+}
+
+static enum cli_exit tell(const struct wish *wish, const struct ours *ours,
+                          const struct chain_file *chain)
+{
+    char subject[SUBJECT_BYTES];
+    char ends[32] = "";
+    struct tm time;
+    const char *path = ours->config->ours[ours->role].certificate;
+
+    trust_describe(X509_get_subject_name(chain->leaf), subject, sizeof(subject));
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(chain->leaf), &time) == 1) {
+        strftime(ends, sizeof(ends), "%Y-%m-%dT%H:%M:%SZ", &time);
+    }
+    if (wish->ours.json) {
+        return cli_put_json(json_pack("{s:s, s:s, s:s, s:i}", "certificate", path, "subject",
+                                      subject, "not_after", ends, "intermediates",
+                                      sk_X509_num(chain->others)),
+                            CLI_OK);
+    }
+    printf("%s: certificate \"%s\" until %s, intermediates: %d; the key on the token signs for "
+           "it\n",
+           path, subject, ends, sk_X509_num(chain->others));
+    return CLI_OK;
+}
+
+static enum cli_exit carry_out(const struct wish *wish, const struct ours *ours,
+                               STACK_OF(X509) *all, struct chain_file *chain)
+{
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_status status = chain_file_read(wish->file, all, &err);
+    if (status == NK_OK) {
+        status = check(wish, ours, all, chain, &err);
+    }
+    if (status == NK_OK) {
+        status = put(chain, ours->config->ours[ours->role].certificate, &err);
+    }
+    return status == NK_OK ? tell(wish, ours, chain) : ours_fail(&err);
+}
+
+enum cli_exit cli_import(int argc, char **argv)
+{
+    static const struct argp argp = { options, parse, "CONFIG FILE", doc, NULL, NULL, NULL };
+    struct wish wish = { .ours = { .role = -1 } };
+    struct ours ours;
+    nk_error err = { .struct_size = sizeof(err) };
+
+    if (argp_parse(&argp, argc, argv, 0, NULL, &wish) != 0) {
+        return CLI_USAGE;
+    }
+    if (ours_read(&wish.ours, &ours, &err) != NK_OK) {
+        return ours_fail(&err);
+    }
+    struct chain_file chain = { .others = sk_X509_new_null() };
+    STACK_OF(X509) *all = sk_X509_new_null();
+    enum cli_exit end = chain.others != NULL && all != NULL ? carry_out(&wish, &ours, all, &chain)
+                                                            : cli_fail("out of memory");
+    sk_X509_pop_free(all, X509_free);
+    sk_X509_pop_free(chain.others, X509_free);
+    X509_free(chain.leaf);
+    ours_clear(&ours);
+    return end;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli_ours.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "report.h"
+
+bool ours_option(int key, const char *argument, struct ours_choice *choice,
+                 const struct argp_state *state)
+{
+    switch (key) {
+    case CLI_OPTION_JSON:
+        choice->json = true;
+        return true;
+    case CLI_OPTION_ROLE:
+        if (strcmp(argument, "server") != 0 && strcmp(argument, "client") != 0) {
+            argp_error(state, "--role is server or client, not `%s'", argument);
+        }
+        choice->role = strcmp(argument, "server") == 0 ? OUR_SERVER : OUR_CLIENT;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static nk_status choose_role(const struct ours_choice *choice, const struct config *config,
+                             int *ret_role, nk_error *err)
+{
+    if (choice->role < 0 && !config->one_identity) {
+        return report(err, NK_E_USAGE,
+                      "%s has two identities; say which one is meant by --role server or --role "
+                      "client",
+                      choice->path);
+    }
+    *ret_role = choice->role < 0 ? OUR_SERVER : choice->role;
+    return NK_OK;
+}
+
+nk_status ours_read(const struct ours_choice *choice, struct ours *ret_ours, nk_error *err)
+{
+    struct config *config = NULL;
+    int role = OUR_SERVER;
+    nk_status status = config_read(choice->path, &config, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    status = choose_role(choice, config, &role, err);
+    if (status != NK_OK) {
+        config_free(config);
+        return status;
+    }
+    const struct config_identity *mine = &config->ours[role];
+    *ret_ours = (struct ours){
+        .config = config,
+        .role = role,
+        .request = { .module = mine->module,
+                     .uri = mine->key,
+                     .pin = { .kind = mine->pin_kind,
+                              .where = mine->pin_where,
+                              .fd = mine->pin_fd },
+                     .allow_extractable = mine->allow_extractable,
+                     .allow_imported = mine->allow_imported,
+                     .require_hardware = mine->require_hardware,
+                     .max_sessions = config->max_sessions,
+                     .login_timeout_ms = config->login_timeout_ms,
+                     .host = &cli_asking_host },
+    };
+    return NK_OK;
+}
+
+void ours_clear(struct ours *ours)
+{
+    config_free(ours->config);
+    ours->config = NULL;
+}
+
+enum cli_exit ours_fail(const nk_error *err)
+{
+    cli_fail("%s", err->text);
+    return err->status == NK_E_USAGE ? CLI_USAGE : CLI_FAILED;
+}
+
+bool ours_shares_file(const struct ours *ours, int role)
+{
+    return strcmp(ours->config->ours[role].certificate,
+                  ours->config->ours[ours->role].certificate) == 0;
+}
+
+enum cli_exit cli_put_json(json_t *document, enum cli_exit good)
+{
+    if (document == NULL ||
+        (json_dumpf(document, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) != 0 &&
+         ferror(stdout) == 0)) { /* else exit tells */
+        json_decref(document);
+        return cli_fail("out of memory");
+    }
+    json_decref(document);
+    putchar('\n');
+    return good;
+}

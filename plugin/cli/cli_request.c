@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli_request.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include "report.h"
+
+DEFINE_AUTO(char *, free);
+DEFINE_AUTO(BIO *, BIO_free_all);
+DEFINE_AUTO(X509_REQ *, X509_REQ_free);
+DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
+
+/* --- names --- */
+
+static bool is_printable(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c <= ' ' || *c > '~') {
+            return false;
+        }
+    }
+    return text[0] != '\0';
+}
+
+static const char *flaw_of(int kind, const char *value)
+{
+    if (!is_printable(value)) {
+        return "is empty, or has white space or bytes beyond ASCII in it";
+    }
+    if (kind == GEN_URI && strstr(value, "://") == NULL) {
+        return "is not an absolute URI, such as spiffe://federation.example/node/a";
+    }
+    if (kind == GEN_DNS && strpbrk(value, "/:@,") != NULL) {
+        return "is not a host name";
+    }
+    if (kind == GEN_EMAIL && strchr(value, '@') == NULL) {
+        return "is not an address";
+    }
+    return NULL;
+}
+
+const char *request_add_name(GENERAL_NAMES *names, const char *text)
+{
+    static const struct {
+        const char *prefix;
+        int kind;
+    } kinds[] = {
+        { "URI:", GEN_URI }, { "DNS:", GEN_DNS }, { "IP:", GEN_IPADD }, { "email:", GEN_EMAIL }
+    };
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(kinds) &&
+           strncasecmp(text, kinds[i].prefix, strlen(kinds[i].prefix)) != 0) {
+        i++;
+    }
+    if (i == ARRAY_LEN(kinds)) {
+        return "does not begin with URI:, DNS:, IP: or email:";
+    }
+    const char *value = text + strlen(kinds[i].prefix);
+    const char *flaw = flaw_of(kinds[i].kind, value);
+    if (flaw != NULL) {
+        return flaw;
+    }
+    GENERAL_NAME *name = a2i_GENERAL_NAME(NULL, NULL, NULL, kinds[i].kind, value, 0);
+    if (name == NULL) {
+        ERR_clear_error();
+        return "is not an address";
+    }
+    if (sk_GENERAL_NAME_push(names, name) == 0) {
+        GENERAL_NAME_free(name);
+        return "finds no memory";
+    }
+    return NULL;
+}
+
+/* --- the request --- */
+
+static bool add_text(STACK_OF(X509_EXTENSION) *extensions, int nid, const char *value)
+{
+    X509V3_CTX context;
+
+    X509V3_set_ctx_nodb(&context);
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
+    if (extension == NULL || sk_X509_EXTENSION_push(extensions, extension) == 0) {
+        X509_EXTENSION_free(extension);
+        return false;
+    }
+    return true;
+}
+
+static bool add_extensions(X509_REQ *request, const struct request_spec *spec)
+{
+    STACK_OF(X509_EXTENSION) *extensions = sk_X509_EXTENSION_new_null();
+    bool good = extensions != NULL &&
+                /* without a subject the names are all that there is (RFC 5280 section 4.2.1.6) */
+                X509V3_add1_i2d(&extensions, NID_subject_alt_name, spec->names, spec->cn[0] == '\0',
+                                X509V3_ADD_APPEND) == 1 &&
+                add_text(extensions, NID_basic_constraints, "critical,CA:FALSE") &&
+                add_text(extensions, NID_key_usage, "critical,digitalSignature") &&
+                add_text(extensions, NID_ext_key_usage, spec->usages) &&
+                X509_REQ_add_extensions(request, extensions) == 1;
+
+    sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+    return good;
+}
+
+static bool set_subject(X509_REQ *request, const char *cn)
+{
+    return cn[0] == '\0' ||
+           X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(request), "CN", MBSTRING_UTF8,
+                                      (const unsigned char *)cn, -1, -1, 0) == 1;
+}
+
+/* As strong as the key; Ed25519 hashes by itself. */
+static const EVP_MD *digest_for(EVP_PKEY *public_key)
+{
+    if (EVP_PKEY_is_a(public_key, "ED25519") == 1) {
+        return NULL;
+    }
+    int bits = EVP_PKEY_is_a(public_key, "EC") == 1 ? EVP_PKEY_get_bits(public_key) : 0;
+    return bits > 384 ? EVP_sha512() : bits > 256 ? EVP_sha384() : EVP_sha256();
+}
+
+static nk_status key_of(struct hsm_key *key, EVP_PKEY **ret_pkey, nk_error *err)
+{
+    AUTO(free) char *reference = NULL;
+    nk_status status = hsm_key_reference(key, &reference, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    AUTO(BIO_free_all) BIO *bio = BIO_new_mem_buf(reference, -1);
+    *ret_pkey = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    return *ret_pkey != NULL ? NK_OK
+                             : report_openssl(err, NK_E_INTERNAL, "hand the key to OpenSSL");
+}
+
+static nk_status pem_of(X509_REQ *request, char **ret_pem, nk_error *err)
+{
+    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    if (bio == NULL || PEM_write_bio_X509_REQ(bio, request) != 1) {
+        return report_openssl(err, NK_E_INTERNAL, "encode the request");
+    }
+    long len = BIO_get_mem_data(bio, &text);
+    *ret_pem = strndup(text, (size_t)len);
+    return *ret_pem != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
+}
+
+nk_status request_make(const struct request_spec *spec, struct hsm_key *key, EVP_PKEY *public_key,
+                       char **ret_pem, nk_error *err)
+{
+    AUTO(EVP_PKEY_free) EVP_PKEY *signer = NULL;
+    AUTO(X509_REQ_free) X509_REQ *request = X509_REQ_new();
+
+    ERR_clear_error();
+    if (request == NULL || X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1 ||
+        !set_subject(request, spec->cn) || X509_REQ_set_pubkey(request, public_key) != 1 ||
+        !add_extensions(request, spec)) {
+        return report_openssl(err, NK_E_INTERNAL, "build the request");
+    }
+    nk_status status = key_of(key, &signer, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    if (X509_REQ_sign(request, signer, digest_for(public_key)) <= 0) {
+        return report_openssl(err, NK_E_TOKEN, "sign the request");
+    }
+    if (X509_REQ_verify(request, public_key) != 1) {
+        return report_openssl(err, NK_E_INTERNAL, "the request does not verify");
+    }
+    return pem_of(request, ret_pem, err);
+}
