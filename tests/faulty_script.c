@@ -30,9 +30,9 @@ static void set_flags(char *names)
         { "count_low", CKF_USER_PIN_COUNT_LOW },
         { "final_try", CKF_USER_PIN_FINAL_TRY },
         { "locked", CKF_USER_PIN_LOCKED },
-        { "hw_slot", CKF_HW_SLOT },
+        { "hw_slot", FAULTY_HW_SLOT },
         { "pin_pad", CKF_PROTECTED_AUTHENTICATION_PATH },
-        { "no_login", CKF_LOGIN_REQUIRED }, /* taken away, not added */
+        { "no_login", FAULTY_NO_LOGIN },
     };
     char *rest = NULL;
     for (char *name = strtok_r(names, ",", &rest); name != NULL;

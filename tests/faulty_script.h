@@ -16,6 +16,11 @@ struct fault { /* error for every call, or for the one numbered `at` */
     unsigned long calls;
 };
 
+/* Flags of the script that are none of a token: one is the slot's, one is taken away. The two that
+ * they stand for have the same value. */
+#define FAULTY_HW_SLOT ((CK_FLAGS)1 << 40)
+#define FAULTY_NO_LOGIN ((CK_FLAGS)1 << 41)
+
 struct script {
     CK_FLAGS flags;
     CK_MECHANISM_TYPE hidden[HIDDEN_MAX];
