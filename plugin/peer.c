@@ -1,40 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "peer.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
+#include <openssl/evp.h>
 
+#include "leaf_names.h"
 #include "leaf_traits.h"
 #include "pem.h"
 #include "report.h"
 
-#define COMMON_NAME_MAX_BYTES 255
 #define FINGERPRINT_SHOWN_BYTES 8
 
 struct peer_storage {
     unsigned char *der[PEER_CHAIN_MAX_CERTS]; /* OPENSSL_free */
     nk_bytes chain[PEER_CHAIN_MAX_CERTS];
-    char *texts[PEER_NAMES_MAX];
-    nk_name names[PEER_NAMES_MAX];
-    char common_name[COMMON_NAME_MAX_BYTES + 1];
+    struct names_storage names;
     char *target;
     struct traits_storage traits;
     char rule[NK_RULE_NAME_BYTES];
 };
 
 DEFINE_AUTO(BIO *, BIO_free_all);
-DEFINE_AUTO(GENERAL_NAMES *, GENERAL_NAMES_free);
-
-static void openssl_free(void *data)
-{
-    OPENSSL_free(data);
-}
-DEFINE_AUTO(unsigned char *, openssl_free);
 
 /* --- certificates --- */
 
@@ -132,130 +122,6 @@ static nk_status read_chain(struct peer *peer, const char *leaf_pem, const char 
 
 /* --- facts of the leaf --- */
 
-/* Rules compare bytes, so a name is bytes that everybody reads alike, or the peer is refused. */
-static nk_status printable_name(const ASN1_STRING *name, const char *what, char **ret_text,
-                                nk_error *err)
-{
-    const unsigned char *bytes = ASN1_STRING_get0_data(name);
-    int len = ASN1_STRING_length(name);
-
-    for (int i = 0; i < len; i++) {
-        if (bytes[i] <= ' ' || bytes[i] >= 0x7f) {
-            return report(err, NK_E_PEER, "byte %d of a %s name of the peer is 0x%02x", i + 1, what,
-                          bytes[i]);
-        }
-    }
-    if (len <= 0) {
-        return report(err, NK_E_PEER, "a %s name of the peer is empty", what);
-    }
-    *ret_text = strndup((const char *)bytes, (size_t)len);
-    return *ret_text != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
-}
-
-static nk_status address_name(const ASN1_OCTET_STRING *address, char **ret_text, nk_error *err)
-{
-    int len = ASN1_STRING_length(address);
-    char text[INET6_ADDRSTRLEN];
-
-    if (len != 4 && len != 16) {
-        return report(err, NK_E_PEER, "an IP name of the peer has %d bytes", len);
-    }
-    if (inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(address), text,
-                  sizeof(text)) == NULL) {
-        return report_errno(err, NK_E_INTERNAL, "inet_ntop");
-    }
-    *ret_text = strdup(text);
-    return *ret_text != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
-}
-
-/* *ret_kind is 0 for kinds that no rule speaks about. */
-static nk_status read_name(const GENERAL_NAME *name, uint32_t *ret_kind, char **ret_text,
-                           nk_error *err)
-{
-    switch (name->type) {
-    case GEN_URI:
-        *ret_kind = NK_NAME_URI;
-        return printable_name(name->d.uniformResourceIdentifier, "URI", ret_text, err);
-    case GEN_DNS:
-        *ret_kind = NK_NAME_DNS;
-        return printable_name(name->d.dNSName, "DNS", ret_text, err);
-    case GEN_EMAIL:
-        *ret_kind = NK_NAME_EMAIL;
-        return printable_name(name->d.rfc822Name, "email", ret_text, err);
-    case GEN_IPADD:
-        *ret_kind = NK_NAME_IP;
-        return address_name(name->d.iPAddress, ret_text, err);
-    default:
-        *ret_kind = 0;
-        return NK_OK;
-    }
-}
-
-static nk_status read_names(struct peer *peer, nk_error *err)
-{
-    int critical = 0;
-    AUTO(GENERAL_NAMES_free)
-    GENERAL_NAMES *names = X509_get_ext_d2i(peer->leaf, NID_subject_alt_name, &critical, NULL);
-    if (names == NULL && critical == -1) { /* absent */
-        return NK_OK;
-    }
-    if (names == NULL) {
-        return report_openssl(err, NK_E_PEER, "the peer's subjectAltName is %s",
-                              critical == -2 ? "there twice" : "malformed");
-    }
-    if (sk_GENERAL_NAME_num(names) > PEER_NAMES_MAX) {
-        return report(err, NK_E_PEER, "the peer has %d names, at most %d are read",
-                      sk_GENERAL_NAME_num(names), PEER_NAMES_MAX);
-    }
-
-    struct peer_storage *storage = peer->storage;
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        size_t number = peer->facts.names_len;
-        uint32_t kind = 0;
-        nk_status status =
-            read_name(sk_GENERAL_NAME_value(names, i), &kind, &storage->texts[number], err);
-        if (status != NK_OK) {
-            return status;
-        }
-        if (kind != 0) {
-            storage->names[number] = (nk_name){ .kind = kind, .text = storage->texts[number] };
-            peer->facts.names_len++;
-        }
-    }
-    return NK_OK;
-}
-
-static nk_status read_common_name(struct peer *peer, nk_error *err)
-{
-    const X509_NAME *subject = X509_get_subject_name(peer->leaf);
-    int last = -1;
-    for (int i = -1; (i = X509_NAME_get_index_by_NID(subject, NID_commonName, i)) >= 0;) {
-        last = i;
-    }
-    if (last < 0) {
-        return NK_OK;
-    }
-
-    AUTO(openssl_free) unsigned char *text = NULL;
-    int len =
-        ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last)));
-    if (len < 0) {
-        return report_openssl(err, NK_E_PEER, "read the peer's common name");
-    }
-    if (len > COMMON_NAME_MAX_BYTES) {
-        return report(err, NK_E_PEER, "the peer's common name has %d bytes, at most %d are read",
-                      len, COMMON_NAME_MAX_BYTES);
-    }
-    for (int i = 0; i < len; i++) {
-        if (text[i] < ' ' || text[i] >= 0x7f) {
-            return report(err, NK_E_PEER, "byte %d of the peer's common name is 0x%02x", i + 1,
-                          text[i]);
-        }
-    }
-    memcpy(peer->storage->common_name, text, (size_t)len);
-    return NK_OK;
-}
-
 static nk_status read_digests(struct peer *peer, nk_error *err)
 {
     const nk_bytes *leaf = &peer->storage->chain[0];
@@ -276,8 +142,6 @@ static nk_status read_facts(struct peer *peer, uint32_t role, const char *target
     peer->facts.struct_size = (uint32_t)sizeof(peer->facts);
     peer->facts.role = role;
     peer->facts.chain = storage->chain;
-    peer->facts.names = storage->names;
-    peer->facts.common_name = storage->common_name;
     if (target != NULL) {
         storage->target = strdup(target);
         if (storage->target == NULL) {
@@ -286,10 +150,7 @@ static nk_status read_facts(struct peer *peer, uint32_t role, const char *target
         peer->facts.target = storage->target;
     }
 
-    nk_status status = read_names(peer, err);
-    if (status == NK_OK) {
-        status = read_common_name(peer, err);
-    }
+    nk_status status = leaf_names_read(peer->leaf, &storage->names, &peer->facts, err);
     if (status == NK_OK) {
         status = read_digests(peer, err);
     }
@@ -357,9 +218,7 @@ void peer_free(struct peer *peer)
         for (size_t i = 0; i < PEER_CHAIN_MAX_CERTS; i++) {
             OPENSSL_free(peer->storage->der[i]);
         }
-        for (size_t i = 0; i < PEER_NAMES_MAX; i++) {
-            free(peer->storage->texts[i]);
-        }
+        leaf_names_clear(&peer->storage->names);
         free(peer->storage->target);
         leaf_traits_clear(&peer->storage->traits, &peer->traits);
     }
