@@ -254,7 +254,9 @@ struct attempt {
     X509 *leaf;  /* as_issued of it */
     STACK_OF(X509) *candidates;
     STACK_OF(X509) *only_root;
-    X509 *stuck; /* where the last validation ended; borrowed from leaf or candidates */
+    X509 *stuck;     /* where the last validation ended; borrowed from leaf or candidates */
+    bool below_root; /* and a root should have signed it */
+    unsigned left;   /* for the pool, of LIMITS_SIGNATURE_COST */
 };
 
 static X509 *ours_of(const struct attempt *attempt, const X509 *culprit)
@@ -283,6 +285,7 @@ static bool validate(struct chain *chain, struct attempt *attempt, struct chain_
     if (X509_verify_cert(ctx) != 1) {
         describe_failure(ctx, attempt->shown, failure);
         attempt->stuck = ours_of(attempt, X509_STORE_CTX_get_current_cert(ctx));
+        attempt->below_root = failure->depth + 2 == sk_X509_num(X509_STORE_CTX_get0_chain(ctx));
         return false;
     }
     struct chain_path path = { .certificates = X509_STORE_CTX_get1_chain(ctx) };
@@ -301,15 +304,13 @@ static bool validate(struct chain *chain, struct attempt *attempt, struct chain_
 static bool complete(struct chain *chain, struct pool *pool, struct attempt *attempt,
                      struct chain_path *ret_path, struct chain_failure *failure)
 {
-    unsigned tries = 0;
-
     for (int fetched = 0;; fetched++) {
         if (validate(chain, attempt, ret_path, failure)) {
             return true;
         }
         bool lacks_issuer = failure->reason == REASON_UNTRUSTED && attempt->stuck != NULL;
         X509 *issuer = lacks_issuer && pool != NULL && fetched < DEPTH_MAX
-                           ? pool_find_issuer(pool, attempt->stuck, &tries)
+                           ? pool_find_issuer(pool, attempt->stuck, &attempt->left)
                            : NULL;
         if (issuer == NULL) {
             return false;
@@ -326,7 +327,7 @@ static bool complete(struct chain *chain, struct pool *pool, struct attempt *att
 static bool try_each_root(struct chain *chain, const struct attempt *attempt,
                           struct chain_path *ret_path)
 {
-    for (int i = 0; attempt->stuck != NULL && i < sk_X509_num(chain->roots); i++) {
+    for (int i = 0; i < sk_X509_num(chain->roots); i++) {
         X509 *candidate = sk_X509_value(chain->roots, i);
         if (X509_NAME_cmp(X509_get_subject_name(candidate), X509_get_issuer_name(attempt->stuck)) !=
             0) {
@@ -347,26 +348,40 @@ static bool try_each_root(struct chain *chain, const struct attempt *attempt,
 }
 
 static bool path_holds(struct chain *chain, struct pool *pool, uint32_t role, X509 *leaf,
-                       STACK_OF(X509) *untrusted, struct chain_path *ret_path,
+                       STACK_OF(X509) *untrusted, unsigned left, struct chain_path *ret_path,
                        struct chain_failure *failure)
 {
     AUTO(X509_free) X509 *subject = as_issued(leaf);
     struct attempt attempt = {
-        .role = role, .shown = leaf, .leaf = subject, .candidates = untrusted
+        .role = role, .shown = leaf, .leaf = subject, .candidates = untrusted, .left = left
     };
     if (subject == NULL) {
         *failure = (struct chain_failure){ REASON_INTERNAL, 0, "no memory to validate a chain" };
         return false;
     }
-    bool holds = complete(chain, pool, &attempt, ret_path, failure) ||
-                 (failure->reason == REASON_BAD_SIGNATURE && sk_X509_num(chain->roots) > 1 &&
-                  try_each_root(chain, &attempt, ret_path));
+    bool holds =
+        complete(chain, pool, &attempt, ret_path, failure) ||
+        (failure->reason == REASON_BAD_SIGNATURE && attempt.stuck != NULL && attempt.below_root &&
+         sk_X509_num(chain->roots) > 1 && try_each_root(chain, &attempt, ret_path));
     if (holds && subject != leaf) { /* the path ends with what the peer showed */
         X509_up_ref(leaf);
         X509_free(sk_X509_value(ret_path->certificates, 0));
         (void)sk_X509_set(ret_path->certificates, 0, leaf);
     }
     return holds;
+}
+
+/* OpenSSL lets a server's key be for encipherment alone, as in TLS before 1.3. Ours signs (RFC 8446
+ * section 4.4.2.2). All bits are set when there is no keyUsage. */
+static bool may_sign(X509 *leaf, struct chain_failure *failure)
+{
+    if ((X509_get_key_usage(leaf) & KU_DIGITAL_SIGNATURE) != 0) {
+        return true;
+    }
+    *failure = (struct chain_failure){ .reason = REASON_WRONG_PURPOSE };
+    snprintf(failure->detail, sizeof(failure->detail),
+             "keyUsage does not name digitalSignature, with which a handshake is signed");
+    return false;
 }
 
 /* Strict asks for the role by name: no extension, or anyExtendedKeyUsage, is no answer. */
@@ -402,9 +417,12 @@ bool chain_holds(struct chain *chain, struct pool *pool, uint32_t role, X509 *le
     struct chain_failure failure = { REASON_INTERNAL, 0, "no memory to validate a chain" };
     AUTO(free_certificates) STACK_OF(X509) *untrusted = candidates(chain, others);
 
+    unsigned left = 0;
+
     bool holds = untrusted != NULL &&
-                 limits_hold(leaf, untrusted, chain->settings.strict, &failure) &&
-                 path_holds(chain, pool, role, leaf, untrusted, &path, &failure) &&
+                 limits_hold(leaf, untrusted, chain->settings.strict, &left, &failure) &&
+                 path_holds(chain, pool, role, leaf, untrusted, left, &path, &failure) &&
+                 may_sign(leaf, &failure) &&
                  (!chain->settings.strict || names_role(leaf, role, &failure));
     if (holds) {
         path.until = first_end(path.certificates);

@@ -15,7 +15,7 @@
 #include "pool.h"
 #include "reasons.h"
 
-#define CHAIN_NAMESAKES_MAX 8 /* roots of one name, for their change */
+#define CHAIN_NAMESAKES_MAX 4 /* roots of one name, for their change */
 
 struct chain; /* any thread, concurrently */
 

@@ -14,6 +14,10 @@
 #include "trust.h"
 
 #define PROOFS 4 /* keys per list: the issuer's old and new one, and namesakes */
+/* For keys of one path that turned out not to have signed a list: their owner may be a member that
+ * names its CAs after others, and a long list costs milliseconds. */
+#define FORGERY_BYTES_MAX ((size_t)2 * 1024 * 1024)
+#define SIGNATURE_AS_BYTES 65536 /* what checking one costs beside reading the list */
 #define SUBJECT_BYTES 96
 #define WHY_BYTES 120
 #define DATE_BYTES 32
@@ -31,9 +35,10 @@ struct list {
     const char *unusable;      /* why it clears nobody; NULL: it can */
     time_t this_update;
     time_t next_update;
+    size_t bytes;
     /* guarded by the revocation's lock */
     struct proof proofs[PROOFS];
-    size_t next_proof; /* the one to forget */
+    size_t next_proof; /* the one to forget, unless it is good and another is not */
 };
 
 struct revocation {
@@ -134,6 +139,7 @@ static bool take(struct list *list, X509_CRL *crl)
     list->this_update = revocation_time(X509_CRL_get0_lastUpdate(crl));
     list->next_update = revocation_time(X509_CRL_get0_nextUpdate(crl));
     list->unusable = why_unusable(list, found);
+    list->bytes = (size_t)i2d_X509_CRL(crl, NULL);
     /* The first search sorts the entries: here, before threads share them. */
     (void)X509_CRL_get0_by_serial(crl, &entry, any);
     ASN1_INTEGER_free(any);
@@ -198,19 +204,32 @@ static bool is_proven_before(struct revocation *revocation, struct list *list, E
     return found;
 }
 
+/* A member with CAs of the issuer's name cannot make us forget the issuer's own key. */
+static struct proof *place_of(struct list *list)
+{
+    for (size_t i = 0; i < PROOFS; i++) {
+        if (list->proofs[i].key == NULL || !list->proofs[i].signed_it) {
+            return &list->proofs[i];
+        }
+    }
+    struct proof *oldest = &list->proofs[list->next_proof];
+    list->next_proof = (list->next_proof + 1) % PROOFS;
+    return oldest;
+}
+
 static void keep_proof(struct revocation *revocation, struct list *list, EVP_PKEY *key,
                        bool signed_it)
 {
     pthread_mutex_lock(&revocation->lock);
-    struct proof *proof = &list->proofs[list->next_proof];
-    list->next_proof = (list->next_proof + 1) % PROOFS;
+    struct proof *proof = place_of(list);
     EVP_PKEY_up_ref(key);
     EVP_PKEY_free(proof->key);
     *proof = (struct proof){ .key = key, .signed_it = signed_it };
     pthread_mutex_unlock(&revocation->lock);
 }
 
-static bool key_signed(struct revocation *revocation, struct list *list, X509 *issuer)
+static bool key_signed(struct revocation *revocation, struct list *list, X509 *issuer,
+                       size_t *wasted)
 {
     bool signed_it = false;
     EVP_PKEY *key = X509_get0_pubkey(issuer);
@@ -219,7 +238,11 @@ static bool key_signed(struct revocation *revocation, struct list *list, X509 *i
         return false;
     }
     if (!is_proven_before(revocation, list, key, &signed_it)) {
+        if (*wasted > FORGERY_BYTES_MAX) {
+            return false;
+        }
         signed_it = X509_CRL_verify(list->crl, key) == 1;
+        *wasted += signed_it ? 0 : list->bytes + SIGNATURE_AS_BYTES;
         ERR_clear_error(); /* a wrong signature is an answer */
         keep_proof(revocation, list, key, signed_it);
     }
@@ -229,7 +252,7 @@ static bool key_signed(struct revocation *revocation, struct list *list, X509 *i
 /* Any certificate above it on the path that bears the issuer's name: a CA that changes its key
  * signs its lists with the new one (RFC 5280 6.3.3 f). */
 static bool is_issuers(struct revocation *revocation, struct list *list, STACK_OF(X509) *path,
-                       int number)
+                       int number, size_t *wasted)
 {
     const X509_NAME *name = X509_CRL_get_issuer(list->crl);
     int root = sk_X509_num(path) - 1;
@@ -237,7 +260,7 @@ static bool is_issuers(struct revocation *revocation, struct list *list, STACK_O
     for (int i = number < root ? number + 1 : root; i <= root; i++) {
         X509 *issuer = sk_X509_value(path, i);
         if (X509_NAME_cmp(X509_get_subject_name(issuer), name) == 0 &&
-            key_signed(revocation, list, issuer)) {
+            key_signed(revocation, list, issuer, wasted)) {
             return true;
         }
     }
@@ -321,11 +344,18 @@ static bool refuse_revoked(const X509_REVOKED *entry, X509 *certificate, int dep
     return false;
 }
 
-/* False: revoked. */
-static bool ask(struct revocation *revocation, STACK_OF(X509) *path, int number, time_t now,
+/* What is asked of all lists, once for each path. */
+struct inquiry {
+    STACK_OF(X509) *path;
+    time_t now;
+    size_t wasted; /* on forgeries */
+};
+
+/* False: revoked, or not to be found out at a fair price, which no mode lets pass. */
+static bool ask(struct revocation *revocation, struct inquiry *inquiry, int number,
                 struct answer *answer, struct chain_failure *failure)
 {
-    X509 *certificate = sk_X509_value(path, number);
+    X509 *certificate = sk_X509_value(inquiry->path, number);
     const X509_NAME *issuer = X509_get_issuer_name(certificate);
 
     for (size_t i = 0; i < revocation->len; i++) {
@@ -334,14 +364,20 @@ static bool ask(struct revocation *revocation, STACK_OF(X509) *path, int number,
         if (X509_NAME_cmp(X509_CRL_get_issuer(list->crl), issuer) != 0) {
             continue;
         }
-        if (!is_issuers(revocation, list, path, number)) {
+        if (!is_issuers(revocation, list, inquiry->path, number, &inquiry->wasted)) {
             improve(answer, INVALID, "the CRL of its issuer's name was not signed by its issuer");
             continue;
         }
         if (X509_CRL_get0_by_cert(list->crl, &entry, certificate) == 1) {
             return refuse_revoked(entry, certificate, number, failure);
         }
-        weigh(revocation, list, certificate, now, answer);
+        weigh(revocation, list, certificate, inquiry->now, answer);
+    }
+    if (inquiry->wasted > FORGERY_BYTES_MAX) {
+        *failure = (struct chain_failure){ REASON_CRL_INVALID, number,
+                                           "too many CRLs of the path's names are not signed by "
+                                           "its keys" };
+        return false;
     }
     improve(answer, MISSING, "there is no CRL of its issuer");
     return true;
@@ -375,7 +411,7 @@ bool revocation_holds(struct revocation *revocation, STACK_OF(X509) *path, time_
                       char note[NK_DETAIL_BYTES], struct chain_failure *ret_failure)
 {
     int root = sk_X509_num(path) - 1;
-    time_t now = time(NULL);
+    struct inquiry inquiry = { .path = path, .now = time(NULL) };
 
     if (revocation->settings.mode == CRL_OFF) {
         return true;
@@ -383,7 +419,7 @@ bool revocation_holds(struct revocation *revocation, STACK_OF(X509) *path, time_
     for (int i = root; i >= 0; i--) { /* from the top: whose issuer is revoked is not asked */
         X509 *certificate = sk_X509_value(path, i);
         struct answer answer = { .finding = MISSING };
-        if (!ask(revocation, path, i, now, &answer, ret_failure)) {
+        if (!ask(revocation, &inquiry, i, &answer, ret_failure)) {
             return false;
         }
         if (i == root) {

@@ -39,8 +39,8 @@ struct config {
     struct crl_settings crl;
     bool strict;
     enum server_name_mode server_name;
-    bool all_certified; /* "admit": "all-certified"; `admit` is then empty */
-    struct rule_list admit;
+    bool all_certified;     /* "admit": "all-certified"; `admit` is then empty */
+    struct rule_list admit; /* all three sorted */
     struct rule_list deny;
     struct rule_list admit_candidate;
     bool has_candidate;

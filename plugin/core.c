@@ -69,6 +69,9 @@ static nk_status fill(struct core *core, nk_error *err)
     if (status == NK_OK) {
         status = policy_new(config, &core->memory, &core->host, &core->policy, err);
     }
+    if (status == NK_OK) {
+        atomic_store(&core->generation, policy_generation(core->policy));
+    }
     if (status == NK_OK && config->audit_file != NULL) {
         status = audit_open(config->audit_file, config->audit_per_peer_per_minute, &core->host,
                             &core->audit, err);
@@ -126,7 +129,10 @@ void core_unref(struct core *core)
     identity_free(core->ours[OUR_SERVER]);
     policy_unref(core->policy);
     policy_memory_clear(&core->memory);
-    audit_close(core->audit);
+    if (core->audit != NULL && hsm_enter()) { /* a forked child must not write into it */
+        audit_close(core->audit);
+        hsm_leave();
+    }
     guards_free(core->guards);
     recent_free(core->recent);
     config_free(core->config);
@@ -163,6 +169,7 @@ void core_enforce(struct core *core, struct policy *policy)
     pthread_mutex_lock(&core->policy_lock);
     struct policy *old = core->policy;
     core->policy = policy;
+    atomic_store(&core->generation, policy_generation(policy));
     pthread_mutex_unlock(&core->policy_lock);
     policy_unref(old);
     guards_judge(core->guards, core);
@@ -329,28 +336,27 @@ static bool judge_again(struct core *core, struct policy *policy, const struct s
     return opinion.verdict.decision == NK_ALLOW;
 }
 
-static bool still_admits(struct core *core, const struct showing *showing, const char *occasion)
-{
-    AUTO(policy_unref) struct policy *policy = core_policy(core);
-    const struct recent_key key = {
-        .role = showing->role,
-        .generation = policy_generation(policy),
-        .pem = showing->leaf_pem,
-        .pem_len = strlen(showing->leaf_pem),
-    };
-    bool allowed = false;
-
-    return recent_find(core->recent, &key, time(NULL), &allowed)
-               ? allowed
-               : judge_again(core, policy, showing, occasion);
-}
-
 bool core_still_admits(struct core *core, const struct showing *showing, const char *occasion)
 {
     if (atomic_load(&core->closed) || showing->leaf_pem == NULL || !hsm_enter()) {
         return false;
     }
-    bool admitted = still_admits(core, showing, occasion);
+    struct policy *policy = core_policy(core);
+    bool admitted = judge_again(core, policy, showing, occasion);
+    policy_unref(policy);
     hsm_leave();
     return admitted;
+}
+
+/* Touches neither OpenSSL nor the policy, so the gate need not be passed. */
+bool core_remembers(struct core *core, uint32_t role, const char *leaf_pem, size_t leaf_len,
+                    bool *ret_allowed)
+{
+    const struct recent_key key = {
+        .role = role,
+        .generation = atomic_load(&core->generation),
+        .pem = leaf_pem,
+        .pem_len = leaf_len,
+    };
+    return !atomic_load(&core->closed) && recent_find(core->recent, &key, time(NULL), ret_allowed);
 }

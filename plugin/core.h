@@ -31,6 +31,7 @@ struct core {
     struct guards *guards;
     pthread_mutex_t policy_lock;
     struct policy *policy;            /* guarded by policy_lock; core_policy */
+    atomic_ullong generation;         /* of it */
     struct identity *ours[OUR_ROLES]; /* the same one twice, if one_identity */
     struct publication *publication;
     pthread_mutex_t outbound_lock;
@@ -39,12 +40,12 @@ struct core {
 
     pthread_mutex_t reload_lock;
     /* guarded by reload_lock */
-    char *path;             /* of the configuration; NULL: it came as text */
-    struct config *config;  /* in force; its rules are in the policy */
-    bool publish_wanted;    /* a renewed certificate waits until gRPC's watcher can take it */
-    bool rotates;           /* and it is on its way */
+    char *path;            /* of the configuration; NULL: it came as text */
+    struct config *config; /* in force; its rules are in the policy */
+    bool publish_wanted;   /* a renewed certificate waits until gRPC's watcher can take it */
+    bool rotates;          /* and it is on its way */
 
-    struct steward *steward; /* of steward.c; of open and close alone */
+    struct steward *steward;    /* of steward.c; of open and close alone */
     uint64_t first_fingerprint; /* of the files, before they were read */
 };
 
@@ -74,9 +75,14 @@ struct showing {
  * and audited. Blocks at most as long as the hook may take. [any] */
 void core_judge(struct core *core, const struct showing *showing, nk_verdict *verdict);
 /* Judges one that is connected by the policy in force now, without the hook; `occasion` is for log
- * and audit. Costs a comparison where the generation has judged it before. [any] */
+ * and audit. [any] */
 bool core_still_admits(struct core *core, const struct showing *showing, const char *occasion);
-/* Judges, logs and audits a peer that was read already; *ret_until: how long an "allow" holds. [any] */
+/* Has the policy in force judged this leaf before, and does that still hold? Then *ret_allowed is
+ * what core_still_admits would say, for the price of a comparison. [any] */
+MUST_USE bool core_remembers(struct core *core, uint32_t role, const char *leaf_pem,
+                             size_t leaf_len, bool *ret_allowed);
+/* Judges, logs and audits a peer that was read already; *ret_until: how long an "allow" holds.
+ * [any] */
 bool core_admits_peer(struct core *core, struct policy *policy, struct peer *peer,
                       const char *occasion, time_t *ret_until);
 

@@ -38,18 +38,18 @@ void crl_ledger_free(struct crl_ledger *ledger);
 struct crls; /* counted; immutable: the lists of one generation */
 
 /* Reads every file and every file of every folder among `paths`: PEM (one list or more) or DER.
- * `issuers` are certificates that may have signed them (roots and known intermediates): a list whose
- * signature one of them proves is entered into the ledger; a list with a lower number than the
- * ledger's is refused, proven or not, unless the newest of its kind was read beside it: then it is
- * left out with a log line. A list whose known issuer did not sign it is refused. One whose issuer
- * is unknown is kept, so two of one unknown issuer may be in force: a path decides later.
- * At open `old` is NULL, and the first bad file fails the call. On reload a bad file is reported
- * and what `old` had of that file stays; the call then still gives *ret_crls, and its status tells
- * of the first bad file. A proven list that its file or folder holds no more stays until a newer one
- * is read, whatever its nextUpdate, as long as `paths` names that file or folder: deleting un-revokes
- * nobody. NK_E_TRUST names the file and the cure; NK_E_INTERNAL, on reload only: the numbers are not
- * in state_dir yet (at open this is logged). *ret_crls is owned: crls_unref; NULL only when there is
- * no memory, or at open. */
+ * `issuers` are certificates that may have signed them (roots and known intermediates): a list
+ * whose signature one of them proves is entered into the ledger; a list with a lower number than
+ * the ledger's is refused, proven or not, unless the newest of its kind was read beside it: then it
+ * is left out with a log line. A list whose known issuer did not sign it is refused. One whose
+ * issuer is unknown is kept, so two of one unknown issuer may be in force: a path decides later. At
+ * open `old` is NULL, and the first bad file fails the call. On reload a bad file is reported and
+ * what `old` had of that file stays; the call then still gives *ret_crls, and its status tells of
+ * the first bad file. A proven list that its file or folder holds no more stays until a newer one
+ * is read, whatever its nextUpdate, as long as `paths` names that file or folder: deleting
+ * un-revokes nobody. NK_E_TRUST names the file and the cure; NK_E_INTERNAL, on reload only: the
+ * numbers are not in state_dir yet (at open this is logged). *ret_crls is owned: crls_unref; NULL
+ * only when there is no memory, or at open. */
 MUST_USE nk_status crls_read(char *const *paths, size_t len, STACK_OF(X509) *issuers,
                              struct crl_ledger *ledger, const struct crls *old, const nk_host *host,
                              struct crls **ret_crls, nk_error *err);

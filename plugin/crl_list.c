@@ -90,19 +90,11 @@ struct file_at {
     const char *file;
 };
 
-static nk_status add(const struct file_at *at, const unsigned char *der, size_t len,
-                     struct crl_lists *lists, nk_error *err)
+static nk_status decode(struct crl_list *list, const struct file_at *at, const unsigned char *der,
+                        size_t len, nk_error *err)
 {
-    AUTO(crl_list_free) struct crl_list *list = calloc(1, sizeof(*list));
     const unsigned char *end = der;
 
-    if (list == NULL) {
-        return report(err, NK_E_NOMEM, "out of memory");
-    }
-    if (lists->len >= CRL_LISTS_MAX) {
-        return report(err, NK_E_TRUST, "%s: is one of more than %d CRLs; remove old ones", at->file,
-                      CRL_LISTS_MAX);
-    }
     list->crl = d2i_X509_CRL(NULL, &end, (long)len);
     if (list->crl == NULL) {
         return report_openssl(err, NK_E_TRUST, "%s: holds a CRL that cannot be read: get it again",
@@ -117,11 +109,25 @@ static nk_status add(const struct file_at *at, const unsigned char *der, size_t 
     list->source = strdup(at->source);
     list->file = strdup(at->file);
     trust_describe(X509_CRL_get_issuer(list->crl), list->issuer, sizeof(list->issuer));
-    if (list->source == NULL || list->file == NULL ||
-        EVP_Digest(der, len, list->digest, NULL, EVP_sha256(), NULL) != 1) {
-        return report(err, NK_E_NOMEM, "out of memory");
+    bool whole = list->source != NULL && list->file != NULL &&
+                 EVP_Digest(der, len, list->digest, NULL, EVP_sha256(), NULL) == 1;
+    return whole ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
+}
+
+static nk_status add(const struct file_at *at, const unsigned char *der, size_t len,
+                     struct crl_lists *lists, nk_error *err)
+{
+    if (lists->len >= CRL_LISTS_MAX) {
+        return report(err, NK_E_TRUST, "%s: is one of more than %d CRLs; remove old ones", at->file,
+                      CRL_LISTS_MAX);
     }
-    nk_status status = crl_list_examine(list, err);
+    AUTO(crl_list_free) struct crl_list *list = calloc(1, sizeof(*list));
+    nk_status status =
+        list != NULL ? decode(list, at, der, len, err) : report(err, NK_E_NOMEM, "out of memory");
+    if (status != NK_OK) {
+        return status;
+    }
+    status = crl_list_examine(list, err);
     if (status != NK_OK) {
         return report_where(err, status, "%s: the CRL of \"%s\"", at->file, list->issuer);
     }

@@ -13,7 +13,6 @@
 #include "peer_identity.h"
 #include "report.h"
 
-#define CLAIM_SECONDS 10 /* how long a judgement may take before somebody else tries */
 #define REFUSED "nodekey: the peer is not admitted any more"
 
 /* One call. Stays listed after it was cancelled: the host still has to let go of it. */
@@ -22,6 +21,7 @@ struct guard {
     struct peer *peer;
     uint64_t generation; /* that admitted it */
     time_t until;
+    bool judged_now; /* by the one thread that may touch `peer` then */
     bool cancelled;
     struct guard *next;
 };
@@ -155,6 +155,12 @@ struct claim {
     struct peer *peer;
 };
 
+static bool is_behind(const struct guard *guard, uint64_t generation, time_t now)
+{
+    return !guard->cancelled && !guard->judged_now &&
+           (guard->generation < generation || now >= guard->until);
+}
+
 static struct claim claim_next(struct guards *guards, uint64_t generation, bool closed)
 {
     time_t now = time(NULL);
@@ -162,11 +168,8 @@ static struct claim claim_next(struct guards *guards, uint64_t generation, bool 
 
     pthread_mutex_lock(&guards->lock);
     for (struct guard *guard = guards->first; guard != NULL; guard = guard->next) {
-        if (!guard->cancelled &&
-            (closed || guard->generation != generation || now >= guard->until)) {
-            guard->generation = generation;
-            guard->until = now + CLAIM_SECONDS;
-            guard->cancelled = closed;
+        if (is_behind(guard, closed ? UINT64_MAX : generation, now)) {
+            guard->judged_now = true;
             claim = (struct claim){ .call = guard->call, .peer = peer_ref(guard->peer) };
             grpc_call_ref(claim.call);
             break;
@@ -176,35 +179,46 @@ static struct claim claim_next(struct guards *guards, uint64_t generation, bool 
     return claim;
 }
 
-static void settle(struct guards *guards, const struct claim *claim, bool admitted, time_t until)
+static void settle(struct guards *guards, const struct claim *claim, uint64_t generation,
+                   bool admitted, time_t until)
 {
     pthread_mutex_lock(&guards->lock);
     struct guard *guard = *find(guards, claim->call);
     if (guard != NULL) { /* else the host let go of it meanwhile */
-        guard->cancelled = !admitted;
+        guard->judged_now = false;
+        guard->generation = generation;
         guard->until = until;
+        guard->cancelled = !admitted;
     }
     pthread_mutex_unlock(&guards->lock);
 }
 
+/* False: nobody is behind the policy in force. */
+static bool judge_one(struct guards *guards, struct core *core)
+{
+    time_t until = 0;
+    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    uint64_t generation = policy_generation(policy);
+    struct claim claim = claim_next(guards, generation, atomic_load(&core->closed));
+
+    if (claim.call == NULL) {
+        return false;
+    }
+    bool admitted = core_admits_peer(core, policy, claim.peer, "stream", &until);
+    settle(guards, &claim, generation, admitted, until);
+    if (!admitted) {
+        cancel(claim.call);
+    }
+    grpc_call_unref(claim.call);
+    peer_free(claim.peer);
+    return true;
+}
+
+/* The policy is asked for anew each time: what another thread is judging by an older one, that
+ * thread will find behind. */
 void guards_judge(struct guards *guards, struct core *core)
 {
-    AUTO(policy_unref) struct policy *policy = core_policy(core);
-
-    for (;;) {
-        struct claim claim =
-            claim_next(guards, policy_generation(policy), atomic_load(&core->closed));
-        if (claim.call == NULL) {
-            return;
-        }
-        time_t until = 0;
-        bool admitted = core_admits_peer(core, policy, claim.peer, "stream", &until);
-        settle(guards, &claim, admitted, until);
-        if (!admitted) {
-            cancel(claim.call);
-        }
-        grpc_call_unref(claim.call);
-        peer_free(claim.peer);
+    while (judge_one(guards, core)) {
     }
 }
 

@@ -12,7 +12,7 @@ struct core;
 struct guards; /* any thread, concurrently */
 
 MUST_USE struct guards *guards_new(void); /* NULL: no memory */
-void guards_free(struct guards *guards); /* after guards_close: a call holds what holds us */
+void guards_free(struct guards *guards);  /* after guards_close: a call holds what holds us */
 
 /* Judges the peer of `call` now, and from now on after each change. Takes a reference to the call.
  * NK_E_PEER: not admitted (the call is cancelled), or no peer is known yet. NK_E_USAGE: guarded

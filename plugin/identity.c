@@ -168,7 +168,8 @@ static bool same_certificates(const struct identity *a, const struct identity *b
     bool same = X509_cmp(a->leaf, b->leaf) == 0 && len == sk_X509_num(b->intermediates);
 
     for (int i = 0; same && i < len; i++) {
-        same = X509_cmp(sk_X509_value(a->intermediates, i), sk_X509_value(b->intermediates, i)) == 0;
+        same =
+            X509_cmp(sk_X509_value(a->intermediates, i), sk_X509_value(b->intermediates, i)) == 0;
     }
     return same;
 }
@@ -191,10 +192,11 @@ static nk_status check_candidate(const struct identity *current, const struct id
     const EVP_PKEY *its = X509_get0_pubkey(candidate->leaf);
     if (its == NULL || EVP_PKEY_eq(ours, its) != 1) {
         ERR_clear_error();
-        return report(err, NK_E_IDENTITY,
-                      "node.certificate: %s is for another key than the one in use; a new key takes "
-                      "effect at the next start",
-                      renewal->path);
+        return report(
+            err, NK_E_IDENTITY,
+            "node.certificate: %s is for another key than the one in use; a new key takes "
+            "effect at the next start",
+            renewal->path);
     }
     nk_status status = policy_check_ours(renewal->policy, renewal->our_role, candidate->leaf,
                                          candidate->intermediates, host, err);

@@ -106,7 +106,8 @@ static void ask_candidate(const struct policy *policy, const struct peer *peer,
 /* --- judging --- */
 
 /* The rule that admits. NULL: the verdict says no. */
-static const char *judge_rules(const struct policy *policy, struct peer *peer, struct opinion *opinion)
+static const char *judge_rules(const struct policy *policy, struct peer *peer,
+                               struct opinion *opinion)
 {
     nk_verdict *verdict = &opinion->verdict;
     char description[DESCRIPTION_BYTES];

@@ -14,6 +14,13 @@
 
 static bool still_admits(struct core *core, uint32_t role, const grpc_auth_context *context)
 {
+    size_t leaf_len = 0;
+    const char *leaf = peer_identity_leaf(context, &leaf_len);
+    bool allowed = false;
+
+    if (leaf == NULL || core_remembers(core, role, leaf, leaf_len, &allowed)) {
+        return allowed;
+    }
     const struct showing showing = {
         .role = role,
         .leaf_pem = peer_identity_property(context, GRPC_X509_PEM_CERT_PROPERTY_NAME),
@@ -43,9 +50,9 @@ static void check_inbound(void *state, grpc_auth_context *context, const grpc_me
 
 void live_watch_server(struct core *core, grpc_server_credentials *credentials)
 {
-    const grpc_auth_metadata_processor processor = {
-        .process = check_inbound, .destroy = release, .state = core_ref(core)
-    };
+    const grpc_auth_metadata_processor processor = { .process = check_inbound,
+                                                     .destroy = release,
+                                                     .state = core_ref(core) };
     grpc_server_credentials_set_auth_metadata_processor(credentials, processor);
 }
 

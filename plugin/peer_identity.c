@@ -11,14 +11,27 @@
 DEFINE_AUTO(struct peer *, peer_free);
 DEFINE_AUTO(struct policy *, policy_unref);
 
+static const grpc_auth_property *find(const grpc_auth_context *context, const char *name)
+{
+    grpc_auth_property_iterator at = grpc_auth_context_find_properties_by_name(context, name);
+    return grpc_auth_property_iterator_next(&at);
+}
+
 /* Property values are NUL-terminated by gRPC; one that holds a NUL of its own is not what it seems.
  */
 const char *peer_identity_property(const grpc_auth_context *context, const char *name)
 {
-    grpc_auth_property_iterator at = grpc_auth_context_find_properties_by_name(context, name);
-    const grpc_auth_property *found = grpc_auth_property_iterator_next(&at);
+    const grpc_auth_property *found = find(context, name);
 
     return found != NULL && strlen(found->value) == found->value_length ? found->value : NULL;
+}
+
+const char *peer_identity_leaf(const grpc_auth_context *context, size_t *ret_len)
+{
+    const grpc_auth_property *found = find(context, GRPC_X509_PEM_CERT_PROPERTY_NAME);
+
+    *ret_len = found != NULL ? found->value_length : 0;
+    return found != NULL ? found->value : NULL;
 }
 
 nk_status peer_identity_peer(uint32_t role, const grpc_auth_context *context,

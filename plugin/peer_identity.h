@@ -16,7 +16,9 @@ void peer_identity_free(nk_peer *facts);
 /* The peer of an auth context, not judged. NK_E_PEER: it is not mutual TLS of our credentials. */
 MUST_USE nk_status peer_identity_peer(uint32_t role, const grpc_auth_context *context,
                                       struct peer **ret_peer, nk_error *err);
-/* One property, or NULL; lives as long as the context. */
+/* One property, or NULL; lives as long as the context. One that holds a NUL byte is none. */
 const char *peer_identity_property(const grpc_auth_context *context, const char *name);
+/* The leaf as it was shown, and its length; NULL: none was. Does not look into it. */
+const char *peer_identity_leaf(const grpc_auth_context *context, size_t *ret_len);
 
 #endif

@@ -221,8 +221,8 @@ static nk_status renew_crls(struct policy *policy, const struct policy *old,
     return status;
 }
 
-static nk_status renew_rules(struct policy *policy, const struct policy *old,
-                             struct config *config, bool fresh, nk_error *err)
+static nk_status renew_rules(struct policy *policy, const struct policy *old, struct config *config,
+                             bool fresh, nk_error *err)
 {
     if (!fresh) {
         policy->rules = rule_set_ref(old->rules);

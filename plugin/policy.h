@@ -48,7 +48,8 @@ void policy_unref(struct policy *policy);
 /* 1 for the first, one more for each renewal. */
 uint64_t policy_generation(const struct policy *policy);
 /* Hex SHA-256 of roots, settings and rules: equal on every node where these are equal, whatever
- * their order and files. CRLs are not in it: they change by themselves. Lives as long as `policy`. */
+ * their order and files. CRLs are not in it: they change by themselves. Lives as long as `policy`.
+ */
 const char *policy_digest(const struct policy *policy);
 /* Whatever needs the passing of time: warns of lists that end soon, enters lists that the pool can
  * prove by now into the ledger. One caller at a time. */
@@ -60,8 +61,8 @@ struct opinion {
     nk_verdict verdict;
     bool has_candidate;
     char candidate[NK_RULE_NAME_BYTES]; /* the rule of admit_candidate; "" if none matches */
-    char note[NK_DETAIL_BYTES]; /* crl_mode soft: what was absent or stale */
-    time_t until;               /* an "allow" holds no longer than this */
+    char note[NK_DETAIL_BYTES];         /* crl_mode soft: what was absent or stale */
+    time_t until;                       /* an "allow" holds no longer than this */
 };
 
 /* Judges in the order of the design: chain with its CRLs, deny, admit, server name. Writes all of

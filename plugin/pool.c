@@ -10,6 +10,8 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "chain_limits.h"
+
 #define BRANCH_BYTES 32 /* SHA-256 of the certificate right below the root */
 
 struct entry {
@@ -172,6 +174,7 @@ void pool_remember(struct pool *pool, STACK_OF(X509) *path)
 
 /* --- finding --- */
 
+/* Those that could have issued it, by name, key identifier and keyUsage. */
 static size_t collect(struct pool *pool, X509 *certificate, X509 *found[POOL_NAMESAKES_MAX])
 {
     const X509_NAME *issuer = X509_get_issuer_name(certificate);
@@ -180,7 +183,8 @@ static size_t collect(struct pool *pool, X509 *certificate, X509 *found[POOL_NAM
     pthread_mutex_lock(&pool->lock);
     for (size_t i = 0; i < pool->len && len < POOL_NAMESAKES_MAX; i++) {
         X509 *candidate = pool->entries[i].certificate;
-        if (X509_NAME_cmp(X509_get_subject_name(candidate), issuer) == 0) {
+        if (X509_NAME_cmp(X509_get_subject_name(candidate), issuer) == 0 &&
+            X509_check_issued(candidate, certificate) == X509_V_OK) {
             X509_up_ref(candidate);
             found[len++] = candidate;
         }
@@ -189,27 +193,31 @@ static size_t collect(struct pool *pool, X509 *certificate, X509 *found[POOL_NAM
     return len;
 }
 
-static bool signed_it(X509 *issuer, X509 *certificate, unsigned *tries)
+static bool spend(unsigned *left, const X509 *issuer)
 {
-    if (X509_check_issued(issuer, certificate) != X509_V_OK) {
+    unsigned cost = limits_signature_cost(issuer);
+    if (cost > *left) {
         return false;
     }
-    EVP_PKEY *key = X509_get0_pubkey(issuer);
-    if (key == NULL || *tries >= POOL_TRIES_MAX) {
-        return false;
-    }
-    (*tries)++;
-    return X509_verify(certificate, key) == 1;
+    *left -= cost;
+    return true;
 }
 
-X509 *pool_find_issuer(struct pool *pool, X509 *certificate, unsigned *tries)
+static bool signed_it(X509 *issuer, X509 *certificate, unsigned *left)
+{
+    EVP_PKEY *key = X509_get0_pubkey(issuer);
+    return key != NULL && spend(left, issuer) && X509_verify(certificate, key) == 1;
+}
+
+X509 *pool_find_issuer(struct pool *pool, X509 *certificate, unsigned *left)
 {
     X509 *candidates[POOL_NAMESAKES_MAX] = { NULL };
     X509 *issuer = NULL;
 
     size_t len = collect(pool, certificate, candidates);
     for (size_t i = 0; i < len; i++) {
-        if (issuer == NULL && signed_it(candidates[i], certificate, tries)) {
+        if (issuer == NULL && (len == 1 || signed_it(candidates[i], certificate, left)) &&
+            spend(left, candidates[i])) {
             issuer = candidates[i];
         } else {
             X509_free(candidates[i]);

@@ -19,7 +19,6 @@
 
 #define POOL_MAX 64
 #define POOL_NAMESAKES_MAX 4
-#define POOL_TRIES_MAX 8 /* signatures checked for one chain */
 
 struct pool; /* counted; any thread, concurrently */
 
@@ -29,9 +28,10 @@ void pool_unref(struct pool *pool);
 /* Puts the intermediates of a verified path (leaf first, root last) into the pool. Only for peers
  * that were admitted in the end: what is in the pool is tried for others. */
 void pool_remember(struct pool *pool, STACK_OF(X509) *path);
-/* The one whose key signed `certificate`, or NULL. *tries counts the signatures checked, from call
- * to call; beyond POOL_TRIES_MAX none is. Owned: X509_free. */
-X509 *pool_find_issuer(struct pool *pool, X509 *certificate, unsigned *tries);
+/* The one that issued `certificate`, or NULL: of namesakes the one whose key signed it, and a lone
+ * one unchecked, for who uses it checks. *left is lowered by what checking signatures costs here
+ * and there (chain_limits.h); what it does not cover is not done. Owned: X509_free. */
+X509 *pool_find_issuer(struct pool *pool, X509 *certificate, unsigned *left);
 /* Appends what it holds, each with a reference of its own: for who looks for the signer of a CRL.
  * False: no memory. */
 MUST_USE bool pool_append(struct pool *pool, STACK_OF(X509) *certificates);

@@ -235,7 +235,7 @@ nk_status publish_write(struct publication *publication, int our_role, const cha
 
 bool publish_due(const struct publication *publication)
 {
-    return clock_now_ms() - publication->written_ms > 2 * PUBLISH_WATCH_SECONDS * 1000;
+    return clock_now_ms() - publication->written_ms > 2000LL * PUBLISH_WATCH_SECONDS;
 }
 
 nk_status publish_check(const struct publication *publication, int our_role, nk_error *err)

@@ -7,7 +7,8 @@
 
 #define SLOTS 1024u /* a power of two */
 #define PEM_MAX_BYTES 8192u
-#define TAIL_BYTES 96u /* the end of a certificate is its signature: different for each */
+#define WORDS 4u                  /* of the signature, base64 */
+#define FOOTER_BYTES ((size_t)48) /* "-----END CERTIFICATE-----", the same for each */
 
 struct slot {
     char *pem; /* NULL: free */
@@ -45,18 +46,21 @@ void recent_free(struct recent *recent)
     free(recent);
 }
 
-/* FNV-1a. Who chooses certificates so that they share a slot makes us judge more often, as if there
- * were no memory of verdicts. */
+/* A signature has no two words alike, so a few of them tell certificates apart. Who chooses his own
+ * so that they share a slot makes us judge more often, as if there were no memory of verdicts. */
 static struct slot *slot_of(struct recent *recent, const struct recent_key *key)
 {
-    size_t begin = key->pem_len > 2 * TAIL_BYTES ? key->pem_len - 2 * TAIL_BYTES : 0;
-    size_t end = key->pem_len > 2 * TAIL_BYTES ? key->pem_len - TAIL_BYTES / 2 : key->pem_len;
-    uint32_t hash = 2166136261u ^ key->role;
+    uint64_t words[WORDS] = { key->role };
+    uint64_t hash = key->pem_len;
 
-    for (size_t i = begin; i < end; i++) {
-        hash = (hash ^ (uint8_t)key->pem[i]) * 16777619u;
+    if (key->pem_len > FOOTER_BYTES + sizeof(words)) {
+        memcpy(words, key->pem + key->pem_len - FOOTER_BYTES - sizeof(words), sizeof(words));
     }
-    return &recent->slots[(hash ^ hash >> 16) & (SLOTS - 1)];
+    for (size_t i = 0; i < WORDS; i++) {
+        hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
+        hash ^= hash >> 29;
+    }
+    return &recent->slots[(hash ^ key->role) & (SLOTS - 1)];
 }
 
 static bool is_of(const struct slot *slot, const struct recent_key *key)

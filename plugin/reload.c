@@ -9,13 +9,12 @@
 #include "report.h"
 
 DEFINE_AUTO(char *, free);
-DEFINE_AUTO(struct config *, config_free);
 DEFINE_AUTO(struct policy *, policy_unref);
 
 /* One reload. `err` keeps the first failure. */
 struct reload {
     struct core *core;
-    nk_host host; /* without `log` when quiet */
+    nk_host host;         /* without `log` when quiet */
     struct config *fresh; /* NULL: the file is bad, or there is none; owned */
     nk_status first;
     nk_error *err;
@@ -56,7 +55,8 @@ static const char *frozen_identity(const struct config_identity *a, const struct
         return "pin";
     }
     bool same = a->allow_extractable == b->allow_extractable &&
-                a->allow_imported == b->allow_imported && a->require_hardware == b->require_hardware;
+                a->allow_imported == b->allow_imported &&
+                a->require_hardware == b->require_hardware;
     return same ? NULL : "allow_extractable, allow_imported or require_hardware";
 }
 
@@ -156,8 +156,8 @@ static void renew_policy(struct reload *reload)
     AUTO(policy_unref) struct policy *old = core_policy(core);
     struct config *config = reload->fresh != NULL ? reload->fresh : core->config;
 
-    nk_status status = policy_renew(old, config, reload->fresh != NULL, &core->memory,
-                                    &reload->host, &next, &own);
+    nk_status status =
+        policy_renew(old, config, reload->fresh != NULL, &core->memory, &reload->host, &next, &own);
     fail(reload, status, &own);
     if (next == NULL) {
         return;
@@ -184,8 +184,7 @@ static void renew_identity(struct reload *reload, int role)
         .policy = policy,
     };
 
-    nk_status status =
-        identity_renew(core->ours[role], &renewal, &reload->host, &changed, &own);
+    nk_status status = identity_renew(core->ours[role], &renewal, &reload->host, &changed, &own);
     fail_loudly(reload, status, &own);
     core->publish_wanted |= changed;
 }

@@ -2,18 +2,23 @@
  * Has a file changed? By what stat says of it, and of what is in its folder if it is one. */
 #include <dirent.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "reload.h"
 
-static void mix(uint64_t *hash, const void *bytes, size_t len)
-{
-    const uint8_t *at = bytes;
+#define PRIME 1099511628211u /* FNV-1a */
+#define BASIS 14695981039346656037u
 
-    for (size_t i = 0; i < len; i++) {
-        *hash = (*hash ^ at[i]) * 1099511628211u;
-    }
+static void mix(uint64_t *hash, uint64_t number)
+{
+    *hash = (*hash ^ number) * PRIME;
+    *hash ^= *hash >> 32;
+}
+
+static void mix_time(uint64_t *hash, const struct timespec *time)
+{
+    mix(hash, (uint64_t)time->tv_sec);
+    mix(hash, (uint64_t)time->tv_nsec);
 }
 
 static bool mix_stat(uint64_t *hash, const char *path, mode_t *ret_mode)
@@ -21,17 +26,24 @@ static bool mix_stat(uint64_t *hash, const char *path, mode_t *ret_mode)
     struct stat info;
 
     if (stat(path, &info) != 0) {
-        mix(hash, "-", 1);
+        mix(hash, 0);
         return false;
     }
-    const int64_t facts[] = {
-        (int64_t)info.st_dev,         (int64_t)info.st_ino,          (int64_t)info.st_size,
-        (int64_t)info.st_mtim.tv_sec, (int64_t)info.st_mtim.tv_nsec, (int64_t)info.st_ctim.tv_sec,
-        (int64_t)info.st_ctim.tv_nsec,
-    };
-    mix(hash, facts, sizeof(facts));
+    mix(hash, info.st_dev);
+    mix(hash, info.st_ino);
+    mix(hash, info.st_mode);
+    mix(hash, (uint64_t)info.st_size);
+    mix_time(hash, &info.st_mtim);
+    mix_time(hash, &info.st_ctim);
     *ret_mode = info.st_mode;
     return true;
+}
+
+static void mix_name(uint64_t *hash, const char *name)
+{
+    for (; *name != '\0'; name++) {
+        mix(hash, (unsigned char)*name);
+    }
 }
 
 /* The sum does not depend on the order in which a folder is read. */
@@ -49,21 +61,21 @@ static void mix_path(uint64_t *hash, const char *path)
     }
     for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
         char inside[4096];
-        uint64_t one = 14695981039346656037u;
+        uint64_t one = BASIS;
         int len = snprintf(inside, sizeof(inside), "%s/%s", path, entry->d_name);
         if (entry->d_name[0] != '.' && len < (int)sizeof(inside)) {
-            mix(&one, entry->d_name, strlen(entry->d_name));
+            mix_name(&one, entry->d_name);
             (void)mix_stat(&one, inside, &mode);
             sum += one;
         }
     }
     closedir(folder);
-    mix(hash, &sum, sizeof(sum));
+    mix(hash, sum);
 }
 
 uint64_t reload_fingerprint(struct core *core)
 {
-    uint64_t hash = 14695981039346656037u;
+    uint64_t hash = BASIS;
 
     pthread_mutex_lock(&core->reload_lock);
     const struct config *config = core->config;

@@ -95,7 +95,7 @@ static bool is_dotted_oid(const char *text)
     size_t arcs = 0;
     bool small = text[0] == '0' || text[0] == '1'; /* then the second arc is below 40 */
 
-    if (strlen(text) >= OID_TEXT_BYTES || strchr("012", text[0]) == NULL || text[1] != '.') {
+    if (strlen(text) >= OID_TEXT_BYTES || text[0] < '0' || text[0] > '2' || text[1] != '.') {
         return false;
     }
     for (const char *arc = text;; arc++) {

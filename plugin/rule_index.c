@@ -1,56 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Each rule hangs on one of its members, by every value of it: a peer can match the rule only if
- * one of its own facts leads there. A star hangs on what stands before it (URI) or behind it (DNS),
- * and a network on its prefix. So thousands of rules that do not match cost a few look-ups. */
+ * one of its own facts leads there. A DNS star hangs on what stands behind it, a network on its
+ * prefix; a URI is looked up once for each set of segments in which patterns have their stars. So
+ * thousands of rules that do not match cost a few look-ups. */
 #include "rule_index.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "report.h"
+#include "rule_index_parts.h"
 #include "rule_values.h"
-
-#define ADDRESS_BITS_MAX 128
-
-/* What a look-up is by: a member, or the fixed part of one with a star. */
-enum hook { HOOK_URI_PREFIX = RULE_MEMBERS, HOOK_DNS_SUFFIX, HOOKS };
-
-struct entry {
-    uint64_t hash;
-    const uint8_t *key; /* of the rule's value */
-    uint32_t len;
-    uint32_t rule;
-    uint32_t next; /* in its chain, whose rules ascend; a number + 1, 0 at the end */
-};
-
-struct rule_index {
-    uint64_t seed[2]; /* peers choose what is looked up, so they must not know who collides */
-    struct entry *entries;
-    size_t len;
-    uint32_t *heads; /* numbers + 1, 0: empty */
-    size_t heads_mask;
-    size_t longest[HOOKS];                     /* key; 0: nothing hangs here */
-    uint8_t prefixes[2][ADDRESS_BITS_MAX + 1]; /* lengths in use: of IPv4, of IPv6 */
-    size_t prefixes_len[2];
-    uint32_t *walked; /* rules that hang nowhere, ascending */
-    size_t walked_len;
-};
 
 /* --- hashing --- */
 
-static uint64_t hash_begin(const struct rule_index *index, unsigned hook)
+uint64_t rule_hash_begin(const struct rule_index *index, unsigned hook)
 {
     return index->seed[0] + hook * 0x9e3779b97f4a7c15u;
 }
 
-static uint64_t hash_byte(uint64_t hash, uint8_t byte)
+uint64_t rule_hash_byte(uint64_t hash, uint8_t byte)
 {
     return (hash ^ byte) * 0x100000001b3u;
 }
 
-static uint64_t hash_end(const struct rule_index *index, uint64_t hash)
+uint64_t rule_hash_end(const struct rule_index *index, uint64_t hash)
 {
     hash ^= index->seed[1];
     hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdu;
@@ -58,14 +33,14 @@ static uint64_t hash_end(const struct rule_index *index, uint64_t hash)
     return hash ^ hash >> 33;
 }
 
-static uint64_t hash_all(const struct rule_index *index, unsigned hook, const uint8_t *key,
-                         size_t len)
+uint64_t rule_hash_all(const struct rule_index *index, unsigned hook, const uint8_t *key,
+                       size_t len)
 {
-    uint64_t hash = hash_begin(index, hook);
+    uint64_t hash = rule_hash_begin(index, hook);
     for (size_t i = 0; i < len; i++) {
-        hash = hash_byte(hash, key[i]);
+        hash = rule_hash_byte(hash, key[i]);
     }
-    return hash_end(index, hash);
+    return rule_hash_end(index, hash);
 }
 
 /* --- building --- */
@@ -105,23 +80,53 @@ static void use_prefix(struct rule_index *index, const uint8_t *key)
     }
 }
 
-static void hang(struct rule_index *index, enum rule_member member, const struct rule_value *value,
+/* False: there is no room for another shape. */
+static bool use_shape(struct rule_index *index, const uint8_t *pattern)
+{
+    uint64_t shape = 0;
+    size_t slashes = 0;
+
+    for (; *pattern != '\0'; pattern++) {
+        if (*pattern == '*' && slashes >= SHAPE_SEGMENTS) {
+            return false;
+        }
+        shape |= *pattern == '*' ? (uint64_t)1 << slashes : 0;
+        slashes += *pattern == '/';
+    }
+    for (size_t i = 0; i < index->shapes_len; i++) {
+        if (index->shapes[i] == shape) {
+            return true;
+        }
+    }
+    if (index->shapes_len == SHAPES_MAX) {
+        return false;
+    }
+    index->shapes[index->shapes_len++] = shape;
+    return true;
+}
+
+/* False: the value must be walked to. */
+static bool hang(struct rule_index *index, enum rule_member member, const struct rule_value *value,
                  size_t rule)
 {
     unsigned hook = member;
-    struct entry entry = { .key = value->key, .len = (uint32_t)value->len, .rule = (uint32_t)rule };
+    struct rule_entry entry = { .key = value->key,
+                                .len = (uint32_t)value->len,
+                                .rule = (uint32_t)rule };
 
     if (member == RULE_IP) {
         use_prefix(index, value->key);
     } else if (member == RULE_URI && !value->exact) {
-        hook = HOOK_URI_PREFIX;
-        entry.len = (uint32_t)strcspn((const char *)value->key, "*");
+        hook = HOOK_URI_SHAPE;
+        if (!use_shape(index, value->key)) {
+            return false;
+        }
     } else if (member == RULE_DNS && !value->exact) {
         hook = HOOK_DNS_SUFFIX;
         entry.key++;
         entry.len--;
     }
-    entry.hash = hash_all(index, hook, entry.key, entry.len);
+    entry.hash = rule_hash_all(index, hook, entry.key, entry.len);
     if (entry.len > index->longest[hook]) {
         index->longest[hook] = entry.len;
     }
@@ -129,6 +134,18 @@ static void hang(struct rule_index *index, enum rule_member member, const struct
     entry.next = *head;
     index->entries[index->len++] = entry;
     *head = (uint32_t)index->len;
+    return true;
+}
+
+static bool hang_rule(struct rule_index *index, const struct rule *rule, size_t number)
+{
+    enum rule_member member = choose_member(rule);
+    bool whole = member != RULE_MEMBERS;
+
+    for (size_t i = 0; whole && i < rule->members[member].len; i++) {
+        whole = hang(index, member, &rule->members[member].items[i], number);
+    }
+    return whole;
 }
 
 static nk_status allocate(struct rule_index *index, size_t values, size_t rules, nk_error *err)
@@ -156,21 +173,15 @@ static nk_status allocate(struct rule_index *index, size_t values, size_t rules,
 /* From the last rule to the first, since each value goes to the head of its chain. */
 static void fill(struct rule_index *index, const struct rule *rules, size_t len)
 {
+    size_t first = len;
+
     for (size_t i = len; i-- > 0;) {
-        enum rule_member member = choose_member(&rules[i]);
-        if (member == RULE_MEMBERS) {
-            continue;
-        }
-        const struct rule_values *values = &rules[i].members[member];
-        for (size_t v = 0; v < values->len; v++) {
-            hang(index, member, &values->items[v], i);
+        if (!hang_rule(index, &rules[i], i)) {
+            index->walked[--first] = (uint32_t)i;
         }
     }
-    for (size_t i = 0; i < len; i++) {
-        if (choose_member(&rules[i]) == RULE_MEMBERS) {
-            index->walked[index->walked_len++] = (uint32_t)i;
-        }
-    }
+    index->walked_len = len - first;
+    memmove(index->walked, index->walked + first, index->walked_len * sizeof(*index->walked));
 }
 
 nk_status rule_index_new(const struct rule *rules, size_t len, struct rule_index **ret_index,
@@ -204,114 +215,4 @@ void rule_index_free(struct rule_index *index)
     free(index->entries);
     free(index->walked);
     free(index);
-}
-
-/* --- finding --- */
-
-struct search {
-    const struct rule_index *index;
-    rule_accept *accept;
-    const void *asker;
-    size_t found;
-};
-
-/* `hash` is hash_all of the rest. */
-static void follow(struct search *search, uint64_t hash, const uint8_t *key, size_t len)
-{
-    const struct rule_index *index = search->index;
-    uint32_t at = index->heads[hash & index->heads_mask];
-
-    while (at != 0) {
-        const struct entry *entry = &index->entries[at - 1];
-        if (entry->rule >= search->found) {
-            return;
-        }
-        if (entry->hash == hash && entry->len == len && memcmp(entry->key, key, len) == 0 &&
-            search->accept(search->asker, entry->rule)) {
-            search->found = entry->rule;
-            return;
-        }
-        at = entry->next;
-    }
-}
-
-static void look_up(struct search *search, unsigned hook, const uint8_t *key, size_t len)
-{
-    if (len <= search->index->longest[hook]) {
-        follow(search, hash_all(search->index, hook, key, len), key, len);
-    }
-}
-
-/* A star is a whole segment, so what stands before it ends in a slash. */
-static void look_up_prefixes(struct search *search, const struct rule_fact *uri)
-{
-    const struct rule_index *index = search->index;
-    size_t longest = index->longest[HOOK_URI_PREFIX];
-    uint64_t hash = hash_begin(index, HOOK_URI_PREFIX);
-
-    for (size_t i = 0; i < uri->len && i < longest; i++) {
-        hash = hash_byte(hash, uri->bytes[i]);
-        if (uri->bytes[i] == '/') {
-            follow(search, hash_end(index, hash), uri->bytes, i + 1);
-        }
-    }
-}
-
-static void look_up_networks(struct search *search, const struct rule_fact *address)
-{
-    int family = address->bytes[0] == 4 ? 0 : 1;
-
-    for (size_t i = 0; i < search->index->prefixes_len[family]; i++) {
-        uint8_t network[RULE_ADDRESS_BYTES];
-        memcpy(network, address->bytes, sizeof(network));
-        rule_cut_address(network, search->index->prefixes[family][i]);
-        look_up(search, RULE_IP, network, sizeof(network));
-    }
-}
-
-static void look_up_fact(struct search *search, enum rule_member member,
-                         const struct rule_fact *fact)
-{
-    if (member == RULE_IP) {
-        look_up_networks(search, fact);
-        return;
-    }
-    look_up(search, member, fact->bytes, fact->len);
-    if (member == RULE_URI) {
-        look_up_prefixes(search, fact);
-    }
-    const uint8_t *dot = member == RULE_DNS ? memchr(fact->bytes, '.', fact->len) : NULL;
-    if (dot != NULL) {
-        look_up(search, HOOK_DNS_SUFFIX, dot, fact->len - (size_t)(dot - fact->bytes));
-    }
-}
-
-static bool is_used(const struct rule_index *index, enum rule_member member)
-{
-    return index->longest[member] > 0 ||
-           (member == RULE_URI && index->longest[HOOK_URI_PREFIX] > 0) ||
-           (member == RULE_DNS && index->longest[HOOK_DNS_SUFFIX] > 0);
-}
-
-size_t rule_index_find(const struct rule_index *index, const struct traits *traits,
-                       rule_accept *accept, const void *asker)
-{
-    struct search search = { index, accept, asker, SIZE_MAX };
-    struct rule_fact_cursor cursor;
-    struct rule_fact fact;
-
-    for (enum rule_member member = 0; member < RULE_MEMBERS; member++) {
-        if (!is_used(index, member)) {
-            continue;
-        }
-        for (cursor.next = 0; rule_fact_next(traits, member, &cursor, &fact);) {
-            look_up_fact(&search, member, &fact);
-        }
-    }
-    for (size_t i = 0; i < index->walked_len && index->walked[i] < search.found; i++) {
-        if (accept(asker, index->walked[i])) {
-            return index->walked[i];
-        }
-    }
-    return search.found;
 }

@@ -36,8 +36,8 @@ static bool rest(struct steward *steward)
     return stop;
 }
 
-/* File times are no finer than the kernel's tick, and a writer may be half-way: what changed is read
- * once more at the next look, quietly, since what failed has been said. */
+/* File times are no finer than the kernel's tick, and a writer may be half-way: what changed is
+ * read once more at the next look, quietly, since what failed has been said. */
 static void look(struct steward *steward)
 {
     nk_error err = { .struct_size = sizeof(err) };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every call is a state machine on one completion queue: asked for, payload read, answered; or asked
- * for and held until its end. */
+ * Every call is a state machine on one completion queue: asked for, payload read, answered; or
+ * asked for and held until its end. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

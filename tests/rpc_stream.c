@@ -42,10 +42,9 @@ static struct rpc_stream *begin(grpc_channel *channel)
         abort();
     }
     stream->queue = grpc_completion_queue_create_for_pluck(NULL);
-    stream->call =
-        grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS, stream->queue,
-                                 grpc_slice_from_static_string(RPC_HOLD_METHOD), NULL,
-                                 in_ms(CALL_DEADLINE_MS), NULL);
+    stream->call = grpc_channel_create_call(channel, NULL, GRPC_PROPAGATE_DEFAULTS, stream->queue,
+                                            grpc_slice_from_static_string(RPC_HOLD_METHOD), NULL,
+                                            in_ms(CALL_DEADLINE_MS), NULL);
     stream->details = grpc_empty_slice();
     grpc_metadata_array_init(&stream->initial);
     grpc_metadata_array_init(&stream->trailing);
@@ -69,8 +68,8 @@ struct rpc_stream *rpc_stream_open(grpc_channel *channel, struct rpc_result *ret
 {
     struct rpc_stream *stream = begin(channel);
 
-    grpc_completion_queue_pluck(stream->queue, &stream->initial,
-                                gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+    grpc_completion_queue_pluck(stream->queue, &stream->initial, gpr_inf_future(GPR_CLOCK_REALTIME),
+                                NULL);
     if (stream->initial.count == 0 && rpc_stream_wait(stream, END_WAIT_MS, ret_result)) {
         rpc_stream_close(stream);
         return NULL;

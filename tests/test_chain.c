@@ -16,6 +16,7 @@
 #include "authority.h"
 #include "chain_limits.h"
 #include "check.h"
+#include "trust.h"
 
 #define SERVER NK_PEER_IS_SERVER
 #define OTHERS_MAX 12
@@ -282,10 +283,45 @@ static struct shown eleven(const struct row *row)
     return shown;
 }
 
+/* `row->key` is their kind and, after a blank, their number. */
+static struct shown below_many(const struct row *row)
+{
+    char kind[8] = "";
+    int len = 0;
+    struct shown shown = { .leaf = NULL };
+    struct authority issuer = root;
+    assert_int_equal(sscanf(row->key, "%7s %d", kind, &len), 2);
+    for (int i = len - 1; i >= 0; i--) {
+        char cn[16];
+        snprintf(cn, sizeof(cn), "ca %d", i);
+        struct certificate_spec spec = ca_spec;
+        spec.cn = cn;
+        struct authority next = { .key = software_key(kind) };
+        next.certificate = issued(&issuer, next.key, &spec);
+        if (i < len - 1) {
+            EVP_PKEY_free(issuer.key);
+        }
+        shown.others[i] = next.certificate;
+        issuer = next;
+    }
+    shown.leaf = issued(&issuer, leaf_key, &row->leaf);
+    EVP_PKEY_free(issuer.key);
+    return shown;
+}
+
 static struct shown root_sent_along(const struct row *row)
 {
     struct shown shown = below_site(row);
     shown.others[1] = copy_of(root.certificate);
+    return shown;
+}
+
+/* It makes eleven, and is none of them. */
+static struct shown root_beside_ten(const struct row *row)
+{
+    struct shown shown = eleven(row);
+    X509_free(shown.others[9]);
+    shown.others[9] = copy_of(root.certificate);
     return shown;
 }
 
@@ -478,6 +514,9 @@ static const struct row rows[] = {
     { "a good leaf", plain, .reason = NULL },
     { "a good leaf below a site", below_site, .reason = NULL },
     { "a root that is sent along", root_sent_along, .reason = NULL },
+    { "a root that is sent along does not count", root_beside_ten, .reason = NULL },
+    { "a leaf under its CA's name", plain, .reason = NULL, .loose = true,
+      .leaf = { .cn = "federation", .bare = true } },
     /* who issued it */
     { "a leaf as issuer", below_odd_ca, .reason = "not-a-ca",
       .leaf = { .basic_constraints = "critical,CA:FALSE", .key_usage = "" } },
@@ -619,6 +658,10 @@ static const struct row rows[] = {
       .ca = "nameConstraints=excluded;DNS:d#" },
     { "names times subtrees", names_times_subtrees, .reason = BAD, .detail = "name constraints",
       .key = "64" },
+    { "5 issuers with costly keys", below_many, .reason = NULL, .key = "P-384 5" },
+    { "6 issuers with costly keys", below_many, .reason = BAD, .detail = "cost too much",
+      .key = "P-384 6" },
+    { "8 issuers", below_many, .reason = NULL, .key = "P-256 8" },
     { "names times subtrees, fewer", names_times_subtrees, .reason = NULL, .key = "50" },
     { "32 policies", many_in_leaf, .reason = NULL, .key = "32",
       .ca = "certificatePolicies=1.2.3.#" },
@@ -810,6 +853,30 @@ static void the_last_root_of_a_name_is_found(void **state)
     sk_X509_pop_free(roots, X509_free);
 }
 
+/* What each handshake would cost, or could be spelt in two ways, is told at open. */
+static void roots_have_keys_of_our_kinds(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = { "P-224", "explicit", "compressed", "P-384" };
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        EVP_PKEY *key = odd_key(kinds[i]);
+        X509 *certificate = authority_issue(NULL, key, &ca_spec);
+        char *pem = pem_of(certificate, NULL);
+        char *path = (char *)path_of("%s/root.pem", scratch_folder());
+        STACK_OF(X509) *read = NULL;
+        nk_error err = { .struct_size = sizeof(err) };
+        write_file(path, pem, 0644);
+        nk_status status = trust_read(&path, 1, false, NULL, &read, &err);
+        print_message("%s\n", err.text);
+        assert_int_equal(status, i == 3 ? NK_OK : NK_E_TRUST);
+        assert_true(status == NK_OK || strstr(err.text, "kind that is not taken") != NULL);
+        sk_X509_pop_free(read, X509_free);
+        free(pem);
+        X509_free(certificate);
+        EVP_PKEY_free(key);
+    }
+}
+
 static void until_is_the_first_end(void **state)
 {
     (void)state;
@@ -853,6 +920,7 @@ int main(void)
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(roots_of_one_name_are_bounded),
         cmocka_unit_test(the_last_root_of_a_name_is_found),
+        cmocka_unit_test(roots_have_keys_of_our_kinds),
         cmocka_unit_test(until_is_the_first_end),
     };
     struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(policies) + ARRAY_LEN(others)] = { 0 };

@@ -342,6 +342,15 @@ static const struct row {
       .reason = "crl-missing",
       .says = "other certificates",
       .leaf = "crlDistributionPoints=URI:http://c/1" },
+    { "hard: of a distribution point for some reasons only",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT,
+        { .issuer = SITE,
+          .extra = "issuingDistributionPoint=critical,@idp\n[idp]\nfullname=URI:http://c/1" } },
+      2,
+      .reason = "crl-missing",
+      .says = "other certificates",
+      .leaf = "crlDistributionPoints=dp\n[dp]\nfullname=URI:http://c/1\nreasons=keyCompromise" },
     { "hard: of a distribution point, the node names none",
       { CRL_HARD, 0, 0 },
       { OF_ROOT,
@@ -525,6 +534,31 @@ static void a_forgery_is_not_called_revoked(void **state)
     ERR_clear_error();
 }
 
+/* Each list that a key of the path did not sign costs; soft must not mean that enough of them hide
+ * the one that revokes. */
+static void forgeries_are_bounded(void **state)
+{
+    (void)state;
+    X509 *leaf = reread(authority_issue(&issuers[SITE], leaf_key, NULL));
+    STACK_OF(X509_CRL) *lists = sk_X509_CRL_new_null();
+    const struct list forged = { .issuer = SITE, .forged = true };
+    const struct list of_site = { .issuer = SITE, .revokes = NODE };
+    for (int i = 0; i < 40; i++) {
+        assert_true(sk_X509_CRL_push(lists, make_list(&forged, leaf)) > 0);
+    }
+    assert_true(sk_X509_CRL_push(lists, make_list(&of_site, leaf)) > 0);
+    struct chain *chain = chain_with(lists, &(struct crl_settings){ .mode = CRL_SOFT });
+    struct chain_path path = { .certificates = NULL };
+    struct chain_failure failure = { REASON_INTERNAL, 0, "" };
+    assert_false(judge(chain, SITE, leaf, &path, &failure));
+    assert_int_equal(failure.reason, REASON_CRL_INVALID);
+    assert_false(judge(chain, SITE, leaf, &path, &failure)); /* now most are known not to count */
+    assert_int_equal(failure.reason, REASON_REVOKED);
+    chain_free(chain);
+    sk_X509_CRL_pop_free(lists, X509_CRL_free);
+    X509_free(leaf);
+}
+
 /* RFC 5280 6.3.3 f: the CA changed its key; the old one still vouches, the new one signs lists. */
 static void a_new_key_signs_the_list_of_the_old(void **state)
 {
@@ -597,6 +631,7 @@ int main(void)
         cmocka_unit_test(a_revocation_says_which_when_and_why),
         cmocka_unit_test(until_is_the_end_of_the_lists),
         cmocka_unit_test(a_forgery_is_not_called_revoked),
+        cmocka_unit_test(forgeries_are_bounded),
         cmocka_unit_test(a_new_key_signs_the_list_of_the_old),
     };
     struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(others)] = { 0 };

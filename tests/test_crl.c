@@ -12,6 +12,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 
 #include "authority.h"
 #include "auto.h"
@@ -253,6 +254,54 @@ static void check_refusal(void **state)
     crl_write(scene.path, &spec);
     assert_refused(&scene, row->text);
     clear(&scene, NULL, NULL);
+}
+
+static void sign_again(const char *path, X509_CRL *list, EVP_MD_CTX *scheme, EVP_PKEY *key)
+{
+    assert_true((scheme != NULL ? X509_CRL_sign_ctx(list, scheme)
+                                : X509_CRL_sign(list, key, EVP_sha256())) > 0);
+    BIO *file = BIO_new_file(path, "wb");
+    assert_int_equal(i2d_X509_CRL_bio(file, list), 1);
+    BIO_free(file);
+}
+
+static void extensions_want_version_2(void **state)
+{
+    (void)state;
+    struct scene scene = scene_new();
+    X509_CRL *list = crl_make(&(struct crl_spec){ .issuer = &root });
+
+    assert_int_equal(X509_CRL_set_version(list, X509_CRL_VERSION_1), 1);
+    sign_again(scene.path, list, NULL, root.key);
+    assert_refused(&scene, "not of version 2");
+    X509_CRL_free(list);
+    clear(&scene, NULL, NULL);
+}
+
+/* PSS names its digest in its parameters, and SHA-1 by leaving it out. */
+static void signed_over_sha1_by_pss(void **state)
+{
+    (void)state;
+    struct scene scene = scene_new();
+    EVP_PKEY *key = software_key("RSA-2048");
+    const EVP_MD *const digests[] = { EVP_sha1(), EVP_sha256() };
+
+    for (size_t i = 0; i < ARRAY_LEN(digests); i++) {
+        X509_CRL *list = crl_make(&(struct crl_spec){ .issuer = &stranger });
+        EVP_MD_CTX *scheme = EVP_MD_CTX_new();
+        EVP_PKEY_CTX *padding = NULL;
+        assert_int_equal(EVP_DigestSignInit(scheme, &padding, digests[i], NULL, key), 1);
+        assert_true(EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING) > 0);
+        sign_again(scene.path, list, scheme, NULL);
+        EVP_MD_CTX_free(scheme);
+        X509_CRL_free(list);
+        if (digests[i] == EVP_sha1()) {
+            assert_refused(&scene, "sign with SHA-256");
+        }
+    }
+    struct crls *crls = read_well(&scene, NULL);
+    EVP_PKEY_free(key);
+    clear(&scene, crls, NULL);
 }
 
 /* --- files that hold no lists --- */
@@ -602,6 +651,12 @@ static void what_vanishes_from_a_folder_stays(void **state)
     assert_true(crls_equal(first, then));
 
     log_text[0] = '\0';
+    crls_unref(first);
+    first = read_well(&scene, then);
+    assert_string_equal(log_text, ""); /* said once */
+    crls_unref(then);
+    then = first;
+    first = NULL;
     write_number(path_of("%s/new", scene.folder), &root, 5); /* its successor, by another name */
     crls_unref(first);
     first = read_well(&scene, then);
@@ -712,6 +767,30 @@ static void parts_of_one_ca_do_not_fight(void **state)
     clear(&scene, crls, NULL);
 }
 
+static STACK_OF(X509) *these(X509 *a, X509 *b)
+{
+    STACK_OF(X509) *known = sk_X509_new_null();
+    assert_true(sk_X509_push(known, a) > 0 && (b == NULL || sk_X509_push(known, b) > 0));
+    return known;
+}
+
+/* As while a CA changes its key. */
+static void two_cas_of_one_name_do_not_fight(void **state)
+{
+    (void)state;
+    struct scene scene = scene_new();
+    STACK_OF(X509) *known = these(root.certificate, mimic.certificate);
+    struct crls *crls = NULL;
+    scene.path = scene.folder;
+
+    write_number(path_of("%s/a", scene.folder), &root, 3);
+    write_number(path_of("%s/b", scene.folder), &mimic, 9);
+    assert_int_equal(read_as(&scene, known, NULL, &crls), NK_OK);
+    assert_int_equal(count(crls), 2);
+    sk_X509_free(known);
+    clear(&scene, crls, NULL);
+}
+
 static void two_files_of_one_list_are_one(void **state)
 {
     (void)state;
@@ -762,6 +841,26 @@ static void many_entries(void **state)
 
 /* --- the ledger --- */
 
+static const char *state_of(const struct scene *scene)
+{
+    const char *state = path_of("%s/state", scene->folder);
+    if (access(state, F_OK) != 0) {
+        assert_int_equal(mkdir(state, 0700), 0);
+    }
+    return state;
+}
+
+/* As the next process would. */
+static void reopen(struct scene *scene)
+{
+    nk_error err = { .struct_size = sizeof(err) };
+    crl_ledger_free(scene->ledger);
+    scene->ledger = NULL;
+    if (crl_ledger_open(state_of(scene), &scene->ledger, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+}
+
 static void an_older_list_without_number_is_a_replay(void **state)
 {
     (void)state;
@@ -776,7 +875,17 @@ static void an_older_list_without_number_is_a_replay(void **state)
     spec.number = 3; /* a number does not make it newer than what had none */
     crl_write(scene.path, &spec);
     assert_refused(&scene, "number 3 is older");
-    clear(&scene, crls, NULL);
+
+    spec = (struct crl_spec){ .issuer = &root, .number = -1 };
+    reopen(&scene); /* nor after a restart */
+    crl_write(scene.path, &spec);
+    struct crls *again = read_well(&scene, NULL);
+    reopen(&scene);
+    spec.this_update_seconds = -2 * HOUR;
+    spec.number = 3;
+    crl_write(scene.path, &spec);
+    assert_refused(&scene, "number 3 is older");
+    clear(&scene, crls, again);
 }
 
 static void a_list_without_number_unsays_none(void **state)
@@ -864,23 +973,79 @@ static void an_issuer_met_later_proves(void **state)
     clear(&scene, crls, then);
 }
 
-static const char *state_of(const struct scene *scene)
+/* Then a reading that only knows another CA of that name must not call it a forgery. */
+static void once_proven_stays_proven(void **state)
 {
-    const char *state = path_of("%s/state", scene->folder);
-    if (access(state, F_OK) != 0) {
-        assert_int_equal(mkdir(state, 0700), 0);
-    }
-    return state;
+    (void)state;
+    struct scene scene = scene_new();
+    struct authority rival =
+        authority_make(NULL, "plain", &(struct certificate_spec){ .bare = true });
+    STACK_OF(X509) *known = these(rival.certificate, NULL);
+    struct crls *then = NULL;
+
+    write_number(scene.path, &plain, 1);
+    struct crls *crls = read_well(&scene, NULL);
+    assert_int_equal(read_as(&scene, known, crls, &then), NK_OK);
+    assert_int_equal(count(then), 1);
+    sk_X509_free(known);
+    authority_free(&rival);
+    clear(&scene, crls, then);
 }
 
-static void reopen(struct scene *scene)
+/* What a bad file leaves in force is proven when its issuer is met, and then remembered ... */
+static void what_is_carried_is_proven_later(void **state)
 {
-    nk_error err = { .struct_size = sizeof(err) };
-    crl_ledger_free(scene->ledger);
-    scene->ledger = NULL;
-    if (crl_ledger_open(state_of(scene), &scene->ledger, &err) != NK_OK) {
-        fail_msg("%s", err.text);
-    }
+    (void)state;
+    struct scene scene = scene_new();
+    struct crls *crls = NULL;
+    struct crls *then = NULL;
+
+    write_number(scene.path, &second, 7);
+    assert_int_equal(read_as(&scene, nobody_known, NULL, &crls), NK_OK);
+    spoil_junk(scene.path);
+    assert_int_equal(read_now(&scene, crls, &then), NK_E_TRUST);
+    assert_int_equal(count(then), 1);
+    write_number(scene.path, &second, 6);
+    assert_refused(&scene, "number 6 is older");
+    clear(&scene, crls, then);
+}
+
+static void of_two_carried_the_newer_is_used(void **state)
+{
+    (void)state;
+    struct scene scene = scene_new();
+    struct crls *crls = NULL;
+    struct crls *then = NULL;
+    scene.path = scene.folder;
+
+    write_number(path_of("%s/a", scene.folder), &second, 7);
+    write_number(path_of("%s/b", scene.folder), &second, 8);
+    assert_int_equal(read_as(&scene, nobody_known, NULL, &crls), NK_OK);
+    assert_int_equal(count(crls), 2);
+    spoil_junk(path_of("%s/a", scene.folder));
+    spoil_junk(path_of("%s/b", scene.folder));
+    assert_int_equal(read_now(&scene, crls, &then), NK_E_TRUST);
+    assert_int_equal(count(then), 1);
+    assert_string_equal(number_of(then, 0), "8");
+    clear(&scene, crls, then);
+}
+
+/* ... or found out. */
+static void what_is_carried_is_disproven_later(void **state)
+{
+    (void)state;
+    struct scene scene = scene_new();
+    struct crls *crls = NULL;
+    struct crls *then = NULL;
+
+    crl_write(scene.path, &(struct crl_spec){ .issuer = &second, .signer = stranger.key });
+    assert_int_equal(read_as(&scene, nobody_known, NULL, &crls), NK_OK);
+    assert_int_equal(count(crls), 1);
+    spoil_junk(scene.path);
+    assert_int_equal(read_now(&scene, crls, &then), NK_E_TRUST);
+    assert_int_equal(count(then), 0);
+    assert_logged("turns out not to be signed");
+    clear(&scene, crls, then);
 }
 
 static void it_outlives_the_process(void **state)
@@ -1125,6 +1290,28 @@ static void warnings_come_once(void **state)
     clear(&scene, crls, then);
 }
 
+static void two_files_of_one_list_warn_once(void **state)
+{
+    (void)state;
+    struct scene scene = scene_new();
+    scene.path = scene.folder;
+
+    crl_write(path_of("%s/a", scene.folder),
+              &(struct crl_spec){ .issuer = &root, .next_update_seconds = -60 });
+    assert_int_equal(link(path_of("%s/a", scene.folder), path_of("%s/b", scene.folder)), 0);
+    struct crls *crls = read_well(&scene, NULL);
+    crls_warn(crls, time(NULL), &host);
+    const char *event = strstr(events, "crl-expired");
+    assert_non_null(event);
+    assert_null(strstr(event + 1, "crl-expired"));
+
+    events[0] = '\0';
+    struct crls *then = read_well(&scene, crls);
+    crls_warn(then, time(NULL), &host);
+    assert_string_equal(events, "");
+    clear(&scene, crls, then);
+}
+
 static void a_host_without_events_is_warned_in_the_log(void **state)
 {
     (void)state;
@@ -1193,6 +1380,8 @@ int main(void)
 {
     static const struct CMUnitTest others[] = {
         cmocka_unit_test(one_bad_file_holds_back_no_other),
+        cmocka_unit_test(signed_over_sha1_by_pss),
+        cmocka_unit_test(extensions_want_version_2),
         cmocka_unit_test(gone_lists_go_with_the_member),
         cmocka_unit_test(several_in_one_file),
         cmocka_unit_test(a_folder),
@@ -1202,6 +1391,7 @@ int main(void)
         cmocka_unit_test(the_newer_of_two_is_used),
         cmocka_unit_test(a_reissue_of_the_same_number_counts),
         cmocka_unit_test(parts_of_one_ca_do_not_fight),
+        cmocka_unit_test(two_cas_of_one_name_do_not_fight),
         cmocka_unit_test(two_files_of_one_list_are_one),
         cmocka_unit_test(many_entries),
         cmocka_unit_test(an_older_list_without_number_is_a_replay),
@@ -1209,6 +1399,10 @@ int main(void)
         cmocka_unit_test(numbers_have_any_length),
         cmocka_unit_test(forgeries_do_not_poison_it),
         cmocka_unit_test(an_issuer_met_later_proves),
+        cmocka_unit_test(what_is_carried_is_disproven_later),
+        cmocka_unit_test(what_is_carried_is_proven_later),
+        cmocka_unit_test(of_two_carried_the_newer_is_used),
+        cmocka_unit_test(once_proven_stays_proven),
         cmocka_unit_test(it_outlives_the_process),
         cmocka_unit_test(two_processes_share_it),
         cmocka_unit_test(a_half_written_file_is_not_read),
@@ -1216,6 +1410,7 @@ int main(void)
         cmocka_unit_test(state_dir_is_ours_alone),
         cmocka_unit_test(state_dir_of_another_user),
         cmocka_unit_test(warnings_come_once),
+        cmocka_unit_test(two_files_of_one_list_warn_once),
         cmocka_unit_test(a_host_without_events_is_warned_in_the_log),
     };
     _Static_assert(ARRAY_LEN(refusals) + ARRAY_LEN(spoilings) + ARRAY_LEN(breakages) +

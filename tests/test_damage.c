@@ -17,7 +17,8 @@
 
 #define NOBODY 65534
 #define CONFIG                                                                                     \
-    "{\"federation\": {\"crls\": [\"root.crl\", \"intermediate.crl\"]}, \"state_dir\": \"state\", " \
+    "{\"federation\": {\"crls\": [\"root.crl\", \"intermediate.crl\"]}, \"state_dir\": "           \
+    "\"state\", "                                                                                  \
     "\"audit\": {\"file\": \"audit.log\"}, \"reload\": {\"interval_seconds\": 3600}}"
 
 static const nk_plugin *plugin;
@@ -33,8 +34,8 @@ static const char *const damage_names[DAMAGES] = { "deleted", "truncated", "a fo
 
 static const struct input {
     const char *file;
-    bool reloads; /* a reload reads it */
-    bool may_go;  /* open makes a new one when it is not there */
+    bool reloads;      /* a reload reads it */
+    bool may_go;       /* open makes a new one when it is not there */
     const char *named; /* in the error; NULL: the file itself */
 } inputs[] = {
     { "alice.json", true, false, NULL },
@@ -217,7 +218,8 @@ static void check_open(const struct input *input, enum damage how)
         assert_false(admits(attempt.node.instance, revoked_one));
         assert_int_equal(plugin->close(attempt.node.instance, NULL), NK_OK);
     } else if (how != UNREADABLE || input->named == NULL) { /* the token comes before the PIN */
-        assert_non_null(strstr(attempt.err.text, input->named != NULL ? input->named : input->file));
+        assert_non_null(
+            strstr(attempt.err.text, input->named != NULL ? input->named : input->file));
     }
     if (!input->may_go) {
         assert_int_not_equal(status, NK_OK);
@@ -269,8 +271,7 @@ int main(void)
     static struct CMUnitTest tests[ARRAY_LEN(rows)];
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         rows[i] = (struct row){ &inputs[i / DAMAGES], (enum damage)(i % DAMAGES) };
-        tests[i].name =
-            path_of("%s %s", rows[i].input->file, damage_names[rows[i].how]);
+        tests[i].name = path_of("%s %s", rows[i].input->file, damage_names[rows[i].how]);
         tests[i].test_func = check_row;
         tests[i].initial_state = &rows[i];
     }

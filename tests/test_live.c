@@ -156,9 +156,9 @@ static void guarded_streams_end_on_both_sides(void **state)
     struct rpc_stream *unguarded = rpc_stream_open(channel, &end);
     assert_non_null(stream);
     assert_non_null(unguarded);
-    assert_int_equal(plugin->guard_call(at_bob.instance, NK_PEER_IS_SERVER,
-                                        rpc_stream_call(stream), &err),
-                     NK_OK);
+    assert_int_equal(
+        plugin->guard_call(at_bob.instance, NK_PEER_IS_SERVER, rpc_stream_call(stream), &err),
+        NK_OK);
     assert_int_equal(guards_failed, 0);
     assert_false(rpc_stream_wait(stream, STILL_OPEN_MS, &end));
 
@@ -190,9 +190,9 @@ static void guarding_a_refused_peer_ends_the_call(void **state)
     assert_non_null(stream);
     revoke_at(&at_bob, alice.leaf);
     assert_false(rpc_stream_wait(stream, STILL_OPEN_MS, &end)); /* nobody guards it */
-    assert_int_equal(plugin->guard_call(at_bob.instance, NK_PEER_IS_SERVER,
-                                        rpc_stream_call(stream), &err),
-                     NK_E_PEER);
+    assert_int_equal(
+        plugin->guard_call(at_bob.instance, NK_PEER_IS_SERVER, rpc_stream_call(stream), &err),
+        NK_E_PEER);
     assert_true(rpc_stream_wait(stream, END_WAIT_MS, &end));
     assert_int_equal(end.status, GRPC_STATUS_UNAUTHENTICATED);
     rpc_stream_close(stream);
@@ -209,9 +209,9 @@ static void close_ends_guarded_streams(void **state)
     grpc_channel *channel = rpc_channel(at_bob.channel, rpc_server_address(server));
     struct rpc_stream *stream = rpc_stream_open(channel, &end);
     assert_non_null(stream);
-    assert_int_equal(plugin->guard_call(at_bob.instance, NK_PEER_IS_SERVER,
-                                        rpc_stream_call(stream), &err),
-                     NK_OK);
+    assert_int_equal(
+        plugin->guard_call(at_bob.instance, NK_PEER_IS_SERVER, rpc_stream_call(stream), &err),
+        NK_OK);
     node_close(&at_bob);
     assert_true(rpc_stream_wait(stream, END_WAIT_MS, &end));
     assert_int_equal(end.status, GRPC_STATUS_UNAUTHENTICATED);

@@ -186,14 +186,14 @@ static void it_comes_back_by_no_road(void)
                              GRPC_STATUS_OK);
         assert_int_not_equal(rpc_call(channels[other][REVOKED], RPC_DEADLINE_MS).status,
                              GRPC_STATUS_OK);
-        assert_int_not_equal(rpc_dial(nodes[REVOKED].channel, rpc_server_address(servers[other]),
-                                      RPC_DEADLINE_MS)
-                                 .status,
-                             GRPC_STATUS_OK);
-        assert_int_not_equal(rpc_dial(nodes[other].channel, rpc_server_address(servers[REVOKED]),
-                                      RPC_DEADLINE_MS)
-                                 .status,
-                             GRPC_STATUS_OK);
+        assert_int_not_equal(
+            rpc_dial(nodes[REVOKED].channel, rpc_server_address(servers[other]), RPC_DEADLINE_MS)
+                .status,
+            GRPC_STATUS_OK);
+        assert_int_not_equal(
+            rpc_dial(nodes[other].channel, rpc_server_address(servers[REVOKED]), RPC_DEADLINE_MS)
+                .status,
+            GRPC_STATUS_OK);
     }
     struct tls_result again = tls_peer_dial(&dave, rpc_server_port(servers[0]));
     assert_true(again.resumed && !again.accepted);

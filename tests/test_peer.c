@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 
 #include "authority.h"
@@ -376,6 +377,238 @@ static void an_unknown_role_is_refused(void **state)
     assert_null(peer);
 }
 
+/* --- traits --- */
+
+static struct peer *read_good(X509 *leaf)
+{
+    char *pem = pem_of(leaf, NULL);
+    struct peer *peer = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    if (peer_read(NK_PEER_IS_CLIENT, NULL, pem, NULL, &peer, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+    free(pem);
+    return peer;
+}
+
+static void refuse(X509 *leaf, const char *want)
+{
+    char *pem = pem_of(leaf, NULL);
+    struct peer *peer = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    assert_int_equal(peer_read(NK_PEER_IS_CLIENT, NULL, pem, NULL, &peer, &err), NK_E_PEER);
+    if (strstr(err.text, want) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", err.text, want);
+    }
+    assert_null(peer);
+    assert_int_equal(ERR_peek_error(), 0);
+    free(pem);
+}
+
+static void key_types_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *make;
+        const char *want;
+    } keys[] = {
+        { "RSA-2048", "RSA-2048" }, { "RSA-3072", "RSA-3072" },  { "P-256", "P-256" },
+        { "P-384", "P-384" },       { "P-521", "P-521" },        { "Ed25519", "Ed25519" },
+        { "P-224", "secp224r1" },   { "ED448", "other: ED448" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        EVP_PKEY *one = software_key(keys[i].make);
+        X509 *leaf = authority_issue(&root, one, NULL);
+        struct peer *peer = read_good(leaf);
+        assert_string_equal(peer->traits.key_type, keys[i].want);
+        peer_free(peer);
+        X509_free(leaf);
+        EVP_PKEY_free(one);
+    }
+}
+
+/* A rule for P-256 would not know it again, and it may hold other parameters than P-256. */
+static void a_curve_without_a_name_is_refused(void **state)
+{
+    (void)state;
+    EVP_PKEY *one = software_key("P-256");
+    assert_int_equal(EVP_PKEY_set_utf8_string_param(one, OSSL_PKEY_PARAM_EC_ENCODING, "explicit"),
+                     1);
+    X509 *leaf = authority_issue(&root, one, NULL);
+    refuse(leaf, "does not name its curve");
+    X509_free(leaf);
+    EVP_PKEY_free(one);
+}
+
+static X509 *with_serial(const unsigned char *bytes, int len, bool negative)
+{
+    X509 *leaf = authority_issue(&root, key, NULL);
+    BIGNUM *number = BN_bin2bn(bytes, len, NULL);
+    assert_non_null(number);
+    BN_set_negative(number, negative);
+    assert_non_null(BN_to_ASN1_INTEGER(number, X509_get_serialNumber(leaf)));
+    assert_true(X509_sign(leaf, root.key, EVP_sha256()) > 0);
+    BN_free(number);
+    return leaf;
+}
+
+static void serials_are_spelled_one_way(void **state)
+{
+    (void)state;
+    static const unsigned char long_one[21] = { 0xf0, 1,  2,  3,  4,  5,  6,  7,  8,  9, 10,
+                                                11,   12, 13, 14, 15, 16, 17, 18, 19, 20 };
+    static const struct {
+        unsigned char bytes[3];
+        int len;
+        bool negative;
+        const char *want;
+    } serials[] = {
+        { { 0x0a }, 1, false, "a" },
+        { { 0x1f, 0x0a }, 2, false, "1f0a" },
+        { { 0x80, 0, 1 }, 3, false, "800001" },
+        { { 0 }, 1, false, "0" },
+        { { 0x1f }, 1, true, "-1f" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(serials); i++) {
+        X509 *leaf = with_serial(serials[i].bytes, serials[i].len, serials[i].negative);
+        struct peer *peer = read_good(leaf);
+        assert_string_equal(peer->traits.serial, serials[i].want);
+        peer_free(peer);
+        X509_free(leaf);
+    }
+    X509 *longest = with_serial(long_one, 20, false);
+    struct peer *peer = read_good(longest);
+    assert_string_equal(peer->traits.serial, "f00102030405060708090a0b0c0d0e0f10111213");
+    peer_free(peer);
+    X509_free(longest);
+    X509 *longer = with_serial(long_one, 21, false);
+    refuse(longer, "21 bytes, at most 20");
+    X509_free(longer);
+}
+
+static void the_lifetime_is_counted_in_seconds(void **state)
+{
+    (void)state;
+    X509 *leaf = authority_issue(
+        &root, key,
+        &(struct certificate_spec){ .starts_in_seconds = -86400, .ends_in_seconds = 86400 + 60 });
+    struct peer *peer = read_good(leaf);
+    assert_in_range(peer->traits.lifetime_seconds, 2 * 86400 + 59, 2 * 86400 + 61);
+    peer_free(peer);
+
+    assert_int_equal(ASN1_TIME_set_string(X509_getm_notBefore(leaf), "20200101000000Z"), 1);
+    assert_int_equal(ASN1_TIME_set_string(X509_getm_notAfter(leaf), "99991231235959Z"), 1);
+    assert_true(X509_sign(leaf, root.key, EVP_sha256()) > 0);
+    peer = read_good(leaf);
+    assert_true(peer->traits.lifetime_seconds == 251824463999); /* beyond 32 bits */
+    peer_free(peer);
+    X509_free(leaf);
+}
+
+static void usages_are_dotted(void **state)
+{
+    (void)state;
+    X509 *leaf =
+        authority_issue(&root, key, &(struct certificate_spec){ .eku = "clientAuth,1.2.3.4" });
+    struct peer *peer = read_good(leaf);
+    assert_int_equal(peer->traits.usages_len, 2);
+    assert_string_equal(peer->traits.usages[0], "1.3.6.1.5.5.7.3.2");
+    assert_string_equal(peer->traits.usages[1], "1.2.3.4");
+    peer_free(peer);
+    X509_free(leaf);
+
+    leaf = authority_issue(&root, key, &(struct certificate_spec){ .eku = "" });
+    peer = read_good(leaf);
+    assert_int_equal(peer->traits.usages_len, 0);
+    peer_free(peer);
+    X509_free(leaf);
+}
+
+static void thirty_two_usages_are_read_thirty_three_are_not(void **state)
+{
+    (void)state;
+    char eku[512] = "1.2.3.0";
+    for (int i = 1; i <= TRAITS_USAGES_MAX; i++) {
+        X509 *leaf = authority_issue(&root, key, &(struct certificate_spec){ .eku = eku });
+        if (i == TRAITS_USAGES_MAX) {
+            struct peer *peer = read_good(leaf);
+            assert_int_equal(peer->traits.usages_len, TRAITS_USAGES_MAX);
+            peer_free(peer);
+        }
+        X509_free(leaf);
+        size_t len = strlen(eku);
+        snprintf(eku + len, sizeof(eku) - len, ",1.2.3.%d", i);
+    }
+    X509 *leaf = authority_issue(&root, key, &(struct certificate_spec){ .eku = eku });
+    refuse(leaf, "33 extended key usages, at most 32");
+    X509_free(leaf);
+}
+
+static void strange_usages_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        struct certificate_spec spec;
+        const char *want;
+    } cases[] = {
+        { { .eku = "", .extra = "extendedKeyUsage=DER:30ff00" }, "extendedKeyUsage is malformed" },
+        { { .extra = "extendedKeyUsage=clientAuth" }, "extendedKeyUsage is there twice" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        X509 *leaf = authority_issue(&root, key, &cases[i].spec);
+        refuse(leaf, cases[i].want);
+        X509_free(leaf);
+    }
+    char eku[2 * TRAITS_OID_MAX_BYTES + 16] = "1.2"; /* 1 byte, and one for each arc */
+    for (int i = 0; i < TRAITS_OID_MAX_BYTES; i++) {
+        strcat(eku, ".1");
+    }
+    X509 *leaf = authority_issue(&root, key, &(struct certificate_spec){ .eku = eku });
+    refuse(leaf, "has 65 bytes, at most 64");
+    X509_free(leaf);
+}
+
+static void the_path_says_who_issued_it(void **state)
+{
+    (void)state;
+    static char policy[] = "1.2.3";
+    char *const policies[] = { policy };
+    X509 *leaf = authority_issue(&root, key, NULL);
+    struct peer *peer = read_good(leaf);
+    STACK_OF(X509) *path = sk_X509_new_null();
+    assert_true(sk_X509_push(path, leaf) > 0 && sk_X509_push(path, root.certificate) > 0);
+    assert_null(peer->traits.issuer_spki_sha256);
+
+    assert_true(peer_set_path(peer, path, policies, 1));
+    unsigned char digest[NK_SHA256_BYTES];
+    unsigned char *spki = NULL;
+    int spki_len = i2d_PUBKEY(root.key, &spki);
+    assert_int_equal(EVP_Digest(spki, (size_t)spki_len, digest, NULL, EVP_sha256(), NULL), 1);
+    OPENSSL_free(spki);
+    assert_memory_equal(peer->traits.issuer_spki_sha256, digest, sizeof(digest));
+    policy[0] = 'x'; /* copied, so it may go */
+    assert_int_equal(peer->traits.policies_len, 1);
+    assert_string_equal(peer->traits.policies[0], "1.2.3");
+    policy[0] = '1';
+
+    (void)sk_X509_pop(path); /* a leaf that is a root */
+    assert_true(peer_set_path(peer, path, NULL, 0));
+    assert_memory_equal(peer->traits.issuer_spki_sha256, peer->facts.spki_sha256, sizeof(digest));
+    assert_int_equal(peer->traits.policies_len, 0);
+    assert_true(peer_set_path(peer, path, policies, 1));
+    peer_forget_path(peer);
+    assert_null(peer->traits.issuer_spki_sha256);
+    assert_int_equal(peer->traits.policies_len, 0);
+
+    assert_true(peer_set_path(peer, path, policies, 1));
+    assert_false(peer_set_path(peer, NULL, policies, 1)); /* and nothing of before is left */
+    assert_null(peer->traits.issuer_spki_sha256);
+    assert_int_equal(peer->traits.policies_len, 0);
+    sk_X509_free(path);
+    peer_free(peer);
+    X509_free(leaf);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -407,6 +640,14 @@ int main(void)
         cmocka_unit_test(sixty_four_names_are_read_sixty_five_are_not),
         cmocka_unit_test(facts_are_complete),
         cmocka_unit_test(an_unknown_role_is_refused),
+        cmocka_unit_test(key_types_are_named),
+        cmocka_unit_test(a_curve_without_a_name_is_refused),
+        cmocka_unit_test(serials_are_spelled_one_way),
+        cmocka_unit_test(the_lifetime_is_counted_in_seconds),
+        cmocka_unit_test(usages_are_dotted),
+        cmocka_unit_test(thirty_two_usages_are_read_thirty_three_are_not),
+        cmocka_unit_test(strange_usages_are_refused),
+        cmocka_unit_test(the_path_says_who_issued_it),
     };
     struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(shapes)] = { 0 };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * README's table of labels is the closed set of reasons.h: operators look there for what their log
  * says, dashboards are made from it. */
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,36 +65,6 @@ static void every_reason_has_its_row(void **state)
     }
 }
 
-static bool is_label(const char *text, size_t len)
-{
-    for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
-        if (strlen(reasons[i].label) == len && strncmp(reasons[i].label, text, len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Rows there may group labels and need not have all, but know no other. */
-static void how_a_peer_is_judged_knows_no_other_label(void **state)
-{
-    (void)state;
-    const char *row = strstr(section("\n## How a peer is judged\n"), "\n| `");
-    for (; row != NULL; row = strstr(row, "\n| `")) {
-        const char *end = strchr(row + 2, '|');
-        assert_non_null(end);
-        for (const char *open = strchr(row, '`'); open != NULL && open < end;) {
-            const char *close = strchr(open + 1, '`');
-            assert_non_null(close);
-            if (!is_label(open + 1, (size_t)(close - open - 1))) {
-                fail_msg("reasons.h knows no %.*s", (int)(close - open + 1), open);
-            }
-            open = strchr(close + 1, '`');
-        }
-        row = end;
-    }
-}
-
 static int read_readme(void **state)
 {
     (void)state;
@@ -111,7 +80,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_reason_has_its_row),
-        cmocka_unit_test(how_a_peer_is_judged_knows_no_other_label),
     };
     return cmocka_run_group_tests_name("readme_reasons", tests, read_readme, NULL);
 }

@@ -52,7 +52,7 @@ static X509 *revoked_one;
 
 #define RULES_OF_OLD "{" FEDERATION_CRLS ", \"reload\": {\"interval_seconds\": 3600}}"
 #define RULES_ANEW                                                                                 \
-    "{" FEDERATION_CRLS ", \"reload\": {\"interval_seconds\": 3600}, \"admit\": [{\"name\": "        \
+    "{" FEDERATION_CRLS ", \"reload\": {\"interval_seconds\": 3600}, \"admit\": [{\"name\": "      \
     "\"members\", \"uri\": [\"spiffe://example.org/node/*\", \"" GUESTS_TOO "\"]}]}"
 
 static void improve(enum part part)
@@ -217,7 +217,8 @@ static void a_change_that_needs_a_restart_is_named(void **state)
 
     restore();
     open_alice(&node);
-    write_config("{\"node\": {\"allow_imported\": true}, " FEDERATION_CRLS ", \"deny\": [{\"name\": "
+    write_config("{\"node\": {\"allow_imported\": true}, " FEDERATION_CRLS
+                 ", \"deny\": [{\"name\": "
                  "\"bad\", \"uri\": [\"spiffe://example.org/node/good\"]}]}");
     assert_int_equal(plugin->reload(node.instance, &err), NK_E_UNSUPPORTED);
     assert_non_null(strstr(err.text, "allow_imported"));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "explain.h"
 
 #define F "spiffe://fed.example"
 #define BOTH (NK_PEER_IS_CLIENT | NK_PEER_IS_SERVER)
@@ -659,6 +660,7 @@ static void every_member_leads_to_its_rule(void **state)
         { RULE_URI, F "/node/b", F "/node/a" },
         { RULE_URI, F "/*/b", F "/*/a" },
         { RULE_URI, F "/node/*/x", F "/node/*" },
+        { RULE_URI, F "/*/*/*", F "/*/*" },
         { RULE_DNS, "c.fed.example", "A.Fed.example" },
         { RULE_DNS, "*.a.fed.example", "*.FED.example" },
         { RULE_IP, "10.1.2.4", "10.1.2.3" },
@@ -694,6 +696,50 @@ static void every_member_leads_to_its_rule(void **state)
         }
         rule_list_clear(&list);
     }
+}
+
+/* More sets of starred segments than the index tells apart, and a star beyond those it counts. */
+static void patterns_of_any_shape_are_found(void **state)
+{
+    (void)state;
+    enum { DEEP = 70, SHAPES = 40 };
+    struct rule_list list = { 0 };
+    char name[32];
+    char uri[1024] = F;
+    char patterns[SHAPES][1024];
+    for (int i = 0; i < DEEP; i++) {
+        snprintf(uri + strlen(uri), sizeof(uri) - strlen(uri), "/s%d", i);
+    }
+    for (int i = 0; i < SHAPES; i++) { /* each has its one star elsewhere, the last ones deep */
+        char segment[16];
+        int star = i < SHAPES / 2 ? i : DEEP - SHAPES + i;
+        snprintf(segment, sizeof(segment), star == DEEP - 1 ? "/s%d" : "/s%d/", star);
+        const char *at = strstr(uri, segment);
+        snprintf(patterns[i], sizeof(patterns[i]), "%.*s/*%s", (int)(at - uri), uri,
+                 at + 1 + strcspn(at + 1, "/"));
+        snprintf(name, sizeof(name), "r%02d", i);
+        assert_int_equal(rule_list_append(&list, name, BOTH, NULL), NK_OK);
+        assert_int_equal(rule_list_add(&list, RULE_URI, patterns[i], NULL), NK_OK);
+    }
+    sort(&list);
+    for (int i = 0; i < SHAPES; i++) {
+        nk_peer peer = a_peer();
+        const struct traits traits = traits_of(&peer);
+        char own[1024];
+        const char *star = strchr(patterns[i], '*');
+        snprintf(own, sizeof(own), "%.*sx%s", (int)(star - patterns[i]), patterns[i], star + 1);
+        const nk_name one = { .kind = NK_NAME_URI, .text = own };
+        peer.names = &one;
+        peer.names_len = 1;
+        const struct rule *found = rule_list_find(&list, &traits);
+        snprintf(name, sizeof(name), "r%02d", i);
+        if (found == NULL || strcmp(rule_name(found), name) != 0) {
+            fail_msg("%s", patterns[i]);
+        }
+        strcat(own, "/y");
+        assert_null(rule_list_find(&list, &traits));
+    }
+    rule_list_clear(&list);
 }
 
 /* A rule that asks what is not known must not match: it would admit, or deny, at random. */
@@ -931,6 +977,9 @@ static void other_rules_have_another_form(void **state)
     add_text_rule(&a, "rx", RULE_CN, "y", NULL); /* bytes that move over a border */
     add_text_rule(&b, "r", RULE_CN, "xy", NULL);
     assert_false(same_text(&a, &b));
+    add_text_rule(&a, "r", RULE_CN, "xy", "z");
+    add_text_rule(&b, "r", RULE_CN, "x", "yz");
+    assert_false(same_text(&a, &b));
     add_text_rule(&a, "r", RULE_POLICY_OID, "1.2.3", NULL);
     add_text_rule(&b, "r", RULE_EXTENDED_KEY_USAGE, "1.2.3", NULL);
     assert_false(same_text(&a, &b));
@@ -953,7 +1002,59 @@ static void an_unsorted_list_has_no_canonical_form(void **state)
     assert_true(rule_list_canonical(&list, append_text, &text));
     assert_int_equal(rule_list_add(&list, RULE_CN, "y", NULL), NK_OK);
     assert_false(rule_list_canonical(&list, append_text, &text));
+    sort(&list);
+    assert_int_equal(rule_list_append(&list, "a", BOTH, NULL), NK_OK);
+    assert_false(rule_list_canonical(&list, append_text, &text));
     rule_list_clear(&list);
+}
+
+static void the_explanation_goes_by_list_and_name(void **state)
+{
+    (void)state;
+    static const char *const want[] = {
+        "\"role\": \"client\"",
+        "\"issuer_spki_sha256\": \"" CA_PIN "\"",
+        "\"serial\": \"1f0a\"",
+        "\"list\": \"deny\"",
+        "max_lifetime_days: the peer's certificate lives 397 days",
+        "\"list\": \"admit\"",
+        "\"name\": \"a\"",
+        "\"name\": \"z\"",
+        "key_types: the peer's is RSA-3072",
+        "\"list\": \"admit_candidate\"",
+        "\"matches\": true",
+    };
+    struct rule_list deny = { 0 };
+    struct rule_list admit = { 0 };
+    struct rule_list candidate = { 0 };
+    const nk_peer peer = a_peer();
+    const struct traits traits = traits_of(&peer);
+    const nk_verdict verdict = { .struct_size = sizeof(verdict) };
+    add_text_rule(&deny, "short", RULE_MAX_LIFETIME_DAYS, "1", NULL);
+    add_text_rule(&admit, "z", RULE_KEY_TYPES, "P-256", NULL);
+    add_text_rule(&admit, "a", RULE_CN, "x", NULL);
+    add_text_rule(&candidate, "new", RULE_SERIAL, "1f0a", NULL);
+    sort(&admit);
+    struct explain_rules lists = { .deny = &deny, .admit = &admit };
+
+    char *json = explain_verdict(&lists, &traits, &verdict);
+    assert_non_null(json);
+    assert_null(strstr(json, "admit_candidate"));
+    free(json);
+    lists.candidate = &candidate;
+    json = explain_verdict(&lists, &traits, &verdict);
+    assert_non_null(json);
+    const char *at = json;
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        at = strstr(at, want[i]);
+        if (at == NULL) {
+            fail_msg("no %s where it belongs in %s", want[i], json);
+        }
+    }
+    free(json);
+    rule_list_clear(&deny);
+    rule_list_clear(&admit);
+    rule_list_clear(&candidate);
 }
 
 static void an_empty_list_finds_nothing(void **state)
@@ -1002,12 +1103,14 @@ int main(void)
         cmocka_unit_test(a_pin_beside_other_members_still_ands),
         cmocka_unit_test(a_rule_of_many_pins_and_a_member_before_them),
         cmocka_unit_test(every_member_leads_to_its_rule),
+        cmocka_unit_test(patterns_of_any_shape_are_found),
         cmocka_unit_test(unknown_facts_match_nothing),
         cmocka_unit_test(only_rules_that_name_the_peer_are_found),
         cmocka_unit_test(odd_names_are_told),
         cmocka_unit_test(order_changes_nothing),
         cmocka_unit_test(other_rules_have_another_form),
         cmocka_unit_test(an_unsorted_list_has_no_canonical_form),
+        cmocka_unit_test(the_explanation_goes_by_list_and_name),
         cmocka_unit_test(an_empty_list_finds_nothing),
         cmocka_unit_test(rule_names_are_checked),
         cmocka_unit_test(members_have_json_names),

@@ -141,7 +141,8 @@ static void check_row(void **state)
     while (hook.returned < hook.calls) { /* the late one ends after its verdict was needed */
         pause_ms(1);
     }
-    assert_true(hook.calls >= 1); /* gRPC retries a call that no server has seen on a new connection */
+    assert_true(hook.calls >=
+                1); /* gRPC retries a call that no server has seen on a new connection */
     assert_int_equal(hook.role, NK_PEER_IS_CLIENT);
     assert_string_equal(hook.uri, bob.uri);
     assert_string_equal(hook.rule, "members");

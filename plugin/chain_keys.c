@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The part of chain_limits.h about keys and algorithms. */
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/rsa.h>
+#include <openssl/x509v3.h>
+
+#include "chain_limits.h"
+
+#define ED25519_KEY_BYTES 32
+#define POINT_UNCOMPRESSED 4
+
+DEFINE_AUTO(BIGNUM *, BN_free);
+DEFINE_AUTO(RSA_PSS_PARAMS *, RSA_PSS_PARAMS_free);
+
+/* --- signatures --- */
+
+static bool is_good_digest(int nid)
+{
+    return nid == NID_sha256 || nid == NID_sha384 || nid == NID_sha512;
+}
+
+static enum limits_algorithm pss_algorithm(const X509_ALGOR *algorithm)
+{
+    const ASN1_OBJECT *hash = NULL;
+    AUTO(RSA_PSS_PARAMS_free)
+    RSA_PSS_PARAMS *params =
+        ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(RSA_PSS_PARAMS), algorithm->parameter);
+    if (params == NULL) {
+        return ALGORITHM_UNKNOWN;
+    }
+    if (params->hashAlgorithm == NULL) { /* the default is SHA-1 */
+        return ALGORITHM_WEAK;
+    }
+    X509_ALGOR_get0(&hash, NULL, NULL, params->hashAlgorithm);
+    return is_good_digest(OBJ_obj2nid(hash)) ? ALGORITHM_GOOD : ALGORITHM_WEAK;
+}
+
+enum limits_algorithm limits_algorithm(const X509_ALGOR *algorithm)
+{
+    const ASN1_OBJECT *oid = NULL;
+    int digest = NID_undef;
+    int key = NID_undef;
+
+    X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
+    int nid = OBJ_obj2nid(oid);
+    if (nid == NID_ED25519) {
+        return ALGORITHM_GOOD;
+    }
+    if (nid == NID_rsassaPss) {
+        return pss_algorithm(algorithm);
+    }
+    if (OBJ_find_sigid_algs(nid, &digest, &key) != 1 ||
+        (key != NID_rsaEncryption && key != NID_X9_62_id_ecPublicKey)) {
+        return ALGORITHM_UNKNOWN;
+    }
+    return is_good_digest(digest) ? ALGORITHM_GOOD : ALGORITHM_WEAK;
+}
+
+/* --- keys --- */
+
+static const char *rsa_problem(const EVP_PKEY *key, bool *ret_weak)
+{
+    AUTO(BN_free) BIGNUM *exponent = NULL;
+    int bits = EVP_PKEY_get_bits(key);
+
+    if (bits < LIMITS_RSA_BITS_MIN) {
+        *ret_weak = true;
+        return "the RSA key has less than 2048 bits";
+    }
+    if (bits > LIMITS_RSA_BITS_MAX) {
+        return "the RSA key has more than 8192 bits";
+    }
+    if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) != 1) {
+        return "the RSA key has no public exponent";
+    }
+    if (BN_num_bits(exponent) > LIMITS_RSA_EXPONENT_BITS) {
+        return "the RSA key's public exponent has more than 64 bits";
+    }
+    if (!BN_is_odd(exponent) || BN_is_one(exponent)) {
+        *ret_weak = true;
+        return "the RSA key's public exponent is even, or 1";
+    }
+    return NULL;
+}
+
+/* The raw fields decide: OpenSSL's decoded key no longer shows how it was encoded. */
+static const char *ec_problem(const X509_ALGOR *algorithm, const unsigned char *point, int len)
+{
+    int type = V_ASN1_UNDEF;
+    const void *curve = NULL;
+
+    X509_ALGOR_get0(NULL, &type, &curve, algorithm);
+    if (type != V_ASN1_OBJECT) {
+        return "the EC key brings curve parameters of its own instead of a curve's name";
+    }
+    int nid = OBJ_obj2nid(curve);
+    int bytes = nid == NID_X9_62_prime256v1 ? 32
+                : nid == NID_secp384r1      ? 48
+                : nid == NID_secp521r1      ? 66
+                                            : 0;
+    if (bytes == 0) {
+        return "the EC key is on another curve than P-256, P-384 and P-521";
+    }
+    if (len != 1 + 2 * bytes || point[0] != POINT_UNCOMPRESSED) {
+        return "the EC key's point is not in uncompressed form";
+    }
+    return NULL;
+}
+
+const char *limits_key_problem(const X509 *certificate, bool *ret_weak)
+{
+    const X509_PUBKEY *spki = X509_get_X509_PUBKEY(certificate);
+    ASN1_OBJECT *oid = NULL;
+    X509_ALGOR *algorithm = NULL;
+    const unsigned char *bits = NULL;
+    int len = 0;
+
+    *ret_weak = false;
+    if (X509_PUBKEY_get0_param(&oid, &bits, &len, &algorithm, spki) != 1) {
+        return "the public key cannot be read";
+    }
+    int nid = OBJ_obj2nid(oid);
+    const char *problem = nid == NID_X9_62_id_ecPublicKey ? ec_problem(algorithm, bits, len) : NULL;
+    if (problem != NULL) {
+        return problem;
+    }
+    const EVP_PKEY *key = X509_get0_pubkey(certificate);
+    if (key == NULL) {
+        return "the public key cannot be read, or is of a kind that OpenSSL does not know";
+    }
+    switch (nid) {
+    case NID_rsaEncryption:
+    case NID_rsassaPss:
+        return rsa_problem(key, ret_weak);
+    case NID_X9_62_id_ecPublicKey:
+        return NULL;
+    case NID_ED25519:
+        return len == ED25519_KEY_BYTES ? NULL : "the Ed25519 key has not 32 bytes";
+    default:
+        *ret_weak = true; /* DSA above all */
+        return "the key is none of RSA, EC and Ed25519";
+    }
+}
+
+static unsigned rsa_cost(const EVP_PKEY *key)
+{
+    AUTO(BN_free) BIGNUM *exponent = NULL;
+    unsigned kilobits = ((unsigned)EVP_PKEY_get_bits(key) + 1023) / 1024;
+
+    if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) != 1) {
+        return LIMITS_SIGNATURE_COST;
+    }
+    unsigned bits = (unsigned)BN_num_bits(exponent);
+    return 20 + kilobits * kilobits * (bits + bits / 4) / 5;
+}
+
+unsigned limits_signature_cost(const X509 *certificate)
+{
+    const EVP_PKEY *key = X509_get0_pubkey(certificate);
+    if (key == NULL) {
+        return 0; /* checks nothing */
+    }
+    if (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS")) {
+        return rsa_cost(key);
+    }
+    if (EVP_PKEY_is_a(key, "EC")) {
+        return EVP_PKEY_get_bits(key) <= 256 ? 100 : 700;
+    }
+    return 150;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pool.h"
+
+#include <stdio.h>
+
+#include <openssl/err.h>
+
+#include "authority.h"
+#include "chain.h"
+#include "chain_limits.h"
+#include "check.h"
+
+static struct authority root;
+static struct authority honest;   /* below root, and what each test wants to keep */
+static struct authority intruder; /* below root, too: a member with a CA of its own */
+static EVP_PKEY *leaf_key;
+
+static void remember(struct pool *pool, X509 *leaf, X509 *const *cas, size_t len)
+{
+    STACK_OF(X509) *path = sk_X509_new_null();
+    assert_true(sk_X509_push(path, leaf) > 0);
+    for (size_t i = 0; i < len; i++) {
+        assert_true(sk_X509_push(path, cas[i]) > 0);
+    }
+    assert_true(sk_X509_push(path, root.certificate) > 0);
+    pool_remember(pool, path);
+    sk_X509_free(path);
+}
+
+/* As an admitted member below a fresh CA of the intruder does. */
+static void flood(struct pool *pool, int count, const char *name)
+{
+    for (int i = 0; i < count; i++) {
+        char cn[32];
+        snprintf(cn, sizeof(cn), "ca %d", i);
+        struct authority ca = authority_make(&intruder, name != NULL ? name : cn, NULL);
+        X509 *leaf = authority_issue(&ca, leaf_key, NULL);
+        remember(pool, leaf, (X509 *const[]){ ca.certificate, intruder.certificate }, 2);
+        X509_free(leaf);
+        authority_free(&ca);
+    }
+}
+
+static bool knows(struct pool *pool, const struct authority *ca)
+{
+    unsigned left = LIMITS_SIGNATURE_COST;
+    X509 *leaf = authority_issue(ca, leaf_key, NULL);
+    X509 *issuer = pool_find_issuer(pool, leaf, &left);
+    bool same = issuer != NULL && X509_cmp(issuer, ca->certificate) == 0;
+    assert_true(issuer == NULL || same);
+    X509_free(issuer);
+    X509_free(leaf);
+    return same;
+}
+
+static void keep_honest(struct pool *pool)
+{
+    X509 *leaf = authority_issue(&honest, leaf_key, NULL);
+    remember(pool, leaf, (X509 *const[]){ honest.certificate }, 1);
+    X509_free(leaf);
+}
+
+static void a_flood_pushes_out_its_own_branch_only(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_new();
+    keep_honest(pool);
+    flood(pool, 3 * POOL_MAX, NULL);
+    assert_true(knows(pool, &honest));
+    assert_true(knows(pool, &intruder)); /* the shallow one is the more useful */
+    pool_unref(pool);
+}
+
+static void a_newcomer_finds_room_in_a_flooded_pool(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_new();
+    flood(pool, 2 * POOL_MAX, NULL);
+    assert_false(knows(pool, &honest));
+    keep_honest(pool);
+    assert_true(knows(pool, &honest));
+    flood(pool, 10, NULL);
+    assert_true(knows(pool, &honest));
+    pool_unref(pool);
+}
+
+/* All have one place: who wants a second must not lose the first, which the second hangs on. */
+static void an_issuer_does_not_give_way_to_what_it_issued(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_new();
+    for (int i = 0; i < POOL_MAX - 1; i++) {
+        char cn[32];
+        snprintf(cn, sizeof(cn), "site %d", i);
+        struct authority site = authority_make(&root, cn, NULL);
+        X509 *leaf = authority_issue(&site, leaf_key, NULL);
+        remember(pool, leaf, (X509 *const[]){ site.certificate }, 1);
+        X509_free(leaf);
+        authority_free(&site);
+    }
+    flood(pool, 1, NULL);
+    assert_true(knows(pool, &intruder));
+    pool_unref(pool);
+}
+
+static void namesakes_push_out_their_own_only(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_new();
+    flood(pool, 3 * POOL_NAMESAKES_MAX, "honest");
+    keep_honest(pool);
+    assert_true(knows(pool, &honest)); /* which looks at POOL_NAMESAKES_MAX of a name */
+    flood(pool, 3 * POOL_NAMESAKES_MAX, "honest");
+    assert_true(knows(pool, &honest));
+    pool_unref(pool);
+}
+
+/* The intruder's namesakes take the identifier, too: only the signature tells. */
+static void an_issuer_is_found_by_its_signature(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_new();
+    const struct certificate_spec bare = { .bare = true };
+    struct authority mimics[3];
+    for (size_t i = 0; i < ARRAY_LEN(mimics); i++) {
+        mimics[i] = authority_make(&intruder, "honest", &bare);
+        X509 *leaf = authority_issue(&mimics[i], leaf_key, NULL);
+        remember(pool, leaf, (X509 *const[]){ mimics[i].certificate, intruder.certificate }, 2);
+        X509_free(leaf);
+    }
+    keep_honest(pool);
+    struct chain *chain = NULL;
+    STACK_OF(X509) *roots = sk_X509_new_null();
+    assert_true(sk_X509_push(roots, root.certificate) > 0);
+    assert_int_equal(
+        chain_new(roots, NULL, &(struct chain_settings){ .strict = false }, &chain, NULL), NK_OK);
+    X509 *leaf = authority_issue(&honest, leaf_key, NULL);
+    struct chain_path path = { .certificates = NULL };
+    struct chain_failure failure = { REASON_INTERNAL, 0, "" };
+    assert_false(chain_holds(chain, NULL, NK_PEER_IS_CLIENT, leaf, NULL, &path, &failure));
+    assert_int_equal(failure.reason, REASON_UNTRUSTED);
+    assert_true(chain_holds(chain, pool, NK_PEER_IS_CLIENT, leaf, NULL, &path, &failure));
+    assert_int_equal(X509_cmp(sk_X509_value(path.certificates, 1), honest.certificate), 0);
+    chain_path_clear(&path);
+    X509_free(leaf);
+    chain_free(chain);
+    sk_X509_free(roots);
+    for (size_t i = 0; i < ARRAY_LEN(mimics); i++) {
+        authority_free(&mimics[i]);
+    }
+    pool_unref(pool);
+    ERR_clear_error();
+}
+
+static void what_costs_too_much_is_not_done(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_new();
+    keep_honest(pool);
+    X509 *leaf = authority_issue(&honest, leaf_key, NULL);
+    unsigned cost = limits_signature_cost(honest.certificate);
+    unsigned left = cost - 1;
+    assert_null(pool_find_issuer(pool, leaf, &left));
+    assert_int_equal(left, cost - 1);
+    left = cost;
+    X509 *issuer = pool_find_issuer(pool, leaf, &left);
+    assert_non_null(issuer);
+    assert_int_equal(left, 0);
+    X509_free(issuer);
+    X509_free(leaf);
+    pool_unref(pool);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    const struct certificate_spec bare = { .bare = true };
+    leaf_key = software_key("P-256");
+    root = authority_make(NULL, "federation", NULL);
+    honest = authority_make(&root, "honest", &bare);
+    intruder = authority_make(&root, "intruder", NULL);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    authority_free(&root);
+    authority_free(&honest);
+    authority_free(&intruder);
+    EVP_PKEY_free(leaf_key);
+    return 0;
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_flood_pushes_out_its_own_branch_only),
+        cmocka_unit_test(a_newcomer_finds_room_in_a_flooded_pool),
+        cmocka_unit_test(an_issuer_does_not_give_way_to_what_it_issued),
+        cmocka_unit_test(namesakes_push_out_their_own_only),
+        cmocka_unit_test(an_issuer_is_found_by_its_signature),
+        cmocka_unit_test(what_costs_too_much_is_not_done),
+    };
+    return cmocka_run_group_tests_name("pool", tests, set_up, tear_down);
+}
