@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
+#include "leaf_extension.h"
 #include "report.h"
 
 #define DAY_SECONDS 86400
@@ -150,22 +151,19 @@ static nk_status copy_oid(const ASN1_OBJECT *oid, char **ret_text, nk_error *err
 static nk_status read_usages(X509 *leaf, struct traits_storage *storage, struct traits *traits,
                              nk_error *err)
 {
-    int critical = 0;
-    AUTO(free_usages)
-    EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(leaf, NID_ext_key_usage, &critical, NULL);
-    if (usages == NULL && critical == -1) { /* absent */
-        return NK_OK;
-    }
-    if (usages == NULL) {
-        return report_openssl(err, NK_E_PEER, "the peer's extendedKeyUsage is %s",
-                              critical == -2 ? "there twice" : "malformed");
+    void *extension = NULL;
+    nk_status status = leaf_extension_read(leaf, NID_ext_key_usage,
+                                           ASN1_ITEM_rptr(EXTENDED_KEY_USAGE), &extension, err);
+    AUTO(free_usages) EXTENDED_KEY_USAGE *usages = extension;
+    if (status != NK_OK || usages == NULL) {
+        return status;
     }
     if (sk_ASN1_OBJECT_num(usages) > TRAITS_USAGES_MAX) {
         return report(err, NK_E_PEER, "the peer has %d extended key usages, at most %d are read",
                       sk_ASN1_OBJECT_num(usages), TRAITS_USAGES_MAX);
     }
     for (int i = 0; i < sk_ASN1_OBJECT_num(usages); i++) {
-        nk_status status = copy_oid(sk_ASN1_OBJECT_value(usages, i), &storage->usages[i], err);
+        status = copy_oid(sk_ASN1_OBJECT_value(usages, i), &storage->usages[i], err);
         if (status != NK_OK) {
             return status;
         }

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
+#include <openssl/evp.h>
 
+#include "leaf_names.h"
 #include "leaf_traits.h"
 #include "pem.h"
 #include "report.h"
@@ -17,7 +18,7 @@
 struct peer_storage {
     unsigned char *der[PEER_CHAIN_MAX_CERTS]; /* OPENSSL_free */
     nk_bytes chain[PEER_CHAIN_MAX_CERTS];
-    struct peer_names names;
+    struct names_storage names;
     char *target;
     struct traits_storage traits;
     char rule[NK_RULE_NAME_BYTES];
@@ -149,10 +150,7 @@ static nk_status read_facts(struct peer *peer, uint32_t role, const char *target
         peer->facts.target = storage->target;
     }
 
-    nk_status status = peer_names_read(peer->leaf, &storage->names, err);
-    peer->facts.names = storage->names.names;
-    peer->facts.names_len = storage->names.len;
-    peer->facts.common_name = storage->names.common_name;
+    nk_status status = leaf_names_read(peer->leaf, &storage->names, &peer->facts, err);
     if (status == NK_OK) {
         status = read_digests(peer, err);
     }
@@ -220,7 +218,7 @@ void peer_free(struct peer *peer)
         for (size_t i = 0; i < PEER_CHAIN_MAX_CERTS; i++) {
             OPENSSL_free(peer->storage->der[i]);
         }
-        peer_names_clear(&peer->storage->names);
+        leaf_names_clear(&peer->storage->names);
         free(peer->storage->target);
         leaf_traits_clear(&peer->storage->traits, &peer->traits);
     }

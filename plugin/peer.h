@@ -28,9 +28,11 @@ struct peer {
 };
 
 /* `leaf_pem` may be NULL or "" (no certificate: NK_E_PEER). `chain_pem` may be NULL, may or may not
- * begin with the leaf. `target` may be NULL. NUL or control bytes, or non-ASCII, in a name that
- * rules can match are NK_E_PEER, and so is whatever else rules match and cannot be read (key,
- * serial number, validity, extended key usage): such a certificate is refused, not guessed at.
+ * begin with the leaf. `target` may be NULL. A name that rules can match and that readers may read
+ * differently is NK_E_PEER (NUL, control bytes, non-ASCII; no DNS name; IPv4 written as IPv6; too
+ * long; a second common name; an extension that is not DER), and so is whatever else rules match
+ * and cannot be read (key, serial number, validity, extended key usage): such a certificate is
+ * refused, not guessed at.
  * *ret_peer is owned: peer_free. */
 MUST_USE nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem,
                              const char *chain_pem, struct peer **ret_peer, nk_error *err);

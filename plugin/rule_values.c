@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "glob.h"
 #include "report.h"
 
@@ -160,6 +161,23 @@ bool rule_cut_address(uint8_t key[RULE_ADDRESS_BYTES], unsigned prefix_bits)
     return cleared;
 }
 
+static nk_status refuse_hidden_ipv4(const char *text, const uint8_t *address, long bits,
+                                    nk_error *err)
+{
+    char ipv4[INET_ADDRSTRLEN] = "";
+
+    inet_ntop(AF_INET, address + ADDRESS_IPV4_AT, ipv4, sizeof(ipv4));
+    if (bits < ADDRESS_IPV4_AT * 8) {
+        return report(err, NK_E_CONFIG,
+                      "\"%s\" is IPv4 written as IPv6, which matches no peer: write %s and a "
+                      "prefix length of IPv4",
+                      rule_quote(text).text, ipv4);
+    }
+    return report(err, NK_E_CONFIG,
+                  "\"%s\" is IPv4 written as IPv6, which matches no peer: write %s/%ld",
+                  rule_quote(text).text, ipv4, bits - ADDRESS_IPV4_AT * 8);
+}
+
 static nk_status parse_ip(const char *text, struct rule_value *value, nk_error *err)
 {
     char address[INET6_ADDRSTRLEN] = "";
@@ -176,6 +194,9 @@ static nk_status parse_ip(const char *text, struct rule_value *value, nk_error *
     if (bits < 0) {
         return report(err, NK_E_CONFIG, "\"%s\" has no prefix length from 0 to %u after the slash",
                       rule_quote(text).text, key[1]);
+    }
+    if (key[0] == ADDRESS_IPV6_BYTES && address_hides_ipv4(key + 2)) {
+        return refuse_hidden_ipv4(text, key + 2, bits, err);
     }
     value->exact = bits == key[1];
     if (rule_cut_address(key, (unsigned)bits)) {
