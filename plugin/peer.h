@@ -11,11 +11,11 @@
 
 #include "auto.h"
 #include "nodekey/plugin.h"
-#include "peer_names.h"
 #include "traits.h"
 
 #define PEER_CHAIN_MAX_BYTES 131072u /* PEM text of a whole chain */
 #define PEER_CHAIN_MAX_CERTS 10
+#define PEER_NAMES_MAX 64
 
 /* One peer in one role. Owns all of it. `facts` and `traits` point into the other members. */
 struct peer {
