@@ -17,6 +17,7 @@
 #include "tls_peer_ends.h"
 
 #define IO_TIMEOUT_S 5
+#define SAYS "hi"
 
 DEFINE_AUTO(SSL *, SSL_free);
 DEFINE_AUTO(SSL_CTX *, SSL_CTX_free);
@@ -76,6 +77,12 @@ SSL_CTX *tls_peer_context(const struct tls_peer *peer)
             die("issuer");
         }
     }
+    for (unsigned i = 0; i < peer->repeats; i++) {
+        if (SSL_CTX_add1_chain_cert(context, peer->issuers[0]) != 1) {
+            die("repeated issuer");
+        }
+    }
+    SSL_CTX_set_options(context, peer->no_tickets ? SSL_OP_NO_TICKET : 0);
     SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     if (peer->root == NULL) {
@@ -116,6 +123,13 @@ static bool read_plain(void *source, unsigned char *buf, size_t len)
     return recv(*fd, buf, len, MSG_WAITALL) == (ssize_t)len;
 }
 
+static bool write_request(SSL *ssl, const char *says)
+{
+    unsigned char request[HTTP2_REQUEST_MAX_BYTES];
+    size_t len = http2_request(request, says != NULL ? says : SAYS);
+    return SSL_write(ssl, request, (int)len) > 0;
+}
+
 static bool client_began(http2_read read_all, void *source)
 {
     unsigned char preface[HTTP2_PREFACE_BYTES];
@@ -138,14 +152,15 @@ static void keep_session(SSL *ssl, SSL_SESSION **session)
     }
 }
 
-struct tls_result tls_peer_converse(SSL_CTX *context, int fd, bool as_client, SSL_SESSION **session)
+struct tls_result tls_peer_converse(const struct tls_peer *peer, SSL_CTX *context, int fd,
+                                    bool as_client)
 {
     struct tls_result result = { .accepted = false };
     AUTO(SSL_free) SSL *ssl = SSL_new(context);
     if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
         die("SSL_new");
     }
-    offer_session(ssl, session);
+    offer_session(ssl, peer->session);
     errno = 0;
     if ((as_client ? SSL_connect(ssl) : SSL_accept(ssl)) != 1) {
         tell(&result, "handshake");
@@ -153,15 +168,13 @@ struct tls_result tls_peer_converse(SSL_CTX *context, int fd, bool as_client, SS
     }
     result.version = SSL_version(ssl);
     result.resumed = SSL_session_reused(ssl) == 1;
-    unsigned char request[HTTP2_REQUEST_MAX_BYTES];
-    result.accepted = as_client ? SSL_write(ssl, request, (int)http2_request(request)) > 0 &&
-                                      http2_answered(read_tls, ssl)
+    result.accepted = as_client ? write_request(ssl, peer->says) && http2_answered(read_tls, ssl)
                                 : client_began(read_tls, ssl);
     if (!result.accepted) {
         tell(&result, as_client ? "no answer" : "no preface");
         return result;
     }
-    keep_session(ssl, session);
+    keep_session(ssl, peer->session);
     snprintf(result.why, sizeof(result.why), "accepted over %s", SSL_get_version(ssl));
     SSL_shutdown(ssl);
     return result;
@@ -172,9 +185,10 @@ struct tls_result tls_peer_speak_plainly(int fd, bool as_client)
     struct tls_result result = { .version = 0 };
     unsigned char request[HTTP2_REQUEST_MAX_BYTES];
     errno = 0;
-    result.accepted = as_client ? send(fd, request, http2_request(request), MSG_NOSIGNAL) > 0 &&
-                                      http2_answered(read_plain, &fd)
-                                : client_began(read_plain, &fd);
+    result.accepted = as_client
+                          ? send(fd, request, http2_request(request, SAYS), MSG_NOSIGNAL) > 0 &&
+                                http2_answered(read_plain, &fd)
+                          : client_began(read_plain, &fd);
     if (!result.accepted) {
         tell(&result, "plaintext");
     }
@@ -195,7 +209,7 @@ struct tls_result tls_peer_dial(const struct tls_peer *peer, int port)
         result = tls_peer_speak_plainly(fd, true);
     } else {
         AUTO(SSL_CTX_free) SSL_CTX *context = tls_peer_context(peer);
-        result = tls_peer_converse(context, fd, true, peer->session);
+        result = tls_peer_converse(peer, context, fd, true);
     }
     close(fd);
     return result;

@@ -18,6 +18,9 @@ struct tls_peer {
     X509 *root;                      /* what it trusts; NULL: anything */
     int version;                     /* the only one it speaks; 0: TLS 1.2 and 1.3 */
     bool plaintext;
+    bool no_tickets;       /* TLS 1.2: resumes what the server remembers, not what it was given */
+    unsigned repeats;      /* the first issuer is sent so many times more */
+    const char *says;      /* the payload of its call; NULL: "hi" */
     SSL_SESSION **session; /* NULL: never resumes; else offered if set, then replaced (owned) */
 };
 
