@@ -5,7 +5,6 @@
  *
  * By hand: test_crowd --peers 10000 */
 #include <dirent.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,6 +19,7 @@
 #include "auto.h"
 #include "check.h"
 #include "federation.h"
+#include "resident.h"
 #include "revocation.h"
 #include "rpc.h"
 #include "softhsm.h"
@@ -185,24 +185,6 @@ static struct {
     size_t dialled;
     size_t served;
 } seen;
-
-static long resident_kib(void)
-{
-    char line[128];
-    long kib = -1;
-    malloc_trim(0);
-    FILE *status = fopen("/proc/self/status", "re");
-    while (status != NULL && fgets(line, sizeof(line), status) != NULL) {
-        if (strncmp(line, "VmRSS:", 6) == 0) {
-            kib = strtol(line + 6, NULL, 10);
-        }
-    }
-    if (status == NULL || kib < 0) {
-        abort();
-    }
-    fclose(status);
-    return kib;
-}
 
 static size_t count_descriptors(void)
 {

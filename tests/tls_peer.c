@@ -77,12 +77,14 @@ SSL_CTX *tls_peer_context(const struct tls_peer *peer)
             die("issuer");
         }
     }
-    for (unsigned i = 0; i < peer->repeats; i++) {
-        if (SSL_CTX_add1_chain_cert(context, peer->issuers[0]) != 1) {
-            die("repeated issuer");
+    for (int i = 0; i < sk_X509_num(peer->more); i++) {
+        if (SSL_CTX_add1_chain_cert(context, sk_X509_value(peer->more, i)) != 1) {
+            die("another certificate");
         }
     }
-    SSL_CTX_set_options(context, peer->no_tickets ? SSL_OP_NO_TICKET : 0);
+    /* else a refusal, which is an end of file, spoils the session */
+    SSL_CTX_set_options(context,
+                        SSL_OP_IGNORE_UNEXPECTED_EOF | (peer->no_tickets ? SSL_OP_NO_TICKET : 0));
     SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     if (peer->root == NULL) {
@@ -144,11 +146,12 @@ static void offer_session(SSL *ssl, SSL_SESSION *const *session)
     }
 }
 
+/* TLS 1.3: the ticket came before the answer; also to one who is refused then. */
 static void keep_session(SSL *ssl, SSL_SESSION **session)
 {
-    if (session != NULL) {
+    if (session != NULL && SSL_SESSION_is_resumable(SSL_get_session(ssl)) == 1) {
         SSL_SESSION_free(*session);
-        *session = SSL_get1_session(ssl); /* TLS 1.3: the ticket came before the answer */
+        *session = SSL_get1_session(ssl);
     }
 }
 
@@ -170,11 +173,12 @@ struct tls_result tls_peer_converse(const struct tls_peer *peer, SSL_CTX *contex
     result.resumed = SSL_session_reused(ssl) == 1;
     result.accepted = as_client ? write_request(ssl, peer->says) && http2_answered(read_tls, ssl)
                                 : client_began(read_tls, ssl);
+    keep_session(ssl, peer->session);
     if (!result.accepted) {
         tell(&result, as_client ? "no answer" : "no preface");
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN); /* else SSL_free spoils the session */
         return result;
     }
-    keep_session(ssl, peer->session);
     snprintf(result.why, sizeof(result.why), "accepted over %s", SSL_get_version(ssl));
     SSL_shutdown(ssl);
     return result;

@@ -19,9 +19,10 @@ struct tls_peer {
     int version;                     /* the only one it speaks; 0: TLS 1.2 and 1.3 */
     bool plaintext;
     bool no_tickets;       /* TLS 1.2: resumes what the server remembers, not what it was given */
-    unsigned repeats;      /* the first issuer is sent so many times more */
+    STACK_OF(X509) *more;  /* sent after the issuers; may be NULL */
     const char *says;      /* the payload of its call; NULL: "hi" */
-    SSL_SESSION **session; /* NULL: never resumes; else offered if set, then replaced (owned) */
+    SSL_SESSION **session; /* NULL: never resumes; else offered if set, then replaced (owned),
+                              also after a refusal if there is one to resume */
 };
 
 struct tls_result {
