@@ -50,11 +50,12 @@ static void put_field(struct out *out, const char *index, const char *value)
     put(out, value, len);
 }
 
-size_t http2_request(unsigned char *buf)
+size_t http2_request(unsigned char *buf, const char *text)
 {
     static const unsigned char post_https[] = { 0x83, 0x87 };
     static const unsigned char te_trailers[] = "\0\2te\10trailers";
-    static const unsigned char message[] = "\0\0\0\0\2hi";
+    unsigned char text_len = (unsigned char)strnlen(text, HTTP2_PAYLOAD_MAX_BYTES);
+    const unsigned char message[] = { 0, 0, 0, 0, text_len };
     unsigned char payload_buf[HTTP2_REQUEST_MAX_BYTES];
     struct out payload = { .buf = payload_buf };
     struct out out = { .buf = buf };
@@ -68,7 +69,8 @@ size_t http2_request(unsigned char *buf)
     put(&payload, te_trailers, sizeof(te_trailers) - 1);
     put_frame(&out, FRAME_HEADERS, END_HEADERS, 1, &payload);
     payload.len = 0;
-    put(&payload, message, sizeof(message) - 1);
+    put(&payload, message, sizeof(message));
+    put(&payload, text, text_len);
     put_frame(&out, FRAME_DATA, END_STREAM, 1, &payload);
     return out.len;
 }

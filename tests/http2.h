@@ -8,10 +8,11 @@
 
 #define HTTP2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define HTTP2_PREFACE_BYTES (sizeof(HTTP2_PREFACE) - 1)
+#define HTTP2_PAYLOAD_MAX_BYTES 128
 #define HTTP2_REQUEST_MAX_BYTES 512
 
-/* Preface, SETTINGS, and one unary gRPC call with a payload. Returns its length. */
-size_t http2_request(unsigned char *buf);
+/* Preface, SETTINGS, and one unary gRPC call with this payload. Returns its length. */
+size_t http2_request(unsigned char *buf, const char *payload);
 
 /* Reads exactly `len` bytes, or says no. */
 typedef bool (*http2_read)(void *source, unsigned char *buf, size_t len);

@@ -35,6 +35,9 @@ int rpc_server_port(const struct rpc_server *server);
 size_t rpc_server_runs(struct rpc_server *server); /* calls that reached the handler */
 /* Runs when a held call has ended, before it is let go; set before the first is made. */
 void rpc_server_on_end(struct rpc_server *server, rpc_handler on_end);
+/* Also runs, after the handler, with what the caller sent; set before the first call. */
+typedef void (*rpc_reader)(void *user, grpc_call *call, grpc_byte_buffer *payload);
+void rpc_server_on_payload(struct rpc_server *server, rpc_reader reader);
 /* Cancels what runs, waits, frees. NULL is allowed. */
 void rpc_server_stop(struct rpc_server *server);
 

@@ -21,6 +21,7 @@ struct rpc_server {
     int port;
     rpc_handler handler;
     rpc_handler on_end;
+    rpc_reader on_payload;
     void *user;
     atomic_size_t runs;
     unsigned threads;
@@ -102,6 +103,9 @@ static void answer(struct pending *pending)
     atomic_fetch_add(&server->runs, 1);
     if (server->handler != NULL) {
         server->handler(server->user, pending->call);
+    }
+    if (server->on_payload != NULL) {
+        server->on_payload(server->user, pending->call, pending->payload);
     }
     start(pending, ops, sizeof(ops) / sizeof(ops[0]), ANSWERED);
 }
@@ -208,6 +212,11 @@ size_t rpc_server_runs(struct rpc_server *server)
 void rpc_server_on_end(struct rpc_server *server, rpc_handler on_end)
 {
     server->on_end = on_end;
+}
+
+void rpc_server_on_payload(struct rpc_server *server, rpc_reader reader)
+{
+    server->on_payload = reader;
 }
 
 void rpc_server_stop(struct rpc_server *server)

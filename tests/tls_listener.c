@@ -23,7 +23,7 @@ static void die(const char *what)
 
 struct tls_listener {
     SSL_CTX *context;
-    bool plaintext;
+    struct tls_peer peer;
     int fd;
     char address[32];
     pthread_t thread;
@@ -44,9 +44,10 @@ static void *listen_on(void *arg)
             return NULL; /* stopped */
         }
         tls_peer_bound_waiting(fd);
-        struct tls_result result = listener->plaintext
-                                       ? tls_peer_speak_plainly(fd, false)
-                                       : tls_peer_converse(listener->context, fd, false, NULL);
+        struct tls_result result =
+            listener->peer.plaintext
+                ? tls_peer_speak_plainly(fd, false)
+                : tls_peer_converse(&listener->peer, listener->context, fd, false);
         close(fd);
         pthread_mutex_lock(&listener->mutex);
         listener->served++;
@@ -70,7 +71,8 @@ struct tls_listener *tls_peer_listen(const struct tls_peer *peer)
     }
     listener->fd = fd;
     listener->context = tls_peer_context(peer);
-    listener->plaintext = peer->plaintext;
+    listener->peer = *peer;
+    listener->peer.session = NULL;
     snprintf(listener->address, sizeof(listener->address), "127.0.0.1:%u",
              (unsigned)ntohs(address.sin_port));
     pthread_mutex_init(&listener->mutex, NULL);

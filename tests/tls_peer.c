@@ -17,6 +17,7 @@
 #include "tls_peer_ends.h"
 
 #define IO_TIMEOUT_S 5
+#define SAYS "hi"
 
 DEFINE_AUTO(SSL *, SSL_free);
 DEFINE_AUTO(SSL_CTX *, SSL_CTX_free);
@@ -76,6 +77,14 @@ SSL_CTX *tls_peer_context(const struct tls_peer *peer)
             die("issuer");
         }
     }
+    for (int i = 0; i < sk_X509_num(peer->more); i++) {
+        if (SSL_CTX_add1_chain_cert(context, sk_X509_value(peer->more, i)) != 1) {
+            die("another certificate");
+        }
+    }
+    /* else a refusal, which is an end of file, spoils the session */
+    SSL_CTX_set_options(context,
+                        SSL_OP_IGNORE_UNEXPECTED_EOF | (peer->no_tickets ? SSL_OP_NO_TICKET : 0));
     SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     if (peer->root == NULL) {
@@ -116,6 +125,13 @@ static bool read_plain(void *source, unsigned char *buf, size_t len)
     return recv(*fd, buf, len, MSG_WAITALL) == (ssize_t)len;
 }
 
+static bool write_request(SSL *ssl, const char *says)
+{
+    unsigned char request[HTTP2_REQUEST_MAX_BYTES];
+    size_t len = http2_request(request, says != NULL ? says : SAYS);
+    return SSL_write(ssl, request, (int)len) > 0;
+}
+
 static bool client_began(http2_read read_all, void *source)
 {
     unsigned char preface[HTTP2_PREFACE_BYTES];
@@ -130,22 +146,24 @@ static void offer_session(SSL *ssl, SSL_SESSION *const *session)
     }
 }
 
+/* TLS 1.3: the ticket came before the answer; also to one who is refused then. */
 static void keep_session(SSL *ssl, SSL_SESSION **session)
 {
-    if (session != NULL) {
+    if (session != NULL && SSL_SESSION_is_resumable(SSL_get_session(ssl)) == 1) {
         SSL_SESSION_free(*session);
-        *session = SSL_get1_session(ssl); /* TLS 1.3: the ticket came before the answer */
+        *session = SSL_get1_session(ssl);
     }
 }
 
-struct tls_result tls_peer_converse(SSL_CTX *context, int fd, bool as_client, SSL_SESSION **session)
+struct tls_result tls_peer_converse(const struct tls_peer *peer, SSL_CTX *context, int fd,
+                                    bool as_client)
 {
     struct tls_result result = { .accepted = false };
     AUTO(SSL_free) SSL *ssl = SSL_new(context);
     if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
         die("SSL_new");
     }
-    offer_session(ssl, session);
+    offer_session(ssl, peer->session);
     errno = 0;
     if ((as_client ? SSL_connect(ssl) : SSL_accept(ssl)) != 1) {
         tell(&result, "handshake");
@@ -153,15 +171,14 @@ struct tls_result tls_peer_converse(SSL_CTX *context, int fd, bool as_client, SS
     }
     result.version = SSL_version(ssl);
     result.resumed = SSL_session_reused(ssl) == 1;
-    unsigned char request[HTTP2_REQUEST_MAX_BYTES];
-    result.accepted = as_client ? SSL_write(ssl, request, (int)http2_request(request)) > 0 &&
-                                      http2_answered(read_tls, ssl)
+    result.accepted = as_client ? write_request(ssl, peer->says) && http2_answered(read_tls, ssl)
                                 : client_began(read_tls, ssl);
+    keep_session(ssl, peer->session);
     if (!result.accepted) {
         tell(&result, as_client ? "no answer" : "no preface");
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN); /* else SSL_free spoils the session */
         return result;
     }
-    keep_session(ssl, session);
     snprintf(result.why, sizeof(result.why), "accepted over %s", SSL_get_version(ssl));
     SSL_shutdown(ssl);
     return result;
@@ -172,9 +189,10 @@ struct tls_result tls_peer_speak_plainly(int fd, bool as_client)
     struct tls_result result = { .version = 0 };
     unsigned char request[HTTP2_REQUEST_MAX_BYTES];
     errno = 0;
-    result.accepted = as_client ? send(fd, request, http2_request(request), MSG_NOSIGNAL) > 0 &&
-                                      http2_answered(read_plain, &fd)
-                                : client_began(read_plain, &fd);
+    result.accepted = as_client
+                          ? send(fd, request, http2_request(request, SAYS), MSG_NOSIGNAL) > 0 &&
+                                http2_answered(read_plain, &fd)
+                          : client_began(read_plain, &fd);
     if (!result.accepted) {
         tell(&result, "plaintext");
     }
@@ -195,7 +213,7 @@ struct tls_result tls_peer_dial(const struct tls_peer *peer, int port)
         result = tls_peer_speak_plainly(fd, true);
     } else {
         AUTO(SSL_CTX_free) SSL_CTX *context = tls_peer_context(peer);
-        result = tls_peer_converse(context, fd, true, peer->session);
+        result = tls_peer_converse(peer, context, fd, true);
     }
     close(fd);
     return result;

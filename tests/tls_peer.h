@@ -18,7 +18,11 @@ struct tls_peer {
     X509 *root;                      /* what it trusts; NULL: anything */
     int version;                     /* the only one it speaks; 0: TLS 1.2 and 1.3 */
     bool plaintext;
-    SSL_SESSION **session; /* NULL: never resumes; else offered if set, then replaced (owned) */
+    bool no_tickets;       /* TLS 1.2: resumes what the server remembers, not what it was given */
+    STACK_OF(X509) *more;  /* sent after the issuers; may be NULL */
+    const char *says;      /* the payload of its call; NULL: "hi" */
+    SSL_SESSION **session; /* NULL: never resumes; else offered if set, then replaced (owned),
+                              also after a refusal if there is one to resume */
 };
 
 struct tls_result {

@@ -10,8 +10,8 @@
 SSL_CTX *tls_peer_context(const struct tls_peer *peer);
 /* No read or write on the socket waits longer than some seconds. */
 void tls_peer_bound_waiting(int fd);
-struct tls_result tls_peer_converse(SSL_CTX *context, int fd, bool as_client,
-                                    SSL_SESSION **session);
+struct tls_result tls_peer_converse(const struct tls_peer *peer, SSL_CTX *context, int fd,
+                                    bool as_client);
 struct tls_result tls_peer_speak_plainly(int fd, bool as_client);
 
 #endif
