@@ -32,7 +32,6 @@ static void set_flags(char *names)
         { "locked", CKF_USER_PIN_LOCKED },
         { "hw_slot", CKF_HW_SLOT },
         { "pin_pad", CKF_PROTECTED_AUTHENTICATION_PATH },
-        { "no_login", CKF_LOGIN_REQUIRED }, /* taken away, not added */
     };
     char *rest = NULL;
     for (char *name = strtok_r(names, ",", &rest); name != NULL;
@@ -84,6 +83,7 @@ static void set(char *key, char *value)
         { "refuse", &script.refused },
         { "sign_ms", &script.sign_ms },
         { "login_ms", &script.login_ms },
+        { "no_login", &script.no_login },
         { "swapped", &script.swapped },
         { "sign_error", &script.sign.error },
         { "sign_error_at", &script.sign.at },

@@ -23,6 +23,7 @@ struct script {
     CK_MECHANISM_TYPE refused; /* listed, but C_SignInit does not take its parameters */
     unsigned long sign_ms;
     unsigned long login_ms;
+    unsigned long no_login; /* the token does not ask for one */
     struct lie {
         CK_ATTRIBUTE_TYPE type; /* with a length of 0: there is no such attribute */
         unsigned char value[64];
