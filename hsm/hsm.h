@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include <openssl/evp.h>
+#include <openssl/x509.h>
 
 #include "auto.h"
 #include "nodekey/plugin.h"
@@ -48,6 +49,10 @@ struct hsm_key_request {
  * signature per TLS scheme. *ret_key is owned: hsm_key_unref. [any] */
 MUST_USE nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_public,
                                 struct hsm_key **ret_key, nk_error *err);
+/* The certificate that the URI names on a token, and the issuers of it that lie beside it, leaf
+ * first, roots left out. Nothing is logged in to. *ret_chain is owned: sk_X509_pop_free. [any] */
+MUST_USE nk_status hsm_certificates(const char *module_name, const char *uri_text,
+                                    STACK_OF(X509) **ret_chain, nk_error *err);
 /* PEM text that the provider decodes into this key, in this process only. Makes no PKCS#11 call.
  * *ret_pem is owned: free. [any] */
 MUST_USE nk_status hsm_key_reference(const struct hsm_key *key, char **ret_pem, nk_error *err);

@@ -12,93 +12,15 @@
 #include <openssl/rsa.h>
 
 #include "clock.h"
-#include "discovery.h"
 #include "gate.h"
-#include "module_name.h"
 #include "provider.h"
 #include "report.h"
+#include "token_find.h"
 
 #define RSA_MIN_BITS 2048
 #define RSA_MAX_BITS 4096
-#define REINIT_WAIT_MS 1000
 
 DEFINE_AUTO(struct hsm_key *, hsm_key_unref);
-
-static void join_names(const struct token_names *names, char *text, size_t room)
-{
-    size_t used = 0;
-
-    snprintf(text, room, "none");
-    for (size_t i = 0; i < names->len && used + 1 < room; i++) {
-        used +=
-            (size_t)snprintf(text + used, room - used, "%stoken=%s;serial=%s", used > 0 ? ", " : "",
-                             names->names[i].label, names->names[i].serial);
-    }
-}
-
-static nk_status pick_token(const struct hsm_key *key, const struct token_names *names,
-                            const struct module *module, struct token_name *ret_name, nk_error *err)
-{
-    const struct token_name *chosen = NULL;
-    char list[256];
-    char told[384];
-
-    join_names(names, list, sizeof(list));
-    for (size_t i = 0; i < names->len; i++) {
-        if (!uri_names_token(key->uri, &names->names[i])) {
-            continue;
-        }
-        if (chosen != NULL) {
-            return report(err, NK_E_CONFIG,
-                          "node.key: more than one token fits %s; %s shows %s: add serial= to name "
-                          "one",
-                          key->uri_text, module->path, list);
-        }
-        chosen = &names->names[i];
-    }
-    if (chosen == NULL) {
-        module_surroundings(told, sizeof(told));
-        return report(err, NK_E_TOKEN,
-                      "node.key: no such token: %s; %s shows: %s; correct the URI or put the token "
-                      "in place (%s)",
-                      key->uri_text, module->path, list, told);
-    }
-    *ret_name = *chosen;
-    return NK_OK;
-}
-
-static bool any_fits(const struct hsm_key *key, const struct token_names *names)
-{
-    for (size_t i = 0; i < names->len; i++) {
-        if (uri_names_token(key->uri, &names->names[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static nk_status find_token(const struct hsm_key *key, struct module *module,
-                            struct token_name *ret_name, nk_error *err)
-{
-    struct token_names names = { 0 };
-    nk_error first = { .struct_size = sizeof(first) };
-    unsigned epoch = atomic_load(&module->epoch);
-    nk_status status = discovery_tokens(module, &names, &first);
-    /* An initialised module may have gone stale, or not see a token that came later: SoftHSM,
-     * p11-kit. */
-    if ((status != NK_OK || !any_fits(key, &names)) &&
-        module_reinit(module, epoch, REINIT_WAIT_MS) == CKR_OK) {
-        token_names_clear(&names);
-        status = discovery_tokens(module, &names, err);
-    } else if (status != NK_OK) {
-        return report_copy(err, &first);
-    }
-    if (status == NK_OK) {
-        status = pick_token(key, &names, module, ret_name, err);
-    }
-    token_names_clear(&names);
-    return status;
-}
 
 static nk_status check_public_key(const struct hsm_key *key, nk_error *err)
 {
@@ -277,7 +199,7 @@ static nk_status reach_token(struct hsm_key *key, const struct hsm_key_request *
     struct token_name name;
     nk_status status = module_get(request->module, &module, err);
     if (status == NK_OK) {
-        status = find_token(key, module, &name, err);
+        status = token_find(module, key->uri, key->uri_text, "node.key", &name, err);
     }
     if (status != NK_OK) {
         return status;

@@ -17,33 +17,43 @@ static bool field_fits(const CK_UTF8CHAR *wanted, size_t len, const char *name)
     return strcmp(text, name) == 0;
 }
 
-static nk_status check_shape(P11KitUri *uri, const char *text, nk_error *err)
+/* What a URI is for. */
+struct purpose {
+    const char *member;
+    CK_OBJECT_CLASS object_class;
+    const char *noun;
+    const char *type;
+    const char *short_noun;
+};
+
+static nk_status check_shape(const struct purpose *purpose, P11KitUri *uri, const char *text,
+                             nk_error *err)
 {
     CK_ATTRIBUTE *object_class = p11_kit_uri_get_attribute(uri, CKA_CLASS);
 
     if (p11_kit_uri_any_unrecognized(uri) != 0) {
-        return report(
-            err, NK_E_CONFIG,
-            "node.key: the URI has an attribute that RFC 7512 does not know; token, serial, "
-            "model, manufacturer, object, id and type are meant");
+        return report(err, NK_E_CONFIG,
+                      "%s: the URI has an attribute that RFC 7512 does not know; token, serial, "
+                      "model, manufacturer, object, id and type are meant",
+                      purpose->member);
     }
     if (p11_kit_uri_get_module_path(uri) != NULL || p11_kit_uri_get_module_name(uri) != NULL ||
         p11_kit_uri_get_slot_id(uri) != (CK_SLOT_ID)-1) {
         return report(err, NK_E_CONFIG,
-                      "node.key: %s names a module or slot; the module belongs into node.module, "
+                      "%s: %s names a module or slot; the module belongs into node.module, "
                       "and slots change: name the token",
-                      text);
+                      purpose->member, text);
     }
-    if (object_class != NULL && *(const CK_OBJECT_CLASS *)object_class->pValue != CKO_PRIVATE_KEY) {
+    if (object_class != NULL &&
+        *(const CK_OBJECT_CLASS *)object_class->pValue != purpose->object_class) {
         return report(err, NK_E_CONFIG,
-                      "node.key: %s asks for another type than a private key; leave type away or "
-                      "write type=private",
-                      text);
+                      "%s: %s asks for another type than a %s; leave type away or write type=%s",
+                      purpose->member, text, purpose->noun, purpose->type);
     }
     if (p11_kit_uri_get_attribute(uri, CKA_LABEL) == NULL &&
         p11_kit_uri_get_attribute(uri, CKA_ID) == NULL) {
-        return report(err, NK_E_CONFIG, "node.key: %s names no key; add object=LABEL or id=%%01",
-                      text);
+        return report(err, NK_E_CONFIG, "%s: %s names no %s; add object=LABEL or id=%%01",
+                      purpose->member, text, purpose->short_noun);
     }
     return NK_OK;
 }
@@ -60,23 +70,25 @@ static bool looks_like_pin(const char *text)
     return false;
 }
 
-static nk_status refuse_pin(nk_error *err)
+static nk_status refuse_pin(const struct purpose *purpose, nk_error *err)
 {
-    return report(
-        err, NK_E_CONFIG,
-        "node.key: the URI holds a PIN or its source; configurations are copied and logged: "
-        "remove it, change the PIN, and use node.pin");
+    return report(err, NK_E_CONFIG,
+                  "%s: the URI holds a PIN or its source; configurations are copied and logged: "
+                  "remove it, change the PIN, and use node.pin",
+                  purpose->member);
 }
 
-nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *err)
+static nk_status parse(const struct purpose *purpose, const char *text, P11KitUri **ret_uri,
+                       nk_error *err)
 {
     /* Looked for in the text, too: a URI that does not parse must not be echoed with its PIN. */
     if (looks_like_pin(text)) {
-        return refuse_pin(err);
+        return refuse_pin(purpose, err);
     }
     if (strpbrk(text, " \t\r\n\v\f") != NULL) { /* libp11-kit would drop it: "pi n-value" */
         return report(err, NK_E_CONFIG,
-                      "node.key: the URI holds white space; write it as %%20, or remove it");
+                      "%s: the URI holds white space; write it as %%20, or remove it",
+                      purpose->member);
     }
     AUTO(p11_kit_uri_free) P11KitUri *uri = p11_kit_uri_new();
     if (uri == NULL) {
@@ -85,19 +97,33 @@ nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *err)
     int rc = p11_kit_uri_parse(text, P11_KIT_URI_FOR_ANY, uri);
     if (rc != P11_KIT_URI_OK) {
         return report(err, NK_E_CONFIG,
-                      "node.key: this is not a PKCS#11 URI (%s); for example "
+                      "%s: this is not a PKCS#11 URI (%s); for example "
                       "pkcs11:token=node-a;object=identity",
-                      p11_kit_uri_message(rc));
+                      purpose->member, p11_kit_uri_message(rc));
     }
     if (p11_kit_uri_get_pin_value(uri) != NULL || p11_kit_uri_get_pin_source(uri) != NULL) {
-        return refuse_pin(err);
+        return refuse_pin(purpose, err);
     }
-    nk_status status = check_shape(uri, text, err);
+    nk_status status = check_shape(purpose, uri, text, err);
     if (status == NK_OK) {
         *ret_uri = uri;
         uri = NULL;
     }
     return status;
+}
+
+nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *err)
+{
+    static const struct purpose key = { "node.key", CKO_PRIVATE_KEY, "private key", "private",
+                                        "key" };
+    return parse(&key, text, ret_uri, err);
+}
+
+nk_status uri_parse_certificate(const char *text, P11KitUri **ret_uri, nk_error *err)
+{
+    static const struct purpose certificate = { "node.certificate", CKO_CERTIFICATE, "certificate",
+                                                "cert", "certificate" };
+    return parse(&certificate, text, ret_uri, err);
 }
 
 bool uri_names_token(P11KitUri *uri, const struct token_name *name)

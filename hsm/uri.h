@@ -20,6 +20,8 @@ DEFINE_AUTO(P11KitUri *, p11_kit_uri_free);
  * than private, a module or slot (node.module says that), neither object nor id; and a PIN in any
  * form, without echoing it. *ret_uri is owned: p11_kit_uri_free. */
 MUST_USE nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *err);
+/* The same for the URI of a certificate. */
+MUST_USE nk_status uri_parse_certificate(const char *text, P11KitUri **ret_uri, nk_error *err);
 bool uri_names_token(P11KitUri *uri, const struct token_name *name);
 /* The search template for the private key; points into `uri` and `class`. Returns its length. */
 CK_ULONG uri_template(P11KitUri *uri, CK_OBJECT_CLASS *key_class,

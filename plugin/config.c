@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config_members.h"
 #include "config_rules.h"
@@ -83,6 +84,19 @@ static nk_status read_pin(const struct reading *reading, const json_t *pin,
     return NK_OK;
 }
 
+bool config_is_uri(const char *certificate)
+{
+    static const char scheme[] = "pkcs11:";
+    return strncasecmp(certificate, scheme, sizeof(scheme) - 1) == 0;
+}
+
+static nk_status read_certificate(const struct reading *reading, const char *text,
+                                  char **ret_certificate, nk_error *err)
+{
+    return config_is_uri(text) ? copy(text, ret_certificate, err)
+                               : make_absolute(reading->base_dir, text, ret_certificate, err);
+}
+
 static nk_status read_identity(const struct reading *reading, const char *role,
                                struct config_identity *mine, nk_error *err)
 {
@@ -94,9 +108,9 @@ static nk_status read_identity(const struct reading *reading, const char *role,
         status = copy(json_string_value(members_pick(root, role, "key")), &mine->key, err);
     }
     if (status == NK_OK) {
-        status = make_absolute(reading->base_dir,
-                               json_string_value(members_pick(root, role, "certificate")),
-                               &mine->certificate, err);
+        status =
+            read_certificate(reading, json_string_value(members_pick(root, role, "certificate")),
+                             &mine->certificate, err);
     }
     if (status == NK_OK) {
         status = read_pin(reading, members_pick(root, role, "pin"), mine, err);

@@ -16,9 +16,9 @@ enum { OUR_SERVER = 0, OUR_CLIENT = 1, OUR_ROLES = 2 };
 
 /* Who we are in one role: "node" with the role's own object laid over it. Paths are absolute. */
 struct config_identity {
-    char *module; /* absolute path or bare name */
-    char *key;    /* RFC 7512 URI, not yet parsed */
-    char *certificate;
+    char *module;      /* absolute path or bare name */
+    char *key;         /* RFC 7512 URI, not yet parsed */
+    char *certificate; /* absolute path, or a pkcs11: URI */
     enum hsm_pin_kind pin_kind;
     char *pin_where; /* absolute path, or credential name; NULL for fd and prompt */
     int pin_fd;
@@ -26,6 +26,9 @@ struct config_identity {
     bool allow_imported;
     bool require_hardware;
 };
+
+/* Else it is a path. */
+bool config_is_uri(const char *certificate);
 
 enum server_name_mode { SERVER_NAME_TARGET = 0, SERVER_NAME_RULE = 1 };
 

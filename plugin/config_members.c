@@ -43,18 +43,6 @@ static nk_status key_uri(const struct member *member, const json_t *value, const
     return status;
 }
 
-static nk_status certificate(const struct member *member, const json_t *value,
-                             const struct place *at, nk_error *err)
-{
-    nk_status status = type_text(member, value, at, err);
-    if (status == NK_OK && is_pkcs11_uri(value)) {
-        return place_report(err, NK_E_UNSUPPORTED, at,
-                            "a pkcs11: URI is known but not enforced by this version "
-                            "(" NODEKEY_VERSION "); name a PEM file");
-    }
-    return status;
-}
-
 static nk_status credential(const struct member *member, const json_t *value,
                             const struct place *at, nk_error *err)
 {
@@ -79,9 +67,10 @@ static nk_status pin(const struct member *member, const json_t *value, const str
     }
     nk_status status = type_object(member, value, at, err);
     if (status == NK_OK && json_object_size(value) != 1) {
-        return place_report(err, NK_E_CONFIG, at,
-                            "must have exactly one of file, credential, fd, prompt, protected, not %zu",
-                            json_object_size(value));
+        return place_report(
+            err, NK_E_CONFIG, at,
+            "must have exactly one of file, credential, fd, prompt, protected, not %zu",
+            json_object_size(value));
     }
     return status;
 }
@@ -189,7 +178,7 @@ static const struct member pin_members[] = {
 static const struct member identity_members[] = {
     { "module", NOW, .check = module },
     { "key", NOW, .check = key_uri },
-    { "certificate", NOW, .check = certificate },
+    { "certificate", NOW, .check = type_text },
     { "pin", NOW, .check = pin, .inside = pin_members },
     { "allow_extractable", NOW, .check = type_flag },
     { "allow_imported", NOW, .check = type_flag },

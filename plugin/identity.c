@@ -56,7 +56,7 @@ static nk_status add_certificate(struct identity *identity, const struct pem_blo
     return NK_OK;
 }
 
-static nk_status read_certificates(struct identity *identity, const char *path, nk_error *err)
+static nk_status read_file(struct identity *identity, const char *path, nk_error *err)
 {
     AUTO(free) char *text = NULL;
     size_t len = 0;
@@ -92,6 +92,23 @@ static nk_status read_certificates(struct identity *identity, const char *path, 
                       path);
     }
     return NK_OK;
+}
+
+static nk_status read_token(struct identity *identity, const char *module, const char *uri,
+                            nk_error *err)
+{
+    nk_status status = hsm_certificates(module, uri, &identity->intermediates, err);
+    if (status == NK_OK) {
+        identity->leaf = sk_X509_shift(identity->intermediates);
+    }
+    return status;
+}
+
+static nk_status read_certificates(struct identity *identity, const char *module, const char *where,
+                                   nk_error *err)
+{
+    return config_is_uri(where) ? read_token(identity, module, where, err)
+                                : read_file(identity, where, err);
 }
 
 /* One source for both roles: what it gives only once (fd, prompt) is not asked for again. */
@@ -140,7 +157,8 @@ nk_status identity_open(const struct config *config, int our_role, struct policy
         return report(err, NK_E_NOMEM, "out of memory");
     }
     ERR_clear_error();
-    nk_status status = read_certificates(identity, config->ours[our_role].certificate, err);
+    nk_status status = read_certificates(identity, config->ours[our_role].module,
+                                         config->ours[our_role].certificate, err);
     if (status == NK_OK) {
         status =
             policy_check_ours(policy, our_role, identity->leaf, identity->intermediates, host, err);
@@ -217,7 +235,7 @@ nk_status identity_renew(struct identity *identity, const struct renewal *renewa
         return report(err, NK_E_NOMEM, "out of memory");
     }
     ERR_clear_error();
-    nk_status status = read_certificates(candidate, renewal->path, err);
+    nk_status status = read_certificates(candidate, renewal->module, renewal->path, err);
     if (status != NK_OK || same_certificates(identity, candidate)) {
         return status;
     }

@@ -26,7 +26,8 @@ void identity_free(struct identity *identity);
 
 /* What a certificate that is to replace ours is judged by. Borrowed. */
 struct renewal {
-    const char *path; /* of the certificate file */
+    const char *module;
+    const char *path; /* of the certificate file, or a URI */
     int our_role;
     bool both_roles; /* one identity for both */
     struct policy *policy;

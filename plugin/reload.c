@@ -177,6 +177,7 @@ static void renew_identity(struct reload *reload, int role)
     bool changed = false;
     AUTO(policy_unref) struct policy *policy = core_policy(core);
     const struct renewal renewal = {
+        .module = config->ours[role].module,
         .path = config->ours[role].certificate,
         .our_role = role,
         .both_roles = core->ours[OUR_SERVER] == core->ours[OUR_CLIENT],

@@ -30,9 +30,8 @@ static void set_flags(char *names)
         { "count_low", CKF_USER_PIN_COUNT_LOW },
         { "final_try", CKF_USER_PIN_FINAL_TRY },
         { "locked", CKF_USER_PIN_LOCKED },
-        { "hw_slot", FAULTY_HW_SLOT },
+        { "hw_slot", CKF_HW_SLOT },
         { "pin_pad", CKF_PROTECTED_AUTHENTICATION_PATH },
-        { "no_login", FAULTY_NO_LOGIN },
     };
     char *rest = NULL;
     for (char *name = strtok_r(names, ",", &rest); name != NULL;
@@ -84,6 +83,7 @@ static void set(char *key, char *value)
         { "refuse", &script.refused },
         { "sign_ms", &script.sign_ms },
         { "login_ms", &script.login_ms },
+        { "no_login", &script.no_login },
         { "swapped", &script.swapped },
         { "sign_error", &script.sign.error },
         { "sign_error_at", &script.sign.at },

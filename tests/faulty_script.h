@@ -16,11 +16,6 @@ struct fault { /* error for every call, or for the one numbered `at` */
     unsigned long calls;
 };
 
-/* Flags of the script that are none of a token: one is the slot's, one is taken away. The two that
- * they stand for have the same value. */
-#define FAULTY_HW_SLOT ((CK_FLAGS)1 << 40)
-#define FAULTY_NO_LOGIN ((CK_FLAGS)1 << 41)
-
 struct script {
     CK_FLAGS flags;
     CK_MECHANISM_TYPE hidden[HIDDEN_MAX];
@@ -28,6 +23,7 @@ struct script {
     CK_MECHANISM_TYPE refused; /* listed, but C_SignInit does not take its parameters */
     unsigned long sign_ms;
     unsigned long login_ms;
+    unsigned long no_login; /* the token does not ask for one */
     struct lie {
         CK_ATTRIBUTE_TYPE type; /* with a length of 0: there is no such attribute */
         unsigned char value[64];

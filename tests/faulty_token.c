@@ -70,9 +70,8 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 {
     CK_RV rv = real->C_GetTokenInfo(slot, info);
     if (rv == CKR_OK) {
-        CK_FLAGS flags = script_now().flags;
-        info->flags |= flags & ~(FAULTY_HW_SLOT | FAULTY_NO_LOGIN);
-        info->flags &= (flags & FAULTY_NO_LOGIN) != 0 ? ~CKF_LOGIN_REQUIRED : ~(CK_FLAGS)0;
+        info->flags |= script_now().flags & ~CKF_HW_SLOT;
+        info->flags &= script_now().no_login != 0 ? ~CKF_LOGIN_REQUIRED : ~(CK_FLAGS)0;
         info->label[0] = script_now().swapped != 0 ? '#' : info->label[0];
     }
     return rv;
@@ -82,7 +81,7 @@ static CK_RV get_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO *info)
 {
     CK_RV rv = real->C_GetSlotInfo(slot, info);
     if (rv == CKR_OK) {
-        info->flags |= (script_now().flags & FAULTY_HW_SLOT) != 0 ? CKF_HW_SLOT : 0;
+        info->flags |= script_now().flags & CKF_HW_SLOT;
     }
     return rv;
 }

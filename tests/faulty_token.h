@@ -2,8 +2,9 @@
  * faulty_token.so wraps the PKCS#11 module named by $FAULTY_MODULE. The file $FAULTY_SCRIPT says
  * how it misbehaves; it is read again whenever it changes. One `key=value` a line:
  *
- *     flags=final_try,locked,count_low,hw_slot,pin_pad   token flags to add; no_login takes away
- *                                                 CKF_LOGIN_REQUIRED. A pin_pad types $FAULTY_PAD
+ *     flags=final_try,locked,count_low,hw_slot,pin_pad   token flags to add; a pin_pad types
+ *                                                 $FAULTY_PAD
+ *     no_login=1                                  the token asks for no login
  *     hide=0xd,0x3                                mechanisms that the token does not have
  *     refuse=0xd                                  listed, but C_SignInit refuses its parameters
  *     attribute=0x180=06052b81040022              what every object tells of this attribute; with

@@ -102,8 +102,6 @@ static const struct row {
       "node.key: must be a string, not null" },
     { "a PIN in the key is not shown", PART_NODE, NK_E_CONFIG,
       "'key': 'pkcs11:token=a?pin-value=SECRET', 'pin': 1", "node.pin: must be" },
-    { "a certificate in the token", PART_NODE, NK_E_UNSUPPORTED, "'certificate': 'pkcs11:object=c'",
-      "line 3: node.certificate: a pkcs11: URI is known but not enforced by this version (0.1.0)" },
     { "allow_imported as number", PART_NODE, NK_E_CONFIG, "'allow_imported': 1",
       "node.allow_imported: must be true or false, not a number" },
     { "require_hardware as text", PART_NODE, NK_E_CONFIG, "'require_hardware': 'yes'",
@@ -403,10 +401,12 @@ static void prompt_and_false_overrides_true(void **state)
     (void)state;
     struct config *config = parse_good(
         PART_NODE,
-        "'module': '/m.so', 'key': 'pkcs11:', 'certificate': 'c', 'pin': {'prompt': true},"
+        "'module': '/m.so', 'key': 'pkcs11:', 'certificate': 'PKCS11:object=c',"
+        "'pin': {'prompt': true},"
         "'allow_extractable': true}, 'server': {}, 'client': {'allow_extractable': false");
 
     assert_int_equal(config->ours[OUR_SERVER].pin_kind, HSM_PIN_PROMPT);
+    assert_string_equal(config->ours[OUR_SERVER].certificate, "PKCS11:object=c"); /* no path */
     assert_true(config->ours[OUR_SERVER].allow_extractable);
     assert_false(config->ours[OUR_CLIENT].allow_extractable);
     config_free(config);

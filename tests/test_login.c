@@ -533,11 +533,11 @@ static void a_token_that_needs_no_login_gets_none(void **state)
 {
     (void)state;
     struct identity mine = generate("dora", (struct kind){ .private = CK_FALSE });
-    faulty_set("flags=no_login");
+    faulty_set("no_login=1");
     unsigned long sent = faulty_count()->login;
     struct hsm_key *key = open_key(&mine);
     assert_signs(key, &mine);
-    faulty_set("flags=no_login\nsign_error=0x30\nsign_error_at=1\n");
+    faulty_set("no_login=1\nsign_error=0x30\nsign_error_at=1\n");
     assert_signs(key, &mine);
     assert_int_equal(faulty_count()->login, sent);
     rig_shut(key);

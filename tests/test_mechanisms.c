@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
+#include "authority.h"
 #include "check.h"
 #include "faulty_rig.h"
 #include "pss.h"
@@ -294,6 +295,96 @@ static void another_curve_is_told_before_signing(void **state)
     assert_mismatch(&ec, "attribute=0x100=0000000000000000", "another type");
 }
 
+/* --- a chain from what lies on a token --- */
+
+static void put_object(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session, const char *label,
+                       unsigned char *der, int der_len)
+{
+    CK_OBJECT_CLASS certificate_class = CKO_CERTIFICATE;
+    CK_CERTIFICATE_TYPE x509 = CKC_X_509;
+    CK_BBOOL yes = CK_TRUE;
+    CK_BBOOL no = CK_FALSE;
+    CK_ATTRIBUTE object[] = {
+        { CKA_CLASS, &certificate_class, sizeof(certificate_class) },
+        { CKA_CERTIFICATE_TYPE, &x509, sizeof(x509) },
+        { CKA_TOKEN, &yes, 1 },
+        { CKA_PRIVATE, &no, 1 },
+        { CKA_LABEL, (void *)(uintptr_t)label, strlen(label) },
+        { CKA_SUBJECT, "s", 1 },
+        { CKA_VALUE, der, (CK_ULONG)der_len },
+    };
+    CK_OBJECT_HANDLE handle = 0;
+    assert_int_equal(p11->C_CreateObject(session, object, ARRAY_LEN(object), &handle), CKR_OK);
+}
+
+static void put(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session, const char *label, X509 *one)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(one, &der);
+    put_object(p11, session, label, der, len); /* no CKA_ID: issuers often have none */
+    OPENSSL_free(der);
+}
+
+static struct authority middle_until(const struct authority *root, EVP_PKEY *key, long seconds)
+{
+    struct certificate_spec spec = { .cn = "middle",
+                                     .eku = "",
+                                     .key_usage = "critical,keyCertSign",
+                                     .basic_constraints = "critical,CA:TRUE",
+                                     .ends_in_seconds = seconds };
+    return (struct authority){ .key = key, .certificate = authority_issue(root, key, &spec) };
+}
+
+static void issuers_are_found_beside_the_leaf(void **state)
+{
+    (void)state;
+    struct authority root = authority_make(NULL, "root", NULL);
+    EVP_PKEY *key = software_key("P-256");
+    struct authority soon = middle_until(&root, key, 1000);
+    struct authority late = middle_until(&root, key, 100000);
+    struct authority namesake = middle_until(&root, software_key("P-256"), 200000);
+    struct authority low = authority_make(&late, "low", NULL);
+    X509 *leaf = authority_issue(&low, ec.public_key, NULL);
+    struct open holder = open_it(&ec);
+    CK_FUNCTION_LIST *softhsm = rig_other_user(SOFTHSM_MODULE);
+    CK_SESSION_HANDLE session = rig_session(softhsm, "alice", CKF_RW_SESSION);
+    unsigned char junk[] = "junk";
+    put(softhsm, session, "root", root.certificate);
+    put(softhsm, session, "soon", soon.certificate);
+    put(softhsm, session, "late", late.certificate);
+    put(softhsm, session, "namesake", namesake.certificate);
+    put(softhsm, session, "low", low.certificate);
+    put(softhsm, session, "leaf", leaf);
+    put_object(softhsm, session, "junk", junk, sizeof(junk));
+    assert_int_equal(softhsm->C_CloseSession(session), CKR_OK);
+
+    STACK_OF(X509) *chain = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    unsigned long logins = faulty_count()->login;
+    unsigned long held = faulty_count()->open_session - faulty_count()->close_session;
+    if (hsm_certificates(FAULTY_TOKEN, "pkcs11:token=alice;object=leaf", &chain, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+    assert_int_equal(sk_X509_num(chain), 3);
+    assert_int_equal(X509_cmp(sk_X509_value(chain, 0), leaf), 0);
+    assert_int_equal(X509_cmp(sk_X509_value(chain, 1), low.certificate), 0);
+    assert_int_equal(X509_cmp(sk_X509_value(chain, 2), late.certificate), 0);
+    sk_X509_pop_free(chain, X509_free);
+    assert_int_equal(hsm_certificates(FAULTY_TOKEN, "pkcs11:token=alice;object=junk", &chain, &err),
+                     NK_E_IDENTITY);
+    assert_non_null(strstr(err.text, "not a certificate"));
+    assert_int_equal(faulty_count()->login, logins);
+    assert_int_equal(faulty_count()->open_session - faulty_count()->close_session, held);
+
+    close_it(&holder);
+    X509_free(leaf);
+    authority_free(&low);
+    authority_free(&namesake);
+    X509_free(soon.certificate);
+    authority_free(&late);
+    authority_free(&root);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -329,6 +420,7 @@ int main(void)
         cmocka_unit_test(what_a_token_does_not_tell_is_proven_by_signing),
         cmocka_unit_test(an_edwards_key_may_be_called_ec),
         cmocka_unit_test(another_curve_is_told_before_signing),
+        cmocka_unit_test(issuers_are_found_beside_the_leaf),
         cmocka_unit_test(keys_without_public_objects_sign),
     };
     return cmocka_run_group_tests_name("mechanisms", tests, start, stop);

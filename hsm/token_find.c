@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "token_find.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "discovery.h"
+#include "module_name.h"
+#include "report.h"
+
+#define REINIT_WAIT_MS 1000
+#define SLOTS_MAX 256
+
+struct sought {
+    const struct module *module;
+    P11KitUri *uri;
+    const char *text;
+    const char *member;
+};
+
+static void join_names(const struct token_names *names, char *text, size_t room)
+{
+    size_t used = 0;
+
+    snprintf(text, room, "none");
+    for (size_t i = 0; i < names->len && used + 1 < room; i++) {
+        used +=
+            (size_t)snprintf(text + used, room - used, "%stoken=%s;serial=%s", used > 0 ? ", " : "",
+                             names->names[i].label, names->names[i].serial);
+    }
+}
+
+static nk_status pick(const struct sought *sought, const struct token_names *names,
+                      struct token_name *ret_name, nk_error *err)
+{
+    const struct token_name *chosen = NULL;
+    char list[256];
+    char told[384];
+
+    join_names(names, list, sizeof(list));
+    for (size_t i = 0; i < names->len; i++) {
+        if (!uri_names_token(sought->uri, &names->names[i])) {
+            continue;
+        }
+        if (chosen != NULL) {
+            return report(err, NK_E_CONFIG,
+                          "%s: more than one token fits %s; %s shows %s: add serial= to name one",
+                          sought->member, sought->text, sought->module->path, list);
+        }
+        chosen = &names->names[i];
+    }
+    if (chosen == NULL) {
+        module_surroundings(told, sizeof(told));
+        return report(err, NK_E_TOKEN,
+                      "%s: no such token: %s; %s shows: %s; correct the URI or put the token in "
+                      "place (%s)",
+                      sought->member, sought->text, sought->module->path, list, told);
+    }
+    *ret_name = *chosen;
+    return NK_OK;
+}
+
+static bool any_fits(const struct sought *sought, const struct token_names *names)
+{
+    for (size_t i = 0; i < names->len; i++) {
+        if (uri_names_token(sought->uri, &names->names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+nk_status token_find(struct module *module, P11KitUri *uri, const char *uri_text,
+                     const char *member, struct token_name *ret_name, nk_error *err)
+{
+    const struct sought sought = {
+        .module = module, .uri = uri, .text = uri_text, .member = member
+    };
+    struct token_names names = { 0 };
+    nk_error first = { .struct_size = sizeof(first) };
+    unsigned epoch = atomic_load(&module->epoch);
+    nk_status status = discovery_tokens(module, &names, &first);
+    /* An initialised module may have gone stale, or not see a token that came later: SoftHSM,
+     * p11-kit. */
+    if ((status != NK_OK || !any_fits(&sought, &names)) &&
+        module_reinit(module, epoch, REINIT_WAIT_MS) == CKR_OK) {
+        token_names_clear(&names);
+        status = discovery_tokens(module, &names, err);
+    } else if (status != NK_OK) {
+        return report_copy(err, &first);
+    }
+    if (status == NK_OK) {
+        status = pick(&sought, &names, ret_name, err);
+    }
+    token_names_clear(&names);
+    return status;
+}
+
+CK_RV token_find_slot(const struct module *module, const struct token_name *name,
+                      CK_SLOT_ID *ret_slot)
+{
+    CK_SLOT_ID slots[SLOTS_MAX];
+    CK_ULONG len = SLOTS_MAX;
+
+    CK_RV rv = module->call->C_GetSlotList(CK_TRUE, slots, &len);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    for (CK_ULONG i = 0; i < len; i++) {
+        CK_TOKEN_INFO info;
+        struct token_name its;
+        if (module->call->C_GetTokenInfo(slots[i], &info) != CKR_OK) {
+            continue;
+        }
+        token_name_of(&info, &its);
+        if (token_name_equal(&its, name)) {
+            *ret_slot = slots[i];
+            return CKR_OK;
+        }
+    }
+    return CKR_TOKEN_NOT_PRESENT;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From a URI to exactly one token of a module. */
+#ifndef NODEKEY_TOKEN_FIND_H
+#define NODEKEY_TOKEN_FIND_H
+
+#include "module.h"
+#include "token_name.h"
+#include "uri.h"
+
+/* `member` is what texts call the URI, such as "node.key". A module that has gone stale, or does
+ * not see a token that came later, is initialised again. NK_E_CONFIG: several fit. NK_E_TOKEN:
+ * none, with what the module was told. Not inside a stay. */
+MUST_USE nk_status token_find(struct module *module, P11KitUri *uri, const char *uri_text,
+                              const char *member, struct token_name *ret_name, nk_error *err);
+/* Inside a stay. CKR_TOKEN_NOT_PRESENT: no slot holds it. */
+MUST_USE CK_RV token_find_slot(const struct module *module, const struct token_name *name,
+                               CK_SLOT_ID *ret_slot);
+
+#endif
