@@ -37,7 +37,9 @@ static void set_field(CK_UTF8CHAR *to, const CK_UTF8CHAR *from, size_t len)
 
     token_field_copy(text, from, len);
     memset(to, ' ', len);
-    memcpy(to, text, strlen(text));
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        to[i] = (CK_UTF8CHAR)text[i];
+    }
 }
 
 static P11KitUri *uri_of_token(const CK_TOKEN_INFO *info, bool with_serial)

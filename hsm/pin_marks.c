@@ -15,13 +15,14 @@
 #define SCRYPT_P 1
 #define SCRYPT_MEMORY_BYTES ((uint64_t)80 * 1024 * 1024)
 #define HEAD "nodekey-refused-pins 1 scrypt 65536 8 1\n"
-#define HEX_BYTES(bytes) (2 * (bytes) + 1)
+#define HEX_BYTES(bytes) ((size_t)2 * (bytes) + 1)
 
 DEFINE_AUTO(EVP_MD_CTX *, EVP_MD_CTX_free);
 DEFINE_AUTO(EVP_KDF *, EVP_KDF_free);
 DEFINE_AUTO(EVP_KDF_CTX *, EVP_KDF_CTX_free);
 
-_Static_assert(sizeof(HEAD) + (PIN_MARKS_MAX + 3) * (4 + HEX_BYTES(32)) <= PIN_MARKS_TEXT_BYTES,
+_Static_assert(sizeof(HEAD) + ((size_t)PIN_MARKS_MAX + 3) * (4 + HEX_BYTES(32)) <=
+                   PIN_MARKS_TEXT_BYTES,
                "all marks fit the text");
 
 /* Each name with its NUL: no two tokens give the same bytes. */

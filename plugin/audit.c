@@ -85,9 +85,9 @@ static void record(struct audit *audit, const struct audit_entry *entry, int64_t
     if (!audit_share_take(audit->share, &seen, now_seconds, &turn)) {
         return;
     }
-    nk_status status = audit_file_follow(audit->file, now_seconds, err);
     /* Where the new file is refused, the old one is better than none; `err` keeps the refusal. */
-    status = print_and_write(audit, entry, &turn, err);
+    (void)!audit_file_follow(audit->file, now_seconds, err);
+    nk_status status = print_and_write(audit, entry, &turn, err);
     if (status == NK_OK) {
         audit->lost = 0;
         return;

@@ -27,10 +27,10 @@ static json_t *plain(const char *text, size_t len, bool cut)
     char ascii[NAME_MAX_BYTES];
 
     for (size_t i = 0; i < len; i++) {
-        ascii[i] = text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?';
+        ascii[i] = (char)(text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?');
     }
     if (cut) {
-        memcpy(ascii + len - 3, "...", 3);
+        ascii[len - 3] = ascii[len - 2] = ascii[len - 1] = '.';
     }
     return json_stringn(ascii, len);
 }

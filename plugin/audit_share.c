@@ -7,9 +7,10 @@
 #include "nodekey/plugin.h"
 
 #define MINUTE_SECONDS 60
-#define SLOTS (2 * AUDIT_SHARE_PEERS)
-#define BUCKETS 2048u /* whoever grinds certificates for one bucket gets a chain of SLOTS at most  \
-                       */
+#define SLOTS ((size_t)2 * AUDIT_SHARE_PEERS)
+#define BUCKETS                                                                                    \
+    ((size_t)2048) /* whoever grinds certificates for one bucket gets a chain of SLOTS at most     \
+                    */
 #define NO_SLOT SLOTS
 
 struct slot {

@@ -22,7 +22,7 @@
 #define WHY_BYTES 120
 #define DATE_BYTES 32
 #define HOUR_SECONDS 3600
-#define SERIAL_BYTES 20 /* shown */
+#define SERIAL_BYTES ((size_t)20) /* shown */
 
 struct proof {
     EVP_PKEY *key; /* NULL: free */
@@ -174,7 +174,7 @@ void revocation_free(struct revocation *revocation)
     if (revocation == NULL) {
         return;
     }
-    for (size_t i = 0; i < revocation->len; i++) {
+    for (size_t i = 0; revocation->lists != NULL && i < revocation->len; i++) {
         struct list *list = &revocation->lists[i];
         for (size_t j = 0; j < PROOFS; j++) {
             EVP_PKEY_free(list->proofs[j].key);
@@ -332,7 +332,7 @@ static bool refuse_revoked(const X509_REVOKED *entry, X509 *certificate, int dep
     AUTO(ASN1_ENUMERATED_free)
     ASN1_ENUMERATED *code = X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, NULL, NULL);
 
-    for (int i = 0; i < ASN1_STRING_length(number) && i < SERIAL_BYTES; i++) {
+    for (size_t i = 0; i < (size_t)ASN1_STRING_length(number) && i < SERIAL_BYTES; i++) {
         snprintf(serial + 2 * i, 3, "%02x", ASN1_STRING_get0_data(number)[i]);
     }
     trust_describe(X509_get_subject_name(certificate), subject, sizeof(subject));

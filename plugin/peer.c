@@ -31,7 +31,7 @@ DEFINE_AUTO(BIO *, BIO_free_all);
 static bool is_known(const struct peer_storage *storage, size_t len, const struct pem_block *block)
 {
     for (size_t i = 0; i < len; i++) {
-        if (storage->chain[i].len == (size_t)block->len &&
+        if (storage->der[i] != NULL && storage->chain[i].len == (size_t)block->len &&
             memcmp(storage->der[i], block->data, (size_t)block->len) == 0) {
             return true;
         }

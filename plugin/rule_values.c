@@ -167,7 +167,7 @@ static nk_status refuse_hidden_ipv4(const char *text, const uint8_t *address, lo
     char ipv4[INET_ADDRSTRLEN] = "";
 
     inet_ntop(AF_INET, address + ADDRESS_IPV4_AT, ipv4, sizeof(ipv4));
-    if (bits < ADDRESS_IPV4_AT * 8) {
+    if (bits < ADDRESS_IPV4_AT * 8L) {
         return report(err, NK_E_CONFIG,
                       "\"%s\" is IPv4 written as IPv6, which matches no peer: write %s and a "
                       "prefix length of IPv4",
@@ -175,7 +175,7 @@ static nk_status refuse_hidden_ipv4(const char *text, const uint8_t *address, lo
     }
     return report(err, NK_E_CONFIG,
                   "\"%s\" is IPv4 written as IPv6, which matches no peer: write %s/%ld",
-                  rule_quote(text).text, ipv4, bits - ADDRESS_IPV4_AT * 8);
+                  rule_quote(text).text, ipv4, bits - ADDRESS_IPV4_AT * 8L);
 }
 
 static nk_status parse_ip(const char *text, struct rule_value *value, nk_error *err)

@@ -188,7 +188,7 @@ static nk_status on_token(const struct wish *wish, const struct ours *ours, char
 /* The request is lost only if the key is: whoever cannot write it is told what to do. */
 static nk_status deliver(const struct wish *wish, const char *pem, nk_error *err)
 {
-    if (wish->out == NULL) {
+    if (wish->out == NULL || pem == NULL) {
         return NK_OK;
     }
     nk_status status = write_whole(wish->out, pem, strlen(pem), err);
