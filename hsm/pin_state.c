@@ -188,6 +188,7 @@ nk_status pin_state_open(const char *folder, const struct token_name *token, uns
     }
     state->token = *token;
     state->folder = state->lock = state->fresh = -1;
+    state->name = "";
     nk_status status = name_files(state, folder, lock_name, err);
     if (status == NK_OK) {
         status = open_folder(state, folder, err);
