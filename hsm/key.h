@@ -28,6 +28,10 @@ struct hsm_key {
     bool hardware;
     nk_host host;
     struct token *token; /* until shut */
+    unsigned sign_timeout_ms;
+    struct crew *crew;    /* the token's; NULL in direct mode */
+    bool inbound;         /* signs for strangers who dialled us */
+    struct hsm_key *twin; /* owned: the same key for inbound signatures, with a handle of its own */
     char label[33];
     unsigned char handle[KEY_HANDLE_BYTES]; /* names it in references; random */
     struct hsm_key *next;                   /* in the registry of references */
@@ -52,6 +56,13 @@ MUST_USE CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJE
 MUST_USE CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme,
                         const unsigned char *input, size_t len, unsigned char *signature,
                         size_t room, size_t *ret_len);
+
+/* One signature with the whole ladder of recovery, on this thread. Inside a use of the key. */
+MUST_USE CK_RV key_sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
+                            CK_ULONG *raw_len, nk_error *err);
+
+/* Gives a proven key its twin; key->twin is there to be shut and released also after a failure. */
+MUST_USE nk_status key_twin_make(struct hsm_key *key, nk_error *err);
 
 /* The registry of references: handles that this process has issued and not shut. */
 void reference_add(struct hsm_key *key);

@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "clock.h"
+#include "crew.h"
 #include "report.h"
 #include "token_private.h"
+
+enum { OUTBOUND, INBOUND };
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct token *registry; /* guarded by registry_lock */
@@ -27,16 +30,20 @@ static struct token *make(struct module *module, const struct token_name *name,
     token->module = module;
     token->name = *name;
     token->max_sessions = terms->max_sessions;
+    token->max_waiting_inbound = terms->max_waiting_inbound;
     token->login_timeout_ms = terms->login_timeout_ms;
     pthread_mutex_init(&token->lock, NULL);
-    clock_cond_init(&token->session_free);
+    clock_cond_init(&token->session_free[OUTBOUND]);
+    clock_cond_init(&token->session_free[INBOUND]);
     return token;
 }
 
 static void destroy(struct token *token)
 {
+    crew_close(token->crew);
     pin_free(token->pin);
-    pthread_cond_destroy(&token->session_free);
+    pthread_cond_destroy(&token->session_free[OUTBOUND]);
+    pthread_cond_destroy(&token->session_free[INBOUND]);
     pthread_mutex_destroy(&token->lock);
     free(token->idle);
     free(token);
@@ -203,35 +210,72 @@ void token_leave(struct token *token, bool stuck)
     pthread_mutex_unlock(join_lock);
 }
 
-/* A session that is idle, or a new one; waits for one to come back. Under lock. */
-static CK_RV lend(struct token *token, CK_SESSION_HANDLE *ret_session)
-{
-    struct timespec deadline = clock_deadline(token->login_timeout_ms);
+/* --- sessions, under lock --- */
 
-    for (;;) {
-        if (token->idle_len > 0) {
-            *ret_session = token->idle[--token->idle_len];
-            return CKR_OK;
-        }
-        if (token->open < token->limit) {
-            CK_RV rv = token_open_session(token, ret_session);
-            if (rv == CKR_OK) {
-                token->open++;
-                return CKR_OK;
-            }
-            if (rv != CKR_SESSION_COUNT || token->open == 0) {
-                pthread_cond_signal(&token->session_free); /* it is somebody else's turn to try */
-                return rv;
-            }
-            token->limit = token->open; /* others use the token's sessions, too */
-        }
-        if (pthread_cond_timedwait(&token->session_free, &token->lock, &deadline) != 0) {
-            return CKR_SESSION_COUNT;
-        }
+/* The last session is not for strangers, unless it is the only one: then they come last. */
+static bool may_take(const struct token *token, bool inbound)
+{
+    if (!inbound) {
+        return true;
     }
+    return token->limit > 1 ? token->inbound_lent < token->limit - 1
+                            : token->waiting[OUTBOUND] == 0;
 }
 
-CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err)
+/* One that is idle, or a new one. CKR_NODEKEY_BUSY: not now. */
+static CK_RV lend_now(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
+{
+    if (!may_take(token, inbound)) {
+        return CKR_NODEKEY_BUSY;
+    }
+    if (token->idle_len > 0) {
+        *ret_session = token->idle[--token->idle_len];
+        return CKR_OK;
+    }
+    if (token->open >= token->limit) {
+        return CKR_NODEKEY_BUSY;
+    }
+    CK_RV rv = token_open_session(token, ret_session);
+    if (rv == CKR_OK) {
+        token->open++;
+    } else if (rv == CKR_SESSION_COUNT && token->open > 0) {
+        token->limit = token->open; /* others use the token's sessions, too */
+        rv = CKR_NODEKEY_BUSY;
+    }
+    return rv;
+}
+
+/* One that came back is for us first. */
+static void call_next(struct token *token)
+{
+    pthread_cond_signal(&token->session_free[token->waiting[OUTBOUND] > 0 ? OUTBOUND : INBOUND]);
+}
+
+/* Waits for one to come back. */
+static CK_RV lend(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
+{
+    struct timespec deadline = clock_deadline(token->login_timeout_ms);
+    int line = inbound ? INBOUND : OUTBOUND;
+    int rc = 0;
+
+    CK_RV rv = lend_now(token, inbound, ret_session);
+    if (rv == CKR_NODEKEY_BUSY && inbound && token->max_waiting_inbound > 0 &&
+        token->waiting[INBOUND] >= token->max_waiting_inbound) {
+        return CKR_NODEKEY_BUSY;
+    }
+    token->waiting[line]++;
+    while (rv == CKR_NODEKEY_BUSY && rc == 0) {
+        rc = pthread_cond_timedwait(&token->session_free[line], &token->lock, &deadline);
+        rv = lend_now(token, inbound, ret_session);
+    }
+    token->waiting[line]--;
+    if (rv != CKR_OK) {
+        call_next(token); /* it is somebody else's turn to try */
+    }
+    return rv == CKR_NODEKEY_BUSY ? CKR_SESSION_COUNT : rv;
+}
+
+static CK_RV take(struct token *token, bool inbound, struct lease *ret_lease, nk_error *err)
 {
     CK_RV rv = module_enter(token->module);
     if (rv != CKR_OK) {
@@ -240,8 +284,12 @@ CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err)
     pthread_mutex_lock(&token->lock);
     rv = token_attach(token, err);
     if (rv == CKR_OK) {
-        rv = lend(token, &ret_lease->session);
+        rv = lend(token, inbound, &ret_lease->session);
     }
+    if (rv == CKR_OK) {
+        token->inbound_lent += inbound ? 1 : 0;
+    }
+    ret_lease->inbound = inbound;
     ret_lease->generation = token->generation;
     pthread_mutex_unlock(&token->lock);
     if (rv != CKR_OK) {
@@ -250,19 +298,40 @@ CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err)
     return rv;
 }
 
+CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err)
+{
+    return take(token, false, ret_lease, err);
+}
+
+CK_RV token_take_inbound(struct token *token, struct lease *ret_lease, nk_error *err)
+{
+    return take(token, true, ret_lease, err);
+}
+
 void token_give(struct token *token, const struct lease *lease, bool healthy)
 {
     pthread_mutex_lock(&token->lock);
+    token->inbound_lent -= lease->inbound ? 1 : 0;
     if (healthy) {
         token->idle[token->idle_len++] = lease->session;
-        pthread_cond_signal(&token->session_free);
     } else {
         token_close_session(token, lease->session);
         token->open--;
-        pthread_cond_broadcast(&token->session_free); /* whoever can opens another */
     }
+    call_next(token);
     pthread_mutex_unlock(&token->lock);
     module_leave(token->module);
+}
+
+struct crew *token_crew(struct token *token)
+{
+    pthread_mutex_lock(&token->lock);
+    if (token->crew == NULL) {
+        token->crew = crew_new(token->max_sessions, token->max_waiting_inbound);
+    }
+    struct crew *crew = token->crew;
+    pthread_mutex_unlock(&token->lock);
+    return crew;
 }
 
 static CK_RV login_once(struct token *token, unsigned generation, nk_error *err)

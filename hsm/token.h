@@ -16,6 +16,7 @@ struct token; /* counted by token_join and token_leave */
 struct token_terms {
     const struct hsm_pin_source *pin;
     unsigned max_sessions;
+    unsigned max_waiting_inbound; /* 0: as many as like */
     unsigned login_timeout_ms;
     const nk_host *host; /* asked for the PIN; not kept */
 };
@@ -35,6 +36,7 @@ void token_leave(struct token *token, bool stuck);
 /* A session, for one thread, inside a stay of the module. */
 struct lease {
     CK_SESSION_HANDLE session;
+    bool inbound;
     unsigned generation; /* of the login: object handles of another generation are void */
 };
 
@@ -42,6 +44,9 @@ struct lease {
  * waits at most login_timeout_ms for one. Each CKR_OK needs one token_give. `err` gets a sentence
  * where one is known, may be NULL. */
 MUST_USE CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err);
+/* Likewise for a stranger who dialled us: one session is kept from them, so that they cannot starve
+ * our own dialling, and CKR_NODEKEY_BUSY comes at once when max_waiting_inbound of them wait. */
+MUST_USE CK_RV token_take_inbound(struct token *token, struct lease *ret_lease, nk_error *err);
 /* With `healthy` false the session is closed instead of lent again. */
 void token_give(struct token *token, const struct lease *lease, bool healthy);
 
@@ -51,6 +56,10 @@ CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, un
                     nk_error *err);
 /* For token_recover when token_take failed and gave no lease. */
 unsigned token_epoch(const struct token *token);
+
+/* The threads for deadline mode, made at the first call; borrowed while the token is. NULL: out of
+ * memory. */
+struct crew *token_crew(struct token *token);
 
 struct module *token_module(const struct token *token);
 const struct token_name *token_known_as(const struct token *token);

@@ -13,15 +13,19 @@ struct token {
     struct module *module;
     struct token_name name;
     unsigned max_sessions;
+    unsigned max_waiting_inbound;
     unsigned login_timeout_ms;
 
     unsigned users; /* guarded by the registry's lock */
     struct token *next;
 
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t session_free;
-    struct pin *pin; /* the one that is in use; NULL before the first login */
-    unsigned epoch;  /* the module's, when we attached; 0: not attached */
+    pthread_mutex_t lock;           /* guards all below */
+    pthread_cond_t session_free[2]; /* for us, for strangers */
+    unsigned waiting[2];
+    unsigned inbound_lent;
+    struct crew *crew; /* NULL until somebody wants deadlines */
+    struct pin *pin;   /* the one that is in use; NULL before the first login */
+    unsigned epoch;    /* the module's, when we attached; 0: not attached */
     unsigned generation;
     CK_SLOT_ID slot;
     CK_FLAGS slot_flags;

@@ -65,6 +65,8 @@ static void set(char *key, char *value)
         unsigned long *number;
     } numbers[] = {
         { "sign_ms", &script.sign_ms },
+        { "sign_hang", &script.sign_hang },
+        { "sessions_max", &script.sessions_max },
         { "swapped", &script.swapped },
         { "sign_error", &script.sign.error },
         { "sign_error_at", &script.sign.at },

@@ -20,7 +20,9 @@ struct script {
     CK_MECHANISM_TYPE hidden[HIDDEN_MAX];
     unsigned hidden_len;
     unsigned long sign_ms;
-    unsigned long swapped; /* another token is in the slot: its label begins with '#' */
+    unsigned long sign_hang;    /* C_Sign does not come back while this is set */
+    unsigned long sessions_max; /* 0: as many as the real module has */
+    unsigned long swapped;      /* another token is in the slot: its label begins with '#' */
     struct fault sign;
     struct fault sign_init;
     struct fault login;

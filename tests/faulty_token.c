@@ -61,6 +61,8 @@ static CK_RV initialize(void *args)
 static CK_RV finalize(void *reserved)
 {
     counters.finalize++;
+    counters.finalize_inside += counters.signing_now > 0 ? 1 : 0;
+    counters.sessions_now = 0;
     return real->C_Finalize(reserved);
 }
 
@@ -107,8 +109,14 @@ static CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECH
 static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
                           CK_SESSION_HANDLE *session)
 {
+    unsigned long max = script_now().sessions_max;
     counters.open_session++;
-    return real->C_OpenSession(slot, flags, application, notify, session);
+    if (max != 0 && counters.sessions_now >= max) {
+        return CKR_SESSION_COUNT;
+    }
+    CK_RV rv = real->C_OpenSession(slot, flags, application, notify, session);
+    counters.sessions_now += rv == CKR_OK ? 1 : 0;
+    return rv;
 }
 
 static CK_RV close_session(CK_SESSION_HANDLE session)
@@ -116,6 +124,7 @@ static CK_RV close_session(CK_SESSION_HANDLE session)
     counters.close_session++;
     enter(session);
     CK_RV rv = real->C_CloseSession(session);
+    counters.sessions_now -= rv == CKR_OK ? 1 : 0;
     leave(session);
     return rv;
 }
@@ -170,6 +179,9 @@ static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, C
     counters.signing_now++;
     enter(session);
     delay(script_now().sign_ms);
+    while (script_now().sign_hang != 0) {
+        delay(1);
+    }
     /* The real call ends the operation, whatever we answer. */
     CK_RV rv = real->C_Sign(session, data, data_len, signature, signature_len);
     CK_RV strike = script_strike(FAULT_SIGN);
