@@ -313,6 +313,23 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
     return NK_OK;
 }
 
+/* The token goes back, once: by who shuts, or by the use that he could not wait for. */
+static void tidy_up(struct hsm_key *key)
+{
+    if (atomic_exchange(&key->left_behind, false)) {
+        token_leave(key->token);
+        key->token = NULL;
+        hsm_key_unref(key);
+    }
+}
+
+void key_end_use(struct hsm_key *key)
+{
+    if (atomic_fetch_sub(&key->uses, 1) == 1) {
+        tidy_up(key);
+    }
+}
+
 static void give_back(struct hsm_key *key, long long deadline, unsigned wait_ms)
 {
     unsigned uses = 0;
@@ -322,16 +339,15 @@ static void give_back(struct hsm_key *key, long long deadline, unsigned wait_ms)
     if (key->token == NULL) {
         return;
     }
-    bool stuck = uses > 0;
-    if (stuck) {
+    if (uses > 0) {
         log_line(&key->host, NK_LOG_ERROR,
                  "token %s: a signature has not come back for %u ms; it is left behind, logged in",
                  key->label, wait_ms);
-        key_ref(key); /* the thread inside still uses it */
     }
-    token_leave(key->token, stuck);
-    if (!stuck) {
-        key->token = NULL;
+    key_ref(key); /* for tidy_up */
+    atomic_store(&key->left_behind, true);
+    if (atomic_load(&key->uses) == 0) { /* else its end sees the mark */
+        tidy_up(key);
     }
 }
 

@@ -18,6 +18,7 @@ struct hsm_key {
     atomic_uint refs;
     atomic_uint uses; /* signatures under way */
     atomic_bool shut;
+    atomic_bool left_behind; /* shut, but a use hangs: the last to end tidies up */
 
     enum key_kind kind;
     EVP_PKEY *public_key; /* the leaf's */
@@ -60,6 +61,9 @@ MUST_USE CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme,
 /* One signature with the whole ladder of recovery, on this thread. Inside a use of the key. */
 MUST_USE CK_RV key_sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
                             CK_ULONG *raw_len, nk_error *err);
+
+/* After a use that was counted in `uses`. */
+void key_end_use(struct hsm_key *key);
 
 /* Gives a proven key its twin; key->twin is there to be shut and released also after a failure. */
 MUST_USE nk_status key_twin_make(struct hsm_key *key, nk_error *err);

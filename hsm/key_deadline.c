@@ -101,7 +101,7 @@ static void sign_for_caller(struct job *job)
     gate_take_over();
     signing->rv = key_sign_raw(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
     learn(signing);
-    atomic_fetch_sub(&key->uses, 1);
+    key_end_use(key);
     gate_leave();
 }
 
@@ -123,7 +123,7 @@ static bool probe_once(struct signing *signing)
             key_sign_raw(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
         learn(signing);
     }
-    atomic_fetch_sub(&key->uses, 1);
+    key_end_use(key);
     gate_leave();
     return serves && signing->rv != CKR_OK;
 }
@@ -217,7 +217,7 @@ static CK_RV hand_over(struct hsm_key *key, struct signing *signing, struct crew
     }
     if (began_ms == 0) {
         gate_take_back();
-        atomic_fetch_sub(&key->uses, 1);
+        key_end_use(key);
     }
     switch (answer) {
     case CREW_LEFT:

@@ -221,7 +221,7 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
     if (rv != CKR_OK && rv != CKR_NODEKEY_SHUT) {
         log_failure(key, rv, &err);
     }
-    atomic_fetch_sub(&key->uses, 1);
+    key_end_use(key);
     gate_leave();
     if (rv != CKR_OK) {
         return rv;

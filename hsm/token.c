@@ -196,11 +196,8 @@ static void detach(struct token *token)
     module_leave(token->module);
 }
 
-void token_leave(struct token *token, bool stuck)
+void token_leave(struct token *token)
 {
-    if (stuck) {
-        return; /* the thread inside still uses it: it stays counted for ever */
-    }
     pthread_mutex_t *join_lock = &token->module->join_lock;
     pthread_mutex_lock(join_lock);
     if (forget(token)) {

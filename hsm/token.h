@@ -29,9 +29,9 @@ MUST_USE nk_status token_join(struct module *module, const struct token_name *na
                               nk_error *err);
 /* One more user of a token that has been joined; no PIN is asked for. */
 struct token *token_share(struct token *token);
-/* The last one closes all sessions, logs out (a TPM leaks a slot otherwise) and wipes the PIN. With
- * `stuck` a thread hangs inside: nothing is called and nothing freed. Not inside a stay. */
-void token_leave(struct token *token, bool stuck);
+/* The last one closes all sessions, logs out (a TPM leaks a slot otherwise) and wipes the PIN. Not
+ * inside a stay, nor while a thread of the same user hangs in one. */
+void token_leave(struct token *token);
 
 /* A session, for one thread, inside a stay of the module. */
 struct lease {
