@@ -184,7 +184,10 @@ static void detach(struct token *token)
     pthread_mutex_lock(&token->lock);
     if (token->epoch == atomic_load(&token->module->epoch)) {
         while (token->idle_len > 0) {
-            token_close_session(token, token->idle[--token->idle_len]);
+            CK_SESSION_HANDLE idle = token->idle[--token->idle_len];
+            if (idle != token->anchor) {
+                token_close_session(token, idle);
+            }
         }
         if (token->login_is_ours) {
             token->module->call->C_Logout(token->anchor);
@@ -233,12 +236,16 @@ static CK_RV lend_now(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_
         return CKR_NODEKEY_BUSY;
     }
     CK_RV rv = token_open_session(token, ret_session);
-    if (rv == CKR_OK) {
-        token->open++;
-    } else if (rv == CKR_SESSION_COUNT && token->open > 0) {
+    if (rv == CKR_SESSION_COUNT && token->open > 0) {
         token->limit = token->open; /* others use the token's sessions, too */
-        rv = CKR_NODEKEY_BUSY;
+        return CKR_NODEKEY_BUSY;
     }
+    if (rv == CKR_SESSION_COUNT) { /* there is but the anchor: it must do */
+        *ret_session = token->anchor;
+        token->limit = 1;
+        rv = CKR_OK;
+    }
+    token->open += rv == CKR_OK ? 1 : 0;
     return rv;
 }
 
@@ -314,6 +321,8 @@ void token_give(struct token *token, const struct lease *lease, bool healthy)
     } else {
         token_close_session(token, lease->session);
         token->open--;
+        /* A lent anchor takes the login with it. */
+        token->epoch = lease->session == token->anchor ? 0 : token->epoch;
     }
     call_next(token);
     pthread_mutex_unlock(&token->lock);

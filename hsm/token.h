@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One token of one module, shared by all who use it in this process, since PKCS#11 knows one login
  * per process: an anchor session that holds the login and is never lent, and a pool of sessions to
- * sign in, each lent to one thread at a time. */
+ * sign in, each lent to one thread at a time. A token that has but one session gets along with
+ * that. */
 #ifndef NODEKEY_TOKEN_H
 #define NODEKEY_TOKEN_H
 
