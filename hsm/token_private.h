@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * struct token, for token.c (who shares it, who borrows sessions) and token_login.c (how it is
- * reached). */
+ * struct token, for token.c (who shares it), token_lend.c (who borrows sessions) and token_login.c
+ * (how it is reached). */
 #ifndef NODEKEY_TOKEN_PRIVATE_H
 #define NODEKEY_TOKEN_PRIVATE_H
 
@@ -8,6 +8,8 @@
 
 #include "pin.h"
 #include "token.h"
+
+enum { OUTBOUND, INBOUND }; /* for our own dialling, for strangers */
 
 struct token {
     struct module *module;
@@ -20,7 +22,7 @@ struct token {
     struct token *next;
 
     pthread_mutex_t lock;           /* guards all below */
-    pthread_cond_t session_free[2]; /* for us, for strangers */
+    pthread_cond_t session_free[2]; /* OUTBOUND, INBOUND */
     unsigned waiting[2];
     unsigned inbound_lent;
     struct crew *crew; /* NULL until somebody wants deadlines */
