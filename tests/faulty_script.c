@@ -83,6 +83,8 @@ static void set(char *key, char *value)
     } numbers[] = {
         { "refuse", &script.refused },
         { "sign_ms", &script.sign_ms },
+        { "sign_hang", &script.sign_hang },
+        { "sessions_max", &script.sessions_max },
         { "login_ms", &script.login_ms },
         { "swapped", &script.swapped },
         { "sign_error", &script.sign.error },

@@ -22,6 +22,8 @@ struct script {
     unsigned hidden_len;
     CK_MECHANISM_TYPE refused; /* listed, but C_SignInit does not take its parameters */
     unsigned long sign_ms;
+    unsigned long sign_hang;    /* C_Sign does not come back while this is set */
+    unsigned long sessions_max; /* 0: as many as the real module has */
     unsigned long login_ms;
     struct lie {
         CK_ATTRIBUTE_TYPE type; /* with a length of 0: there is no such attribute */
