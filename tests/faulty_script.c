@@ -32,7 +32,7 @@ static void set_flags(char *names)
         { "locked", CKF_USER_PIN_LOCKED },
         { "hw_slot", CKF_HW_SLOT },
         { "pin_pad", CKF_PROTECTED_AUTHENTICATION_PATH },
-        { "no_login", CKF_LOGIN_REQUIRED }, /* taken away, not added */
+        { "no_login", SCRIPT_NO_LOGIN },
     };
     char *rest = NULL;
     for (char *name = strtok_r(names, ",", &rest); name != NULL;

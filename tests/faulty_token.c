@@ -73,8 +73,8 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
     CK_RV rv = real->C_GetTokenInfo(slot, info);
     if (rv == CKR_OK) {
         CK_FLAGS flags = script_now().flags;
-        info->flags |= flags & ~(CKF_HW_SLOT | CKF_LOGIN_REQUIRED);
-        info->flags &= ~(flags & CKF_LOGIN_REQUIRED);
+        info->flags |= flags & ~(CKF_HW_SLOT | SCRIPT_NO_LOGIN);
+        info->flags &= ~((flags & SCRIPT_NO_LOGIN) != 0 ? CKF_LOGIN_REQUIRED : 0);
         info->label[0] = script_now().swapped != 0 ? '#' : info->label[0];
     }
     return rv;
