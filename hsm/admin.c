@@ -221,7 +221,7 @@ void hsm_admin_close(struct hsm_admin *admin)
         return;
     }
     if (admin->token != NULL) {
-        token_leave(admin->token, false);
+        token_leave(admin->token);
     }
     pin_free(admin->pin);
     p11_kit_uri_free(admin->uri);

@@ -205,7 +205,7 @@ nk_status hsm_list(const struct hsm_list_request *request, struct hsm_listing *r
         status = list_all(module, token != NULL ? &name : NULL, ret_listing, err);
     }
     if (token != NULL) {
-        token_leave(token, false);
+        token_leave(token);
     }
     return status;
 }

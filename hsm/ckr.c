@@ -60,6 +60,9 @@ static const struct row {
     ROW(CKR_CRYPTOKI_ALREADY_INITIALIZED, RUNG_NONE),
     ROW(CKR_NODEKEY_KEY_MISMATCH, RUNG_NONE),
     ROW(CKR_NODEKEY_SHUT, RUNG_NONE),
+    { CKR_NODEKEY_NO_ANSWER, "no answer within token.sign_timeout_ms", RUNG_NONE },
+    { CKR_NODEKEY_AWAY, "not asked, it has stopped answering", RUNG_NONE },
+    { CKR_NODEKEY_BUSY, "busy, too many wait for it", RUNG_NONE },
 };
 
 static const struct row *find(CK_RV rv)

@@ -13,6 +13,13 @@
 /* Not the module's: the process is exiting, or the instance is closed. */
 #define CKR_NODEKEY_SHUT (CKR_VENDOR_DEFINED | 0x4e4b0002UL)
 
+/* Not the module's: the call has not come back in time; it goes on without its caller. */
+#define CKR_NODEKEY_NO_ANSWER (CKR_VENDOR_DEFINED | 0x4e4b0003UL)
+/* Not the module's: it was not asked, since it gave no answer or only errors of late. */
+#define CKR_NODEKEY_AWAY (CKR_VENDOR_DEFINED | 0x4e4b0004UL)
+/* Not the module's: it was not asked, since too many wait for it. */
+#define CKR_NODEKEY_BUSY (CKR_VENDOR_DEFINED | 0x4e4b0005UL)
+
 /* What may help, least first. Each rung is tried once at most. */
 enum rung {
     RUNG_NONE = 0, /* asking again gives the same answer */

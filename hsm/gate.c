@@ -94,3 +94,18 @@ void gate_leave(void)
         atomic_fetch_sub(&inside, 1);
     }
 }
+
+void gate_lend(void)
+{
+    atomic_fetch_add(&inside, 1);
+}
+
+void gate_take_over(void)
+{
+    depth = 1;
+}
+
+void gate_take_back(void)
+{
+    atomic_fetch_sub(&inside, 1);
+}

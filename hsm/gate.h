@@ -23,5 +23,11 @@ void gate_arm(void);
  */
 MUST_USE bool gate_enter(void);
 void gate_leave(void);
+/* A stay for another thread, which begins inside one of the caller's, so that it is never parked:
+ * gate_lend here, then gate_take_over there and gate_leave there; or gate_take_back by anybody when
+ * it will not happen. */
+void gate_lend(void);
+void gate_take_over(void);
+void gate_take_back(void);
 
 #endif

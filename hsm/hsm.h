@@ -37,9 +37,11 @@ struct hsm_key_request {
     bool allow_imported;
     bool require_hardware;
     unsigned max_sessions;
+    unsigned max_waiting_inbound; /* 0: no bound */
     unsigned login_timeout_ms;
-    const char *state_dir; /* refused PINs are remembered there, or NULL: by this process only */
-    const nk_host *host;   /* log and ask_pin; copied */
+    unsigned sign_timeout_ms; /* 0: direct, calls go straight into the module */
+    const char *state_dir;    /* refused PINs are remembered there, or NULL: by this process only */
+    const nk_host *host;      /* log and ask_pin; copied */
     /* A key of the same instance with the same PIN source, or NULL: on the same token, a PIN that
      * can be had only once (fd, prompt) is not asked for again. */
     struct hsm_key *sibling;
@@ -56,6 +58,10 @@ MUST_USE nk_status hsm_certificates(const char *module_name, const char *uri_tex
 /* PEM text that the provider decodes into this key, in this process only. Makes no PKCS#11 call.
  * *ret_pem is owned: free. [any] */
 MUST_USE nk_status hsm_key_reference(const struct hsm_key *key, char **ret_pem, nk_error *err);
+/* Likewise, for the handshakes of strangers who dial us: what is signed through it never takes the
+ * last session, and at most max_waiting_inbound wait. */
+MUST_USE nk_status hsm_key_reference_inbound(const struct hsm_key *key, char **ret_pem,
+                                             nk_error *err);
 /* From here every use of the key fails. Waits at most `wait_ms` for uses inside the module, then
  * gives the token back: the last user of a token logs out of it. [any], once */
 void hsm_key_shut(struct hsm_key *key, unsigned wait_ms);

@@ -218,10 +218,18 @@ static nk_status reach_token(struct hsm_key *key, const struct hsm_key_request *
     }
     const struct token_terms terms = { .pin = &request->pin,
                                        .max_sessions = request->max_sessions,
+                                       .max_waiting_inbound = request->max_waiting_inbound,
                                        .login_timeout_ms = request->login_timeout_ms,
                                        .state_dir = request->state_dir,
                                        .host = request->host };
     return token_join(module, &name, &terms, &key->token, err);
+}
+
+static nk_status hire_crew(struct hsm_key *key, unsigned sign_timeout_ms, nk_error *err)
+{
+    key->sign_timeout_ms = sign_timeout_ms;
+    key->crew = token_crew(key->token);
+    return key->crew != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
 }
 
 nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_public,
@@ -255,25 +263,42 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
     if (status == NK_OK) {
         status = prove(key, err);
     }
+    if (status == NK_OK && request->sign_timeout_ms > 0) {
+        status = hire_crew(key, request->sign_timeout_ms, err);
+    }
+    if (status == NK_OK) {
+        status = key_twin_make(key, err);
+    }
     if (status != NK_OK) {
         hsm_key_shut(key, 0);
         return status;
     }
     reference_add(key);
+    reference_add(key->twin);
     *ret_key = key;
     key = NULL;
     return NK_OK;
 }
 
-void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
+/* The token goes back, once: by who shuts, or by the use that he could not wait for. */
+static void tidy_up(struct hsm_key *key)
 {
-    atomic_store(&key->shut, true);
-    if (gate_in_child()) {
-        return; /* nothing here is ours to give back, and locks may be held by threads that are not
-                 */
+    if (atomic_exchange(&key->left_behind, false)) {
+        token_leave(key->token);
+        key->token = NULL;
+        hsm_key_unref(key);
     }
-    reference_remove(key);
-    long long deadline = clock_now_ms() + wait_ms;
+}
+
+void key_end_use(struct hsm_key *key)
+{
+    if (atomic_fetch_sub(&key->uses, 1) == 1) {
+        tidy_up(key);
+    }
+}
+
+static void give_back(struct hsm_key *key, long long deadline, unsigned wait_ms)
+{
     unsigned uses = 0;
     while ((uses = atomic_load(&key->uses)) > 0 && clock_now_ms() < deadline) {
         clock_sleep_ms(1);
@@ -281,17 +306,35 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
     if (key->token == NULL) {
         return;
     }
-    bool stuck = uses > 0;
-    if (stuck) {
+    if (uses > 0) {
         log_line(&key->host, NK_LOG_ERROR,
                  "token %s: a signature has not come back for %u ms; it is left behind, logged in",
                  key->label, wait_ms);
-        key_ref(key); /* the thread inside still uses it */
     }
-    token_leave(key->token, stuck);
-    if (!stuck) {
-        key->token = NULL;
+    key_ref(key); /* for tidy_up */
+    atomic_store(&key->left_behind, true);
+    if (atomic_load(&key->uses) == 0) { /* else its end sees the mark */
+        tidy_up(key);
     }
+}
+
+void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
+{
+    atomic_store(&key->shut, true);
+    if (key->twin != NULL) {
+        atomic_store(&key->twin->shut, true);
+    }
+    if (gate_in_child()) {
+        return; /* nothing here is ours to give back, and locks may be held by threads that are not
+                 */
+    }
+    long long deadline = clock_now_ms() + wait_ms;
+    reference_remove(key);
+    if (key->twin != NULL) {
+        reference_remove(key->twin);
+        give_back(key->twin, deadline, wait_ms);
+    }
+    give_back(key, deadline, wait_ms);
 }
 
 void key_ref(struct hsm_key *key)
@@ -304,6 +347,7 @@ void hsm_key_unref(struct hsm_key *key)
     if (key == NULL || atomic_fetch_sub(&key->refs, 1) != 1) {
         return;
     }
+    hsm_key_unref(key->twin);
     EVP_PKEY_free(key->public_key);
     p11_kit_uri_free(key->uri);
     pthread_mutex_destroy(&key->lock);

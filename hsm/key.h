@@ -18,6 +18,7 @@ struct hsm_key {
     atomic_uint refs;
     atomic_uint uses; /* signatures under way */
     atomic_bool shut;
+    atomic_bool left_behind; /* shut, but a use hangs: the last to end tidies up */
 
     enum key_kind kind;
     EVP_PKEY *public_key; /* the leaf's */
@@ -30,6 +31,10 @@ struct hsm_key {
     bool bare_pss;                   /* settled by `open`: PSS is padded by us */
     nk_host host;
     struct token *token; /* until shut */
+    unsigned sign_timeout_ms;
+    struct crew *crew;    /* the token's; NULL in direct mode */
+    bool inbound;         /* signs for strangers who dialled us */
+    struct hsm_key *twin; /* owned: the same key for inbound signatures, with a handle of its own */
     char label[33];
     unsigned char handle[KEY_HANDLE_BYTES]; /* names it in references; random */
     struct hsm_key *next;                   /* in the registry of references */
@@ -57,6 +62,16 @@ MUST_USE CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJE
 MUST_USE CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme,
                         const unsigned char *input, size_t len, unsigned char *signature,
                         size_t room, size_t *ret_len);
+
+/* One signature with the whole ladder of recovery, on this thread. Inside a use of the key. */
+MUST_USE CK_RV key_sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
+                            CK_ULONG *raw_len, nk_error *err);
+
+/* After a use that was counted in `uses`. */
+void key_end_use(struct hsm_key *key);
+
+/* Gives a proven key its twin; key->twin is there to be shut and released also after a failure. */
+MUST_USE nk_status key_twin_make(struct hsm_key *key, nk_error *err);
 
 /* The registry of references: handles that this process has issued and not shut. */
 void reference_add(struct hsm_key *key);

@@ -8,6 +8,7 @@
 
 #include "gate.h"
 #include "key.h"
+#include "key_deadline.h"
 #include "report.h"
 
 static CK_RV sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
@@ -109,7 +110,8 @@ static CK_RV attempt_once(struct hsm_key *key, struct to_sign *what, unsigned ch
 
     attempt->epoch = token_epoch(key->token);
     attempt->err = (nk_error){ .struct_size = sizeof(attempt->err) };
-    CK_RV rv = token_take(key->token, &attempt->lease, &attempt->err);
+    CK_RV rv = key->inbound ? token_take_inbound(key->token, &attempt->lease, &attempt->err)
+                            : token_take(key->token, &attempt->lease, &attempt->err);
     if (rv != CKR_OK) {
         return rv;
     }
@@ -148,8 +150,8 @@ static CK_RV climb(struct hsm_key *key, enum rung *rung, const struct attempt *a
     return rv;
 }
 
-static CK_RV sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
-                      CK_ULONG *raw_len, nk_error *err)
+CK_RV key_sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw, CK_ULONG *raw_len,
+                   nk_error *err)
 {
     enum rung climbed = RUNG_NONE;
     CK_ULONG room = *raw_len;
@@ -183,8 +185,22 @@ static void log_failure(struct hsm_key *key, CK_RV rv, const nk_error *err)
 {
     char name[48];
 
+    /* After the close the host may be gone; and the breaker has said it once for all. */
+    if (atomic_load(&key->shut) || rv == CKR_NODEKEY_AWAY) {
+        return;
+    }
     log_line(&key->host, NK_LOG_ERROR, "token %s: no signature: %s%s%s", key->label,
              ckr_name(rv, name, sizeof(name)), err->text[0] != '\0' ? ": " : "", err->text);
+}
+
+static CK_RV sign_directly(struct hsm_key *key, const struct scheme *scheme,
+                           const unsigned char *input, size_t len, unsigned char *raw,
+                           CK_ULONG *raw_len, nk_error *err)
+{
+    struct to_sign what = { .len = 0 };
+
+    return key_prepare(key, scheme, input, len, &what) ? key_sign_raw(key, &what, raw, raw_len, err)
+                                                       : CKR_MECHANISM_PARAM_INVALID;
 }
 
 CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned char *input,
@@ -192,12 +208,8 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
 {
     unsigned char raw[SIGNATURE_MAX_BYTES];
     CK_ULONG raw_len = sizeof(raw);
-    struct to_sign what = { .len = 0 };
     nk_error err = { .struct_size = sizeof(err) };
 
-    if (!key_prepare(key, scheme, input, len, &what)) {
-        return CKR_MECHANISM_PARAM_INVALID;
-    }
     if (!gate_enter()) {
         return CKR_NODEKEY_SHUT;
     }
@@ -205,14 +217,15 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
     atomic_fetch_add(&key->uses, 1);
     CK_RV rv = CKR_NODEKEY_SHUT;
     if (!atomic_load(&key->shut)) {
-        rv = sign_raw(key, &what, raw, &raw_len, &err);
+        rv = key->crew == NULL ? sign_directly(key, scheme, input, len, raw, &raw_len, &err)
+                               : key_sign_by_deadline(key, scheme, input, len, raw, &raw_len, &err);
     }
-    atomic_fetch_sub(&key->uses, 1);
+    if (rv != CKR_OK && rv != CKR_NODEKEY_SHUT) {
+        log_failure(key, rv, &err);
+    }
+    key_end_use(key);
     gate_leave();
     if (rv != CKR_OK) {
-        if (rv != CKR_NODEKEY_SHUT) {
-            log_failure(key, rv, &err);
-        }
         return rv;
     }
     return scheme_finish(key->kind, raw, raw_len, signature, room, ret_len) ? CKR_OK

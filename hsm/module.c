@@ -23,6 +23,9 @@
 
 DEFINE_AUTO(char *, free);
 
+/* module->shift when this thread entered; a thread is inside one module at a time. */
+static _Thread_local unsigned entered_in;
+
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct module *registry; /* guarded by registry_lock */
 
@@ -165,6 +168,7 @@ CK_RV module_enter(struct module *module)
     }
     bool initialised = module->initialised;
     module->inside += initialised ? 1 : 0;
+    entered_in = module->shift;
     pthread_mutex_unlock(&module->use_lock);
     if (!initialised) {
         gate_leave();
@@ -178,6 +182,7 @@ void module_leave(struct module *module)
 {
     ERR_pop_to_mark();
     pthread_mutex_lock(&module->use_lock);
+    module->overstaying -= entered_in != module->shift && module->overstaying > 0 ? 1 : 0;
     if (--module->inside == 0 && module->restarting) {
         pthread_cond_broadcast(&module->use_changed);
     }
@@ -193,10 +198,15 @@ static bool empty_the_house(struct module *module, unsigned wait_ms)
 
     pthread_mutex_lock(&module->use_lock);
     module->restarting = true;
+    rc = module->overstaying > 0 ? ETIMEDOUT : 0; /* waited for before: they hang */
     while (module->inside > 0 && rc == 0) {
         rc = pthread_cond_timedwait(&module->use_changed, &module->use_lock, &deadline);
     }
     bool empty = module->inside == 0;
+    if (!empty && module->overstaying == 0) {
+        module->overstaying = module->inside;
+        module->shift++;
+    }
     pthread_mutex_unlock(&module->use_lock);
     return empty;
 }

@@ -19,11 +19,13 @@ struct module {
     bool guest; /* somebody else initialised it: we never finalise */
 
     /* Stays. Not a rwlock: it could not be waited for on the monotonic clock under TSan. */
-    pthread_mutex_t use_lock; /* guards the next four */
+    pthread_mutex_t use_lock; /* guards the next six */
     pthread_cond_t use_changed;
     unsigned inside;
     bool restarting; /* nobody enters; waiting for those inside */
     bool initialised;
+    unsigned overstaying; /* inside since a restart gave up waiting for them */
+    unsigned shift;       /* counts those restarts */
 
     atomic_uint epoch; /* changes with nobody inside; sessions and handles of another are void */
 
@@ -52,8 +54,9 @@ MUST_USE CK_RV module_enter(struct module *module);
 void module_leave(struct module *module);
 
 /* C_Finalize and C_Initialize, by one thread; the others share its result. Nothing is done if the
- * epoch is no longer `seen_epoch`. Not inside a stay. Waits at most `wait_ms` for those inside:
- * CKR_FUNCTION_FAILED if they do not leave, CKR_FUNCTION_NOT_SUPPORTED for a guest. */
+ * epoch is no longer `seen_epoch`. Not inside a stay. Waits at most `wait_ms` for those inside, and
+ * not again for the same ones: CKR_FUNCTION_FAILED if they do not leave, CKR_FUNCTION_NOT_SUPPORTED
+ * for a guest. */
 CK_RV module_reinit(struct module *module, unsigned seen_epoch, unsigned wait_ms);
 
 #endif

@@ -159,3 +159,8 @@ nk_status hsm_key_reference(const struct hsm_key *key, char **ret_pem, nk_error 
     *ret_pem = pem;
     return NK_OK;
 }
+
+nk_status hsm_key_reference_inbound(const struct hsm_key *key, char **ret_pem, nk_error *err)
+{
+    return hsm_key_reference(key->twin, ret_pem, err);
+}

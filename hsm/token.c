@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "crew.h"
 #include "report.h"
 #include "token_private.h"
 
@@ -30,16 +31,20 @@ static struct token *make(struct module *module, const struct token_name *name,
     token->module = module;
     token->name = *name;
     token->max_sessions = terms->max_sessions;
+    token->max_waiting_inbound = terms->max_waiting_inbound;
     token->login_timeout_ms = terms->login_timeout_ms;
     pthread_mutex_init(&token->lock, NULL);
-    clock_cond_init(&token->session_free);
+    clock_cond_init(&token->session_free[OUTBOUND]);
+    clock_cond_init(&token->session_free[INBOUND]);
     return token;
 }
 
 static void destroy(struct token *token)
 {
+    crew_close(token->crew);
     pin_free(token->pin);
-    pthread_cond_destroy(&token->session_free);
+    pthread_cond_destroy(&token->session_free[OUTBOUND]);
+    pthread_cond_destroy(&token->session_free[INBOUND]);
     pthread_mutex_destroy(&token->lock);
     free(token->idle);
     free(token->state_dir);
@@ -181,7 +186,10 @@ static void detach(struct token *token)
     pthread_mutex_lock(&token->lock);
     if (token->epoch == atomic_load(&token->module->epoch)) {
         while (token->idle_len > 0) {
-            token_close_session(token, token->idle[--token->idle_len]);
+            CK_SESSION_HANDLE idle = token->idle[--token->idle_len];
+            if (idle != token->anchor) {
+                token_close_session(token, idle);
+            }
         }
         if (token->login_is_ours) {
             token->module->call->C_Logout(token->anchor);
@@ -193,11 +201,8 @@ static void detach(struct token *token)
     module_leave(token->module);
 }
 
-void token_leave(struct token *token, bool stuck)
+void token_leave(struct token *token)
 {
-    if (stuck) {
-        return; /* the thread inside still uses it: it stays counted for ever */
-    }
     pthread_mutex_t *join_lock = &token->module->join_lock;
     pthread_mutex_lock(join_lock);
     if (forget(token)) {
@@ -207,66 +212,15 @@ void token_leave(struct token *token, bool stuck)
     pthread_mutex_unlock(join_lock);
 }
 
-/* A session that is idle, or a new one; waits for one to come back. Under lock. */
-static CK_RV lend(struct token *token, CK_SESSION_HANDLE *ret_session)
-{
-    struct timespec deadline = clock_deadline(token->login_timeout_ms);
-
-    for (;;) {
-        if (token->idle_len > 0) {
-            *ret_session = token->idle[--token->idle_len];
-            return CKR_OK;
-        }
-        if (token->open < token->limit) {
-            CK_RV rv = token_open_session(token, ret_session);
-            if (rv == CKR_OK) {
-                token->open++;
-                return CKR_OK;
-            }
-            if (rv != CKR_SESSION_COUNT || token->open == 0) {
-                pthread_cond_signal(&token->session_free); /* it is somebody else's turn to try */
-                return rv;
-            }
-            token->limit = token->open; /* others use the token's sessions, too */
-        }
-        if (pthread_cond_timedwait(&token->session_free, &token->lock, &deadline) != 0) {
-            return CKR_SESSION_COUNT;
-        }
-    }
-}
-
-CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err)
-{
-    CK_RV rv = module_enter(token->module);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    pthread_mutex_lock(&token->lock);
-    rv = token_attach(token, err);
-    if (rv == CKR_OK) {
-        rv = lend(token, &ret_lease->session);
-    }
-    ret_lease->generation = token->generation;
-    pthread_mutex_unlock(&token->lock);
-    if (rv != CKR_OK) {
-        module_leave(token->module);
-    }
-    return rv;
-}
-
-void token_give(struct token *token, const struct lease *lease, bool healthy)
+struct crew *token_crew(struct token *token)
 {
     pthread_mutex_lock(&token->lock);
-    if (healthy) {
-        token->idle[token->idle_len++] = lease->session;
-        pthread_cond_signal(&token->session_free);
-    } else {
-        token_close_session(token, lease->session);
-        token->open--;
-        pthread_cond_broadcast(&token->session_free); /* whoever can opens another */
+    if (token->crew == NULL) {
+        token->crew = crew_new(token->max_sessions, token->max_waiting_inbound);
     }
+    struct crew *crew = token->crew;
     pthread_mutex_unlock(&token->lock);
-    module_leave(token->module);
+    return crew;
 }
 
 static CK_RV login_once(struct token *token, unsigned generation, nk_error *err)

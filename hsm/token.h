@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One token of one module, shared by all who use it in this process, since PKCS#11 knows one login
  * per process: an anchor session that holds the login and is never lent, and a pool of sessions to
- * sign in, each lent to one thread at a time. */
+ * sign in, each lent to one thread at a time. A token that has but one session gets along with
+ * that. */
 #ifndef NODEKEY_TOKEN_H
 #define NODEKEY_TOKEN_H
 
@@ -16,6 +17,7 @@ struct token; /* counted by token_join and token_leave */
 struct token_terms {
     const struct hsm_pin_source *pin;
     unsigned max_sessions;
+    unsigned max_waiting_inbound; /* 0: as many as like */
     unsigned login_timeout_ms;
     const char *state_dir; /* or NULL */
     const nk_host *host;   /* asked for the PIN; not kept */
@@ -29,13 +31,14 @@ MUST_USE nk_status token_join(struct module *module, const struct token_name *na
                               nk_error *err);
 /* One more user of a token that has been joined; no PIN is asked for. */
 struct token *token_share(struct token *token);
-/* The last one closes all sessions, logs out (a TPM leaks a slot otherwise) and wipes the PIN. With
- * `stuck` a thread hangs inside: nothing is called and nothing freed. Not inside a stay. */
-void token_leave(struct token *token, bool stuck);
+/* The last one closes all sessions, logs out (a TPM leaks a slot otherwise) and wipes the PIN. Not
+ * inside a stay, nor while a thread of the same user hangs in one. */
+void token_leave(struct token *token);
 
 /* A session, for one thread, inside a stay of the module. */
 struct lease {
     CK_SESSION_HANDLE session;
+    bool inbound;
     unsigned generation; /* of the login: object handles of another generation are void */
 };
 
@@ -43,6 +46,9 @@ struct lease {
  * waits at most login_timeout_ms for one. Each CKR_OK needs one token_give. `err` gets a sentence
  * where one is known, may be NULL. */
 MUST_USE CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err);
+/* Likewise for a stranger who dialled us: one session is kept from them, so that they cannot starve
+ * our own dialling, and CKR_NODEKEY_BUSY comes at once when max_waiting_inbound of them wait. */
+MUST_USE CK_RV token_take_inbound(struct token *token, struct lease *ret_lease, nk_error *err);
 /* For a key with CKA_ALWAYS_AUTHENTICATE: the login between C_SignInit and C_Sign. The PIN is sent
  * once for each signature, but never one that was refused. Inside a lease. */
 MUST_USE CK_RV token_authenticate(struct token *token, CK_SESSION_HANDLE session, nk_error *err);
@@ -55,6 +61,10 @@ CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, un
                     nk_error *err);
 /* For token_recover when token_take failed and gave no lease. */
 unsigned token_epoch(const struct token *token);
+
+/* The threads for deadline mode, made at the first call; borrowed while the token is. NULL: out of
+ * memory. */
+struct crew *token_crew(struct token *token);
 
 struct module *token_module(const struct token *token);
 const struct token_name *token_known_as(const struct token *token);

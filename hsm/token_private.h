@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * struct token, for token.c (who shares it, who borrows sessions) and token_login.c (how it is
- * reached). */
+ * struct token, for token.c (who shares it), token_lend.c (who borrows sessions) and token_login.c
+ * (how it is reached). */
 #ifndef NODEKEY_TOKEN_PRIVATE_H
 #define NODEKEY_TOKEN_PRIVATE_H
 
@@ -9,20 +9,26 @@
 #include "pin.h"
 #include "token.h"
 
+enum { OUTBOUND, INBOUND }; /* for our own dialling, for strangers */
+
 struct token {
     struct module *module;
     struct token_name name;
     unsigned max_sessions;
+    unsigned max_waiting_inbound;
     unsigned login_timeout_ms;
     char *state_dir; /* or NULL */
 
     unsigned users; /* guarded by the registry's lock */
     struct token *next;
 
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t session_free;
-    struct pin *pin; /* the one that is in use; NULL before the first login */
-    unsigned epoch;  /* the module's, when we attached; 0: not attached */
+    pthread_mutex_t lock;           /* guards all below */
+    pthread_cond_t session_free[2]; /* OUTBOUND, INBOUND */
+    unsigned waiting[2];
+    unsigned inbound_lent;
+    struct crew *crew; /* NULL until somebody wants deadlines */
+    struct pin *pin;   /* the one that is in use; NULL before the first login */
+    unsigned epoch;    /* the module's, when we attached; 0: not attached */
     unsigned generation;
     CK_SLOT_ID slot;
     CK_FLAGS slot_flags;

@@ -14,6 +14,7 @@
 #include "json_lines.h"
 #include "report.h"
 
+#define MAX_WAITING_INBOUND 64
 #define MAX_SESSIONS 16u
 #define LOGIN_TIMEOUT_MS 10000u
 #define VERIFY_TIMEOUT_MS 1000u
@@ -193,6 +194,8 @@ static nk_status read_operation(const struct reading *reading, struct config *co
     const json_t *reload = json_object_get(reading->root, "reload");
 
     config->max_sessions = members_number(token, "max_sessions", MAX_SESSIONS);
+    config->max_waiting_inbound = members_number(token, "max_waiting_inbound", MAX_WAITING_INBOUND);
+    config->sign_timeout_ms = members_number(token, "sign_timeout_ms", 0);
     config->login_timeout_ms = members_number(token, "login_timeout_ms", LOGIN_TIMEOUT_MS);
     config->verify_timeout_ms = members_number(host, "verify_timeout_ms", VERIFY_TIMEOUT_MS);
     config->audit_per_peer_per_minute =

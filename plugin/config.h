@@ -52,7 +52,9 @@ struct config {
     unsigned audit_per_peer_per_minute;
     unsigned reload_interval_seconds;
     unsigned max_sessions;
+    unsigned max_waiting_inbound;
     unsigned login_timeout_ms;
+    unsigned sign_timeout_ms; /* 0: direct */
     unsigned verify_timeout_ms;
 };
 

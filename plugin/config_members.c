@@ -218,8 +218,8 @@ static const struct member rule_members[] = {
 static const struct member token_members[] = {
     { "max_sessions", NOW, .check = type_number, .min = 1, .max = 1024 },
     { "login_timeout_ms", NOW, .check = type_number, .min = 100, .max = 600000 },
-    { "sign_timeout_ms", LATER, .check = type_number, .min = 100, .max = 600000 },
-    { "max_waiting_inbound", LATER, .check = type_number, .min = 1, .max = 100000 },
+    { "sign_timeout_ms", NOW, .check = type_number, .min = 100, .max = 600000 },
+    { "max_waiting_inbound", NOW, .check = type_number, .min = 1, .max = 100000 },
     { 0 },
 };
 

@@ -29,7 +29,7 @@ static nk_status publish(struct core *core, nk_error *err)
 
     for (int role = 0; role < OUR_ROLES && status == NK_OK; role++) {
         AUTO(free) char *pem = NULL;
-        status = identity_pem(core->ours[role], &pem, err);
+        status = identity_pem(core->ours[role], role, &pem, err);
         if (status == NK_OK) {
             status = publish_write(core->publication, role, pem, err);
         }

@@ -140,7 +140,9 @@ static nk_status open_key(struct identity *identity, const struct config *config
         .allow_imported = ours->allow_imported,
         .require_hardware = ours->require_hardware,
         .max_sessions = config->max_sessions,
+        .max_waiting_inbound = config->max_waiting_inbound,
         .login_timeout_ms = config->login_timeout_ms,
+        .sign_timeout_ms = config->sign_timeout_ms,
         .state_dir = config->state_dir,
         .host = host,
         .sibling = sibling != NULL && same_pin(config) ? sibling->key : NULL,
@@ -259,10 +261,12 @@ void identity_free(struct identity *identity)
     free(identity);
 }
 
-nk_status identity_pem(const struct identity *identity, char **ret_pem, nk_error *err)
+nk_status identity_pem(const struct identity *identity, int our_role, char **ret_pem, nk_error *err)
 {
     AUTO(free) char *reference = NULL;
-    nk_status status = hsm_key_reference(identity->key, &reference, err);
+    nk_status status = our_role == OUR_SERVER
+                           ? hsm_key_reference_inbound(identity->key, &reference, err)
+                           : hsm_key_reference(identity->key, &reference, err);
     if (status != NK_OK) {
         return status;
     }

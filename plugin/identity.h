@@ -38,6 +38,7 @@ MUST_USE nk_status identity_renew(struct identity *identity, const struct renewa
                                   const nk_host *host, bool *ret_changed, nk_error *err);
 /* Key reference, leaf, intermediates: what gRPC reads as key file and as certificate file. Owned:
  * free. */
-MUST_USE nk_status identity_pem(const struct identity *identity, char **ret_pem, nk_error *err);
+MUST_USE nk_status identity_pem(const struct identity *identity, int our_role, char **ret_pem,
+                                nk_error *err);
 
 #endif

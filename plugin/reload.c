@@ -76,7 +76,9 @@ static const char *frozen_member(const struct config *a, const struct config *b)
     if (a->one_identity != b->one_identity) {
         return "server or client";
     }
-    if (a->max_sessions != b->max_sessions || a->login_timeout_ms != b->login_timeout_ms) {
+    if (a->max_sessions != b->max_sessions || a->login_timeout_ms != b->login_timeout_ms ||
+        a->sign_timeout_ms != b->sign_timeout_ms ||
+        a->max_waiting_inbound != b->max_waiting_inbound) {
         return "token";
     }
     if (a->server_name != b->server_name) { /* gRPC's check per call is part of the credentials */
@@ -113,6 +115,8 @@ static void keep_frozen(struct config *fresh, struct config *current)
     fresh->server_name = current->server_name;
     fresh->max_sessions = current->max_sessions;
     fresh->login_timeout_ms = current->login_timeout_ms;
+    fresh->sign_timeout_ms = current->sign_timeout_ms;
+    fresh->max_waiting_inbound = current->max_waiting_inbound;
 }
 
 static void read_config(struct reload *reload)
@@ -265,7 +269,7 @@ static nk_status publish(struct core *core, nk_error *err)
 
     for (int role = 0; role < OUR_ROLES && status == NK_OK; role++) {
         AUTO(free) char *pem = NULL;
-        status = identity_pem(core->ours[role], &pem, err);
+        status = identity_pem(core->ours[role], role, &pem, err);
         if (status == NK_OK) {
             status = publish_write(core->publication, role, pem, err);
         }

@@ -82,6 +82,8 @@ static void set(char *key, char *value)
     } numbers[] = {
         { "refuse", &script.refused },
         { "sign_ms", &script.sign_ms },
+        { "sign_hang", &script.sign_hang },
+        { "sessions_max", &script.sessions_max },
         { "login_ms", &script.login_ms },
         { "no_login", &script.no_login },
         { "swapped", &script.swapped },

@@ -9,6 +9,7 @@
 
 #define HIDDEN_MAX 16
 #define LIES_MAX 4
+/* Takes CKF_LOGIN_REQUIRED away. No flag of a token; CKF_HW_SLOT has that one's number. */
 
 struct fault { /* error for every call, or for the one numbered `at` */
     CK_RV error;
@@ -22,6 +23,8 @@ struct script {
     unsigned hidden_len;
     CK_MECHANISM_TYPE refused; /* listed, but C_SignInit does not take its parameters */
     unsigned long sign_ms;
+    unsigned long sign_hang;    /* C_Sign does not come back while this is set */
+    unsigned long sessions_max; /* 0: as many as the real module has */
     unsigned long login_ms;
     unsigned long no_login; /* the token does not ask for one */
     struct lie {

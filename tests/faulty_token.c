@@ -63,6 +63,8 @@ static CK_RV initialize(void *args)
 static CK_RV finalize(void *reserved)
 {
     counters.finalize++;
+    counters.finalize_inside += counters.signing_now > 0 ? 1 : 0;
+    counters.sessions_now = 0;
     return real->C_Finalize(reserved);
 }
 
@@ -144,8 +146,14 @@ static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE obj
 static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
                           CK_SESSION_HANDLE *session)
 {
+    unsigned long max = script_now().sessions_max;
     counters.open_session++;
-    return real->C_OpenSession(slot, flags, application, notify, session);
+    if (max != 0 && counters.sessions_now >= max) {
+        return CKR_SESSION_COUNT;
+    }
+    CK_RV rv = real->C_OpenSession(slot, flags, application, notify, session);
+    counters.sessions_now += rv == CKR_OK ? 1 : 0;
+    return rv;
 }
 
 static CK_RV close_session(CK_SESSION_HANDLE session)
@@ -153,6 +161,7 @@ static CK_RV close_session(CK_SESSION_HANDLE session)
     counters.close_session++;
     enter(session);
     CK_RV rv = real->C_CloseSession(session);
+    counters.sessions_now -= rv == CKR_OK ? 1 : 0;
     leave(session);
     return rv;
 }
@@ -236,6 +245,9 @@ static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, C
     counters.signing_now++;
     enter(session);
     delay(script_now().sign_ms);
+    while (script_now().sign_hang != 0) {
+        delay(1);
+    }
     if (pss != NULL && memcmp(pss, &pss_before, sizeof(pss_before)) != 0) {
         counters.pss_changed++;
     }

@@ -10,7 +10,9 @@
  *     attribute=0x180=06052b81040022              what every object tells of this attribute; with
  *                                                 nothing after the second sign: it has no such
  *     sign_ms=100                                 each C_Sign takes that much longer
- *     login_ms=100                                likewise each C_Login
+ *     sign_hang=1                                 C_Sign does not come back while this is set
+ *     sessions_max=2                              more are refused with CKR_SESSION_COUNT
+ *     login_ms=100                                each C_Login takes that much longer
  *     sign_error=0x30  sign_error_at=2            the 2nd C_Sign since the script was read fails;
  *                                                 without sign_error_at every one does
  *     sign_init_error=0x30  sign_init_error_at=1  likewise for C_SignInit
@@ -27,6 +29,7 @@ struct faulty_counters {
     atomic_ulong finalize;
     atomic_ulong open_session;
     atomic_ulong close_session;
+    atomic_ulong sessions_now;
     atomic_ulong login;
     atomic_ulong login_failed;
     atomic_ulong context_login; /* of those in `login` */
@@ -35,9 +38,10 @@ struct faulty_counters {
     atomic_ulong sign_init;
     atomic_ulong sign;
     atomic_ulong signing_now;
-    atomic_ulong bare_rsa;       /* C_SignInit with CKM_RSA_X_509 */
-    atomic_ulong pss_changed;    /* PSS parameters that changed before C_Sign: must stay 0 */
-    atomic_ulong session_shared; /* two threads inside one session: must stay 0 */
+    atomic_ulong bare_rsa;        /* C_SignInit with CKM_RSA_X_509 */
+    atomic_ulong pss_changed;     /* PSS parameters that changed before C_Sign: must stay 0 */
+    atomic_ulong finalize_inside; /* C_Finalize while a signature was under way: must stay 0 */
+    atomic_ulong session_shared;  /* two threads inside one session: must stay 0 */
 };
 
 #define FAULTY_COUNTERS_SYMBOL "faulty_counters"

@@ -252,10 +252,10 @@ static const struct row {
       "token.login_timeout_ms: must be a whole number from 100 to 600000" },
     { "a long verify", PART_MORE, NK_E_CONFIG, "'host': {'verify_timeout_ms': 60001}",
       "host.verify_timeout_ms: must be a whole number from 10 to 60000" },
-    { "sign_timeout_ms is later", PART_MORE, NK_E_UNSUPPORTED, "'token': {'sign_timeout_ms': 3000}",
-      "line 7: token.sign_timeout_ms: known but not enforced by this version (0.1.0); remove it" },
-    { "max_waiting_inbound is later", PART_MORE, NK_E_UNSUPPORTED,
-      "'token': {'max_waiting_inbound': 64}", "token.max_waiting_inbound: known" },
+    { "a short signature", PART_MORE, NK_E_CONFIG, "'token': {'sign_timeout_ms': 99}",
+      "line 7: token.sign_timeout_ms: must be a whole number from 100 to 600000" },
+    { "nobody may wait", PART_MORE, NK_E_CONFIG, "'token': {'max_waiting_inbound': 0}",
+      "token.max_waiting_inbound: must be a whole number from 1 to 100000" },
     { "lent_threads is later", PART_MORE, NK_E_UNSUPPORTED, "'grpc': {'lent_threads': 8}",
       "grpc.lent_threads: known" },
     { "a candidate of rules", PART_MORE, NK_OK,
@@ -362,6 +362,8 @@ static void defaults(void **state)
     assert_int_equal(config->deny.len, 0);
     assert_int_equal(config->max_sessions, 16);
     assert_int_equal(config->login_timeout_ms, 10000);
+    assert_int_equal(config->sign_timeout_ms, 0);
+    assert_int_equal(config->max_waiting_inbound, 64);
     assert_int_equal(config->verify_timeout_ms, 1000);
     assert_int_equal(config->crls_len, 0);
     assert_int_equal(config->crl.mode, CRL_OFF);
@@ -424,13 +426,16 @@ static void numbers_and_directions(void **state)
 {
     (void)state;
     struct config *config =
-        parse_good(PART_MORE, "'token': {'max_sessions': 1, 'login_timeout_ms': 600000},"
+        parse_good(PART_MORE, "'token': {'max_sessions': 1, 'login_timeout_ms': 600000,"
+                              "'sign_timeout_ms': 3000, 'max_waiting_inbound': 7},"
                               "'host': {'verify_timeout_ms': 10}, 'grpc': {},"
                               "'deny': [{'name': 'in', 'direction': 'inbound', 'cn': ['a']},"
                               "{'name': 'out', 'direction': 'outbound', 'dns': ['a.example']}]");
 
     assert_int_equal(config->max_sessions, 1);
     assert_int_equal(config->login_timeout_ms, 600000);
+    assert_int_equal(config->sign_timeout_ms, 3000);
+    assert_int_equal(config->max_waiting_inbound, 7);
     assert_int_equal(config->verify_timeout_ms, 10);
     assert_int_equal(rule_directions(rule_list_at(&config->admit, 0)),
                      NK_PEER_IS_CLIENT | NK_PEER_IS_SERVER);

@@ -544,6 +544,23 @@ static void a_token_that_needs_no_login_gets_none(void **state)
     identity_free(&mine);
 }
 
+static void a_key_that_wants_the_pin_each_time_gets_it_by_deadline(void **state)
+{
+    (void)state;
+    struct identity mine = generate("gina", (struct kind){ CK_TRUE, CK_TRUE });
+    rig_set_terms(&(struct rig_terms){ .sign_timeout_ms = 30000 });
+    struct hsm_key *key = open_key(&mine);
+    EVP_PKEY *inbound = rig_load_inbound(key);
+    unsigned long contexts = faulty_count()->context_login;
+    assert_signs(key, &mine);
+    assert_true(rig_signs(inbound, &mine));
+    assert_int_equal(faulty_count()->context_login, contexts + 2);
+    EVP_PKEY_free(inbound);
+    rig_shut(key);
+    rig_set_terms(&(struct rig_terms){ .sign_timeout_ms = 0 });
+    identity_free(&mine);
+}
+
 static void a_key_that_wants_the_pin_each_time_gets_it(void **state)
 {
     (void)state;
@@ -640,6 +657,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(a_wrong_pin_at_the_pad_is_asked_for_once, fresh_right),
         cmocka_unit_test_setup(a_token_that_needs_no_login_gets_none, fresh_right),
         cmocka_unit_test_setup(a_key_that_wants_the_pin_each_time_gets_it, fresh_right),
+        cmocka_unit_test_setup(a_key_that_wants_the_pin_each_time_gets_it_by_deadline, fresh_right),
         cmocka_unit_test_setup(a_login_of_the_application_is_used_and_left, fresh_right),
     };
     if (argc == 6 && strcmp(argv[1], "start") == 0) {

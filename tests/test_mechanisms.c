@@ -14,6 +14,7 @@
 #include "token_rig.h"
 
 #define SIGNATURE_ROOM 1024
+#define LONG_MS 30000
 
 static struct identity rsa, ec, ed;
 
@@ -198,6 +199,24 @@ static void our_padding_survives_a_restart_of_the_token(void **state)
     assert_signs_pss(it.loaded, rsa.public_key, EVP_sha256());
     close_it(&it);
     faulty_set("");
+}
+
+/* The thread that signs is another one, and strangers have a key object of their own. */
+static void our_padding_is_the_same_by_deadline(void **state)
+{
+    (void)state;
+    rig_set_terms(&(struct rig_terms){ .sign_timeout_ms = LONG_MS });
+    check_rsa("hide=0xd", true);
+    faulty_set("hide=0xd");
+    struct open it = open_it(&rsa);
+    EVP_PKEY *inbound = rig_load_inbound(it.key);
+    unsigned long before = faulty_count()->bare_rsa;
+    assert_signs_pss(inbound, rsa.public_key, EVP_sha256());
+    assert_int_equal(faulty_count()->bare_rsa, before + 1);
+    EVP_PKEY_free(inbound);
+    close_it(&it);
+    faulty_set("");
+    rig_set_terms(&(struct rig_terms){ .sign_timeout_ms = 0 });
 }
 
 /* --- what the token tells of the key --- */
@@ -416,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_token_that_lists_pss_but_refuses_it_gets_our_padding),
         cmocka_unit_test(without_both_open_says_what_is_missing),
         cmocka_unit_test(our_padding_survives_a_restart_of_the_token),
+        cmocka_unit_test(our_padding_is_the_same_by_deadline),
         cmocka_unit_test(a_curve_is_known_by_oid_and_by_name),
         cmocka_unit_test(what_a_token_does_not_tell_is_proven_by_signing),
         cmocka_unit_test(an_edwards_key_may_be_called_ec),

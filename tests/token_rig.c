@@ -19,6 +19,7 @@
 static const char *module_name;
 static struct recorder *recorder;
 static nk_host host;
+static struct rig_terms own_terms;
 
 static void die(const char *what)
 {
@@ -59,6 +60,11 @@ void identity_set_pin(const struct identity *identity, const char *pin)
     write_file(identity->pin_path, pin, 0600);
 }
 
+void rig_set_terms(const struct rig_terms *terms)
+{
+    own_terms = *terms;
+}
+
 nk_status identity_open(const struct identity *identity, struct hsm_key **ret_key, nk_error *err)
 {
     const struct hsm_key_request request = {
@@ -66,8 +72,10 @@ nk_status identity_open(const struct identity *identity, struct hsm_key **ret_ke
         .uri = identity->uri,
         .pin = { .kind = identity->protected ? HSM_PIN_PROTECTED : HSM_PIN_FILE,
                  .where = identity->pin_path },
-        .max_sessions = 16,
+        .max_sessions = own_terms.max_sessions > 0 ? own_terms.max_sessions : 16,
+        .max_waiting_inbound = own_terms.max_waiting_inbound,
         .login_timeout_ms = WAIT_MS,
+        .sign_timeout_ms = own_terms.sign_timeout_ms,
         .state_dir = identity->state_dir,
         .host = &host,
     };
@@ -92,16 +100,27 @@ EVP_PKEY *rig_load_pem(const char *pem)
     return key;
 }
 
-EVP_PKEY *rig_load(const struct hsm_key *key)
+static EVP_PKEY *load_reference(const struct hsm_key *key,
+                                nk_status (*reference)(const struct hsm_key *, char **, nk_error *))
 {
     nk_error err = { .struct_size = sizeof(err) };
     char *pem = NULL;
-    if (hsm_key_reference(key, &pem, &err) != NK_OK) {
+    if (reference(key, &pem, &err) != NK_OK) {
         die(err.text);
     }
     EVP_PKEY *loaded = rig_load_pem(pem);
     free(pem);
     return loaded;
+}
+
+EVP_PKEY *rig_load(const struct hsm_key *key)
+{
+    return load_reference(key, hsm_key_reference);
+}
+
+EVP_PKEY *rig_load_inbound(const struct hsm_key *key)
+{
+    return load_reference(key, hsm_key_reference_inbound);
 }
 
 bool rig_signs(EVP_PKEY *private_key, const struct identity *identity)

@@ -28,12 +28,21 @@ struct identity identity_make(const char *label, const char *object, const char 
 void identity_free(struct identity *identity);
 void identity_set_pin(const struct identity *identity, const char *pin);
 
+/* What identity_open asks for besides: 0 as the rig's own default. */
+struct rig_terms {
+    unsigned sign_timeout_ms;
+    unsigned max_sessions;
+    unsigned max_waiting_inbound;
+};
+void rig_set_terms(const struct rig_terms *terms);
+
 /* hsm_key_open for it; the error's text and native go to *err, which is reset first. */
 nk_status identity_open(const struct identity *identity, struct hsm_key **ret_key, nk_error *err);
 /* hsm_key_shut and hsm_key_unref. */
 void rig_shut(struct hsm_key *key);
 /* Through the PEM reference, as gRPC does; NULL when it does not load. Owned: EVP_PKEY_free. */
 EVP_PKEY *rig_load(const struct hsm_key *key);
+EVP_PKEY *rig_load_inbound(const struct hsm_key *key);
 EVP_PKEY *rig_load_pem(const char *pem);
 /* Signs a message and verifies the answer with the public key. A signature that does not verify
  * aborts: a wrong one must never come. */

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The threads that call a token in deadline mode. A caller hands over a job and waits with a
+ * deadline; a job that hangs inside the module keeps its thread, and its caller goes on. */
+#ifndef NODEKEY_CREW_H
+#define NODEKEY_CREW_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "auto.h"
+#include "breaker.h"
+
+struct crew; /* counted: by its owner until crew_close, and by each thread */
+
+enum job_state { JOB_WAITS = 0, JOB_RUNS, JOB_DONE };
+
+/* The head of what is to be done. Counted by its caller and by the crew. */
+struct job {
+    void (*run)(struct job *job);  /* on a thread of the crew */
+    void (*free)(struct job *job); /* by whoever lets go last */
+    bool inbound;                  /* for a stranger who dialled us: not with the last thread */
+
+    /* The crew's own, under its lock. */
+    unsigned refs;
+    enum job_state state;
+    bool called_off;
+    bool waited_for;
+    long long began_ms;
+    pthread_cond_t changed;
+    struct job *next;
+};
+
+/* Threads are made when needed, never more than `max_threads`. NULL: out of memory. */
+struct crew *crew_new(unsigned max_threads, unsigned max_waiting_inbound);
+/* Its threads end as soon as they are idle; those inside a call end after it. NULL is allowed. */
+void crew_close(struct crew *crew);
+struct breaker *crew_breaker(struct crew *crew);
+
+enum crew_answer {
+    CREW_DONE,
+    CREW_LEFT,       /* runs on, without its caller */
+    CREW_CALLED_OFF, /* likewise, or never began: see ret_began_ms */
+    CREW_BUSY,       /* never began: every thread is taken until the deadline, or too many wait */
+    CREW_FAILED,     /* never began: no thread can be made */
+};
+/* Takes over the caller's reference unless CREW_DONE, when the job is the caller's to read and to
+ * job_drop. *ret_began_ms is 0 for a job that never began, and then nothing of it will run. */
+MUST_USE enum crew_answer crew_do(struct crew *crew, struct job *job, unsigned wait_ms,
+                                  long long *ret_began_ms);
+/* Nobody waits for it. Takes over the reference when true; false: no thread can be had. */
+MUST_USE bool crew_start(struct crew *crew, struct job *job);
+void job_drop(struct crew *crew, struct job *job);
+/* Every caller that waits is sent on its way. */
+void crew_call_off(struct crew *crew);
+/* On a thread of the crew. False: the crew was closed. */
+MUST_USE bool crew_sleep(struct crew *crew, unsigned ms);
+
+#endif

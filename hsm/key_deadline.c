@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key_deadline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "crew.h"
+#include "gate.h"
+#include "report.h"
+
+struct signing {
+    struct job job; /* first: the crew knows no more */
+    struct hsm_key *key;
+    struct crew *crew;
+    unsigned ticket; /* of a probe; 0: somebody's signature */
+    struct to_sign what;
+    CK_RV rv;
+    CK_ULONG raw_len;
+    unsigned char raw[SIGNATURE_MAX_BYTES];
+    nk_error err;
+    unsigned char input[]; /* a copy: the caller's is gone when he is */
+};
+
+static void discard(struct job *job)
+{
+    struct signing *signing = (struct signing *)job;
+
+    hsm_key_unref(signing->key);
+    free(signing);
+}
+
+static struct signing *make(struct hsm_key *key, struct crew *crew, const struct scheme *scheme,
+                            const unsigned char *input, size_t len)
+{
+    struct signing *signing = calloc(1, sizeof(*signing) + len);
+
+    if (signing == NULL) {
+        return NULL;
+    }
+    memcpy(signing->input, input, len);
+    if (!key_prepare(key, scheme, signing->input, len, &signing->what)) {
+        free(signing);
+        return NULL;
+    }
+    key_ref(key);
+    signing->key = key;
+    signing->crew = crew;
+    signing->job.free = discard;
+    signing->job.inbound = key->inbound;
+    signing->err.struct_size = sizeof(signing->err);
+    return signing;
+}
+
+/* --- the breaker's news; the key is in use and not shut, so its host is there --- */
+
+static void tell_closed(const struct hsm_key *key, long long open_ms)
+{
+    log_line(&key->host, NK_LOG_INFO, "token %s: answers again after %lld ms; signing as before",
+             key->label, open_ms);
+}
+
+static void tell_open(const struct hsm_key *key, const char *why)
+{
+    log_line(&key->host, NK_LOG_ERROR,
+             "token %s: %s; signatures fail at once until it answers again, which is tried every "
+             "%.2f to %d s; look after the token, nodekey needs no restart",
+             key->label, why, BREAKER_BACKOFF_MIN_MS / 1000.0, BREAKER_BACKOFF_MAX_MS / 1000);
+}
+
+/* Also of a call whose caller has left: that it came back at all is what a breaker waits for. */
+static void learn(const struct signing *signing)
+{
+    struct breaker *breaker = crew_breaker(signing->crew);
+    bool tells = !atomic_load(&signing->key->shut);
+    char name[48];
+    char why[96];
+
+    if (signing->rv == CKR_OK) {
+        long long open_ms = 0;
+        if (breaker_success(breaker, clock_now_ms(), &open_ms) && tells) {
+            tell_closed(signing->key, open_ms);
+        }
+        return;
+    }
+    if (ckr_rung(signing->rv) == RUNG_REINIT && breaker_error(breaker, clock_now_ms()) && tells) {
+        snprintf(why, sizeof(why), "%d errors in a row, the last %s", BREAKER_ERRORS,
+                 ckr_name(signing->rv, name, sizeof(name)));
+        tell_open(signing->key, why);
+    }
+}
+
+/* --- on a thread of the crew --- */
+
+static void sign_for_caller(struct job *job)
+{
+    struct signing *signing = (struct signing *)job;
+    struct hsm_key *key = signing->key;
+
+    gate_take_over();
+    signing->rv = key_sign_raw(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
+    learn(signing);
+    key_end_use(key);
+    gate_leave();
+}
+
+/* True to go on: the token is still away. */
+static bool probe_once(struct signing *signing)
+{
+    struct hsm_key *key = signing->key;
+
+    if (!gate_enter()) {
+        return false;
+    }
+    atomic_fetch_add(&key->uses, 1);
+    bool serves = !atomic_load(&key->shut);
+    if (serves) {
+        breaker_probe_begins(crew_breaker(signing->crew), signing->ticket, clock_now_ms());
+        signing->raw_len = sizeof(signing->raw);
+        signing->err.status = NK_OK;
+        signing->rv =
+            key_sign_raw(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
+        learn(signing);
+    }
+    key_end_use(key);
+    gate_leave();
+    return serves && signing->rv != CKR_OK;
+}
+
+static void probe(struct job *job)
+{
+    struct signing *signing = (struct signing *)job;
+    struct breaker *breaker = crew_breaker(signing->crew);
+    unsigned wait_ms = 0;
+
+    while (breaker_probe_wait(breaker, signing->ticket, &wait_ms) &&
+           crew_sleep(signing->crew, wait_ms) && probe_once(signing)) {
+    }
+    breaker_probe_done(breaker, signing->ticket);
+}
+
+/* --- on the caller's thread --- */
+
+/* The signature that failed is asked for again and again, until it comes; nobody gets it. */
+static void send_prober(struct hsm_key *key, struct crew *crew, const struct scheme *scheme,
+                        const unsigned char *input, size_t len)
+{
+    struct breaker *breaker = crew_breaker(crew);
+    unsigned ticket = breaker_probe_claim(breaker, key->sign_timeout_ms, clock_now_ms());
+
+    if (ticket == 0) {
+        return;
+    }
+    struct signing *signing = make(key, crew, scheme, input, len);
+    if (signing != NULL) {
+        signing->ticket = ticket;
+        signing->job.run = probe;
+        signing->job.inbound = false; /* it must not wait behind strangers */
+        if (crew_start(crew, &signing->job)) {
+            return;
+        }
+        discard(&signing->job);
+    }
+    breaker_probe_done(breaker, ticket);
+}
+
+static CK_RV away(const struct hsm_key *key, nk_error *err)
+{
+    report(err, NK_E_TOKEN, "token \"%s\" has stopped answering; it is tried in the background",
+           key->label);
+    return CKR_NODEKEY_AWAY;
+}
+
+static CK_RV overdue(struct hsm_key *key, struct crew *crew, long long began_ms, nk_error *err)
+{
+    char why[64];
+
+    snprintf(why, sizeof(why), "no answer for %u ms", key->sign_timeout_ms);
+    /* One that waited long for its turn has not hung long. */
+    long long now_ms = clock_now_ms();
+    bool hangs = now_ms - began_ms >= key->sign_timeout_ms / 2;
+    if (hangs && breaker_hang(crew_breaker(crew), began_ms, now_ms)) {
+        tell_open(key, why);
+        crew_call_off(crew);
+    }
+    report(err, NK_E_TOKEN, "token \"%s\": %s (token.sign_timeout_ms)", key->label, why);
+    return CKR_NODEKEY_NO_ANSWER;
+}
+
+static CK_RV busy(const struct hsm_key *key, nk_error *err)
+{
+    report(err, NK_E_TOKEN,
+           "token \"%s\" is busy: every session is in use and more signatures wait than it makes "
+           "in token.sign_timeout_ms, or than token.max_waiting_inbound lets",
+           key->label);
+    return CKR_NODEKEY_BUSY;
+}
+
+static CK_RV hand_over(struct hsm_key *key, struct signing *signing, struct crew *crew,
+                       unsigned char *raw, CK_ULONG *ret_len, nk_error *err)
+{
+    long long began_ms = 0;
+
+    signing->job.run = sign_for_caller;
+    signing->raw_len = sizeof(signing->raw);
+    gate_lend(); /* a stay and a use of its own: the call may outlive its caller */
+    atomic_fetch_add(&key->uses, 1);
+    enum crew_answer answer = crew_do(crew, &signing->job, key->sign_timeout_ms, &began_ms);
+    if (answer == CREW_DONE) {
+        CK_RV rv = signing->rv;
+        memcpy(raw, signing->raw, sizeof(signing->raw));
+        *ret_len = signing->raw_len;
+        *err = signing->err;
+        job_drop(crew, &signing->job);
+        return rv;
+    }
+    if (began_ms == 0) {
+        gate_take_back();
+        key_end_use(key);
+    }
+    switch (answer) {
+    case CREW_LEFT:
+        return overdue(key, crew, began_ms, err);
+    case CREW_CALLED_OFF:
+        return away(key, err);
+    case CREW_FAILED:
+        report(err, NK_E_NOMEM, "no thread can be made for token \"%s\"", key->label);
+        return CKR_HOST_MEMORY;
+    case CREW_BUSY:
+    case CREW_DONE:
+        break;
+    }
+    return busy(key, err);
+}
+
+CK_RV key_sign_by_deadline(struct hsm_key *key, const struct scheme *scheme,
+                           const unsigned char *input, size_t len,
+                           unsigned char raw[SIGNATURE_MAX_BYTES], CK_ULONG *ret_len, nk_error *err)
+{
+    struct crew *crew = key->crew;
+    CK_RV rv = CKR_HOST_MEMORY;
+
+    if (breaker_is_open(crew_breaker(crew))) {
+        send_prober(key, crew, scheme, input, len);
+        return away(key, err);
+    }
+    struct signing *signing = make(key, crew, scheme, input, len);
+    if (signing == NULL) {
+        return rv;
+    }
+    rv = hand_over(key, signing, crew, raw, ret_len, err);
+    if (rv != CKR_OK && breaker_is_open(crew_breaker(crew))) { /* why wait for the next caller */
+        send_prober(key, crew, scheme, input, len);
+    }
+    return rv;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Signing with a deadline: a thread of the token's crew makes the calls, the breaker says whether
+ * they are worth making. */
+#ifndef NODEKEY_KEY_DEADLINE_H
+#define NODEKEY_KEY_DEADLINE_H
+
+#include "key.h"
+
+/* Inside a stay at the gate and a use of the key. *ret_len bytes of `raw` on CKR_OK.
+ * CKR_NODEKEY_NO_ANSWER, _AWAY and _BUSY have their sentence in `err`. The breaker says itself when
+ * it opens and closes, in the host's log. */
+MUST_USE CK_RV key_sign_by_deadline(struct hsm_key *key, const struct scheme *scheme,
+                                    const unsigned char *input, size_t len,
+                                    unsigned char raw[SIGNATURE_MAX_BYTES], CK_ULONG *ret_len,
+                                    nk_error *err);
+
+#endif

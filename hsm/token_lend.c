@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Who gets a session, and who waits for one. */
+#include "clock.h"
+#include "token_private.h"
+
+/* --- sessions, under lock --- */
+
+/* The last session is not for strangers, unless it is the only one: then they come last. */
+static bool may_take(const struct token *token, bool inbound)
+{
+    if (!inbound) {
+        return true;
+    }
+    return token->limit > 1 ? token->inbound_lent < token->limit - 1
+                            : token->waiting[OUTBOUND] == 0;
+}
+
+/* One that is idle, or a new one. CKR_NODEKEY_BUSY: not now. */
+static CK_RV lend_now(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
+{
+    if (!may_take(token, inbound)) {
+        return CKR_NODEKEY_BUSY;
+    }
+    if (token->idle_len > 0) {
+        *ret_session = token->idle[--token->idle_len];
+        return CKR_OK;
+    }
+    if (token->open >= token->limit) {
+        return CKR_NODEKEY_BUSY;
+    }
+    CK_RV rv = token_open_session(token, ret_session);
+    if (rv == CKR_SESSION_COUNT && token->open > 0) {
+        token->limit = token->open; /* others use the token's sessions, too */
+        return CKR_NODEKEY_BUSY;
+    }
+    if (rv == CKR_SESSION_COUNT) { /* there is but the anchor: it must do */
+        *ret_session = token->anchor;
+        token->limit = 1;
+        rv = CKR_OK;
+    }
+    token->open += rv == CKR_OK ? 1 : 0;
+    return rv;
+}
+
+/* One that came back is for us first. */
+static void call_next(struct token *token)
+{
+    pthread_cond_signal(&token->session_free[token->waiting[OUTBOUND] > 0 ? OUTBOUND : INBOUND]);
+}
+
+/* Waits for one to come back. */
+static CK_RV lend(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
+{
+    struct timespec deadline = clock_deadline(token->login_timeout_ms);
+    int line = inbound ? INBOUND : OUTBOUND;
+    int rc = 0;
+
+    CK_RV rv = lend_now(token, inbound, ret_session);
+    if (rv == CKR_NODEKEY_BUSY && inbound && token->max_waiting_inbound > 0 &&
+        token->waiting[INBOUND] >= token->max_waiting_inbound) {
+        return CKR_NODEKEY_BUSY;
+    }
+    token->waiting[line]++;
+    while (rv == CKR_NODEKEY_BUSY && rc == 0) {
+        rc = pthread_cond_timedwait(&token->session_free[line], &token->lock, &deadline);
+        rv = lend_now(token, inbound, ret_session);
+    }
+    token->waiting[line]--;
+    if (rv != CKR_OK) {
+        call_next(token); /* it is somebody else's turn to try */
+    }
+    return rv == CKR_NODEKEY_BUSY ? CKR_SESSION_COUNT : rv;
+}
+
+static CK_RV take(struct token *token, bool inbound, struct lease *ret_lease, nk_error *err)
+{
+    CK_RV rv = module_enter(token->module);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    pthread_mutex_lock(&token->lock);
+    rv = token_attach(token, err);
+    if (rv == CKR_OK) {
+        rv = lend(token, inbound, &ret_lease->session);
+    }
+    if (rv == CKR_OK) {
+        token->inbound_lent += inbound ? 1 : 0;
+    }
+    ret_lease->inbound = inbound;
+    ret_lease->generation = token->generation;
+    pthread_mutex_unlock(&token->lock);
+    if (rv != CKR_OK) {
+        module_leave(token->module);
+    }
+    return rv;
+}
+
+CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err)
+{
+    return take(token, false, ret_lease, err);
+}
+
+CK_RV token_take_inbound(struct token *token, struct lease *ret_lease, nk_error *err)
+{
+    return take(token, true, ret_lease, err);
+}
+
+void token_give(struct token *token, const struct lease *lease, bool healthy)
+{
+    pthread_mutex_lock(&token->lock);
+    token->inbound_lent -= lease->inbound ? 1 : 0;
+    if (healthy) {
+        token->idle[token->idle_len++] = lease->session;
+    } else {
+        token_close_session(token, lease->session);
+        token->open--;
+        /* A lent anchor takes the login with it. */
+        token->epoch = lease->session == token->anchor ? 0 : token->epoch;
+    }
+    call_next(token);
+    pthread_mutex_unlock(&token->lock);
+    module_leave(token->module);
+}
