@@ -9,7 +9,6 @@
 
 #define HIDDEN_MAX 16
 #define LIES_MAX 4
-/* Takes CKF_LOGIN_REQUIRED away. No flag of a token; CKF_HW_SLOT has that one's number. */
 
 struct fault { /* error for every call, or for the one numbered `at` */
     CK_RV error;
