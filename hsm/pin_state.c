@@ -48,8 +48,7 @@ static nk_status name_files(struct pin_state *state, const char *folder, char lo
     if (len < 0 || (size_t)len >= sizeof(state->path)) {
         return report(err, NK_E_CONFIG, "state_dir: the path is too long");
     }
-    const char *slash = strrchr(state->path, '/');
-    state->name = slash != NULL ? slash + 1 : state->path;
+    state->name = strrchr(state->path, '/') + 1;
     snprintf(state->fresh_name, sizeof(state->fresh_name), "%s.new", state->name);
     snprintf(lock_name, 64, "%s.lock", state->name);
     return NK_OK;
