@@ -222,7 +222,7 @@ static void count_refusals(void *host_data, int32_t level, const char *line)
 
 static struct tally let_dial(size_t from, size_t to)
 {
-    struct tally tally;
+    struct tally tally = { 0 };
     struct order order = { rpc_server_port(server), from, to };
     if (send(peers_fd, &order, sizeof(order), MSG_NOSIGNAL) != (ssize_t)sizeof(order) ||
         recv(peers_fd, &tally, sizeof(tally), MSG_WAITALL) != (ssize_t)sizeof(tally)) {
