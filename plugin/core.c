@@ -23,9 +23,9 @@ DEFINE_AUTO(struct policy *, policy_unref);
 
 /* --- life --- */
 
-static nk_status publish(struct core *core, nk_error *err)
+nk_status core_publish(const struct core *core, nk_error *err)
 {
-    nk_status status = publish_start(&core->publication, err);
+    nk_status status = NK_OK;
 
     for (int role = 0; role < OUR_ROLES && status == NK_OK; role++) {
         AUTO(free) char *pem = NULL;
@@ -80,7 +80,10 @@ static nk_status fill(struct core *core, nk_error *err)
     if (status == NK_OK) {
         status = open_identities(core, err);
     }
-    return status == NK_OK ? publish(core, err) : status;
+    if (status == NK_OK) {
+        status = publish_start(&core->publication, err);
+    }
+    return status == NK_OK ? core_publish(core, err) : status;
 }
 
 nk_status core_open(struct config **config, const char *path, const nk_host *host,

@@ -61,6 +61,9 @@ void core_unref(struct core *core);
 /* From here on the keys fail and peers are refused. Waits for signatures under way. Once. */
 void core_close(struct core *core);
 
+/* Hands what both roles show now to gRPC's watcher. Not twice within publish_due. */
+MUST_USE nk_status core_publish(const struct core *core, nk_error *err);
+
 /* The generation in force. Owned: policy_unref. */
 struct policy *core_policy(struct core *core);
 /* Takes over `policy`: it judges from here on. Then guards_judge. */

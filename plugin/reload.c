@@ -10,7 +10,6 @@
 #include "log_lines.h"
 #include "report.h"
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(struct policy *, policy_unref);
 
 /* One reload. `err` keeps the first failure. */
@@ -263,27 +262,13 @@ unsigned reload_interval_seconds(struct core *core)
 
 /* --- what takes time --- */
 
-static nk_status publish(struct core *core, nk_error *err)
-{
-    nk_status status = NK_OK;
-
-    for (int role = 0; role < OUR_ROLES && status == NK_OK; role++) {
-        AUTO(free) char *pem = NULL;
-        status = identity_pem(core->ours[role], role, &pem, err);
-        if (status == NK_OK) {
-            status = publish_write(core->publication, role, pem, err);
-        }
-    }
-    return status;
-}
-
 /* What fails is tried again: a folder is full for a while. */
 static nk_status publish_if_due(struct core *core, bool *ret_news, nk_error *err)
 {
     if (!core->publish_wanted || !publish_due(core->publication)) {
         return NK_OK;
     }
-    nk_status status = publish(core, err);
+    nk_status status = core_publish(core, err);
     core->publish_wanted = status != NK_OK;
     core->rotates = status == NK_OK;
     *ret_news = status != NK_OK && strcmp(core->last_publish_failure, err->text) != 0;

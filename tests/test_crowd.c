@@ -358,10 +358,9 @@ static void the_node_keeps_nothing_of_them(void **state)
 {
     (void)state;
     assert_int_equal(seen.late.descriptors, seen.early.descriptors);
-#ifdef NODEKEY_SANITIZED
-    skip(); /* what was freed stays resident */
-#endif
+#ifndef NODEKEY_SANITIZED /* under which what was freed stays resident */
     assert_true(seen.late.resident_kib - seen.early.resident_kib <= GROWTH_MAX_KIB);
+#endif
 }
 
 int main(int argc, char **argv)
