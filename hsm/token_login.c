@@ -184,12 +184,20 @@ static CK_RV explain_refusal(struct token *token, struct pin_state *state, CK_RV
 
 static CK_RV refused_before(const struct token *token, const struct pin_state *state, nk_error *err)
 {
-    report_ckr(
-        err, NK_E_PIN, CKR_PIN_INCORRECT,
-        "token \"%s\" has refused this PIN before; it is not sent again: correct "
-        "node.pin%s%s%s",
-        token->name.label, state != NULL ? " (if the token was given this PIN since, remove " : "",
-        state != NULL ? pin_state_path(state) : "", state != NULL ? " and start again)" : "");
+    const char *label = token->name.label;
+
+    if (state == NULL) {
+        report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
+                   "token \"%s\" has refused this PIN before; it is not sent again: correct "
+                   "node.pin",
+                   label);
+    } else {
+        report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
+                   "token \"%s\" has refused this PIN before; it is not sent again: correct "
+                   "node.pin (if the token was given this PIN since: nodekey pin CONFIG --reset, "
+                   "which removes %s)",
+                   label, pin_state_path(state));
+    }
     return CKR_PIN_INCORRECT;
 }
 
