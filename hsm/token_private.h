@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * struct token, for token.c (who shares it), token_lend.c (who borrows sessions) and token_login.c
- * (how it is reached). */
+ * struct token, for token.c (who shares it), token_lend.c (who borrows sessions), token_attach.c
+ * (how it is reached) and token_login.c (the PIN). */
 #ifndef NODEKEY_TOKEN_PRIVATE_H
 #define NODEKEY_TOKEN_PRIVATE_H
 
@@ -42,6 +42,7 @@ struct token {
 
 /* Both under `lock`, inside a stay. */
 MUST_USE CK_RV token_attach(struct token *token, nk_error *err);
+MUST_USE CK_RV token_login(struct token *token, nk_error *err); /* in the anchor session */
 MUST_USE CK_RV token_login_again(struct token *token, nk_error *err);
 MUST_USE CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session);
 void token_close_session(struct token *token, CK_SESSION_HANDLE session);
