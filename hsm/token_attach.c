@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Reaching a token: its slot, the anchor session, and the sessions beside it. */
+#include <errno.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "module_name.h"
 #include "report.h"
 #include "token_private.h"
@@ -120,6 +122,90 @@ CK_RV token_attach(struct token *token, nk_error *err)
     token->epoch = epoch;
     token->generation++;
     return CKR_OK;
+}
+
+/* --- anew --- */
+
+/* A number that has become void may be somebody else's by now. */
+static bool is_there(const struct token *token, CK_SESSION_HANDLE session)
+{
+    CK_SESSION_INFO info = { .slotID = token->slot };
+
+    CK_RV rv = token->module->call->C_GetSessionInfo(session, &info);
+    return rv != CKR_SESSION_HANDLE_INVALID && rv != CKR_SESSION_CLOSED &&
+           rv != CKR_CRYPTOKI_NOT_INITIALIZED && info.slotID == token->slot;
+}
+
+static void close_if_there(struct token *token, CK_SESSION_HANDLE session)
+{
+    if (is_there(token, session)) {
+        token_close_session(token, session);
+    }
+}
+
+/* C_CloseAllSessions is not ours to call: others in this process may have sessions of their own. */
+void token_detach(struct token *token)
+{
+    while (token->idle_len > 0) {
+        CK_SESSION_HANDLE idle = token->idle[--token->idle_len];
+        if (idle != token->anchor) { /* which may have been lent, too */
+            close_if_there(token, idle);
+        }
+    }
+    if (token->login_is_ours && is_there(token, token->anchor)) {
+        token->module->call->C_Logout(token->anchor);
+    }
+    close_if_there(token, token->anchor);
+    token->open = 0;
+    token->epoch = 0;
+}
+
+/* A session that stayed lent could give its number to one of the next attachment, and some cards
+ * are back only for those who hold none of before. Who was waited for in vain hangs, and is not
+ * waited for again. */
+static bool call_back_sessions(struct token *token)
+{
+    struct timespec deadline = clock_deadline(token->login_timeout_ms);
+    int rc = token->overstaying > 0 ? ETIMEDOUT : 0;
+
+    while (token->open > token->idle_len && rc == 0) {
+        rc = pthread_cond_timedwait(&token->attach_changed, &token->lock, &deadline);
+    }
+    bool back = token->open == token->idle_len;
+    if (!back && token->overstaying == 0) {
+        token->overstaying = token->open - token->idle_len;
+        token->shift++;
+    }
+    return back;
+}
+
+static void tell_attached(struct token *token)
+{
+    token->attaching = false;
+    pthread_cond_broadcast(&token->attach_changed);
+    pthread_cond_broadcast(&token->session_free[OUTBOUND]);
+    pthread_cond_broadcast(&token->session_free[INBOUND]);
+}
+
+CK_RV token_attach_anew(struct token *token, unsigned generation, nk_error *err)
+{
+    while (token->attaching) {
+        pthread_cond_wait(&token->attach_changed, &token->lock);
+    }
+    if (token->generation != generation || token->epoch == 0) {
+        return token_attach(token, err);
+    }
+    CK_RV rv = CKR_FUNCTION_FAILED;
+    token->attaching = true;
+    if (call_back_sessions(token)) {
+        token_detach(token);
+        rv = token_attach(token, err);
+    } else {
+        report_ckr(err, NK_E_TOKEN, rv, "token \"%s\": a call that hangs in it keeps its session",
+                   token->name.label);
+    }
+    tell_attached(token);
+    return rv;
 }
 
 CK_RV token_login_again(struct token *token, nk_error *err)
