@@ -2,11 +2,13 @@
  * Certificates that lie on a token. By our own session: pkcs11-helper lists neither labels nor
  * objects without an id, which issuers often are. */
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include "ckr.h"
+#include "errand.h"
 #include "gate.h"
 #include "hsm.h"
 #include "report.h"
@@ -41,6 +43,7 @@ static CK_RV search(const struct reader *reader, CK_ATTRIBUTE *template, CK_ULON
     CK_ULONG len = 0;
     CK_ULONG got = 1;
 
+    errand_step("C_FindObjects");
     CK_RV rv = call->C_FindObjectsInit(reader->session, template, template_len);
     if (rv != CKR_OK) {
         return rv;
@@ -187,8 +190,10 @@ static CK_RV begin(struct reader *reader, struct module *module)
 {
     CK_SLOT_ID slot = 0;
 
+    errand_step("C_GetSlotList");
     CK_RV rv = token_find_slot(module, &reader->name, &slot);
     if (rv == CKR_OK) {
+        errand_step("C_OpenSession");
         pthread_mutex_lock(&module->session_lock);
         rv = module->call->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &reader->session);
         pthread_mutex_unlock(&module->session_lock);
@@ -198,6 +203,7 @@ static CK_RV begin(struct reader *reader, struct module *module)
 
 static void end(const struct reader *reader, struct module *module)
 {
+    errand_step("C_CloseSession");
     pthread_mutex_lock(&module->session_lock);
     module->call->C_CloseSession(reader->session);
     pthread_mutex_unlock(&module->session_lock);
@@ -226,39 +232,106 @@ static nk_status read_chain(struct reader *reader, struct module *module, stack 
     return status;
 }
 
-nk_status hsm_certificates(const char *module_name, const char *uri_text, stack *ret_chain,
-                           nk_error *err)
+/* --- which may hang, so a thread of its own does it --- */
+
+struct reading {
+    struct errand errand; /* first: the thread knows no more */
+    char *module_name;
+    char *text;
+    P11KitUri *uri;
+    stack chain; /* what is read */
+    nk_status status;
+    nk_error err;
+};
+
+static void drop(struct reading *reading)
+{
+    errand_drop(&reading->errand);
+}
+
+DEFINE_AUTO(struct reading *, drop);
+
+static void free_reading(struct errand *errand)
+{
+    struct reading *reading = (struct reading *)errand;
+
+    p11_kit_uri_free(reading->uri);
+    free_stack(reading->chain);
+    free(reading->module_name);
+    free(reading->text);
+    free(reading);
+}
+
+static nk_status read_token(const struct reading *reading, nk_error *err)
 {
     struct module *module = NULL;
-    AUTO(p11_kit_uri_free) P11KitUri *uri = NULL;
     AUTO(free_stack) stack all = sk_X509_new_null();
-    AUTO(free_stack) stack chain = sk_X509_new_null();
-
-    if (all == NULL || chain == NULL) {
+    if (all == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
+    nk_status status = module_get(reading->module_name, &module, err);
+    struct reader reader = { .module = module, .uri = reading->uri, .text = reading->text };
+    if (status == NK_OK) {
+        status = token_find(module, reader.uri, reader.text, "node.certificate", &reader.name, err);
+    }
+    if (status == NK_OK) {
+        status = read_chain(&reader, module, all, reading->chain, err);
+    }
+    return status == NK_OK ? add_issuers(all, reading->chain, err) : status;
+}
+
+static void run(struct errand *errand)
+{
+    struct reading *reading = (struct reading *)errand;
+
+    reading->status = read_token(reading, &reading->err);
+}
+
+static struct reading *prepare(const char *module_name, const char *uri_text)
+{
+    struct reading *reading = calloc(1, sizeof(*reading));
+
+    if (reading == NULL) {
+        return NULL;
+    }
+    reading->errand = (struct errand){ .run = run, .free = free_reading };
+    errand_init(&reading->errand);
+    reading->err.struct_size = sizeof(reading->err);
+    reading->module_name = strdup(module_name);
+    reading->text = strdup(uri_text);
+    reading->chain = sk_X509_new_null();
+    reading->errand.where = reading->module_name;
+    if (reading->module_name == NULL || reading->text == NULL || reading->chain == NULL) {
+        drop(reading);
+        return NULL;
+    }
+    return reading;
+}
+
+nk_status hsm_certificates(const char *module_name, const char *uri_text, unsigned wait_ms,
+                           stack *ret_chain, nk_error *err)
+{
     if (gate_in_child()) {
         return report(err, NK_E_USAGE,
                       "this process was forked from one that had a token open; fork first, then "
                       "open in each process");
     }
-    nk_status status = uri_parse_certificate(uri_text, &uri, err);
-    if (status == NK_OK) {
-        status = module_get(module_name, &module, err);
+    AUTO(drop) struct reading *reading = prepare(module_name, uri_text);
+    if (reading == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
     }
-    struct reader reader = { .module = module, .uri = uri, .text = uri_text };
-    if (status == NK_OK) {
-        status = token_find(module, uri, uri_text, "node.certificate", &reader.name, err);
+    nk_status status = uri_parse_certificate(uri_text, &reading->uri, err);
+    if (status != NK_OK) {
+        return status;
     }
-    if (status == NK_OK) {
-        status = read_chain(&reader, module, all, chain, err);
+    enum errand_end end = errand_run(&reading->errand, wait_ms, false);
+    if (end != ERRAND_DONE) {
+        return errand_report(&reading->errand, end, wait_ms, err);
     }
-    if (status == NK_OK) {
-        status = add_issuers(all, chain, err);
+    if (reading->status != NK_OK) {
+        return report_copy(err, &reading->err);
     }
-    if (status == NK_OK) {
-        *ret_chain = chain;
-        chain = NULL;
-    }
-    return status;
+    *ret_chain = reading->chain;
+    reading->chain = NULL;
+    return NK_OK;
 }

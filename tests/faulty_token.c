@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,10 +58,32 @@ static void leave(CK_SESSION_HANDLE session)
     pthread_mutex_unlock(&busy_mutex);
 }
 
+static void delay(unsigned long ms)
+{
+    struct timespec left = { .tv_sec = (time_t)(ms / 1000),
+                             .tv_nsec = (long)(ms % 1000) * 1000000 };
+    while (nanosleep(&left, &left) != 0) {
+    }
+}
+
+/* `which` is a member of the script. */
+static void hang_while(size_t which)
+{
+    struct script now = script_now();
+    unsigned long set = 0;
+    counters.hanging_now++;
+    for (memcpy(&set, (char *)&now + which, sizeof(set)); set != 0;
+         memcpy(&set, (char *)&now + which, sizeof(set))) {
+        delay(1);
+        now = script_now();
+    }
+    counters.hanging_now--;
+}
+
 static CK_RV initialize(void *args)
 {
     counters.initialize++;
-    script_now();
+    hang_while(offsetof(struct script, initialize_hang));
     return real->C_Initialize(args);
 }
 
@@ -96,6 +119,7 @@ static CK_SLOT_ID moved(void)
 
 static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID *slots, CK_ULONG *len)
 {
+    hang_while(offsetof(struct script, slots_hang));
     if (is_pulled() && present) {
         *len = 0;
         return CKR_OK;
@@ -225,17 +249,10 @@ static CK_RV close_session(CK_SESSION_HANDLE session)
     return rv;
 }
 
-static void delay(unsigned long ms)
-{
-    struct timespec left = { .tv_sec = (time_t)(ms / 1000),
-                             .tv_nsec = (long)(ms % 1000) * 1000000 };
-    while (nanosleep(&left, &left) != 0) {
-    }
-}
-
 static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG len)
 {
     counters.login++;
+    hang_while(offsetof(struct script, login_hang));
     delay(script_now().login_ms);
     CK_RV rv = script_strike(FAULT_LOGIN);
     rv = rv == CKR_OK ? removed() : rv;
@@ -260,6 +277,7 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pi
 static CK_RV logout(CK_SESSION_HANDLE session)
 {
     counters.logout++;
+    hang_while(offsetof(struct script, logout_hang));
     return real->C_Logout(session);
 }
 
@@ -281,6 +299,7 @@ static void note_mechanism(const CK_MECHANISM *mechanism)
 static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
     counters.sign_init++;
+    hang_while(offsetof(struct script, sign_init_hang));
     CK_RV rv = script_strike(FAULT_SIGN_INIT);
     rv = rv == CKR_OK ? removed() : rv;
     if (rv != CKR_OK) {
