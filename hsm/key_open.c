@@ -28,8 +28,10 @@ struct opening {
     struct token_terms terms;
     bool require_hardware;
     unsigned sign_timeout_ms;
+    bool left; /* the caller's: the rest is the thread's then */
 
     struct module *module;
+    bool absent; /* the token does not show: look again */
     struct token_name name;
     struct pin *pin;
     nk_status status;
@@ -148,6 +150,7 @@ static void reach(struct errand *errand)
     if (opening->status == NK_OK) {
         opening->status = token_find(opening->module, key->uri, key->uri_text, "node.key",
                                      &opening->name, &opening->err);
+        opening->absent = opening->status == NK_E_TOKEN;
     }
 }
 
@@ -170,6 +173,13 @@ static nk_status hire_crew(struct hsm_key *key, unsigned sign_timeout_ms, nk_err
     return key->crew != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
 }
 
+/* The second, too: what is written anew at each login is also where its PIN is kept. */
+static bool shows_no_token(const nk_error *err)
+{
+    return err->native_kind == NK_NATIVE_CKR &&
+           (err->native == CKR_TOKEN_NOT_PRESENT || err->native == CKR_USER_PIN_NOT_INITIALIZED);
+}
+
 static nk_status join(struct opening *opening)
 {
     struct hsm_key *key = opening->key;
@@ -179,6 +189,7 @@ static nk_status join(struct opening *opening)
     if (key->token == NULL) { /* else its sibling's */
         status = token_join_by(opening->module, &opening->name, &opening->terms, &opening->pin,
                                &key->token, err);
+        opening->absent = status != NK_OK && shows_no_token(err);
     }
     if (status == NK_OK) {
         status = check_hardware(key, opening->require_hardware, err);
@@ -197,7 +208,7 @@ static void join_and_prove(struct errand *errand)
     struct opening *opening = (struct opening *)errand;
 
     opening->status = join(opening);
-    if (opening->status != NK_OK) {
+    if (opening->status != NK_OK && !opening->absent) {
         hsm_key_shut(opening->key, 0);
     }
 }
@@ -217,8 +228,11 @@ static nk_status go(struct opening *opening, void (*run)(struct errand *errand),
 {
     unsigned patience_ms = opening->terms.login_timeout_ms;
 
+    opening->absent = false;
+    opening->err.status = NK_OK;
     opening->errand.run = run;
     enum errand_end end = errand_run(&opening->errand, patience_ms, false);
+    opening->left = end == ERRAND_LEFT;
     if (end != ERRAND_DONE && end != ERRAND_LEFT && opening->key->token != NULL) {
         token_leave(opening->key->token); /* its sibling's: not the last */
         opening->key->token = NULL;
@@ -246,7 +260,23 @@ static nk_status have_pin(struct opening *opening, const struct hsm_key_request 
                       "pin.fd: one descriptor cannot hold the PINs of two tokens; use files or two "
                       "descriptors");
     }
+    if (opening->pin != NULL) { /* of the look before */
+        return NK_OK;
+    }
     return pin_open(&request->pin, opening->name.label, request->host, &opening->pin, err);
+}
+
+static nk_status look(struct opening *opening, const struct hsm_key_request *request, nk_error *err)
+{
+    nk_status status = go(opening, reach, err);
+    if (status == NK_OK) {
+        status = have_pin(opening, request, err);
+    }
+    if (status == NK_OK) {
+        opening->errand.undo = undo;
+        status = go(opening, join_and_prove, err);
+    }
+    return status;
 }
 
 static nk_status open_with(struct opening *opening, const struct hsm_key_request *request,
@@ -260,17 +290,18 @@ static nk_status open_with(struct opening *opening, const struct hsm_key_request
     if (status == NK_OK) {
         status = check_public_key(key, err);
     }
-    if (status == NK_OK) {
-        status = go(opening, reach, err);
+    if (status != NK_OK) {
+        return status;
     }
-    if (status == NK_OK) {
-        status = have_pin(opening, request, err);
+    nk_error own = { .struct_size = sizeof(own) };
+    status = look(opening, request, &own);
+    /* What a thread that was left behind writes is not read. */
+    for (unsigned i = 1; i < TOKEN_LOOKS && !opening->left && opening->absent; i++) {
+        token_find_pause(i);
+        own = (nk_error){ .struct_size = sizeof(own) };
+        status = look(opening, request, &own);
     }
-    if (status == NK_OK) {
-        opening->errand.undo = undo;
-        status = go(opening, join_and_prove, err);
-    }
-    return status;
+    return status == NK_OK ? NK_OK : report_copy(err, &own);
 }
 
 nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_public,

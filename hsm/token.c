@@ -162,8 +162,8 @@ static nk_status attach_first(struct token *token, struct pin **pin, nk_error *e
     if (rv == CKR_OK) {
         return NK_OK;
     }
-    if (token->generation == 0) { /* a PIN that never worked is not the one in use */
-        pin_free(token->pin);
+    if (token->generation == 0 && *pin == NULL) { /* one that never worked is not the one in use */
+        *pin = token->pin;
         token->pin = NULL;
     }
     report_ckr(&first, NK_E_TOKEN, rv, "reach token \"%s\"", token->name.label);

@@ -32,8 +32,8 @@ MUST_USE nk_status token_join(struct module *module, const struct token_name *na
                               nk_error *err);
 /* One more user of a token that has been joined; no PIN is asked for. */
 struct token *token_share(struct token *token);
-/* token_join with a PIN that was had before: *pin is taken over, and NULL then, if it is the first.
- */
+/* token_join with a PIN that was had before: *pin is taken over, and NULL then, if it is the first
+ * that works. */
 MUST_USE nk_status token_join_by(struct module *module, const struct token_name *name,
                                  const struct token_terms *terms, struct pin **pin,
                                  struct token **ret_token, nk_error *err);
