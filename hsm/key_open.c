@@ -200,6 +200,9 @@ static nk_status join(struct opening *opening)
     if (status == NK_OK && opening->sign_timeout_ms > 0) {
         status = hire_crew(key, opening->sign_timeout_ms, err);
     }
+    if (status == NK_OK) {
+        status = reference_prepare(key, err);
+    }
     return status == NK_OK ? key_twin_make(key, err) : status;
 }
 
