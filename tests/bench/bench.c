@@ -149,12 +149,13 @@ static struct result conclude(const struct bench_row *row, const struct samples 
     for (int side = 0; side < BENCH_SIDES; side++) {
         result.cpu_us[side] = stats_median(samples->cpu_us[side], rounds);
     }
-    if (row->figure == BENCH_RATIO) {
+    if (row->figure != BENCH_ADDED_CPU_US) {
         result.measure = "wall";
         result.interval = stats_bootstrap(samples->wall, rounds);
         result.finding = stats_find(&result.interval, &row->bound);
     }
-    if (row->figure == BENCH_RATIO && result.finding != STATS_NOT_RESOLVED) {
+    if (row->figure == BENCH_QUOTIENT ||
+        (row->figure == BENCH_RATIO && result.finding != STATS_NOT_RESOLVED)) {
         return result;
     }
     result.measure = "cpu";
@@ -172,8 +173,8 @@ static void print_json(const struct bench_row *row, const struct result *result)
            result->finding == STATS_HOLDS ? "true" : "false",
            result->finding != STATS_NOT_RESOLVED ? "true" : "false", result->interval.low,
            result->interval.high, row->bound.side == STATS_AT_MOST ? "most" : "least",
-           row->figure == BENCH_RATIO ? "ratio" : "us", result->measure, result->cpu_us[BENCH_WITH],
-           result->cpu_us[BENCH_WITHOUT], result->interval.samples);
+           row->figure != BENCH_ADDED_CPU_US ? "ratio" : "us", result->measure,
+           result->cpu_us[BENCH_WITH], result->cpu_us[BENCH_WITHOUT], result->interval.samples);
 }
 
 static void print_table(const struct bench_row *row, const struct result *result)
@@ -182,8 +183,8 @@ static void print_table(const struct bench_row *row, const struct result *result
     printf("%-58s %7.3f [%7.3f, %7.3f] %s %.2f%s by %s; CPU us/op %.2f, without %.2f: %s\n",
            row->what, result->interval.median, result->interval.low, result->interval.high,
            row->bound.side == STATS_AT_MOST ? "<=" : ">=", row->bound.value,
-           row->figure == BENCH_RATIO ? "" : " us", result->measure, result->cpu_us[BENCH_WITH],
-           result->cpu_us[BENCH_WITHOUT], findings[result->finding]);
+           row->figure != BENCH_ADDED_CPU_US ? "" : " us", result->measure,
+           result->cpu_us[BENCH_WITH], result->cpu_us[BENCH_WITHOUT], findings[result->finding]);
 }
 
 void bench_run(const struct bench_options *options, const struct bench_row *row)

@@ -21,7 +21,7 @@ Exit status: 0 if all ran, whatever the figures say; 1 if one did not; 2 on wron
 END
 }
 
-benches=(judge rpc) # a new bench_<what> is named here
+benches=(judge rpc storm) # a new bench_<what> is named here
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 top=$(dirname -- "$(dirname -- "$here")")
