@@ -7,14 +7,13 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "auto.h"
 #include "check.h"
 #include "faulty_rig.h"
 #include "federation.h"
+#include "figures.h"
+#include "pulse.h"
 #include "rpc.h"
 #include "softhsm.h"
 
@@ -27,7 +26,6 @@
 #define LATE_MS 100
 #define SLOWER_MAX 2.0
 #define PATIENCE_MS 30000
-#define CALLS 100000
 #define TURNS 6
 #define TURN_MS 500
 #define DEADLINE "{\"token\": {\"sign_timeout_ms\": 1000}}"
@@ -38,66 +36,6 @@
 static struct federation federation;
 static struct member alice, bob;
 static struct tls_peer stranger;
-
-static double now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
-static void rest_ms(unsigned ms)
-{
-    nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 },
-              NULL);
-}
-
-/* --- how late the machine itself is: a word handed to another thread and back, as a call is --- */
-
-static struct {
-    pthread_t asks, answers;
-    int ends[2];
-    atomic_bool enough;
-    atomic_ulong longest_us;
-} pulse;
-
-static void *answer_pulse(void *unused)
-{
-    char word = 0;
-    while (read(pulse.ends[1], &word, 1) == 1 && write(pulse.ends[1], &word, 1) == 1) {
-    }
-    return unused;
-}
-
-static void *ask_pulse(void *unused)
-{
-    char word = 0;
-    while (!pulse.enough) {
-        double start = now_ms();
-        rest_ms(2);
-        (void)!write(pulse.ends[0], &word, 1);
-        (void)!read(pulse.ends[0], &word, 1);
-        unsigned long took_us = (unsigned long)((now_ms() - start - 2) * 1e3);
-        pulse.longest_us = took_us > pulse.longest_us ? took_us : pulse.longest_us;
-    }
-    return unused;
-}
-
-static void start_pulse(void)
-{
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pulse.ends), 0);
-    assert_int_equal(pthread_create(&pulse.answers, NULL, answer_pulse, NULL), 0);
-    assert_int_equal(pthread_create(&pulse.asks, NULL, ask_pulse, NULL), 0);
-}
-
-static void stop_pulse(void)
-{
-    pulse.enough = true;
-    pthread_join(pulse.asks, NULL);
-    close(pulse.ends[0]);
-    pthread_join(pulse.answers, NULL);
-    close(pulse.ends[1]);
-}
 
 /* --- those who dial --- */
 
@@ -152,38 +90,15 @@ static bool grows_by(const atomic_ulong *counter, unsigned long more)
 
 /* --- the connection that stands --- */
 
-struct figures {
-    size_t len;
-    double ms[CALLS];
-    double longest;
-};
-
-static int by_size(const void *a, const void *b)
-{
-    double one = *(const double *)a;
-    double other = *(const double *)b;
-    return (one > other) - (one < other);
-}
-
-static double p99(struct figures *figures)
-{
-    qsort(figures->ms, figures->len, sizeof(figures->ms[0]), by_size);
-    return figures->ms[figures->len * 99 / 100];
-}
-
 /* Each must be answered. */
 static void call_once(grpc_channel *channel, struct figures *figures)
 {
     double start = now_ms();
     struct rpc_result result = rpc_call(channel, RPC_DEADLINE_MS);
-    double took = now_ms() - start;
+    figures_add(figures, now_ms() - start);
     if (!result.ok) {
         fail_msg("%d %s", result.status, result.details);
     }
-    if (figures->len < CALLS) {
-        figures->ms[figures->len++] = took;
-    }
-    figures->longest = took > figures->longest ? took : figures->longest;
 }
 
 static void call_for(grpc_channel *channel, struct figures *figures, double ms)
@@ -257,22 +172,23 @@ static void compare(const struct scene *scene, struct figures *idle, struct figu
 static void hang(const struct scene *scene, struct outcome *outcome)
 {
     static struct figures hanging, idle, open;
-    hanging.len = idle.len = open.len = 0;
-    hanging.longest = open.longest = idle.longest = 0;
+    figures_clear(&hanging);
+    figures_clear(&idle);
+    figures_clear(&open);
     unsigned long admitted_before = admitted;
-    pulse.longest_us = 0;
+    pulse_clear();
     faulty_set("sign_hang=1\n");
     dialling = true;
     call_until_open(scene->channel, scene->server_node.log, &hanging);
     call_for(scene->channel, &open, DIAL_PAUSE_MS); /* what waited is sent on its way */
     outcome->stall_ms = hanging.longest > open.longest ? hanging.longest : open.longest;
-    outcome->machine_ms = (double)pulse.longest_us / 1e3;
-    open.len = 0;
+    outcome->machine_ms = pulse_longest_ms();
+    figures_clear(&open);
     compare(scene, &idle, &open);
     assert_true(grows_by(&dials, DIALLERS)); /* refused, not kept */
     assert_int_equal(admitted, admitted_before);
-    outcome->idle_p99_ms = p99(&idle);
-    outcome->open_p99_ms = p99(&open);
+    outcome->idle_p99_ms = figures_p99(&idle);
+    outcome->open_p99_ms = figures_p99(&open);
 }
 
 static void heal(const struct scene *scene)
@@ -306,7 +222,7 @@ static void a_hung_token_stalls_nobody(void **state)
     scene.server = rpc_server_start(scene.server_node.server, POLLERS, NULL, NULL);
     scene.channel = rpc_channel(scene.client_node.channel, rpc_server_address(scene.server));
     assert_true(rpc_call_when_ready(scene.channel, RPC_DEADLINE_MS).ok);
-    start_pulse();
+    pulse_start();
     start_diallers(rpc_server_port(scene.server));
     for (int i = 0; i < RUNS && !held; i++) {
         struct outcome outcome;
@@ -315,7 +231,7 @@ static void a_hung_token_stalls_nobody(void **state)
         held = holds(&outcome);
     }
     stop_diallers();
-    stop_pulse();
+    pulse_stop();
     assert_true(held);
     assert_int_equal(faulty_count()->session_shared, 0);
     grpc_channel_destroy(scene.channel);
