@@ -14,6 +14,7 @@
 #include "node_process.h"
 #include "rpc.h"
 #include "softhsm.h"
+#include "tls_peer_ends.h"
 
 #define ROUNDS 31
 #define PEERS 32
@@ -56,12 +57,14 @@ struct wave {
 static void *dial(void *arg)
 {
     struct wave *wave = arg;
+    SSL_CTX *context = tls_peer_context_kept(&peer);
     for (unsigned i = 0; i < wave->dials; i++) {
-        struct tls_result result = tls_peer_dial(&peer, wave->port);
+        struct tls_result result = tls_peer_dial_kept(&peer, context, wave->port);
         if (!result.accepted) {
             die(result.why);
         }
     }
+    SSL_CTX_free(context);
     wave->left--;
     return NULL;
 }
