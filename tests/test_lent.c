@@ -227,6 +227,50 @@ static void a_forked_child_has_none_to_wait_for(void **state)
     node_close(&node);
 }
 
+/* --- the host's own code on one of them --- */
+
+static struct {
+    nk_instance *instance;
+    atomic_int answer; /* of close, called on a lent thread; -1: none was met yet */
+} host_code;
+
+static void close_if_lent(void *unused, grpc_auth_context *context, const grpc_metadata *metadata,
+                          size_t metadata_len, grpc_process_auth_metadata_done_cb done,
+                          void *user_data)
+{
+    char name[16] = "";
+    (void)unused, (void)context, (void)metadata, (void)metadata_len;
+    pthread_getname_np(pthread_self(), name, sizeof(name));
+    if (strcmp(name, "nodekey-lent") == 0) {
+        host_code.answer = plugin_load()->close(host_code.instance, NULL);
+    }
+    done(user_data, NULL, 0, NULL, 0, GRPC_STATUS_OK, NULL);
+}
+
+/* gRPC runs a host's hooks on whatever thread polls; close there would wait for that thread. */
+static void none_of_them_closes(void **state)
+{
+    (void)state;
+    struct node node;
+    grpc_server_credentials *plain = grpc_insecure_server_credentials_create();
+    grpc_channel_credentials *channel = grpc_insecure_credentials_create();
+    const grpc_auth_metadata_processor processor = { .process = close_if_lent };
+    grpc_server_credentials_set_auth_metadata_processor(plain, processor);
+    node_open(&node, &alice, "{" LENT_7 "}");
+    host_code.instance = node.instance;
+    host_code.answer = -1;
+    struct rpc_server *server = rpc_server_start(plain, 1, NULL, NULL);
+    long long start = clock_now_ms();
+    while (host_code.answer < 0 && clock_now_ms() - start < PATIENCE_MS) {
+        assert_true(rpc_dial(channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    }
+    assert_int_equal(host_code.answer, NK_E_USAGE);
+    rpc_server_stop(server);
+    node_close(&node);
+    grpc_server_credentials_release(plain);
+    grpc_channel_credentials_release(channel);
+}
+
 static void another_number_takes_a_restart(void **state)
 {
     (void)state;
@@ -329,18 +373,20 @@ static int stop(void **state)
 
 int main(void)
 {
-    static struct CMUnitTest tests[ARRAY_LEN(rows) + 6] = {
+    enum { CASES = 7 };
+    static struct CMUnitTest tests[ARRAY_LEN(rows) + CASES] = {
         cmocka_unit_test(one_polling_thread_signs_once),
         cmocka_unit_test(lent_threads_sign_beside_it),
         cmocka_unit_test(they_live_from_credentials_to_close),
         cmocka_unit_test(a_token_that_hangs_does_not_keep_close),
         cmocka_unit_test(a_forked_child_has_none_to_wait_for),
+        cmocka_unit_test(none_of_them_closes),
         cmocka_unit_test(another_number_takes_a_restart),
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i + 6].name = rows[i].name;
-        tests[i + 6].test_func = check_row;
-        tests[i + 6].initial_state = (void *)(uintptr_t)&rows[i];
+        tests[CASES + i].name = rows[i].name;
+        tests[CASES + i].test_func = check_row;
+        tests[CASES + i].initial_state = (void *)(uintptr_t)&rows[i];
     }
     return cmocka_run_group_tests_name("lent", tests, start, stop);
 }
