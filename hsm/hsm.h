@@ -82,5 +82,10 @@ void hsm_leave(void);
 /* "software", or "hardware, as the module claims": what the token says of itself. */
 const char *hsm_key_custody(const struct hsm_key *key);
 const char *hsm_key_token_label(const struct hsm_key *key);
+/* How long the shortest of the test signatures of `open` took. */
+unsigned hsm_key_preflight_us(const struct hsm_key *key);
+/* Signatures made for strangers who dialled us, so far: handed over in time, through the inbound
+ * reference. Never goes back. [any] */
+unsigned long long hsm_key_inbound_signatures(const struct hsm_key *key);
 
 #endif

@@ -174,3 +174,13 @@ const char *hsm_key_token_label(const struct hsm_key *key)
 {
     return key->label;
 }
+
+unsigned hsm_key_preflight_us(const struct hsm_key *key)
+{
+    return key->preflight_us;
+}
+
+unsigned long long hsm_key_inbound_signatures(const struct hsm_key *key)
+{
+    return atomic_load(&key->twin->signatures);
+}

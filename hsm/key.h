@@ -32,7 +32,9 @@ struct hsm_key {
     atomic_bool always_authenticate; /* as told when the object was found last */
     bool bare_pss;                   /* settled by `open`: PSS is padded by us */
     nk_host host;
-    struct token *token; /* until shut */
+    unsigned preflight_us;    /* settled by `open`: the shortest test signature */
+    atomic_ullong signatures; /* handed over to callers */
+    struct token *token;      /* until shut */
     unsigned sign_timeout_ms;
     struct crew *crew;    /* the token's; NULL in direct mode */
     bool inbound;         /* signs for strangers who dialled us */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Signing: the hot path, the proof, and the ladder of recovery. */
+#include <limits.h>
 #include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/rand.h>
 
+#include "clock.h"
 #include "errand.h"
 #include "gate.h"
 #include "key.h"
@@ -29,6 +31,15 @@ static CK_RV sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
     return call->C_Sign(session, (CK_BYTE *)what->input, what->len, raw, raw_len);
 }
 
+static void note_time(struct hsm_key *key, long long began_us)
+{
+    long long took_us = clock_now_us() - began_us;
+
+    if (key->preflight_us == 0 || took_us < key->preflight_us) {
+        key->preflight_us = took_us < UINT_MAX ? (unsigned)took_us : UINT_MAX;
+    }
+}
+
 CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                 const struct scheme_need *need, nk_error *err)
 {
@@ -47,7 +58,9 @@ CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
         report_openssl(err, NK_E_INTERNAL, "prepare a test signature %s", need->name);
         return CKR_FUNCTION_FAILED;
     }
+    long long began_us = clock_now_us();
     CK_RV rv = sign_in(key, session, object, &what, raw, &raw_len, err);
+    note_time(key, began_us);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "token \"%s\" fails the test signature %s (%s)", key->label,
                    need->name, need->mechanism_name);
@@ -243,7 +256,9 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
         rv = key->crew == NULL ? sign_directly(key, scheme, input, len, raw, &raw_len, &err)
                                : key_sign_by_deadline(key, scheme, input, len, raw, &raw_len, &err);
     }
-    if (rv != CKR_OK && rv != CKR_NODEKEY_SHUT) {
+    if (rv == CKR_OK) {
+        atomic_fetch_add_explicit(&key->signatures, 1, memory_order_relaxed);
+    } else if (rv != CKR_NODEKEY_SHUT) {
         log_failure(key, rv, &err);
     }
     key_end_use(key);

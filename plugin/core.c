@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "file.h"
 #include "hook.h"
+#include "lent_advice.h"
 #include "reasons.h"
 #include "reload.h"
 #include "report.h"
@@ -57,6 +58,14 @@ static nk_status open_identities(struct core *core, nk_error *err)
     return status;
 }
 
+static unsigned slowest_us(const struct core *core)
+{
+    unsigned server_us = hsm_key_preflight_us(core->ours[OUR_SERVER]->key);
+    unsigned client_us = hsm_key_preflight_us(core->ours[OUR_CLIENT]->key);
+
+    return server_us > client_us ? server_us : client_us;
+}
+
 static nk_status fill(struct core *core, nk_error *err)
 {
     struct config *config = core->config;
@@ -82,6 +91,7 @@ static nk_status fill(struct core *core, nk_error *err)
         status = open_identities(core, err);
     }
     if (status == NK_OK) {
+        lent_say_advice(config, slowest_us(core), &core->host);
         status = publish_start(&core->publication, err);
     }
     return status == NK_OK ? core_publish(core, err) : status;
@@ -97,6 +107,7 @@ nk_status core_open(struct config **config, const char *path, const nk_host *hos
     }
     atomic_init(&core->refs, 1);
     pthread_mutex_init(&core->outbound_lock, NULL);
+    pthread_mutex_init(&core->lent_lock, NULL);
     pthread_mutex_init(&core->policy_lock, NULL);
     pthread_mutex_init(&core->reload_lock, NULL);
     core->host = *host;
@@ -104,6 +115,7 @@ nk_status core_open(struct config **config, const char *path, const nk_host *hos
     *config = NULL;
     core->verify_timeout_ms = core->config->verify_timeout_ms;
     core->login_timeout_ms = core->config->login_timeout_ms;
+    core->lent_threads = core->config->lent_threads;
     core->path = path != NULL ? file_absolute(path) : NULL; /* the host may chdir */
     nk_status status = path != NULL && core->path == NULL ? report(err, NK_E_NOMEM, "out of memory")
                                                           : fill(core, err);
@@ -143,6 +155,7 @@ void core_unref(struct core *core)
     config_free(core->config);
     free(core->path);
     pthread_mutex_destroy(&core->outbound_lock);
+    pthread_mutex_destroy(&core->lent_lock);
     pthread_mutex_destroy(&core->policy_lock);
     pthread_mutex_destroy(&core->reload_lock);
     free(core);

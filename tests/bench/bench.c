@@ -118,12 +118,15 @@ void bench_run(const struct bench_options *options, const struct bench_row *row)
         [BENCH_WITHOUT] = { .batch = do_part, .user = &parts[BENCH_WITHOUT] },
         [BENCH_WITH] = { .batch = do_part, .user = &parts[BENCH_WITH] },
     };
-    bool ratio = row->figure == BENCH_RATIO;
+    static const enum contest_measure measures[] = { [BENCH_RATIO] = CONTEST_WALL_OR_CPU,
+                                                     [BENCH_ADDED_CPU_US] = CONTEST_CPU,
+                                                     [BENCH_QUOTIENT] = CONTEST_WALL };
+    bool ratio = row->figure != BENCH_ADDED_CPU_US;
     const struct contest_figure figure = {
         .name = row->name,
         .what = row->what,
         .unit = ratio ? "ratio" : "us",
-        .measure = ratio ? CONTEST_WALL_OR_CPU : CONTEST_CPU,
+        .measure = measures[row->figure],
         .bound = &row->bound,
         .of = ratio ? with_over_without : with_minus_without,
         .side = BENCH_WITH,
