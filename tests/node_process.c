@@ -13,7 +13,7 @@
 
 struct node_process {
     pid_t pid;
-    int line; /* its port comes, and then nothing: closed, it ends */
+    int line; /* its port comes, and then nothing; shut down, it ends */
     int port;
 };
 
@@ -75,6 +75,7 @@ int node_process_port(const struct node_process *process)
 void node_process_stop(struct node_process *process)
 {
     int status = 0;
+    shutdown(process->line, SHUT_RDWR); /* a node that was started later has it, too */
     close(process->line);
     if (waitpid(process->pid, &status, 0) != process->pid || status != 0) {
         die("it did not end well");

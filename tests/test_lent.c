@@ -45,14 +45,13 @@ static bool is_lent(const char *task)
 
 static unsigned long long blocked_signals(const char *task)
 {
-    char line[256];
-    unsigned long long mask = 0;
+    char line[256] = "SigBlk:";
     FILE *status = fopen(path_of("/proc/self/task/%s/status", task), "r");
     assert_non_null(status);
-    while (fgets(line, sizeof(line), status) != NULL && sscanf(line, "SigBlk: %llx", &mask) != 1) {
+    while (fgets(line, sizeof(line), status) != NULL && strncmp(line, "SigBlk:", 7) != 0) {
     }
     fclose(status);
-    return mask;
+    return strtoull(line + 7, NULL, 16);
 }
 
 /* How many there are; *ret_blocked: the signals that all of them block. */

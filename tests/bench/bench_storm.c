@@ -35,7 +35,7 @@ static const char about[] =
     "percentile of calls on a connection that was there before. Needs NODEKEY_MODULE.\n";
 
 /* How often each peer dials: enough for a figure, and no round longer than it must be. */
-static const unsigned dials[BENCH_SIDES] = { [BENCH_WITHOUT] = 1, [BENCH_WITH] = 4 };
+static const unsigned dials[BENCH_SIDES] = { [BENCH_WITHOUT] = 1, [BENCH_WITH] = 6 };
 
 static struct tls_peer peer;
 
