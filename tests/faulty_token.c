@@ -2,75 +2,57 @@
 #include "faulty_token.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
+#include "faulty_private.h"
 #include "faulty_script.h"
 
 #define EXPORT __attribute__((__visibility__("default")))
-#define SESSIONS_MAX 256
 
-static CK_FUNCTION_LIST *real;
+CK_FUNCTION_LIST *faulty_real;
+struct faulty_counters faulty_counts;
 static CK_FUNCTION_LIST ours;
-static struct faulty_counters counters;
-
-static pthread_mutex_t busy_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards `busy` */
-static CK_SESSION_HANDLE busy[SESSIONS_MAX];
-
-static void enter(CK_SESSION_HANDLE session)
-{
-    size_t room = SESSIONS_MAX;
-    pthread_mutex_lock(&busy_mutex);
-    for (size_t i = 0; i < SESSIONS_MAX; i++) {
-        if (busy[i] == session) {
-            counters.session_shared++;
-        }
-        if (busy[i] == 0) {
-            room = i;
-        }
-    }
-    if (room == SESSIONS_MAX) {
-        fprintf(stderr, "faulty token: too many sessions at once\n");
-        abort();
-    }
-    busy[room] = session;
-    pthread_mutex_unlock(&busy_mutex);
-}
-
-static void leave(CK_SESSION_HANDLE session)
-{
-    pthread_mutex_lock(&busy_mutex);
-    for (size_t i = 0; i < SESSIONS_MAX; i++) {
-        if (busy[i] == session) {
-            busy[i] = 0;
-            break;
-        }
-    }
-    pthread_mutex_unlock(&busy_mutex);
-}
 
 static CK_RV initialize(void *args)
 {
-    counters.initialize++;
-    script_now();
-    return real->C_Initialize(args);
+    const CK_C_INITIALIZE_ARGS *given = args;
+
+    faulty_counts.initialize++;
+    faulty_counts.no_locking += given == NULL || (given->flags & CKF_OS_LOCKING_OK) == 0 ? 1 : 0;
+    CK_RV rv = script_strike(FAULT_INITIALIZE);
+    if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+        return rv;
+    }
+    CK_RV real_rv = faulty_real->C_Initialize(args); /* an answer that it is must be true */
+    if (real_rv == CKR_OK) {
+        script_initialized();
+    }
+    return rv == CKR_OK ? real_rv : rv;
 }
 
 static CK_RV finalize(void *reserved)
 {
-    counters.finalize++;
-    counters.finalize_inside += counters.signing_now > 0 ? 1 : 0;
-    counters.sessions_now = 0;
-    return real->C_Finalize(reserved);
+    faulty_counts.finalize++;
+    faulty_counts.finalize_inside += faulty_counts.signing_now > 0 ? 1 : 0;
+    faulty_counts.sessions_now = 0;
+    return faulty_real->C_Finalize(reserved);
 }
 
-static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
+static CK_RV get_token_info(CK_SLOT_ID told, CK_TOKEN_INFO *info)
 {
-    CK_RV rv = real->C_GetTokenInfo(slot, info);
+    CK_SLOT_ID slot = 0;
+    CK_RV rv = script_strike(FAULT_TOKEN_INFO);
+    if (rv == CKR_OK) {
+        rv = card_slot(told, &slot);
+    }
+    if (rv == CKR_OK) {
+        rv = faulty_real->C_GetTokenInfo(slot, info);
+    }
     if (rv == CKR_OK) {
         info->flags |= script_now().flags & ~CKF_HW_SLOT;
         info->flags &= script_now().no_login != 0 ? ~CKF_LOGIN_REQUIRED : ~(CK_FLAGS)0;
@@ -79,18 +61,26 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
     return rv;
 }
 
-static CK_RV get_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO *info)
+static CK_RV get_slot_info(CK_SLOT_ID told, CK_SLOT_INFO *info)
 {
-    CK_RV rv = real->C_GetSlotInfo(slot, info);
+    CK_SLOT_ID slot = 0;
+    CK_RV rv = card_slot(told, &slot);
+    if (rv == CKR_OK || rv == CKR_TOKEN_NOT_PRESENT) {
+        rv = faulty_real->C_GetSlotInfo(slot, info);
+    }
     if (rv == CKR_OK) {
         info->flags |= script_now().flags & CKF_HW_SLOT;
     }
     return rv;
 }
 
-static CK_RV get_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULONG *len)
+static CK_RV get_mechanism_list(CK_SLOT_ID told, CK_MECHANISM_TYPE *list, CK_ULONG *len)
 {
-    CK_RV rv = real->C_GetMechanismList(slot, list, len);
+    CK_SLOT_ID slot = 0;
+    CK_RV rv = card_slot(told, &slot);
+    if (rv == CKR_OK) {
+        rv = faulty_real->C_GetMechanismList(slot, list, len);
+    }
     if (rv != CKR_OK || list == NULL) {
         return rv;
     }
@@ -104,9 +94,15 @@ static CK_RV get_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULO
     return CKR_OK;
 }
 
-static CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
+static CK_RV get_mechanism_info(CK_SLOT_ID told, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
 {
-    return script_hides(type) ? CKR_MECHANISM_INVALID : real->C_GetMechanismInfo(slot, type, info);
+    CK_SLOT_ID slot = 0;
+    CK_RV rv = card_slot(told, &slot);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    return script_hides(type) ? CKR_MECHANISM_INVALID
+                              : faulty_real->C_GetMechanismInfo(slot, type, info);
 }
 
 static CK_RV tell_lie(CK_ATTRIBUTE *attribute, const struct lie *lie)
@@ -126,81 +122,33 @@ static CK_RV tell_lie(CK_ATTRIBUTE *attribute, const struct lie *lie)
     return CKR_OK;
 }
 
-static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                                 CK_ATTRIBUTE *attributes, CK_ULONG len)
+static CK_RV tell_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                             CK_ATTRIBUTE *attributes, CK_ULONG len)
 {
     struct script now = script_now();
     CK_RV rv = CKR_OK;
     if (now.lies_len == 0) {
-        return real->C_GetAttributeValue(session, object, attributes, len);
+        return faulty_real->C_GetAttributeValue(session, object, attributes, len);
     }
     for (CK_ULONG i = 0; i < len; i++) {
         const struct lie *lie = script_lie(&now, attributes[i].type);
-        CK_RV one = lie != NULL ? tell_lie(&attributes[i], lie)
-                                : real->C_GetAttributeValue(session, object, &attributes[i], 1);
+        CK_RV one = lie != NULL
+                        ? tell_lie(&attributes[i], lie)
+                        : faulty_real->C_GetAttributeValue(session, object, &attributes[i], 1);
         rv = rv == CKR_OK ? one : rv;
     }
     return rv;
 }
 
-static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
-                          CK_SESSION_HANDLE *session)
+static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                                 CK_ATTRIBUTE *attributes, CK_ULONG len)
 {
-    unsigned long max = script_now().sessions_max;
-    counters.open_session++;
-    if (max != 0 && counters.sessions_now >= max) {
-        return CKR_SESSION_COUNT;
-    }
-    CK_RV rv = real->C_OpenSession(slot, flags, application, notify, session);
-    counters.sessions_now += rv == CKR_OK ? 1 : 0;
-    return rv;
-}
-
-static CK_RV close_session(CK_SESSION_HANDLE session)
-{
-    counters.close_session++;
-    enter(session);
-    CK_RV rv = real->C_CloseSession(session);
-    counters.sessions_now -= rv == CKR_OK ? 1 : 0;
-    leave(session);
-    return rv;
-}
-
-static void delay(unsigned long ms)
-{
-    struct timespec left = { .tv_sec = (time_t)(ms / 1000),
-                             .tv_nsec = (long)(ms % 1000) * 1000000 };
-    while (nanosleep(&left, &left) != 0) {
-    }
-}
-
-static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG len)
-{
-    counters.login++;
-    delay(script_now().login_ms);
-    CK_RV rv = script_strike(FAULT_LOGIN);
-    if (user == CKU_CONTEXT_SPECIFIC) {
-        counters.context_login++;
-    }
-    const char *pad = getenv("FAULTY_PAD");
-    if (pin == NULL && pad != NULL) {
-        counters.pad_login++;
-        pin = (CK_UTF8CHAR *)(uintptr_t)pad;
-        len = strlen(pad);
-    }
+    CK_RV rv = card_enter();
     if (rv == CKR_OK) {
-        rv = real->C_Login(session, user, pin, len);
-    }
-    if (rv != CKR_OK) {
-        counters.login_failed++;
+        rv = tell_attributes(session, object, attributes, len);
+        card_leave();
     }
     return rv;
-}
-
-static CK_RV logout(CK_SESSION_HANDLE session)
-{
-    counters.logout++;
-    return real->C_Logout(session);
 }
 
 /* tpm2-pkcs11 reads the caller's parameters again in C_Sign, on the thread that began. */
@@ -214,13 +162,17 @@ static void note_mechanism(const CK_MECHANISM *mechanism)
         pss_before = *pss;
     }
     if (mechanism->mechanism == CKM_RSA_X_509) {
-        counters.bare_rsa++;
+        faulty_counts.bare_rsa++;
     }
 }
 
 static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
-    counters.sign_init++;
+    faulty_counts.sign_init++;
+    if (mechanism == NULL) { /* no module takes that for a cancellation */
+        faulty_counts.sign_cancelled++;
+        return CKR_ARGUMENTS_BAD;
+    }
     CK_RV rv = script_strike(FAULT_SIGN_INIT);
     if (rv != CKR_OK) {
         return rv;
@@ -232,31 +184,74 @@ static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OB
         return CKR_MECHANISM_PARAM_INVALID;
     }
     note_mechanism(mechanism);
-    enter(session);
-    rv = real->C_SignInit(session, mechanism, key);
-    leave(session);
+    rv = card_enter();
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    session_enter(session);
+    rv = faulty_real->C_SignInit(session, mechanism, key);
+    session_leave(session);
+    card_leave();
     return rv;
+}
+
+/* What a client of a dead server does: SIGPIPE, unless somebody sees to that. */
+static void write_to_nobody(void)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) == 0) {
+        close(ends[0]);
+        ssize_t ignored = write(ends[1], "", 1);
+        (void)ignored;
+        close(ends[1]);
+    }
+}
+
+static CK_RV sign_in(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len,
+                     CK_BYTE *signature, CK_ULONG *signature_len)
+{
+    CK_RV strike = script_strike(FAULT_SIGN);
+
+    if (strike != CKR_OK && script_now().sign_pipe != 0) {
+        write_to_nobody();
+    }
+    if (strike != CKR_OK && script_now().sign_keeps != 0) {
+        return strike;
+    }
+    /* The real call ends the operation, whatever we answer. */
+    CK_RV rv = faulty_real->C_Sign(session, data, data_len, signature, signature_len);
+    return strike != CKR_OK ? strike : rv;
 }
 
 static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
                   CK_ULONG *signature_len)
 {
-    counters.sign++;
-    counters.signing_now++;
-    enter(session);
-    delay(script_now().sign_ms);
+    faulty_counts.sign++;
+    faulty_counts.signing_now++;
+    session_enter(session);
+    session_delay(script_now().sign_ms);
     while (script_now().sign_hang != 0) {
-        delay(1);
+        session_delay(1);
     }
     if (pss != NULL && memcmp(pss, &pss_before, sizeof(pss_before)) != 0) {
-        counters.pss_changed++;
+        faulty_counts.pss_changed++;
     }
-    /* The real call ends the operation, whatever we answer. */
-    CK_RV rv = real->C_Sign(session, data, data_len, signature, signature_len);
-    CK_RV strike = script_strike(FAULT_SIGN);
-    leave(session);
-    counters.signing_now--;
-    return strike != CKR_OK ? strike : rv;
+    CK_RV rv = card_enter();
+    if (rv == CKR_OK) {
+        rv = sign_in(session, data, data_len, signature, signature_len);
+        card_leave();
+    }
+    session_leave(session);
+    faulty_counts.signing_now--;
+    return rv;
+}
+
+/* tpm2-pkcs11 crashes in it after C_SignInit alone: it is no way to cancel. */
+static CK_RV sign_final(CK_SESSION_HANDLE session, CK_BYTE *signature, CK_ULONG *len)
+{
+    faulty_counts.sign_cancelled++;
+    return faulty_real->C_SignFinal(session, signature, len);
 }
 
 static void load(void)
@@ -267,22 +262,26 @@ static void load(void)
     if (module != NULL) {
         *(void **)&get = dlsym(module, "C_GetFunctionList");
     }
-    if (get == NULL || get(&real) != CKR_OK) {
+    if (get == NULL || get(&faulty_real) != CKR_OK) {
         fprintf(stderr, "faulty token: FAULTY_MODULE names no module\n");
         abort();
     }
-    ours = *real;
+    ours = *faulty_real;
     ours.C_Initialize = initialize;
     ours.C_Finalize = finalize;
+    ours.C_GetSlotList = card_get_slot_list;
+    ours.C_GetSessionInfo = card_get_session_info;
+    ours.C_FindObjectsInit = session_find_init;
+    ours.C_SignFinal = sign_final;
     ours.C_GetTokenInfo = get_token_info;
     ours.C_GetSlotInfo = get_slot_info;
     ours.C_GetMechanismList = get_mechanism_list;
     ours.C_GetMechanismInfo = get_mechanism_info;
-    ours.C_OpenSession = open_session;
-    ours.C_CloseSession = close_session;
+    ours.C_OpenSession = session_open;
+    ours.C_CloseSession = session_close;
     ours.C_GetAttributeValue = get_attribute_value;
-    ours.C_Login = login;
-    ours.C_Logout = logout;
+    ours.C_Login = session_login;
+    ours.C_Logout = session_logout;
     ours.C_SignInit = sign_init;
     ours.C_Sign = sign;
 }
@@ -298,5 +297,5 @@ EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
 EXPORT const struct faulty_counters *faulty_counters(void);
 const struct faulty_counters *faulty_counters(void)
 {
-    return &counters;
+    return &faulty_counts;
 }
