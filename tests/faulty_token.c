@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +24,14 @@ static CK_RV initialize(void *args)
     const CK_C_INITIALIZE_ARGS *given = args;
 
     faulty_counts.initialize++;
-    faulty_counts.no_locking += given == NULL || (given->flags & CKF_OS_LOCKING_OK) == 0 ? 1 : 0;
     CK_RV rv = script_strike(FAULT_INITIALIZE);
     if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
         return rv;
     }
     CK_RV real_rv = faulty_real->C_Initialize(args); /* an answer that it is must be true */
-    if (real_rv == CKR_OK) {
+    if (real_rv == CKR_OK) { /* pkcs11-helper's own comes after ours, and is told so */
+        bool locks = given != NULL && (given->flags & CKF_OS_LOCKING_OK) != 0;
+        faulty_counts.no_locking += locks ? 0 : 1;
         script_initialized();
     }
     return rv == CKR_OK ? real_rv : rv;
