@@ -13,16 +13,21 @@ extern struct faulty_counters faulty_counts;
 
 /* --- where the card is: in its slot, in a slot of another number, pulled --- */
 
-/* Around every call in a session. When the script pulls the card its sessions die in the module,
- * and the login with them; CKR_DEVICE_REMOVED while it is out, and then nothing must be left. */
+/* Around every call in a session. CKR_DEVICE_REMOVED: it is out, and nothing must be left. */
 CK_RV card_enter(void);
 void card_leave(void);
+/* CKR_DEVICE_REMOVED: it was pulled, and not all sessions of before are closed. */
+CK_RV card_removed(void);
+void card_opened(CK_SESSION_HANDLE session);
+void card_closed(void);
+void card_forget(void); /* the module has closed all of them */
 
-/* What the module is asked for when a caller names this slot; CKR_SLOT_ID_INVALID. */
+/* What the module is asked for when a caller names this slot; CKR_SLOT_ID_INVALID, or
+ * CKR_TOKEN_NOT_PRESENT. */
 CK_RV card_slot(CK_SLOT_ID told, CK_SLOT_ID *ret_real);
-CK_SLOT_ID card_slot_told(CK_SLOT_ID its);
 
 CK_RV card_get_slot_list(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *len);
+CK_RV card_close_all_sessions(CK_SLOT_ID told);
 CK_RV card_get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO *info);
 
 /* --- sessions and logins --- */

@@ -113,13 +113,14 @@ static void set(char *key, char *value)
         const char *key;
         unsigned long *number;
     } numbers[] = {
-        { "refuse", &script.refused },        { "sign_ms", &script.sign_ms },
-        { "sign_hang", &script.sign_hang },   { "sessions_max", &script.sessions_max },
-        { "login_ms", &script.login_ms },     { "no_login", &script.no_login },
-        { "swapped", &script.swapped },       { "until_initialize", &script.until_initialize },
-        { "sign_keeps", &script.sign_keeps }, { "sign_pipe", &script.sign_pipe },
-        { "no_slots", &script.no_slots },     { "slot_shift", &script.slot_shift },
-        { "pulled", &script.pulled },         { "open_race", &script.open_race },
+        { "refuse", &script.refused },      { "sign_ms", &script.sign_ms },
+        { "sign_hang", &script.sign_hang }, { "sign_keeps", &script.sign_keeps },
+        { "sign_pipe", &script.sign_pipe }, { "sessions_max", &script.sessions_max },
+        { "open_race", &script.open_race }, { "login_ms", &script.login_ms },
+        { "no_login", &script.no_login },   { "until_initialize", &script.until_initialize },
+        { "no_slots", &script.no_slots },   { "swapped", &script.swapped },
+        { "pulled", &script.pulled },       { "ejected", &script.ejected },
+        { "moved", &script.moved },
     };
     if (set_fault(key, value)) {
         return;

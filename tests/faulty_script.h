@@ -52,8 +52,9 @@ struct script {
     unsigned long sign_keeps;
     unsigned long sign_pipe;
     unsigned long no_slots;
-    unsigned long slot_shift;
-    unsigned long pulled;
+    unsigned long pulled;  /* as a card out of its reader */
+    unsigned long moved;   /* added to the number of each slot */
+    unsigned long ejected; /* likewise out, and its sessions are gone */
     unsigned long open_race;
     char find_instead[64]; /* "": nothing */
 };

@@ -113,7 +113,9 @@ static CK_RV open_now(void *arg)
     const struct opening *opening = arg;
     CK_RV rv =
         faulty_real->C_OpenSession(opening->slot, opening->flags, NULL, NULL, opening->session);
-    faulty_counts.sessions_now += rv == CKR_OK ? 1 : 0;
+    if (rv == CKR_OK) {
+        card_opened(*opening->session);
+    }
     return rv;
 }
 
@@ -148,7 +150,9 @@ CK_RV session_close(CK_SESSION_HANDLE session)
     }
     session_enter(session);
     rv = faulty_real->C_CloseSession(session);
-    faulty_counts.sessions_now -= rv == CKR_OK && faulty_counts.sessions_now > 0 ? 1 : 0;
+    if (rv == CKR_OK) {
+        card_closed();
+    }
     session_leave(session);
     card_leave();
     return rv;
@@ -182,6 +186,7 @@ CK_RV session_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *p
     faulty_counts.login++;
     session_delay(script_now().login_ms);
     CK_RV rv = script_strike(FAULT_LOGIN);
+    rv = rv == CKR_OK ? card_removed() : rv;
     if (user == CKU_CONTEXT_SPECIFIC) {
         faulty_counts.context_login++;
     }

@@ -42,6 +42,7 @@ static CK_RV finalize(void *reserved)
     faulty_counts.finalize++;
     faulty_counts.finalize_inside += faulty_counts.signing_now > 0 ? 1 : 0;
     faulty_counts.sessions_now = 0;
+    card_forget();
     return faulty_real->C_Finalize(reserved);
 }
 
@@ -176,6 +177,7 @@ static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OB
         return CKR_ARGUMENTS_BAD;
     }
     CK_RV rv = script_strike(FAULT_SIGN_INIT);
+    rv = rv == CKR_OK ? card_removed() : rv;
     if (rv != CKR_OK) {
         return rv;
     }
@@ -223,6 +225,7 @@ static CK_RV sign_in(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len
     }
     /* The real call ends the operation, whatever we answer. */
     CK_RV rv = faulty_real->C_Sign(session, data, data_len, signature, signature_len);
+    strike = strike == CKR_OK ? card_removed() : strike;
     return strike != CKR_OK ? strike : rv;
 }
 
@@ -273,6 +276,7 @@ static void load(void)
     ours.C_Finalize = finalize;
     ours.C_GetSlotList = card_get_slot_list;
     ours.C_GetSessionInfo = card_get_session_info;
+    ours.C_CloseAllSessions = card_close_all_sessions;
     ours.C_FindObjectsInit = session_find_init;
     ours.C_SignFinal = sign_final;
     ours.C_GetTokenInfo = get_token_info;

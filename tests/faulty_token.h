@@ -21,9 +21,12 @@
  *     sign_keeps=1                                a C_Sign that fails leaves its operation active
  *     sign_pipe=1                                 a C_Sign that fails writes to a broken pipe first
  *     no_slots=1                                  C_GetSlotList: CKR_OK, and none
- *     slot_shift=1000                             the slots have other numbers
- *     pulled=1                                    the card is out: its sessions and its login are
- *                                                 gone, also when it is back
+ *     pulled=1                                    the card is out of its reader; sessions of before
+ *                                                 answer CKR_DEVICE_REMOVED until all are closed
+ *     pulled=2                                    likewise, but it is back at once
+ *     ejected=1                                   the card is out, and when it is back its sessions
+ *                                                 and its login are gone
+ *     moved=7                                     each slot's number is that much higher
  *     find_instead=other                          a search for a label finds this one's objects
  *     open_race=1                                 C_OpenSession takes 1 ms; two at once get one
  *                                                 session
