@@ -36,6 +36,7 @@ struct fault_row {
     const char *script; /* of the faulty token, until the cure */
     nk_status status;   /* of an open that FAILS */
     const char *patch;  /* over the node's configuration; NULL: {} */
+    unsigned pause_ms;  /* for so long after the cure the product may hold back */
     const char *cured;  /* the script after the cure; NULL: "" */
     bool rsa;           /* rosa instead of alice */
     bool only_outbound; /* tls_peer.h sees to SIGPIPE, which is then no test */
