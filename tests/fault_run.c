@@ -318,6 +318,7 @@ static void check_counters(struct run *run)
 static void open_elder(struct run *run)
 {
     bool apart = run->row->moment == BEFORE_OPEN;
+    faulty_set(run->row->first != NULL ? run->row->first : "");
     node_open(&run->elder.node, apart ? &run->world->bob : subject(run), apart ? "{}" : patch(run));
     party_serve(&run->elder);
 }
