@@ -313,7 +313,7 @@ static void lose_the_login(const struct way *way)
         dial_in_vain(&dialling, i == 0 ? occasion : &occasions[i - 1]);
         need(refusals() == 1, "after round %zu: sent %lu times", i, refusals());
     }
-    need(recorder_waits_for(party.node.log, "no signature: CKR_PIN_INCORRECT: ", FAULT_PATIENCE_MS),
+    need(recorder_waits_for(party.node.log, "sent again", FAULT_PATIENCE_MS),
          "the log does not say so");
     need(!recorder_has(party.node.log, WRONG_PIN), "the PIN is in the log");
     /* Corrected, it is read and sent, and the node needs no restart. */
