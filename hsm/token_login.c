@@ -196,10 +196,15 @@ static CK_RV authenticate(struct token *token, CK_SESSION_HANDLE session, nk_err
     AUTO(pin_state_close) struct pin_state *state = NULL;
     CK_RV rv = CKR_OK;
 
-    /* One that has not worked: another user of the module has logged in. */
+    bool latched = pin_is_latched(token->pin, &token->name);
+    if (latched) { /* it may have been corrected since, and no other login is due */
+        token_refresh_pin(token);
+        latched = pin_is_latched(token->pin, &token->name);
+    }
+    /* One that has not worked: it is new, or another user of the module has logged in. */
     if (is_locked(token) || !pin_has_worked(token->pin)) {
         rv = may_send(token, &state, err);
-    } else if (pin_is_latched(token->pin, &token->name)) {
+    } else if (latched) {
         rv = refused_before(token, NULL, err);
     }
     if (rv != CKR_OK) {

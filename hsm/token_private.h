@@ -52,6 +52,8 @@ MUST_USE CK_RV token_attach(struct token *token, nk_error *err);
 MUST_USE CK_RV token_attach_anew(struct token *token, unsigned generation, nk_error *err);
 /* Closes our sessions and ends a login of ours, as far as they are still there. */
 void token_detach(struct token *token);
+/* From its source, if that can be read again; one that fails keeps the old PIN. */
+void token_refresh_pin(struct token *token);
 MUST_USE CK_RV token_login(struct token *token, nk_error *err); /* in the anchor session */
 MUST_USE CK_RV token_login_again(struct token *token, nk_error *err);
 MUST_USE CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session);
