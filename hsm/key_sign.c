@@ -6,6 +6,7 @@
 #include <openssl/objects.h>
 #include <openssl/rand.h>
 
+#include "errand.h"
 #include "gate.h"
 #include "key.h"
 #include "key_deadline.h"
@@ -16,6 +17,7 @@ static CK_RV sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
 {
     CK_FUNCTION_LIST *call = token_module(key->token)->call;
 
+    errand_step("C_SignInit");
     CK_RV rv = call->C_SignInit(session, &what->mechanism, object);
     if (rv == CKR_OK && atomic_load(&key->always_authenticate)) {
         rv = token_authenticate(key->token, session, err);
@@ -23,6 +25,7 @@ static CK_RV sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
     if (rv != CKR_OK) {
         return rv;
     }
+    errand_step("C_Sign");
     return call->C_Sign(session, (CK_BYTE *)what->input, what->len, raw, raw_len);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Who gets a session, and who waits for one. */
 #include "clock.h"
+#include "errand.h"
 #include "token_private.h"
 
 /* --- sessions, under lock --- */
@@ -59,6 +60,7 @@ static CK_RV lend(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_sess
     int rc = 0;
 
     CK_RV rv = lend_now(token, inbound, ret_session);
+    errand_step(NULL);
     if (rv == CKR_NODEKEY_BUSY && inbound && token->max_waiting_inbound > 0 &&
         token->waiting[INBOUND] >= token->max_waiting_inbound) {
         return CKR_NODEKEY_BUSY;
@@ -81,6 +83,7 @@ static CK_RV take(struct token *token, bool inbound, struct lease *ret_lease, nk
     if (rv != CKR_OK) {
         return rv;
     }
+    errand_step("a call of another thread");
     pthread_mutex_lock(&token->lock);
     rv = token_attach(token, err);
     if (rv == CKR_OK) {

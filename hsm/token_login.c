@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The login: the PIN is sent once, and not at all when that may cost the token. */
 #include "clock.h"
+#include "errand.h"
 #include "pin_state.h"
 #include "report.h"
 #include "token_private.h"
@@ -146,6 +147,7 @@ static CK_RV may_send(struct token *token, struct pin_state **ret_state, nk_erro
     if (token->state_dir == NULL || pin_is_protected(token->pin)) {
         return CKR_OK;
     }
+    errand_step(NULL);
     nk_status status =
         pin_state_open(token->state_dir, &token->name, token->login_timeout_ms, &state, &own);
     if (status == NK_OK) {
@@ -168,6 +170,7 @@ static CK_RV send_to(struct token *token, CK_SESSION_HANDLE session, CK_USER_TYP
 {
     bool protected = pin_is_protected(token->pin);
 
+    errand_step("C_Login");
     return token->module->call->C_Login(session, user, protected ? NULL : pin_bytes(token->pin),
                                         protected ? 0 : pin_len(token->pin));
 }
@@ -249,6 +252,7 @@ CK_RV token_login(struct token *token, nk_error *err)
     CK_SESSION_INFO session;
     struct token_name name;
 
+    errand_step("C_GetTokenInfo");
     CK_RV rv = token->module->call->C_GetTokenInfo(token->slot, &info);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "ask token \"%s\" for its state", token->name.label);
@@ -266,6 +270,7 @@ CK_RV token_login(struct token *token, nk_error *err)
     if ((info.flags & CKF_LOGIN_REQUIRED) == 0) {
         return CKR_OK;
     }
+    errand_step("C_GetSessionInfo");
     rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
     if (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED) {
         rv = replace_anchor(token, &session);

@@ -9,7 +9,7 @@
 
 /* The error that makes the module start anew, once; then what comes upon that. */
 #define ONCE_AN_ERROR "sign_error=0x30\nsign_error_at=1\n"
-#define DEADLINE "{\"token\": {\"sign_timeout_ms\": 300}}"
+#define DEADLINE "{\"token\": {\"sign_timeout_ms\": 2000}}"
 #define GUEST "initialize_error=0x191\ninitialize_error_at=1\n" /* the program was first */
 #define OPEN_BREAKER "signatures fail at once"
 #define AGAIN(name) "token alice: " name "; trying again"
@@ -164,8 +164,8 @@ const struct fault_row fault_rows[] = {
       "no signature: CKR_PIN_LOCKED", .script = "sign_error=0xa4\n" },
     { "the mechanism is hidden now", FIRST_SIGNATURE, FAILS, "no signature: CKR_MECHANISM_INVALID",
       .script = "hide=0x1041\n" },
-    { "hangs in C_Sign, by deadline", FIRST_SIGNATURE, FAILS, "no answer for 300 ms; " OPEN_BREAKER,
-      .script = "sign_hang=1\n", .patch = DEADLINE },
+    { "hangs in C_Sign, by deadline", FIRST_SIGNATURE, FAILS,
+      "no answer for 2000 ms; " OPEN_BREAKER, .script = "sign_hang=1\n", .patch = DEADLINE },
 
     /* --- while four threads dial --- */
     { "CKR_DEVICE_ERROR for a while", UNDER_LOAD, FAILS, "no signature: CKR_DEVICE_ERROR",
@@ -247,7 +247,7 @@ const struct fault_row fault_rows[] = {
     { "C_Login CKR_DEVICE_ERROR", REINITIALISING, FAILS, "log in to token",
       .script = ONCE_AN_ERROR "login_error=0x30\n" },
     { "C_Login takes longer than the deadline", REINITIALISING, FAILS, OPEN_BREAKER,
-      .script = ONCE_AN_ERROR "login_ms=1500\n", .patch = DEADLINE },
+      .script = ONCE_AN_ERROR "login_ms=5000\n", .patch = DEADLINE },
     { "C_Login CKR_PIN_LOCKED: a TPM in lockout", REINITIALISING, FAILS, "its user PIN is locked",
       .script = ONCE_AN_ERROR "login_error=0xa4\n", .pause_ms = 1000 },
     { "C_Login CKR_USER_ALREADY_LOGGED_IN", REINITIALISING, SERVES, AGAIN("CKR_DEVICE_ERROR"),

@@ -46,7 +46,12 @@ struct script {
         unsigned len;
     } lies[LIES_MAX];
     unsigned lies_len;
-    unsigned long swapped; /* another token is in the slot: its label begins with '#' */
+    unsigned long swapped;         /* another token is in the slot: its label begins with '#' */
+    unsigned long initialize_hang; /* these calls do not come back while it is set */
+    unsigned long slots_hang;
+    unsigned long login_hang;
+    unsigned long logout_hang;
+    unsigned long sign_init_hang;
     struct fault faults[FAULTS_LEN];
     unsigned long until_initialize;
     unsigned long sign_keeps;

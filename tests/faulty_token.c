@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ static CK_RV initialize(void *args)
     const CK_C_INITIALIZE_ARGS *given = args;
 
     faulty_counts.initialize++;
+    session_hang_while(offsetof(struct script, initialize_hang));
     CK_RV rv = script_strike(FAULT_INITIALIZE);
     if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
         return rv;
@@ -172,6 +174,7 @@ static void note_mechanism(const CK_MECHANISM *mechanism)
 static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
     faulty_counts.sign_init++;
+    session_hang_while(offsetof(struct script, sign_init_hang));
     if (mechanism == NULL) { /* no module takes that for a cancellation */
         faulty_counts.sign_cancelled++;
         return CKR_ARGUMENTS_BAD;

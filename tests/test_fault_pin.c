@@ -167,7 +167,7 @@ static void in_a_process(void (*run)(const struct way *way), const struct way *w
 /* --- open --- */
 
 #define DIRECT ""
-#define DEADLINE "\"sign_timeout_ms\": 300"
+#define DEADLINE "\"sign_timeout_ms\": 2000"
 #define FROM_FILE "\"file\": \"wrong.pin\""
 #define FROM_CREDENTIAL "\"file\": null, \"credential\": \"wrong\""
 #define FROM_FD "%d"
