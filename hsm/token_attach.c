@@ -89,7 +89,7 @@ static CK_RV find_slot(struct token *token, nk_error *err)
 }
 
 /* The PIN that worked may have been changed on purpose; a source that fails keeps the old one. */
-static void refresh_pin(struct token *token)
+void token_refresh_pin(struct token *token)
 {
     if (token->generation == 0) {
         return; /* read a moment ago */
@@ -113,7 +113,7 @@ CK_RV token_attach(struct token *token, nk_error *err)
     if (rv != CKR_OK) {
         return rv;
     }
-    refresh_pin(token);
+    token_refresh_pin(token);
     rv = token_open_session(token, &token->anchor);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "open a session with token \"%s\"", token->name.label);
@@ -218,7 +218,7 @@ CK_RV token_attach_anew(struct token *token, unsigned generation, nk_error *err)
 
 CK_RV token_login_again(struct token *token, nk_error *err)
 {
-    refresh_pin(token);
+    token_refresh_pin(token);
     CK_RV rv = token_login(token, err);
     if (rv == CKR_OK) {
         token->generation++;

@@ -26,9 +26,10 @@ struct token {
     pthread_cond_t session_free[2]; /* OUTBOUND, INBOUND */
     unsigned waiting[2];
     unsigned inbound_lent;
-    struct crew *crew; /* NULL until somebody wants deadlines */
-    struct pin *pin;   /* the one that is in use; NULL before the first login */
-    unsigned epoch;    /* the module's, when we attached; 0: not attached */
+    struct crew *crew;   /* NULL until somebody wants deadlines */
+    struct pin *pin;     /* the one that is in use; NULL before the first login */
+    long long locked_ms; /* when the token last said that its PIN is locked; 0: it has not */
+    unsigned epoch;      /* the module's, when we attached; 0: not attached */
     unsigned generation;
     bool attaching;                /* no session is lent; those that are must come back first */
     pthread_cond_t attach_changed; /* one did, or it is over */
@@ -51,6 +52,8 @@ MUST_USE CK_RV token_attach(struct token *token, nk_error *err);
 MUST_USE CK_RV token_attach_anew(struct token *token, unsigned generation, nk_error *err);
 /* Closes our sessions and ends a login of ours, as far as they are still there. */
 void token_detach(struct token *token);
+/* From its source, if that can be read again; one that fails keeps the old PIN. */
+void token_refresh_pin(struct token *token);
 MUST_USE CK_RV token_login(struct token *token, nk_error *err); /* in the anchor session */
 MUST_USE CK_RV token_login_again(struct token *token, nk_error *err);
 MUST_USE CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session);
