@@ -247,7 +247,7 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
     if (key == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    nk_status status = provider_register(err);
+    nk_status status = request->for_provider_module ? NK_OK : provider_register(err);
     if (status == NK_OK) {
         status = uri_parse(request->uri, &key->uri, err);
     }
