@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "persistent.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/asn1t.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
 
+#include "clock.h"
 #include "key_public.h"
 #include "provider_config.h"
 #include "report.h"
+
+#define AWAY_WAIT_MS 2000
+#define AWAY_STEP_MS 30
 
 #define FROM_DER PROVIDER_FROM_US ",input=der,structure=" PERSISTENT_STRUCTURE
 
@@ -53,6 +59,33 @@ static void watch_forks(void)
     (void)pthread_atfork(NULL, NULL, enter_child);
 }
 
+/* --- what the log of a host would say --- */
+
+static _Thread_local char failure[NK_ERROR_TEXT_BYTES];
+
+static void remember(void *unused, int32_t level, const char *line)
+{
+    (void)unused;
+    if (level == NK_LOG_ERROR) {
+        snprintf(failure, sizeof(failure), "%s", line);
+    }
+}
+
+static const nk_host host = { .struct_size = sizeof(host), .log = remember };
+
+static void raise_failure(const struct provider *provider)
+{
+    char text[NK_ERROR_TEXT_BYTES];
+
+    if (failure[0] != '\0') {
+        provider_terms_words(provider, failure, text, sizeof(text));
+        raise_error(provider, RAISE_SIGNATURE_FAILED, "%s", text);
+        failure[0] = '\0';
+    }
+}
+
+/* --- opening --- */
+
 static nk_status open_on(const struct provider_terms *terms, const char *uri,
                          struct hsm_key **ret_key, nk_error *err)
 {
@@ -68,6 +101,7 @@ static nk_status open_on(const struct provider_terms *terms, const char *uri,
         .login_timeout_ms = terms->login_timeout_ms,
         .sign_timeout_ms = terms->sign_timeout_ms,
         .state_dir = terms->state_dir,
+        .host = &host,
         .for_provider_module = true,
     };
     struct token *token = NULL;
@@ -81,13 +115,39 @@ static nk_status open_on(const struct provider_terms *terms, const char *uri,
     return status;
 }
 
+/* Nothing was sent to it then: a login that failed must not be tried again. */
+static bool is_away(const nk_error *err)
+{
+    return err->status == NK_E_TOKEN &&
+           (err->native_kind == NK_NATIVE_NONE || err->native == CKR_TOKEN_NOT_PRESENT);
+}
+
+/* Programs of one server start at the same moment, and SoftHSM does not show a token while another
+ * process logs in to it (seen in one of five starts when four begin together). */
+static nk_status open_patiently(const struct provider_terms *terms, const char *uri,
+                                struct hsm_key **ret_key, nk_error *err)
+{
+    long long deadline = clock_now_ms() + AWAY_WAIT_MS;
+    nk_error last = { .struct_size = sizeof(last) };
+    nk_status status = open_on(terms, uri, ret_key, &last);
+
+    while (is_away(&last) && clock_now_ms() < deadline) {
+        unsigned char apart = 0; /* so that those who collided do not do so again */
+        (void)RAND_bytes(&apart, sizeof(apart));
+        clock_sleep_ms(AWAY_STEP_MS + apart);
+        last = (nk_error){ .struct_size = sizeof(last) };
+        status = open_on(terms, uri, ret_key, &last);
+    }
+    return status == NK_OK ? NK_OK : report_copy(err, &last);
+}
+
 static nk_status open_key(const struct provider *provider, const char *uri,
                           struct hsm_key **ret_key, nk_error *err)
 {
     AUTO(provider_terms_free) struct provider_terms *terms = NULL;
     nk_status status = provider_terms_read(provider, uri, &terms, err);
 
-    return status == NK_OK ? open_on(terms, uri, ret_key, err) : status;
+    return status == NK_OK ? open_patiently(terms, uri, ret_key, err) : status;
 }
 
 static struct opened *find(const char *section, const char *uri)
@@ -261,4 +321,5 @@ const struct reference_format persistent_references = { .pem_label = PERSISTENT_
                                                         .structure = PERSISTENT_STRUCTURE,
                                                         .decoders = decoders,
                                                         .stores = stores,
-                                                        .resolve = resolve };
+                                                        .resolve = resolve,
+                                                        .raise_why = raise_failure };

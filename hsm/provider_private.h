@@ -23,6 +23,8 @@ struct reference_format {
      * it answers REFERENCE_UNKNOWN; *ret_key is a new reference when found. */
     enum reference_answer (*resolve)(struct provider *provider, const unsigned char *der,
                                      size_t len, bool labelled, struct hsm_key **ret_key);
+    /* Why this thread's signature failed, when no host has a log that says it; or NULL. */
+    void (*raise_why)(const struct provider *provider);
 };
 
 struct provider {

@@ -181,6 +181,9 @@ static int sign_now(struct signature *ctx, unsigned char *signature, size_t *sig
     ERR_pop_to_mark();
     if (rv != CKR_OK) {
         char name[48];
+        if (ctx->provider->format->raise_why != NULL) {
+            ctx->provider->format->raise_why(ctx->provider);
+        }
         return raise_error(ctx->provider, RAISE_SIGNATURE_FAILED, "token %s: %s", ctx->key->label,
                            rv == CKR_NODEKEY_SHUT ? "instance closed"
                                                   : ckr_name(rv, name, sizeof(name)));

@@ -252,7 +252,12 @@ static void a_token_that_is_away_costs_no_key_that_is_loaded(void **state)
     assert_non_null(first);
     softhsm_unplug();
     EVP_PKEY *meanwhile = load_pem(good, pem);
+    bool signed_nothing = !signs_for(good, first, first);
+    const char *queue = queue_text();
     softhsm_replug();
+    assert_true(signed_nothing);
+    assert_non_null(strstr(queue, "put it back"));
+    assert_non_null(strstr(queue, "the token did not sign"));
     if (meanwhile == NULL) {
         fail_msg("%s", queue_text());
     }

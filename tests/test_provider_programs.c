@@ -185,6 +185,15 @@ static void a_wrong_pin_is_sent_once_by_all_processes(void **state)
     free(end.out);
 }
 
+/* SoftHSM hides a token from one process while another logs in to it. */
+static void programs_that_start_together_all_find_the_token(void **state)
+{
+    (void)state;
+    must("ec", "for i in 1 2 3; do rm -f done-*; for j in 1 2 3 4 5 6 7 8; do (openssl dgst "
+               "-sha256 -sign $K.pem -out s-$j $K.pub && touch done-$j) & done; wait;"
+               "[ $(ls done-* | wc -l) = 8 ]; done");
+}
+
 static void at_the_end_the_module_is_left_alone(void **state)
 {
     (void)state;
@@ -296,6 +305,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(s_server_and_s_client_speak_tls_1_2),
         cmocka_unit_test(python_speaks_tls),
         cmocka_unit_test(a_wrong_pin_is_sent_once_by_all_processes),
+        cmocka_unit_test(programs_that_start_together_all_find_the_token),
         cmocka_unit_test(at_the_end_the_module_is_left_alone),
         cmocka_unit_test(the_pin_is_in_no_output),
         cmocka_unit_test(the_rest_of_the_program_notices_nothing),
