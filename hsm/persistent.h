@@ -21,5 +21,7 @@ extern const OSSL_DISPATCH store_pkcs11[];
 MUST_USE struct hsm_key *persistent_key(struct provider *provider, const char *uri, bool look);
 /* One sentence from hsm/ to OpenSSL's queue, in the words of our section. Always 0. */
 int persistent_raise(struct provider *provider, const nk_error *err);
+/* What a host's log would have said of this thread's last signature that failed, if anything. */
+void persistent_raise_failure(const struct provider *provider);
 
 #endif

@@ -204,6 +204,39 @@ static void at_the_end_the_module_is_left_alone(void **state)
                  "spied"));
 }
 
+static void before_default_we_say_so(void **state)
+{
+    (void)state;
+    must("ec",
+         "sed '/^default = on/d; s/^nodekey = ours/&\\ndefault = on/' $OPENSSL_CONF >late.cnf;"
+         "export OPENSSL_CONF=late.cnf; openssl pkey -in $K.pem -pubout >out 2>&1 && exit 1;"
+         "cat out; grep -q 'activate \"default\" in the list of providers' out");
+}
+
+/* The example as it is, but for the paths of this build; and the script beside it. */
+static void the_example_works(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        must(kinds[i].object,
+             path_of(
+                 "sed 's,/usr/lib/nodekey/nodekey-provider.so,%s,; s,/etc/nodekey/web.pin,%s/pin,;"
+                 "s,/var/lib/nodekey,%s,' " EXAMPLES "/openssl.cnf >example.cnf;"
+                 "export OPENSSL_CONF=example.cnf; " EXAMPLES "/uri2pem.sh $U >k;"
+                 "cmp k $K.pem; openssl pkey -in k -pubout | cmp - $K.pub;"
+                 "openssl req -new -key $U -subj /CN=a -out r; openssl req -in r -verify -noout",
+                 PROVIDER_MODULE, scratch_folder(), scratch_folder()));
+    }
+    must("rsa",
+         "U='pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;token=web;object=rsa;"
+         "id=%01;type=private'\n"
+         "for more in '' aaaaaa bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb;"
+         " do " EXAMPLES "/uri2pem.sh $U$more >k; openssl asn1parse -in k |"
+         " grep -q \"UTF8STRING  *:$U$more$\"; done;" EXAMPLES "/uri2pem.sh $U >k;"
+         "openssl pkey -in k -pubout | cmp - $K.pub;"
+         "! " EXAMPLES "/uri2pem.sh \"$U?pin-value=1\"; ! " EXAMPLES "/uri2pem.sh file:x");
+}
+
 static void the_pin_is_in_no_output(void **state)
 {
     (void)state;
@@ -307,6 +340,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_wrong_pin_is_sent_once_by_all_processes),
         cmocka_unit_test(programs_that_start_together_all_find_the_token),
         cmocka_unit_test(at_the_end_the_module_is_left_alone),
+        cmocka_unit_test(before_default_we_say_so),
+        cmocka_unit_test(the_example_works),
         cmocka_unit_test(the_pin_is_in_no_output),
         cmocka_unit_test(the_rest_of_the_program_notices_nothing),
     };
