@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * nodekey-provider.so as a program meets it: what a reference and our section of openssl.cnf may
  * say, and the sentence on OpenSSL's queue when they say something else. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,9 @@
 #include "persistent_rig.h"
 #include "process.h"
 #include "softhsm.h"
+
+#define THREADS 8
+#define LOADS 6
 
 static const struct kind {
     const char *type;
@@ -138,6 +142,44 @@ static void a_second_context_has_the_same_key(void **state)
     assert_is_token_key(ctx, load_uri(ctx, uri_of("ec")), &kinds[1]);
     assert_is_token_key(good, first, &kinds[1]);
     OSSL_LIB_CTX_free(ctx);
+}
+
+struct loader {
+    pthread_t thread;
+    const struct kind *kind;
+    EVP_PKEY *public_key;
+    int good_ones;
+};
+
+static void *load_and_sign(void *data)
+{
+    struct loader *loader = data;
+    const char *uri = uri_of(loader->kind->object);
+    for (int i = 0; i < LOADS; i++) {
+        EVP_PKEY *key = i % 2 == 0 ? load_pem(good, persistent_pem(uri)) : load_uri(good, uri);
+        loader->good_ones += key != NULL && signs_for(good, key, loader->public_key);
+        EVP_PKEY_free(key);
+    }
+    return NULL;
+}
+
+static void threads_load_and_sign_at_once(void **state)
+{
+    (void)state;
+    struct loader loaders[THREADS] = { 0 };
+    for (size_t i = 0; i < THREADS; i++) {
+        const struct kind *kind = &kinds[i % ARRAY_LEN(kinds)];
+        loaders[i].kind = kind;
+        loaders[i].public_key = softhsm_public_key("alice", kind->object, kind->id);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&loaders[i].thread, NULL, load_and_sign, &loaders[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        pthread_join(loaders[i].thread, NULL);
+        assert_int_equal(loaders[i].good_ones, LOADS);
+        EVP_PKEY_free(loaders[i].public_key);
+    }
 }
 
 /* --- where the public half comes from --- */
@@ -526,6 +568,7 @@ int main(void)
         cmocka_unit_test(keys_load_from_pem),
         cmocka_unit_test(keys_load_from_der),
         cmocka_unit_test(keys_load_by_uri),
+        cmocka_unit_test(threads_load_and_sign_at_once),
         cmocka_unit_test(a_second_context_has_the_same_key),
         cmocka_unit_test(the_public_half_may_be_in_a_certificate),
         cmocka_unit_test(a_certificate_of_another_key_is_refused),

@@ -204,6 +204,18 @@ static void at_the_end_the_module_is_left_alone(void **state)
                  "spied"));
 }
 
+/* With a deadline for each signature, so with threads of ours when the program ends. */
+static void a_configuration_file_says_it_all(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        must(kinds[i].object,
+             "export OPENSSL_CONF=../node.cnf; openssl req -new -key $K.pem -subj /CN=a -out r;"
+             "openssl req -in r -verify -noout");
+    }
+    must("ec", "KEY=$K.pem NAME=TLSv1.3 VERSION=-tls1_3 OPENSSL_CONF=../node.cnf\n" TALK);
+}
+
 static void before_default_we_say_so(void **state)
 {
     (void)state;
@@ -311,6 +323,13 @@ static void write_sections(const char *folder)
     conf = cnf_write("good", path_of("pkcs11-module = softhsm\npin-file = %s/pin", folder));
     cnf_write("wrong", path_of("pkcs11-module = pkcs11-spy\npin-file = %s/wrong\nstate-dir = %s",
                                folder, folder));
+    write_file(path_of("%s/node.json", folder),
+               "{\"version\": 1, \"node\": {\"module\": \"softhsm\", \"key\": "
+               "\"pkcs11:token=web;object=ec\", \"certificate\": \"ec.crt\", \"pin\": "
+               "{\"file\": \"pin\"}}, \"token\": {\"sign_timeout_ms\": 20000}, "
+               "\"federation\": {\"roots\": [\"ca.pem\"]}, \"admit\": \"all-certified\"}",
+               0600);
+    cnf_write("node", path_of("config = %s/node.json", folder));
     cnf_write("spied", path_of("pkcs11-module = pkcs11-spy\npin-file = %s/pin", folder));
 }
 
@@ -340,6 +359,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_wrong_pin_is_sent_once_by_all_processes),
         cmocka_unit_test(programs_that_start_together_all_find_the_token),
         cmocka_unit_test(at_the_end_the_module_is_left_alone),
+        cmocka_unit_test(a_configuration_file_says_it_all),
         cmocka_unit_test(before_default_we_say_so),
         cmocka_unit_test(the_example_works),
         cmocka_unit_test(the_pin_is_in_no_output),
