@@ -50,12 +50,17 @@ struct hsm_key_request {
 };
 
 /* Finds, logs in, checks attributes, compares with `leaf_public`, then makes and verifies one
- * signature per TLS scheme. *ret_key is owned: hsm_key_unref. [any] */
+ * signature per TLS scheme. *ret_key is owned: hsm_key_unref.
+ * The calls into the module are made by a thread of their own, but ask_pin on this one. None of them,
+ * nor waiting for those of others, may take longer than login_timeout_ms, however many there are:
+ * NK_E_TOKEN names the one that hangs and its module, and its thread is left behind; should it come
+ * back, all that it holds is given back. [any] */
 MUST_USE nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_public,
                                 struct hsm_key **ret_key, nk_error *err);
 /* The certificate that the URI names on a token, and the issuers of it that lie beside it, leaf
- * first, roots left out. Nothing is logged in to. *ret_chain is owned: sk_X509_pop_free. [any] */
-MUST_USE nk_status hsm_certificates(const char *module_name, const char *uri_text,
+ * first, roots left out. Nothing is logged in to. Bounded as hsm_key_open is, by `wait_ms`.
+ * *ret_chain is owned: sk_X509_pop_free. [any] */
+MUST_USE nk_status hsm_certificates(const char *module_name, const char *uri_text, unsigned wait_ms,
                                     STACK_OF(X509) **ret_chain, nk_error *err);
 /* PEM text that the provider decodes into this key, in this process only. Makes no PKCS#11 call.
  * *ret_pem is owned: free. [any] */
@@ -64,8 +69,9 @@ MUST_USE nk_status hsm_key_reference(const struct hsm_key *key, char **ret_pem, 
  * last session, and at most max_waiting_inbound wait. */
 MUST_USE nk_status hsm_key_reference_inbound(const struct hsm_key *key, char **ret_pem,
                                              nk_error *err);
-/* From here every use of the key fails. Waits at most `wait_ms` for uses inside the module, then
- * gives the token back: the last user of a token logs out of it. [any], once */
+/* From here every use of the key fails. Waits at most `wait_ms` for uses inside the module, and for
+ * the token to be given back: the last user of a token logs out of it. What takes longer is logged
+ * and left behind. [any], once */
 void hsm_key_shut(struct hsm_key *key, unsigned wait_ms);
 /* Makes no PKCS#11 call. NULL is allowed. [any] */
 void hsm_key_unref(struct hsm_key *key);

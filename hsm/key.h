@@ -62,6 +62,9 @@ MUST_USE bool key_prepare(const struct hsm_key *key, const struct scheme *scheme
 MUST_USE CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                          const struct scheme_need *need, nk_error *err);
 
+/* Finds the key and proves it by every scheme that TLS may ask of it; settles bare_pss. */
+MUST_USE nk_status key_prove_all(struct hsm_key *key, nk_error *err);
+
 /* Signs as TLS wants it; two PKCS#11 calls, more only to recover. Logs a failure with its cure. */
 MUST_USE CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme,
                         const unsigned char *input, size_t len, unsigned char *signature,

@@ -15,6 +15,9 @@
 
 struct module {
     char *path; /* as realpath gives it */
+
+    pthread_mutex_t start_lock; /* guards the next three until `started`; then they stay */
+    bool started;
     CK_FUNCTION_LIST *call;
     bool guest; /* somebody else initialised it: we never finalise */
 
@@ -44,12 +47,13 @@ struct module {
 
 /* `name` is an absolute path or a bare name: "softhsm", "tpm2", "p11-kit", or a file in p11-kit's
  * module folder, with or without ".so". NK_E_CONFIG: no such file, not a module, writable by
- * others. NK_E_TOKEN: C_Initialize failed. The module lives as long as the process. */
+ * others. NK_E_TOKEN: C_Initialize failed; the next call tries again. The module lives as long as
+ * the process. */
 MUST_USE nk_status module_get(const char *name, struct module **ret_module, nk_error *err);
 
 /* A stay. Between the two the module may be called, and is not re-initialised. CKR_OK, or
  * CKR_NODEKEY_SHUT, CKR_CRYPTOKI_NOT_INITIALIZED. OpenSSL's error queue is kept free of what the
- * module leaves on it. */
+ * module leaves on it, and the thread of its SIGPIPE. */
 MUST_USE CK_RV module_enter(struct module *module);
 void module_leave(struct module *module);
 

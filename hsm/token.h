@@ -11,11 +11,12 @@
 #include "module.h"
 #include "token_name.h"
 
+struct pin;
 struct token; /* counted by token_join and token_leave */
 
 /* What the first to join decides for all. */
 struct token_terms {
-    const struct hsm_pin_source *pin;
+    const struct hsm_pin_source *pin; /* of token_join alone */
     unsigned max_sessions;
     unsigned max_waiting_inbound; /* 0: as many as like */
     unsigned login_timeout_ms;
@@ -31,6 +32,11 @@ MUST_USE nk_status token_join(struct module *module, const struct token_name *na
                               nk_error *err);
 /* One more user of a token that has been joined; no PIN is asked for. */
 struct token *token_share(struct token *token);
+/* token_join with a PIN that was had before: *pin is taken over, and NULL then, if it is the first
+ * that works. */
+MUST_USE nk_status token_join_by(struct module *module, const struct token_name *name,
+                                 const struct token_terms *terms, struct pin **pin,
+                                 struct token **ret_token, nk_error *err);
 /* The last one closes all sessions, logs out (a TPM leaks a slot otherwise) and wipes the PIN. Not
  * inside a stay, nor while a thread of the same user hangs in one. */
 void token_leave(struct token *token);
@@ -40,6 +46,7 @@ struct lease {
     CK_SESSION_HANDLE session;
     bool inbound;
     unsigned generation; /* of the login: object handles of another generation are void */
+    unsigned shift;      /* see struct token */
 };
 
 /* Enters a stay, attaches to the token anew if the module was re-initialised, and lends a session;
@@ -56,7 +63,9 @@ MUST_USE CK_RV token_authenticate(struct token *token, CK_SESSION_HANDLE session
 void token_give(struct token *token, const struct lease *lease, bool healthy);
 
 /* Climbs one rung after a failure that was seen under `generation` and `epoch`; nothing happens if
- * another thread has climbed since. Not inside a stay. */
+ * another thread has climbed since. Not inside a stay, nor with a lease. RUNG_ATTACH is what a
+ * guest may do, too: it closes our sessions alone, never others', and looks for the token in all
+ * slots; it waits at most login_timeout_ms for sessions that are lent. */
 CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, unsigned epoch,
                     nk_error *err);
 /* For token_recover when token_take failed and gave no lease. */
@@ -68,7 +77,7 @@ struct crew *token_crew(struct token *token);
 
 struct module *token_module(const struct token *token);
 const struct token_name *token_known_as(const struct token *token);
-CK_FLAGS token_slot_flags(const struct token *token); /* as at the last attach */
+CK_FLAGS token_slot_flags(struct token *token); /* as at the last attach */
 /* Inside a lease. */
 bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism);
 

@@ -8,6 +8,7 @@
 
 #include <openssl/err.h>
 
+#include "clock.h"
 #include "file.h"
 #include "hook.h"
 #include "reasons.h"
@@ -149,11 +150,14 @@ void core_unref(struct core *core)
 
 void core_close(struct core *core)
 {
+    long long deadline_ms = clock_now_ms() + core->login_timeout_ms;
+
     atomic_store(&core->closed, true);
     for (int role = 0; role < OUR_ROLES; role++) {
         bool twice = role > 0 && core->ours[role] == core->ours[0];
+        long long left_ms = deadline_ms - clock_now_ms();
         if (core->ours[role] != NULL && !twice) {
-            hsm_key_shut(core->ours[role]->key, core->login_timeout_ms);
+            hsm_key_shut(core->ours[role]->key, left_ms > 0 ? (unsigned)left_ms : 0);
         }
     }
 }

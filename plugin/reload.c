@@ -182,6 +182,7 @@ static void renew_identity(struct reload *reload, int role)
     const struct renewal renewal = {
         .module = config->ours[role].module,
         .path = config->ours[role].certificate,
+        .login_timeout_ms = config->login_timeout_ms,
         .our_role = role,
         .both_roles = core->ours[OUR_SERVER] == core->ours[OUR_CLIENT],
         .policy = policy,

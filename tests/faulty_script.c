@@ -92,6 +92,13 @@ static void set(char *key, char *value)
         { "sign_init_error", &script.sign_init.error },
         { "sign_init_error_at", &script.sign_init.at },
         { "login_error", &script.login.error },
+        { "initialize_hang", &script.initialize_hang },
+        { "slots_hang", &script.slots_hang },
+        { "login_hang", &script.login_hang },
+        { "logout_hang", &script.logout_hang },
+        { "sign_init_hang", &script.sign_init_hang },
+        { "pulled", &script.pulled },
+        { "moved", &script.moved },
     };
     if (strcmp(key, "flags") == 0) {
         set_flags(value);

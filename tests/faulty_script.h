@@ -32,7 +32,14 @@ struct script {
         unsigned len;
     } lies[LIES_MAX];
     unsigned lies_len;
-    unsigned long swapped; /* another token is in the slot: its label begins with '#' */
+    unsigned long swapped;         /* another token is in the slot: its label begins with '#' */
+    unsigned long initialize_hang; /* these calls do not come back while it is set */
+    unsigned long slots_hang;
+    unsigned long login_hang;
+    unsigned long logout_hang;
+    unsigned long sign_init_hang;
+    unsigned long pulled; /* as a card out of its reader */
+    unsigned long moved;  /* added to the number of each slot */
     struct fault sign;
     struct fault sign_init;
     struct fault login;

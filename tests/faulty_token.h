@@ -17,6 +17,13 @@
  *                                                 without sign_error_at every one does
  *     sign_init_error=0x30  sign_init_error_at=1  likewise for C_SignInit
  *     login_error=0xa4                            each C_Login
+ *     initialize_hang=1  slots_hang=1  login_hang=1  logout_hang=1  sign_init_hang=1
+ *                                                 C_Initialize, C_GetSlotList, C_Login, C_Logout,
+ *                                                 C_SignInit do not come back while this is set
+ *     pulled=1                                    the card is out of its reader; sessions of before
+ *                                                 answer CKR_DEVICE_REMOVED until all are closed
+ *     pulled=2                                    likewise, but it is back at once
+ *     moved=7                                     each slot's number is that much higher
  */
 #ifndef NODEKEY_TESTS_FAULTY_TOKEN_H
 #define NODEKEY_TESTS_FAULTY_TOKEN_H
@@ -38,6 +45,7 @@ struct faulty_counters {
     atomic_ulong sign_init;
     atomic_ulong sign;
     atomic_ulong signing_now;
+    atomic_ulong hanging_now;     /* other than in C_Sign */
     atomic_ulong bare_rsa;        /* C_SignInit with CKM_RSA_X_509 */
     atomic_ulong pss_changed;     /* PSS parameters that changed before C_Sign: must stay 0 */
     atomic_ulong finalize_inside; /* C_Finalize while a signature was under way: must stay 0 */
