@@ -45,6 +45,8 @@ struct hsm_key_request {
     /* A key of the same instance with the same PIN source, or NULL: on the same token, a PIN that
      * can be had only once (fd, prompt) is not asked for again. */
     struct hsm_key *sibling;
+    /* nodekey-provider.so has made itself known to OpenSSL, and issues no references. */
+    bool for_provider_module;
 };
 
 /* Finds, logs in, checks attributes, compares with `leaf_public`, then makes and verifies one

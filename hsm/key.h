@@ -51,6 +51,10 @@ struct hsm_key {
 
 void key_ref(struct hsm_key *key);
 
+/* The one object that fits the URI, whatever its attributes; of `key` the token, its label and the
+ * URI are looked at. */
+MUST_USE CK_RV key_locate(struct hsm_key *key, CK_SESSION_HANDLE session,
+                          CK_OBJECT_HANDLE *ret_object, nk_error *err);
 /* Exactly one object fits the URI, and its attributes are fit; *ret_object on CKR_OK. Inside a
  * lease. Texts: absent and ambiguous list the candidates. */
 MUST_USE CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session,
