@@ -262,6 +262,7 @@ static CK_RV restart(struct module *module, unsigned wait_ms)
         gate_leave();
         return CKR_FUNCTION_FAILED; /* never finalise under a call */
     }
+    atomic_store(&module->attached, 0);
     if (module->initialised) {
         finalise(module);
     }
