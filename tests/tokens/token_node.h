@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A node that talks to itself, both roles with a key on a token that a script has set up; the
+ * script's control program ($TOKEN_CONTROL WORD) breaks the token and mends it. Failures of the
+ * fixture abort. */
+#ifndef NODEKEY_TESTS_TOKEN_NODE_H
+#define NODEKEY_TESTS_TOKEN_NODE_H
+
+#include "federation.h"
+#include "rpc.h"
+
+#define TOKEN_PATIENCE_MS 30000 /* for what happens in the background; never waited out */
+
+struct token_node {
+    struct node node;
+    struct rpc_server *server;
+    grpc_channel *standing; /* connected from the start */
+};
+
+/* Reads the configuration, serves, and connects: fails the test with the error's text. */
+void token_node_start(struct token_node *it, const char *config_path);
+void token_node_stop(struct token_node *it);
+/* What `open` says of a configuration that it must refuse; closes nothing, keeps nothing. */
+nk_status token_node_refused(const char *config_path, nk_error *err);
+
+/* A new connection: one signature of each role. */
+struct rpc_result token_node_dial(struct token_node *it);
+void token_node_must_dial(struct token_node *it);
+/* No new connection comes about, and the log says why. */
+void token_node_must_not_dial(struct token_node *it, const char *why);
+/* The connection from the start still serves. */
+void token_node_must_stand(struct token_node *it);
+
+/* Runs it to its end, which must be good. The word's output is owned: free. */
+char *token_control(const char *word);
+void token_do(const char *word);
+
+#endif
