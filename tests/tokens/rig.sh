@@ -82,7 +82,7 @@ enroll() {
     certify "$1"
 }
 
-# command NAME <<'SH': a program of this name in $folder, which knows $folder.
+# command_file NAME <<'SH': a program of this name in $folder, which knows $folder.
 command_file() {
   { printf '#!/usr/bin/env bash\nset -euo pipefail\nfolder=%q\n' "$folder"; cat; } >"$folder/$1"
   chmod 700 "$folder/$1"
@@ -91,5 +91,5 @@ command_file() {
 # check WHAT COMMAND…: says what comes, and stops the test if it fails.
 check() {
   echo "== $1"
-  "${@:2}" || { echo "FAILED: $1" >&2; exit 1; }
+  "${@:2}" || { echo "FAILED ($?): $1" >&2; exit 1; }
 }

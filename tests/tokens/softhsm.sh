@@ -69,7 +69,7 @@ done
 SOFTHSM2_CONF=$folder/remade.conf quietly "$nodekey" enroll "$folder/ec.json" --key-type P-256 \
   --san IP:127.0.0.1 --out "$folder/remade.csr"
 swap remade
-check "re-made with another key, then the old one again" "$storm" --times "$times" --expect "does not match" \
+check "re-made with another key, then the old one again" "$storm" --times "$times" --logins 2 --expect "does not match" \
   "$folder/ec.json" "$folder/remade-in" "$folder/remade-out"
 
 # Another token with the same label, PIN and key name.

@@ -197,6 +197,19 @@ bool storm_heals(struct storm *storm, unsigned ms, double *ret_took_ms)
     return true;
 }
 
+bool storm_goes_on(struct storm *storm, unsigned long dials, unsigned ms)
+{
+    long long end = now_us() + ms * 1000LL;
+    unsigned long before = storm_tally(storm).dialled;
+    while (storm_tally(storm).dialled < before + dials) {
+        if (now_us() > end) {
+            return false;
+        }
+        pause_ms(LOOK_MS);
+    }
+    return true;
+}
+
 void storm_print_blame(struct storm *storm)
 {
     pthread_mutex_lock(&storm->lock);

@@ -34,6 +34,8 @@ bool storm_is_felt(struct storm *storm, unsigned long failures, unsigned long ca
 /* Waits for a dial that began after this call and succeeds; from then on none may fail. False after
  * `ms`. */
 bool storm_heals(struct storm *storm, unsigned ms, double *ret_took_ms);
+/* Waits for so many more dials, whatever their ends; false after `ms`. */
+bool storm_goes_on(struct storm *storm, unsigned long dials, unsigned ms);
 /* Prints what the first blamed dial, or the first failed call, ended with. */
 void storm_print_blame(struct storm *storm);
 /* The diallers end; then so many dials are made by as many threads as before. Returns how many

@@ -8,18 +8,19 @@
  *   --times N       breaks; default 3 if there is a BREAK
  *   --diallers N    threads that dial; default 8
  *   --handshakes N  that must succeed at the end; default 500
+ *   --logins N      that a break may cost, each one PIN; default 1
  *   --expect TEXT   each break must make the node log this
  *   --absent TEXT   the first open must fail with this; then CURE is run
  *   --refused TEXT  the open must fail with this, and that is all
  *
  * With the faulty token between node and token ($FAULTY_MODULE) it counts PINs, too. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <grpc/grpc.h>
 
+#include "auto.h"
 #include "faulty_rig.h"
 #include "federation.h"
 #include "process.h"
@@ -35,6 +36,7 @@ struct options {
     unsigned long times;
     unsigned long diallers;
     unsigned long handshakes;
+    unsigned long logins;
     const char *expect;
     const char *absent;
     const char *refused;
@@ -43,7 +45,7 @@ struct options {
     const char *cure_it;
 };
 
-static struct options options = { .diallers = 8, .handshakes = 500 };
+static struct options options = { .times = 3, .diallers = 8, .handshakes = 500, .logins = 1 };
 
 static bool fails(const char *what, const char *why)
 {
@@ -123,7 +125,8 @@ static bool break_once(struct storm *storm, struct recorder *log, unsigned long 
     if (!felt || !run(options.cure_it)) {
         return fails("the break was not felt", line);
     }
-    if (!storm_heals(storm, HEALED_MS, &healed_ms)) {
+    if (!storm_heals(storm, HEALED_MS, &healed_ms) ||
+        !storm_goes_on(storm, 2 * options.diallers, HEALED_MS)) {
         return fails("no handshake succeeds after the cure", line);
     }
     struct storm_tally after = storm_tally(storm);
@@ -137,7 +140,7 @@ static bool break_once(struct storm *storm, struct recorder *log, unsigned long 
 
 /* --- all --- */
 
-/* The token's restarts end its login, so each of them may cost one PIN, and none may be refused. */
+/* One login at the open; a break may end it. */
 static bool pins_are_counted(void)
 {
     if (getenv("FAULTY_MODULE") == NULL) {
@@ -146,9 +149,9 @@ static bool pins_are_counted(void)
     const struct faulty_counters *count = faulty_count();
     printf("C_Initialize %lu, C_Login %lu, of these failed %lu\n", count->initialize, count->login,
            count->login_failed);
-    return (count->login <= count->initialize && count->session_shared == 0 &&
+    return (count->login <= 1 + options.logins * options.times && count->session_shared == 0 &&
             count->finalize_inside == 0) ||
-           fails("more PINs than logins, or a session in two threads", "");
+           fails("a PIN too many, or a session in two threads", "");
 }
 
 static bool all_is_well(struct storm *storm)
@@ -184,7 +187,7 @@ static bool weather(struct node *node)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: token_storm [--times N] [--diallers N] [--handshakes N]\n"
+    fprintf(stderr, "usage: token_storm [--times N] [--diallers N] [--handshakes N] [--logins N]\n"
                     "         [--expect TEXT] [--absent TEXT | --refused TEXT] CONFIG [BREAK "
                     "CURE]\n");
     exit(2);
@@ -200,52 +203,51 @@ static unsigned long number(const char *text)
     return value;
 }
 
+/* True if argv[*at] is an option; then *at is at its value. */
+static bool parse_option(char **argv, int *at)
+{
+    static const struct {
+        const char *name;
+        unsigned long *number;
+        const char **text;
+    } known[] = {
+        { "--times", &options.times, NULL },           { "--diallers", &options.diallers, NULL },
+        { "--handshakes", &options.handshakes, NULL }, { "--logins", &options.logins, NULL },
+        { "--expect", NULL, &options.expect },         { "--absent", NULL, &options.absent },
+        { "--refused", NULL, &options.refused },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (strcmp(argv[*at], known[i].name) != 0) {
+            continue;
+        }
+        const char *value = argv[++*at];
+        if (value == NULL) {
+            usage();
+        } else if (known[i].number != NULL) {
+            *known[i].number = number(value);
+        } else {
+            *known[i].text = value;
+        }
+        return true;
+    }
+    return false;
+}
+
 static void parse(int argc, char **argv)
 {
-    static const struct option known[] = {
-        { "times", required_argument, NULL, 't' },
-        { "diallers", required_argument, NULL, 'd' },
-        { "handshakes", required_argument, NULL, 'n' },
-        { "expect", required_argument, NULL, 'e' },
-        { "absent", required_argument, NULL, 'a' },
-        { "refused", required_argument, NULL, 'r' },
-        { NULL, 0, NULL, 0 },
-    };
-    unsigned long times = 3;
-    int option = 0;
-    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (option) {
-        case 't':
-            times = number(optarg);
-            break;
-        case 'd':
-            options.diallers = number(optarg);
-            break;
-        case 'n':
-            options.handshakes = number(optarg);
-            break;
-        case 'e':
-            options.expect = optarg;
-            break;
-        case 'a':
-            options.absent = optarg;
-            break;
-        case 'r':
-            options.refused = optarg;
-            break;
-        default:
-            usage();
-        }
+    int at = 1;
+    while (at < argc && parse_option(argv, &at)) {
+        at++;
     }
-    int rest = argc - optind;
-    if ((rest != 1 && rest != 3) || options.diallers < 1 || options.diallers > STORM_DIALLERS_MAX ||
-        (options.absent != NULL && rest != 3)) {
+    int rest = argc - at;
+    if ((rest != 1 && rest != 3) || argv[at][0] == '-' || options.diallers < 1 ||
+        options.diallers > STORM_DIALLERS_MAX || (options.absent != NULL && rest != 3)) {
         usage();
     }
-    options.config = argv[optind];
-    options.break_it = rest == 3 ? argv[optind + 1] : NULL;
-    options.cure_it = rest == 3 ? argv[optind + 2] : NULL;
-    options.times = rest == 3 ? times : 0;
+    options.config = argv[at];
+    options.break_it = rest == 3 ? argv[at + 1] : NULL;
+    options.cure_it = rest == 3 ? argv[at + 2] : NULL;
+    options.times = rest == 3 ? options.times : 0;
 }
 
 int main(int argc, char **argv)
