@@ -67,6 +67,13 @@ def split(data):
     return values, rest
 
 
+def power(number, private):
+    """RSA by the Chinese remainder theorem."""
+    of_p = pow(number, private.dmp1, private.p)
+    of_q = pow(number, private.dmq1, private.q)
+    return of_q + (of_p - of_q) * private.iqmp % private.p * private.q
+
+
 class Memory:
     """What outlives a pull."""
 
@@ -213,9 +220,7 @@ class Card:
             return PIN_NEEDED
         block = split(split(data)[0][0x7C])[0].get(0x81, b"")
         if isinstance(key, rsa.RSAPrivateKey):  # padded by the other side: the bare operation
-            numbers = key.private_numbers()
-            power = pow(int.from_bytes(block, "big"), numbers.d, numbers.public_numbers.n)
-            signature = power.to_bytes(256, "big")
+            signature = power(int.from_bytes(block, "big"), key.private_numbers()).to_bytes(256, "big")
         else:
             digest = {20: hashes.SHA1, 32: hashes.SHA256, 48: hashes.SHA384}.get(len(block))
             if digest is None:

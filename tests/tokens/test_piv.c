@@ -58,9 +58,9 @@ static const struct outage {
     { "pulled and put back, the PIN for each signature", "9C-token.json", "pull", "put", "CKR_",
       false },
     { "pulled and put back, deadline mode", "deadline.json", "pull", "put", "CKR_", false },
-    { "pcscd killed and started", "9A-file.json", "reader-kill", "reader-start", "CKR_", false },
-    { "pcscd killed and started between two handshakes", "9A-file.json", "reader-kill",
-      "reader-start", NULL, true },
+    { "pcscd killed and started", "9A-file.json", "reader_kill", "reader_and_card", "CKR_", false },
+    { "pcscd killed and started between two handshakes", "9A-file.json", "reader_kill",
+      "reader_and_card", NULL, true },
 };
 
 static void heals(void **state)
@@ -69,7 +69,6 @@ static void heals(void **state)
     struct token_node node;
 
     token_node_start(&node, outage->config);
-    unsigned sent = pins_sent("right");
     token_do(outage->breaks);
     if (!outage->unnoticed) {
         token_node_must_not_dial(&node, outage->why);
@@ -78,10 +77,6 @@ static void heals(void **state)
     token_do(outage->cures);
     token_node_must_dial(&node);
     token_node_must_stand(&node);
-    print_message("PINs sent: %u\n", pins_sent("right") - sent);
-    char *log = recorder_copy(node.node.log);
-    print_message("%s", log);
-    free(log);
     assert_int_equal(pins_sent("wrong"), 0);
     token_node_stop(&node);
 }
@@ -153,10 +148,29 @@ static void an_unlocked_card_serves(void **state)
     token_node_stop(&node);
 }
 
+/* --- OpenSC 0.23 as it is shipped: it hangs in C_Sign when the card is gone, under a lock of its
+ * own that all its threads need, and nothing in this process cures it --- */
+
+static void a_module_that_hangs_for_ever_costs_but_handshakes(void **state)
+{
+    (void)state;
+    struct token_node node;
+
+    token_node_start(&node, "deadline.json");
+    token_do("pull");
+    token_node_must_not_dial(&node, "error: token piv-9A: ");
+    token_node_must_stand(&node);
+    token_do("put");
+    token_node_must_stand(&node);
+    token_node_stop(&node); /* returns, whoever hangs */
+}
+
+/* --- all --- */
+
 static const char *const configs[] = { "9A-file.json",  "9A-token.json", "9C-file.json",
                                        "9C-token.json", "9E-file.json",  "9E-token.json" };
 
-int main(void)
+static int run_all(void)
 {
     const struct CMUnitTest singles[] = {
         cmocka_unit_test(a_hung_card_stalls_nobody),
@@ -181,8 +195,26 @@ int main(void)
     for (size_t i = 0; i < ARRAY_LEN(singles); i++) {
         tests[len++] = singles[i];
     }
+    return cmocka_run_group_tests_name("piv", tests, NULL, NULL);
+}
+
+static int run_hangs(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_module_that_hangs_for_ever_costs_but_handshakes),
+    };
+    return cmocka_run_group_tests_name("piv, OpenSC as shipped", tests, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2 || (strcmp(argv[1], "all") != 0 && strcmp(argv[1], "hangs") != 0)) {
+        print_error("usage: test_piv all|hangs\n");
+        return 2;
+    }
+    setenv("GRPC_VERBOSITY", "NONE", 1); /* a line for each handshake that fails */
     grpc_init();
-    int failed = cmocka_run_group_tests_name("piv", tests, NULL, NULL);
+    int failed = strcmp(argv[1], "all") == 0 ? run_all() : run_hangs();
     rpc_shutdown();
     return failed;
 }

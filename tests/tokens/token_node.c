@@ -93,24 +93,20 @@ void token_node_must_stand(struct token_node *it)
     }
 }
 
-char *token_control(const char *word)
+char *token_tells(const char *program)
 {
-    const char *program = getenv("TOKEN_CONTROL");
-    const char *const argv[] = { program, word, NULL };
+    const char *const argv[] = { path_of("./%s", program), NULL };
     const struct process process = { .argv = argv, .with_stderr = true };
 
-    if (program == NULL) {
-        fail_msg("TOKEN_CONTROL is not set");
-    }
     struct process_end end = process_run(&process);
     if (end.status != 0) {
-        fprintf(stderr, "%s %s ended with status 0x%x: %s\n", program, word, end.status, end.out);
+        fprintf(stderr, "%s ended with status 0x%x: %s\n", program, end.status, end.out);
         abort();
     }
     return end.out;
 }
 
-void token_do(const char *word)
+void token_do(const char *program)
 {
-    free(token_control(word));
+    free(token_tells(program));
 }

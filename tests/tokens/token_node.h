@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A node that talks to itself, both roles with a key on a token that a script has set up; the
- * script's control program ($TOKEN_CONTROL WORD) breaks the token and mends it. Failures of the
- * fixture abort. */
+ * A node that talks to itself, both roles with a key on a token that a script of this folder has
+ * set up. Programs that the script left in the current folder break the token and mend it. Failures
+ * of the fixture abort. */
 #ifndef NODEKEY_TESTS_TOKEN_NODE_H
 #define NODEKEY_TESTS_TOKEN_NODE_H
 
@@ -30,8 +30,9 @@ void token_node_must_not_dial(struct token_node *it, const char *why);
 /* The connection from the start still serves. */
 void token_node_must_stand(struct token_node *it);
 
-/* Runs it to its end, which must be good. The word's output is owned: free. */
-char *token_control(const char *word);
-void token_do(const char *word);
+/* Runs this program of the current folder to its end, which must be good. What it prints is owned:
+ * free. */
+char *token_tells(const char *program);
+void token_do(const char *program);
 
 #endif
