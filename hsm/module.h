@@ -16,7 +16,8 @@
 struct module {
     char *path; /* as realpath gives it */
     CK_FUNCTION_LIST *call;
-    bool guest; /* somebody else initialised it: we never finalise */
+    bool guest;         /* somebody else initialised it: we never finalise */
+    bool one_at_a_time; /* a stay waits until nobody is inside */
 
     /* Stays. Not a rwlock: it could not be waited for on the monotonic clock under TSan. */
     pthread_mutex_t use_lock; /* guards the next six */
