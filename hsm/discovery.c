@@ -50,6 +50,13 @@ static CK_RV start_helper(void)
     return rv;
 }
 
+/* The helper takes a module that cannot list its slots for one that has none. */
+static CK_RV ask_for_slots(const struct module *module)
+{
+    CK_ULONG len = 0;
+    return module->call->C_GetSlotList(CK_TRUE, NULL, &len);
+}
+
 /* Registered for one listing only: then nothing of the helper's can go stale under a re-init. */
 static CK_RV list_tokens(const char *path, pkcs11h_token_id_list_t *ret_list)
 {
@@ -127,7 +134,10 @@ nk_status discovery_tokens(struct module *module, struct token_names *ret_names,
         return report_ckr(err, NK_E_TOKEN, rv, "list the tokens of %s", module->path);
     }
     pthread_mutex_lock(&helper_lock);
-    rv = start_helper();
+    rv = ask_for_slots(module);
+    if (rv == CKR_OK) {
+        rv = start_helper();
+    }
     if (rv == CKR_OK) {
         rv = list_tokens(module->path, &list);
     }

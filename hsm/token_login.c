@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The login: the PIN is sent once, and not at all when that may cost the token. */
+#include "clock.h"
 #include "pin_state.h"
 #include "report.h"
 #include "token_private.h"
+
+#define LOCKED_PAUSE_MS 1000 /* a locked token is not asked by every handshake */
 
 DEFINE_AUTO(struct pin_state *, pin_state_close);
 
@@ -75,6 +78,19 @@ static void remember(struct token *token, struct pin_state *state, nk_error *err
     }
 }
 
+static void report_locked(const struct token *token, nk_error *err)
+{
+    report_ckr(err, NK_E_PIN, CKR_PIN_LOCKED,
+               "token \"%s\": its user PIN is locked; unlock it with the SO PIN, or clear the "
+               "TPM's lockout (tpm2_dictionarylockout --clear-lockout)",
+               token->name.label);
+}
+
+static bool is_locked(const struct token *token)
+{
+    return token->locked_ms != 0 && clock_now_ms() - token->locked_ms < LOCKED_PAUSE_MS;
+}
+
 static CK_RV explain_refusal(struct token *token, struct pin_state *state, CK_RV rv, nk_error *err)
 {
     bool protected = pin_is_protected(token->pin);
@@ -89,12 +105,9 @@ static CK_RV explain_refusal(struct token *token, struct pin_state *state, CK_RV
                                "next start"
                              : "of node.pin; correct it, it will not be sent again");
         break;
-    case CKR_PIN_LOCKED: /* says nothing of the PIN, so the next process may send it */
-        pin_latch(token->pin, &token->name);
-        report_ckr(err, NK_E_PIN, rv,
-                   "token \"%s\": its user PIN is locked; unlock it with the SO PIN, or clear the "
-                   "TPM's lockout (tpm2_dictionarylockout --clear-lockout)",
-                   token->name.label);
+    case CKR_PIN_LOCKED: /* says nothing of the PIN; and a TPM's lockout ends by itself */
+        token->locked_ms = clock_now_ms();
+        report_locked(token, err);
         break;
     default:
         report_ckr(err, NK_E_TOKEN, rv, "log in to token \"%s\"%s", token->name.label,
@@ -123,6 +136,10 @@ static CK_RV may_send(struct token *token, struct pin_state **ret_state, nk_erro
     AUTO(pin_state_close) struct pin_state *state = NULL;
     nk_error own = { .struct_size = sizeof(own) };
 
+    if (is_locked(token)) {
+        report_locked(token, err);
+        return CKR_PIN_LOCKED;
+    }
     if (pin_is_latched(token->pin, &token->name)) {
         return refused_before(token, NULL, err);
     }
@@ -179,7 +196,8 @@ static CK_RV authenticate(struct token *token, CK_SESSION_HANDLE session, nk_err
     AUTO(pin_state_close) struct pin_state *state = NULL;
     CK_RV rv = CKR_OK;
 
-    if (!pin_has_worked(token->pin)) { /* another user of the module has logged in */
+    /* One that has not worked: another user of the module has logged in. */
+    if (is_locked(token) || !pin_has_worked(token->pin)) {
         rv = may_send(token, &state, err);
     } else if (pin_is_latched(token->pin, &token->name)) {
         rv = refused_before(token, NULL, err);

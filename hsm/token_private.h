@@ -26,9 +26,10 @@ struct token {
     pthread_cond_t session_free[2]; /* OUTBOUND, INBOUND */
     unsigned waiting[2];
     unsigned inbound_lent;
-    struct crew *crew; /* NULL until somebody wants deadlines */
-    struct pin *pin;   /* the one that is in use; NULL before the first login */
-    unsigned epoch;    /* the module's, when we attached; 0: not attached */
+    struct crew *crew;   /* NULL until somebody wants deadlines */
+    struct pin *pin;     /* the one that is in use; NULL before the first login */
+    long long locked_ms; /* when the token last said that its PIN is locked; 0: it has not */
+    unsigned epoch;      /* the module's, when we attached; 0: not attached */
     unsigned generation;
     bool attaching;                /* no session is lent; those that are must come back first */
     pthread_cond_t attach_changed; /* one did, or it is over */
