@@ -2,6 +2,7 @@
  * A node whose key is in a (software) TPM talks to itself: both roles, both signatures on the TPM.
  * tests/tpm.sh starts the TPM, runs the README's commands and leaves programs in this folder that
  * break the TPM and mend it. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 #include "auto.h"
 #include "check.h"
 #include "token_node.h"
+
+#define TURNS 5
 
 static const char *config_path;
 
@@ -121,12 +124,58 @@ static void a_locked_tpm_says_so(void **state)
     token_node_stop(&node);
 }
 
+/* --- room --- */
+
+/* Leaves behind what a process that crashes leaves in the TPM. */
+static void dies(void **state)
+{
+    (void)state;
+    struct token_node node;
+
+    token_node_start(&node, config_path);
+    raise(SIGKILL);
+}
+
+/* Without a resource manager the TPM has room for two keys and the login. A third pushes the others
+ * out, which are loaded again when they are needed. */
+static void three_keys_take_turns(void **state)
+{
+    (void)state;
+    struct token_node node, third;
+
+    token_node_start(&node, "roles.json");
+    token_node_must_dial(&node);
+    token_node_start(&third, "third.json");
+    for (int i = 0; i < TURNS; i++) {
+        token_node_must_dial(&node);
+        token_node_must_dial(&third);
+    }
+    token_node_must_stand(&node);
+    token_node_stop(&third);
+    token_node_stop(&node);
+}
+
 /* --- all --- */
+
+static int run_one(const char *group, CMUnitTestFunction test)
+{
+    const struct CMUnitTest tests[] = { { .name = group, .test_func = test } };
+    return cmocka_run_group_tests_name(group, tests, NULL, NULL);
+}
 
 static int run_talks(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(talks) };
-    return cmocka_run_group_tests_name("tpm", tests, NULL, NULL);
+    return run_one("talks", talks);
+}
+
+static int run_dies(void)
+{
+    return run_one("dies", dies);
+}
+
+static int run_room(void)
+{
+    return run_one("room", three_keys_take_turns);
 }
 
 static int run_outages(void)
@@ -156,9 +205,8 @@ int main(int argc, char **argv)
         int (*run)(void);
         int args;
     } parts[] = {
-        { "talks", run_talks, 3 },
-        { "outages", run_outages, 2 },
-        { "pins", run_pins, 2 },
+        { "talks", run_talks, 3 },     { "dies", run_dies, 3 }, { "room", run_room, 2 },
+        { "outages", run_outages, 2 }, { "pins", run_pins, 2 },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
@@ -172,6 +220,6 @@ int main(int argc, char **argv)
         rpc_shutdown();
         return failed;
     }
-    print_error("usage: test_tpm talks CONFIG | outages | pins\n");
+    print_error("usage: test_tpm talks CONFIG | dies CONFIG | room | outages | pins\n");
     return 2;
 }

@@ -3,7 +3,7 @@
 # A software TPM: the commands of README's TPM section as they stand there; RSA with a PSS of the TPM's
 # own and without; p11-kit's server in front of it; then nodes talk while the TPM goes and comes
 # back. Its own count of wrong PINs and unorderly restarts says whether a node sends a PIN too many.
-# usage: tpm.sh --build DIR [--times N]
+# usage: tpm.sh --build DIR [--times N] [--only TEXT]
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/tokens/rig.sh
 . "$here/tokens/rig.sh"
@@ -140,9 +140,30 @@ check "the same token with the TPM's own PSS" listed
 check "RSA by that" signs_with CKM_RSA_PKCS_PSS "$module"
 remotely CKM_RSA_PKCS_PSS
 
+# --- room for three objects: the login's and two keys ---
+
+# NAME: an EC key of its own, and its certificate.
+ec_key() {
+  tpm_config "$1" "$module" "$1" "$1.pem"
+  quietly "$build/nodekey" enroll "$1.json" --key-type P-256 --san URI:spiffe://federation.example/node/a --san IP:127.0.0.1 --out "$1.csr"
+  certify "$1"
+  ./flush_objects
+}
+ec_key third
+tpm_config roles "$module" identity node-a.pem node-a.pin '"client": { "key": "pkcs11:token=node-a;object=rsa", "certificate": "rsa.pem" }'
+check "a key for each role, and a third" "$test_tpm" room
+./lockout_clear
+tpm_config ec "$module" identity node-a.pem
+dies() { ! "$test_tpm" dies ec.json 2>/dev/null; }
+check "a process dies and leaves its objects" dies
+check "so does another" dies
+check "then there is no room" "$storm" --refused "tpm2_flushcontext" ec.json
+./flush_objects
+./flush_sessions
+check "flushed" "$test_tpm" talks ec.json
+
 # --- outages ---
 
-tpm_config ec "$module" identity node-a.pem
 tpm_config deadline "$module" identity node-a.pem node-a.pin '"token": {"sign_timeout_ms": 1000, "login_timeout_ms": 2000}'
 tpm_config wrong "$module" identity node-a.pem wrong.pin
 printf wrong >wrong.pin
@@ -152,16 +173,22 @@ check "outages, one by one" "$test_tpm" outages
 check "PINs" "$test_tpm" pins
 ./lockout_clear
 
+handshakes=$((times > 3 ? 500 : 100))
 # NAME BREAK CURE [OPTION…]. What the TPM counts is what the breaks cost, and no wrong PIN.
 storm_counts_tries() {
   local name=$1 breaks=$2 cures=$3
   ./lockout_clear
-  FAULTY_MODULE=$module "$storm" --times "$times" "${@:4}" "$name.json" "$folder/$breaks" "$folder/$cures" || return 1
+  FAULTY_MODULE=${behind:-$module} "$storm" --times "$times" --handshakes "$handshakes" "${@:4}" "$name.json" "$folder/$breaks" "$folder/$cures" || return 1
   echo "the TPM counts $(./lockout_count) tries after $times breaks"
   [ $(($(./lockout_count))) -le $times ]
 }
 tpm_config storm "$faulty" identity node-a.pem
+tpm_config storm-remote "$faulty" identity node-a.pem
 tpm_config storm-deadline "$faulty" identity node-a.pem node-a.pin '"token": {"sign_timeout_ms": 1000}'
 check "killed and restarted" storm_counts_tries storm kill start
 check "killed and restarted, deadline" storm_counts_tries storm-deadline kill start
 check "stopped without a word" storm_counts_tries storm-deadline freeze thaw --expect "signatures fail at once"
+./serve
+behind=$modules/p11-kit-client.so
+check "p11-kit's server killed and restarted" storm_counts_tries storm-remote serve_no_more serve
+./serve_no_more

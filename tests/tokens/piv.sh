@@ -3,7 +3,7 @@
 # A PIV card in a reader: tests/tokens/piv_card.py, pcscd and OpenSC, in namespaces of their own, since
 # the reader's socket and port have fixed names. Keys are made on the card, certificates written to
 # it; then nodes talk while the card and pcscd go and come back.
-# usage: piv.sh --build DIR [--times N]
+# usage: piv.sh --build DIR [--times N] [--only TEXT]
 if [ -z "${NODEKEY_PIV_NAMESPACES-}" ]; then
   if ! why=$(unshare --mount --net --propagation private true 2>&1); then
     echo "piv.sh: the card's reader needs a mount and a network namespace of its own, which cannot be made" \
@@ -129,7 +129,7 @@ storm_counts_pins() {
   echo "PINs that the card was sent: $sent"
   ! grep -v right card/verify.log && grep -q "C_Login $sent, of these failed 0" storm.log
 }
-# In its own way the card serves 40 handshakes a second: 500 of them by hand only.
+# The card is good for 25 handshakes a second: 500 of them by hand only.
 handshakes=$((times > 3 ? 500 : 60))
 check "OpenSC as shipped: a hung module" "$build/tests/tokens/test_piv" hangs
 export OPENSC_CONF=$folder/opensc.conf
