@@ -12,7 +12,7 @@
 #include "check.h"
 #include "token_node.h"
 
-#define TURNS 5
+#define TURNS 2
 
 static const char *config_path;
 

@@ -11,6 +11,13 @@
 #define POLLERS 2
 #define STANDING_CALLS 20
 
+static void tell_log(struct token_node *it)
+{
+    char *log = recorder_copy(it->node.log);
+    print_error("%s", log);
+    free(log);
+}
+
 void token_node_start(struct token_node *it, const char *config_path)
 {
     const nk_plugin *plugin = plugin_load();
@@ -24,8 +31,9 @@ void token_node_start(struct token_node *it, const char *config_path)
     }
     it->server = rpc_server_start(it->node.server, POLLERS, NULL, NULL);
     it->standing = rpc_channel(it->node.channel, rpc_server_address(it->server));
-    struct rpc_result result = rpc_call(it->standing, RPC_DEADLINE_MS);
+    struct rpc_result result = rpc_call(it->standing, TOKEN_PATIENCE_MS);
     if (!result.ok) {
+        tell_log(it);
         fail_msg("%s: the call ended with %d: %s", config_path, result.status, result.details);
     }
 }
@@ -53,14 +61,7 @@ nk_status token_node_refused(const char *config_path, nk_error *err)
 
 struct rpc_result token_node_dial(struct token_node *it)
 {
-    return rpc_dial(it->node.channel, rpc_server_address(it->server), RPC_DEADLINE_MS);
-}
-
-static void tell_log(struct token_node *it)
-{
-    char *log = recorder_copy(it->node.log);
-    print_error("%s", log);
-    free(log);
+    return rpc_dial(it->node.channel, rpc_server_address(it->server), TOKEN_PATIENCE_MS);
 }
 
 void token_node_must_dial(struct token_node *it)
@@ -86,7 +87,7 @@ void token_node_must_not_dial(struct token_node *it, const char *why)
 void token_node_must_stand(struct token_node *it)
 {
     for (int i = 0; i < STANDING_CALLS; i++) {
-        struct rpc_result result = rpc_call(it->standing, RPC_DEADLINE_MS);
+        struct rpc_result result = rpc_call(it->standing, TOKEN_PATIENCE_MS);
         if (!result.ok) {
             fail_msg("the standing connection: %d: %s", result.status, result.details);
         }

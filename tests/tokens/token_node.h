@@ -8,7 +8,7 @@
 #include "federation.h"
 #include "rpc.h"
 
-#define TOKEN_PATIENCE_MS 30000 /* for what happens in the background; never waited out */
+#define TOKEN_PATIENCE_MS 60000 /* for what must happen; never waited out */
 
 struct token_node {
     struct node node;
