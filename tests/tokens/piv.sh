@@ -114,6 +114,10 @@ for key in 9A:01 9C:02 9E:04; do
   card_config "${key%:*}-file" "${key#*:}" "${key%:*}.pem"
   card_config "${key%:*}-token" "${key#*:}" "$token;id=%${key#*:}"
 done
+# What `nodekey tokens` prints for a key is taken for node.key as it stands.
+pasted=$("$build/nodekey" tokens --module opensc-pkcs11 | sed -n 's/^ *\(pkcs11:.*id=%04.*type=private\)$/\1/p')
+[ -n "$pasted" ] || { echo "nodekey tokens does not show the key of 9E" >&2; exit 1; }
+sed "s#\"key\": \"[^\"]*\"#\"key\": \"$pasted\"#" 9E-file.json >pasted.json
 card_config deadline 01 9A.pem right.pin '"sign_timeout_ms": 1000, "login_timeout_ms": 2000'
 card_config storm 01 9A.pem right.pin '' "$faulty"
 card_config storm-deadline 01 9A.pem right.pin '"sign_timeout_ms": 3000' "$faulty"

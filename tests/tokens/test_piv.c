@@ -168,7 +168,8 @@ static void a_module_that_hangs_for_ever_costs_but_handshakes(void **state)
 /* --- all --- */
 
 static const char *const configs[] = { "9A-file.json",  "9A-token.json", "9C-file.json",
-                                       "9C-token.json", "9E-file.json",  "9E-token.json" };
+                                       "9C-token.json", "9E-file.json",  "9E-token.json",
+                                       "pasted.json" };
 
 static int run_all(void)
 {
