@@ -100,6 +100,18 @@ static nk_status load(const char *path, CK_FUNCTION_LIST **ret_call, nk_error *e
     return NK_OK;
 }
 
+/* p11-kit's client has all threads share one socket. When its server dies, a thread that waits
+ * until others have read their answers is woken by nobody (0.24: the reader that fails leaves
+ * without a signal) and never comes back, so that the module could not be restarted any more; and
+ * the socket's number is closed under threads that read from it. Where there is but one thread,
+ * none is forgotten. Its server takes one call after the other anyway. */
+static bool takes_one_at_a_time(const char *path)
+{
+    const char *name = strrchr(path, '/');
+
+    return strcmp(name != NULL ? name + 1 : path, "p11-kit-client.so") == 0;
+}
+
 static void init_locks(struct module *module)
 {
     pthread_mutex_init(&module->start_lock, NULL);
@@ -120,6 +132,7 @@ static nk_status start(struct module *module, nk_error *err)
     if (status != NK_OK) {
         return status;
     }
+    module->one_at_a_time = takes_one_at_a_time(module->path);
     /* OpenSSL's cleanup must be registered before our gate, so that it runs after it. */
     OPENSSL_init_crypto(0, NULL);
     CK_RV rv = initialise(module);
@@ -191,7 +204,7 @@ CK_RV module_enter(struct module *module)
     }
     errand_step("a restart of it");
     pthread_mutex_lock(&module->use_lock);
-    while (module->restarting) {
+    while (module->restarting || (module->one_at_a_time && module->inside > 0)) {
         pthread_cond_wait(&module->use_changed, &module->use_lock);
     }
     bool initialised = module->initialised;
@@ -213,7 +226,7 @@ void module_leave(struct module *module)
     ERR_pop_to_mark();
     pthread_mutex_lock(&module->use_lock);
     module->overstaying -= entered_in != module->shift && module->overstaying > 0 ? 1 : 0;
-    if (--module->inside == 0 && module->restarting) {
+    if (--module->inside == 0 && (module->restarting || module->one_at_a_time)) {
         pthread_cond_broadcast(&module->use_changed);
     }
     pthread_mutex_unlock(&module->use_lock);

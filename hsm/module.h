@@ -19,7 +19,8 @@ struct module {
     pthread_mutex_t start_lock; /* guards the next three until `started`; then they stay */
     bool started;
     CK_FUNCTION_LIST *call;
-    bool guest; /* somebody else initialised it: we never finalise */
+    bool guest;         /* somebody else initialised it: we never finalise */
+    bool one_at_a_time; /* a stay waits until nobody is inside */
 
     /* Stays. Not a rwlock: it could not be waited for on the monotonic clock under TSan. */
     pthread_mutex_t use_lock; /* guards the next six */

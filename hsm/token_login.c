@@ -110,6 +110,14 @@ static CK_RV explain_refusal(struct token *token, struct pin_state *state, CK_RV
         token->locked_ms = clock_now_ms();
         report_locked(token, err);
         break;
+    case CKR_GENERAL_ERROR: /* also how a full TPM is told */
+        report_ckr(
+            err, NK_E_TOKEN, rv,
+            "log in to token \"%s\": its module says no more; if it is a TPM without a "
+            "resource manager (use /dev/tpmrm0), what processes that died left in it must be "
+            "flushed (tpm2_flushcontext -t, then -l)",
+            token->name.label);
+        break;
     default:
         report_ckr(err, NK_E_TOKEN, rv, "log in to token \"%s\"%s", token->name.label,
                    protected ? " by its PIN pad" : "");
