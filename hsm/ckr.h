@@ -26,6 +26,7 @@ enum rung {
     RUNG_SESSION,  /* another session */
     RUNG_FIND,     /* find the key again */
     RUNG_LOGIN,    /* log in, find the key again */
+    RUNG_ATTACH,   /* look for the token again, all sessions and the login anew */
     RUNG_REINIT,   /* C_Finalize and C_Initialize */
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "sigpipe.h"
 
 struct queue {
     struct job *first, **end;
@@ -203,6 +204,7 @@ static void *work(void *arg)
 {
     struct crew *crew = arg;
 
+    sigpipe_blocked_for_good();
     pthread_mutex_lock(&crew->lock);
     for (;;) {
         struct job *job = next_job(crew);
@@ -222,8 +224,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Under lock. The host's signals are not for our threads; SIGPIPE of a remote token least of all.
- */
+/* Under lock. The host's signals are not for our threads. */
 static bool hire(struct crew *crew)
 {
     pthread_attr_t attr;

@@ -129,24 +129,23 @@ static CK_RV prove_all(struct hsm_key *key, const struct lease *lease, CK_OBJECT
     return rv;
 }
 
-static CK_RV prove_once(struct hsm_key *key, nk_error *err)
+static CK_RV prove_once(struct hsm_key *key, struct lease *lease, nk_error *err)
 {
-    struct lease lease;
     CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
 
-    CK_RV rv = token_take(key->token, &lease, err);
+    CK_RV rv = token_take(key->token, lease, err);
     if (rv != CKR_OK) {
         return rv;
     }
-    rv = key_find(key, lease.session, &object, err);
+    rv = key_find(key, lease->session, &object, err);
     if (rv == CKR_OK) {
-        rv = prove_all(key, &lease, object, err);
+        rv = prove_all(key, lease, object, err);
     }
     if (rv == CKR_OK) {
         key->object = object;
-        key->generation = lease.generation;
+        key->generation = lease->generation;
     }
-    token_give(key->token, &lease, rv == CKR_OK);
+    token_give(key->token, lease, rv == CKR_OK);
     return rv;
 }
 
@@ -154,13 +153,15 @@ static nk_status prove(struct hsm_key *key, nk_error *err)
 {
     nk_error first = { .struct_size = sizeof(first) };
     unsigned epoch = token_epoch(key->token);
+    enum rung rung = token_module(key->token)->guest ? RUNG_ATTACH : RUNG_REINIT;
+    struct lease lease = { .generation = 0 };
 
-    CK_RV rv = prove_once(key, &first);
+    CK_RV rv = prove_once(key, &lease, &first);
     /* A token that was away while another instance idled; an absent key needs no second look. */
-    if (rv != CKR_OK && ckr_rung(rv) == RUNG_REINIT &&
-        token_recover(key->token, RUNG_REINIT, 0, epoch, &first) == CKR_OK) {
+    if (rv != CKR_OK && ckr_rung(rv) >= RUNG_ATTACH &&
+        token_recover(key->token, rung, lease.generation, epoch, &first) == CKR_OK) {
         first = (nk_error){ .struct_size = sizeof(first) };
-        rv = prove_once(key, &first);
+        rv = prove_once(key, &lease, &first);
     }
     if (rv == CKR_OK) {
         return NK_OK;

@@ -84,7 +84,7 @@ static void learn(const struct signing *signing)
         }
         return;
     }
-    if (ckr_rung(signing->rv) == RUNG_REINIT && breaker_error(breaker, clock_now_ms()) && tells) {
+    if (ckr_rung(signing->rv) >= RUNG_ATTACH && breaker_error(breaker, clock_now_ms()) && tells) {
         snprintf(why, sizeof(why), "%d errors in a row, the last %s", BREAKER_ERRORS,
                  ckr_name(signing->rv, name, sizeof(name)));
         tell_open(signing->key, why);

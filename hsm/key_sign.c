@@ -99,12 +99,14 @@ static void forget_object(struct hsm_key *key, unsigned generation)
 
 struct attempt {
     struct lease lease;
+    bool lent; /* else the token could not even be attached to */
+    CK_RV rv;
     unsigned epoch;
     nk_error err; /* a sentence, if one is known */
 };
 
-static CK_RV attempt_once(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
-                          CK_ULONG *raw_len, struct attempt *attempt)
+static CK_RV try_once(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
+                      CK_ULONG *raw_len, struct attempt *attempt)
 {
     CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
 
@@ -115,6 +117,7 @@ static CK_RV attempt_once(struct hsm_key *key, struct to_sign *what, unsigned ch
     if (rv != CKR_OK) {
         return rv;
     }
+    attempt->lent = true;
     rv = current_object(key, &attempt->lease, &object, &attempt->err);
     if (rv == CKR_OK) {
         rv = sign_in(key, attempt->lease.session, object, what, raw, raw_len, &attempt->err);
@@ -125,14 +128,22 @@ static CK_RV attempt_once(struct hsm_key *key, struct to_sign *what, unsigned ch
 
 /* The next rung to climb after `rv`, or RUNG_NONE to give up. Each is higher than the last, so
  * there is no loop, which would drive a TPM into its lockout. */
-static enum rung next_rung(CK_RV rv, enum rung climbed)
+static enum rung next_rung(const struct hsm_key *key, const struct attempt *attempt,
+                           enum rung climbed)
 {
-    enum rung rung = ckr_rung(rv);
+    enum rung rung = ckr_rung(attempt->rv);
 
     if (rung == RUNG_NONE || climbed == RUNG_REINIT) {
         return RUNG_NONE;
     }
-    return rung <= climbed ? climbed + 1 : rung;
+    rung = rung <= climbed ? climbed + 1 : rung;
+    if (rung == RUNG_ATTACH && !attempt->lent) {
+        return RUNG_REINIT; /* the token was looked for a moment ago */
+    }
+    /* All that a guest may do; it helps wherever the module itself is sound. */
+    bool instead = rung == RUNG_REINIT && token_module(key->token)->guest && attempt->lent &&
+                   climbed < RUNG_ATTACH;
+    return instead ? RUNG_ATTACH : rung;
 }
 
 /* A climb that fails for a reason that a higher rung may mend goes on there. */
@@ -142,9 +153,18 @@ static CK_RV climb(struct hsm_key *key, enum rung *rung, const struct attempt *a
     if (*rung == RUNG_FIND) {
         forget_object(key, attempt->lease.generation);
     }
+    /* "Put it back" says more than that a guest cannot mend it. */
+    if (*rung == RUNG_REINIT && ckr_rung(attempt->rv) == RUNG_ATTACH) {
+        report_copy(err, &attempt->err);
+    }
+    bool guest = token_module(key->token)->guest;
     CK_RV rv = token_recover(key->token, *rung, attempt->lease.generation, attempt->epoch, err);
-    if (rv != CKR_OK && *rung < RUNG_REINIT && ckr_rung(rv) != RUNG_NONE) {
-        *rung = RUNG_REINIT;
+    while (rv != CKR_OK && *rung < RUNG_REINIT && ckr_rung(rv) != RUNG_NONE) {
+        bool attach = *rung < RUNG_ATTACH && (guest || ckr_rung(rv) == RUNG_ATTACH);
+        *rung = attach ? RUNG_ATTACH : RUNG_REINIT;
+        if (guest && ckr_rung(rv) == RUNG_REINIT) { /* who can mend it is told next */
+            *err = (nk_error){ .struct_size = sizeof(*err) };
+        }
         rv = token_recover(key->token, *rung, attempt->lease.generation, attempt->epoch, err);
     }
     return rv;
@@ -160,22 +180,22 @@ CK_RV key_sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw
     while (!atomic_load(&key->shut)) {
         struct attempt attempt = { .epoch = 0 };
         *raw_len = room;
-        CK_RV rv = attempt_once(key, what, raw, raw_len, &attempt);
-        if (rv == CKR_OK) {
+        attempt.rv = try_once(key, what, raw, raw_len, &attempt);
+        if (attempt.rv == CKR_OK) {
             return CKR_OK;
         }
-        enum rung rung = next_rung(rv, climbed);
+        enum rung rung = next_rung(key, &attempt, climbed);
         if (rung == RUNG_NONE) {
             *err = attempt.err;
-            return rv;
+            return attempt.rv;
         }
         nk_error climb_err = { .struct_size = sizeof(climb_err) };
         if (climb(key, &rung, &attempt, &climb_err) != CKR_OK) {
             *err = climb_err.text[0] != '\0' ? climb_err : attempt.err;
-            return rv;
+            return attempt.rv;
         }
         log_line(&key->host, NK_LOG_INFO, "token %s: %s; trying again", key->label,
-                 ckr_name(rv, name, sizeof(name)));
+                 ckr_name(attempt.rv, name, sizeof(name)));
         climbed = rung;
     }
     return CKR_NODEKEY_SHUT;

@@ -17,6 +17,7 @@
 #include "gate.h"
 #include "module_name.h"
 #include "report.h"
+#include "sigpipe.h"
 
 /* While a token is away every handshake asks for it; the module is not torn down more often. */
 #define REINIT_INTERVAL_MS 100
@@ -33,10 +34,21 @@ static CK_RV initialise(struct module *module)
 {
     CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
 
+    sigpipe_hold();
     ERR_set_mark();
     CK_RV rv = module->call->C_Initialize(&args);
     ERR_pop_to_mark();
+    sigpipe_release();
     return rv;
+}
+
+static void finalise(struct module *module)
+{
+    sigpipe_hold();
+    ERR_set_mark();
+    module->call->C_Finalize(NULL);
+    ERR_pop_to_mark();
+    sigpipe_release();
 }
 
 static nk_status check_file(const char *path, nk_error *err)
@@ -188,11 +200,13 @@ CK_RV module_enter(struct module *module)
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     }
     ERR_set_mark();
+    sigpipe_hold();
     return CKR_OK;
 }
 
 void module_leave(struct module *module)
 {
+    sigpipe_release();
     ERR_pop_to_mark();
     pthread_mutex_lock(&module->use_lock);
     module->overstaying -= entered_in != module->shift && module->overstaying > 0 ? 1 : 0;
@@ -245,9 +259,7 @@ static CK_RV restart(struct module *module, unsigned wait_ms)
         return CKR_FUNCTION_FAILED; /* never finalise under a call */
     }
     if (module->initialised) {
-        ERR_set_mark();
-        module->call->C_Finalize(NULL);
-        ERR_pop_to_mark();
+        finalise(module);
     }
     CK_RV rv = initialise(module);
     rv = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED ? CKR_OK : rv;

@@ -50,7 +50,7 @@ MUST_USE nk_status module_get(const char *name, struct module **ret_module, nk_e
 
 /* A stay. Between the two the module may be called, and is not re-initialised. CKR_OK, or
  * CKR_NODEKEY_SHUT, CKR_CRYPTOKI_NOT_INITIALIZED. OpenSSL's error queue is kept free of what the
- * module leaves on it. */
+ * module leaves on it, and the thread of its SIGPIPE. */
 MUST_USE CK_RV module_enter(struct module *module);
 void module_leave(struct module *module);
 

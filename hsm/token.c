@@ -36,6 +36,7 @@ static struct token *make(struct module *module, const struct token_name *name,
     pthread_mutex_init(&token->lock, NULL);
     clock_cond_init(&token->session_free[OUTBOUND]);
     clock_cond_init(&token->session_free[INBOUND]);
+    clock_cond_init(&token->attach_changed);
     return token;
 }
 
@@ -45,6 +46,7 @@ static void destroy(struct token *token)
     pin_free(token->pin);
     pthread_cond_destroy(&token->session_free[OUTBOUND]);
     pthread_cond_destroy(&token->session_free[INBOUND]);
+    pthread_cond_destroy(&token->attach_changed);
     pthread_mutex_destroy(&token->lock);
     free(token->idle);
     free(token->state_dir);
@@ -185,18 +187,8 @@ static void detach(struct token *token)
     }
     pthread_mutex_lock(&token->lock);
     if (token->epoch == atomic_load(&token->module->epoch)) {
-        while (token->idle_len > 0) {
-            CK_SESSION_HANDLE idle = token->idle[--token->idle_len];
-            if (idle != token->anchor) {
-                token_close_session(token, idle);
-            }
-        }
-        if (token->login_is_ours) {
-            token->module->call->C_Logout(token->anchor);
-        }
-        token_close_session(token, token->anchor);
+        token_detach(token);
     }
-    token->epoch = 0;
     pthread_mutex_unlock(&token->lock);
     module_leave(token->module);
 }
@@ -223,6 +215,19 @@ struct crew *token_crew(struct token *token)
     return crew;
 }
 
+static CK_RV attach_again(struct token *token, unsigned generation, nk_error *err)
+{
+    CK_RV rv = module_enter(token->module);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    pthread_mutex_lock(&token->lock);
+    rv = token_attach_anew(token, generation, err);
+    pthread_mutex_unlock(&token->lock);
+    module_leave(token->module);
+    return rv;
+}
+
 static CK_RV login_once(struct token *token, unsigned generation, nk_error *err)
 {
     CK_RV rv = module_enter(token->module);
@@ -247,6 +252,8 @@ CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, un
     switch (rung) {
     case RUNG_LOGIN:
         return login_once(token, generation, err);
+    case RUNG_ATTACH:
+        return attach_again(token, generation, err);
     case RUNG_REINIT:
         if (token->module->guest) {
             report(err, NK_E_TOKEN,
@@ -277,9 +284,12 @@ const struct token_name *token_known_as(const struct token *token)
     return &token->name;
 }
 
-CK_FLAGS token_slot_flags(const struct token *token)
+CK_FLAGS token_slot_flags(struct token *token)
 {
-    return token->slot_flags;
+    pthread_mutex_lock(&token->lock);
+    CK_FLAGS flags = token->slot_flags;
+    pthread_mutex_unlock(&token->lock);
+    return flags;
 }
 
 bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism)

@@ -40,6 +40,7 @@ struct lease {
     CK_SESSION_HANDLE session;
     bool inbound;
     unsigned generation; /* of the login: object handles of another generation are void */
+    unsigned shift;      /* see struct token */
 };
 
 /* Enters a stay, attaches to the token anew if the module was re-initialised, and lends a session;
@@ -56,7 +57,9 @@ MUST_USE CK_RV token_authenticate(struct token *token, CK_SESSION_HANDLE session
 void token_give(struct token *token, const struct lease *lease, bool healthy);
 
 /* Climbs one rung after a failure that was seen under `generation` and `epoch`; nothing happens if
- * another thread has climbed since. Not inside a stay. */
+ * another thread has climbed since. Not inside a stay, nor with a lease. RUNG_ATTACH is what a
+ * guest may do, too: it closes our sessions alone, never others', and looks for the token in all
+ * slots; it waits at most login_timeout_ms for sessions that are lent. */
 CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, unsigned epoch,
                     nk_error *err);
 /* For token_recover when token_take failed and gave no lease. */
@@ -68,7 +71,7 @@ struct crew *token_crew(struct token *token);
 
 struct module *token_module(const struct token *token);
 const struct token_name *token_known_as(const struct token *token);
-CK_FLAGS token_slot_flags(const struct token *token); /* as at the last attach */
+CK_FLAGS token_slot_flags(struct token *token); /* as at the last attach */
 /* Inside a lease. */
 bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism);
 

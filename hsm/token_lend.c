@@ -18,7 +18,10 @@ static bool may_take(const struct token *token, bool inbound)
 /* One that is idle, or a new one. CKR_NODEKEY_BUSY: not now. */
 static CK_RV lend_now(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
 {
-    if (!may_take(token, inbound)) {
+    if (token->epoch == 0) { /* detached while this one waited */
+        return CKR_SESSION_CLOSED;
+    }
+    if (token->attaching || !may_take(token, inbound)) {
         return CKR_NODEKEY_BUSY;
     }
     if (token->idle_len > 0) {
@@ -88,6 +91,7 @@ static CK_RV take(struct token *token, bool inbound, struct lease *ret_lease, nk
     }
     ret_lease->inbound = inbound;
     ret_lease->generation = token->generation;
+    ret_lease->shift = token->shift;
     pthread_mutex_unlock(&token->lock);
     if (rv != CKR_OK) {
         module_leave(token->module);
@@ -109,6 +113,7 @@ void token_give(struct token *token, const struct lease *lease, bool healthy)
 {
     pthread_mutex_lock(&token->lock);
     token->inbound_lent -= lease->inbound ? 1 : 0;
+    token->overstaying -= lease->shift != token->shift && token->overstaying > 0 ? 1 : 0;
     if (healthy) {
         token->idle[token->idle_len++] = lease->session;
     } else {
@@ -116,6 +121,9 @@ void token_give(struct token *token, const struct lease *lease, bool healthy)
         token->open--;
         /* A lent anchor takes the login with it. */
         token->epoch = lease->session == token->anchor ? 0 : token->epoch;
+    }
+    if (token->attaching) {
+        pthread_cond_broadcast(&token->attach_changed);
     }
     call_next(token);
     pthread_mutex_unlock(&token->lock);

@@ -1,88 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Reaching a token: its slot, the anchor session, the login. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "module_name.h"
+ * The login: the PIN is sent once, and not at all when that may cost the token. */
 #include "pin_state.h"
 #include "report.h"
 #include "token_private.h"
 
-DEFINE_AUTO(CK_SLOT_ID *, free);
 DEFINE_AUTO(struct pin_state *, pin_state_close);
-
-CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session)
-{
-    struct module *module = token->module;
-
-    pthread_mutex_lock(&module->session_lock);
-    CK_RV rv =
-        module->call->C_OpenSession(token->slot, CKF_SERIAL_SESSION, NULL, NULL, ret_session);
-    pthread_mutex_unlock(&module->session_lock);
-    return rv;
-}
-
-void token_close_session(struct token *token, CK_SESSION_HANDLE session)
-{
-    struct module *module = token->module;
-
-    pthread_mutex_lock(&module->session_lock);
-    module->call->C_CloseSession(session);
-    pthread_mutex_unlock(&module->session_lock);
-}
-
-static CK_RV list_slots(const struct module *module, CK_SLOT_ID **ret_slots, CK_ULONG *ret_len)
-{
-    CK_ULONG len = 0;
-    CK_RV rv = module->call->C_GetSlotList(CK_TRUE, NULL, &len);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    AUTO(free) CK_SLOT_ID *slots = calloc(len + 1, sizeof(*slots));
-    if (slots == NULL) {
-        return CKR_HOST_MEMORY;
-    }
-    rv = module->call->C_GetSlotList(CK_TRUE, slots, &len);
-    if (rv == CKR_OK) {
-        *ret_slots = slots;
-        *ret_len = len;
-        slots = NULL;
-    }
-    return rv;
-}
-
-static CK_RV find_slot(struct token *token, nk_error *err)
-{
-    CK_FUNCTION_LIST *call = token->module->call;
-    CK_ULONG len = 0;
-    AUTO(free) CK_SLOT_ID *slots = NULL;
-    CK_RV rv = list_slots(token->module, &slots, &len);
-    if (rv != CKR_OK) {
-        report_ckr(err, NK_E_TOKEN, rv, "list the slots of %s", token->module->path);
-        return rv;
-    }
-    for (CK_ULONG i = 0; i < len; i++) {
-        CK_TOKEN_INFO info;
-        CK_SLOT_INFO slot;
-        struct token_name name;
-        /* A slot that does not answer must not hide the token behind it. */
-        if (call->C_GetTokenInfo(slots[i], &info) != CKR_OK) {
-            continue;
-        }
-        token_name_of(&info, &name);
-        if (token_name_equal(&name, &token->name)) {
-            token->slot = slots[i];
-            token->slot_flags = call->C_GetSlotInfo(slots[i], &slot) == CKR_OK ? slot.flags : 0;
-            return CKR_OK;
-        }
-    }
-    char told[512];
-    module_surroundings(told, sizeof(told));
-    report_ckr(err, NK_E_TOKEN, CKR_TOKEN_NOT_PRESENT,
-               "token \"%s\" (serial %s) is away from %s; put it back (%s)", token->name.label,
-               token->name.serial, token->module->path, told);
-    return CKR_TOKEN_NOT_PRESENT;
-}
 
 /* Before the PIN is sent: a flag that says that sending may cost the token. */
 static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *err)
@@ -298,7 +220,7 @@ static CK_RV replace_anchor(struct token *token, CK_SESSION_INFO *ret_session)
     return rv == CKR_OK ? call->C_GetSessionInfo(token->anchor, ret_session) : rv;
 }
 
-static CK_RV login(struct token *token, nk_error *err)
+CK_RV token_login(struct token *token, nk_error *err)
 {
     CK_TOKEN_INFO info;
     CK_SESSION_INFO session;
@@ -331,55 +253,4 @@ static CK_RV login(struct token *token, nk_error *err)
     }
     rv = check_flags(token, info.flags, err);
     return rv == CKR_OK ? send_pin(token, err) : rv;
-}
-
-/* The PIN that worked may have been changed on purpose; a source that fails keeps the old one. */
-static void refresh_pin(struct token *token)
-{
-    if (token->generation == 0) {
-        return; /* read a moment ago */
-    }
-    nk_status status = pin_refresh(token->pin, NULL);
-    (void)status;
-}
-
-CK_RV token_attach(struct token *token, nk_error *err)
-{
-    unsigned epoch = atomic_load(&token->module->epoch);
-
-    if (token->epoch == epoch) {
-        return CKR_OK;
-    }
-    token->idle_len = 0; /* void with their epoch: the handles may already be somebody else's */
-    token->open = 0;
-    token->login_is_ours = false; /* it ended with the epoch */
-    token->limit = token->max_sessions;
-    CK_RV rv = find_slot(token, err);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    refresh_pin(token);
-    rv = token_open_session(token, &token->anchor);
-    if (rv != CKR_OK) {
-        report_ckr(err, NK_E_TOKEN, rv, "open a session with token \"%s\"", token->name.label);
-        return rv;
-    }
-    rv = login(token, err);
-    if (rv != CKR_OK) {
-        token_close_session(token, token->anchor);
-        return rv;
-    }
-    token->epoch = epoch;
-    token->generation++;
-    return CKR_OK;
-}
-
-CK_RV token_login_again(struct token *token, nk_error *err)
-{
-    refresh_pin(token);
-    CK_RV rv = login(token, err);
-    if (rv == CKR_OK) {
-        token->generation++;
-    }
-    return rv;
 }

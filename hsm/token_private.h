@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * struct token, for token.c (who shares it), token_lend.c (who borrows sessions) and token_login.c
- * (how it is reached). */
+ * struct token, for token.c (who shares it), token_lend.c (who borrows sessions), token_attach.c
+ * (how it is reached) and token_login.c (the PIN). */
 #ifndef NODEKEY_TOKEN_PRIVATE_H
 #define NODEKEY_TOKEN_PRIVATE_H
 
@@ -30,6 +30,10 @@ struct token {
     struct pin *pin;   /* the one that is in use; NULL before the first login */
     unsigned epoch;    /* the module's, when we attached; 0: not attached */
     unsigned generation;
+    bool attaching;                /* no session is lent; those that are must come back first */
+    pthread_cond_t attach_changed; /* one did, or it is over */
+    unsigned overstaying;          /* lent since an attempt gave up waiting for them */
+    unsigned shift;                /* counts those attempts */
     CK_SLOT_ID slot;
     CK_FLAGS slot_flags;
     CK_SESSION_HANDLE anchor;
@@ -42,6 +46,12 @@ struct token {
 
 /* Both under `lock`, inside a stay. */
 MUST_USE CK_RV token_attach(struct token *token, nk_error *err);
+/* With sessions, slot and login of before given up, once no session is lent any more. Nothing is
+ * done if `generation` is over. */
+MUST_USE CK_RV token_attach_anew(struct token *token, unsigned generation, nk_error *err);
+/* Closes our sessions and ends a login of ours, as far as they are still there. */
+void token_detach(struct token *token);
+MUST_USE CK_RV token_login(struct token *token, nk_error *err); /* in the anchor session */
 MUST_USE CK_RV token_login_again(struct token *token, nk_error *err);
 MUST_USE CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session);
 void token_close_session(struct token *token, CK_SESSION_HANDLE session);

@@ -92,6 +92,8 @@ static void set(char *key, char *value)
         { "sign_init_error", &script.sign_init.error },
         { "sign_init_error_at", &script.sign_init.at },
         { "login_error", &script.login.error },
+        { "pulled", &script.pulled },
+        { "moved", &script.moved },
     };
     if (strcmp(key, "flags") == 0) {
         set_flags(value);

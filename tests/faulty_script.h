@@ -33,6 +33,8 @@ struct script {
     } lies[LIES_MAX];
     unsigned lies_len;
     unsigned long swapped; /* another token is in the slot: its label begins with '#' */
+    unsigned long pulled;  /* as a card out of its reader */
+    unsigned long moved;   /* added to the number of each slot */
     struct fault sign;
     struct fault sign_init;
     struct fault login;

@@ -18,6 +18,10 @@ static CK_FUNCTION_LIST *real;
 static CK_FUNCTION_LIST ours;
 static struct faulty_counters counters;
 
+static atomic_ulong opened_at[SESSIONS_MAX]; /* `moved` at that time, by session */
+static atomic_bool noticed;
+static atomic_ulong pulled_under; /* sessions that were open when the card went and still are */
+
 static pthread_mutex_t busy_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards `busy` */
 static CK_SESSION_HANDLE busy[SESSIONS_MAX];
 
@@ -65,12 +69,59 @@ static CK_RV finalize(void *reserved)
     counters.finalize++;
     counters.finalize_inside += counters.signing_now > 0 ? 1 : 0;
     counters.sessions_now = 0;
+    pulled_under = 0;
     return real->C_Finalize(reserved);
+}
+
+/* --- a card and its reader --- */
+
+static bool is_pulled(void)
+{
+    unsigned long pulled = script_now().pulled;
+    if (!atomic_exchange(&noticed, pulled != 0) && pulled != 0) {
+        pulled_under = counters.sessions_now;
+    }
+    return pulled == 1;
+}
+
+static CK_RV removed(void)
+{
+    return is_pulled() || pulled_under > 0 ? CKR_DEVICE_REMOVED : CKR_OK; /* in that order */
+}
+
+static CK_SLOT_ID moved(void)
+{
+    return script_now().moved;
+}
+
+static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID *slots, CK_ULONG *len)
+{
+    if (is_pulled() && present) {
+        *len = 0;
+        return CKR_OK;
+    }
+    CK_RV rv = real->C_GetSlotList(present, slots, len);
+    for (CK_ULONG i = 0; rv == CKR_OK && slots != NULL && i < *len; i++) {
+        slots[i] += moved();
+    }
+    return rv;
+}
+
+static CK_RV get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
+{
+    CK_RV rv = real->C_GetSessionInfo(session, info);
+    info->slotID += rv == CKR_OK ? opened_at[session % SESSIONS_MAX] : 0;
+    return rv;
+}
+
+static CK_RV close_all_sessions(CK_SLOT_ID slot)
+{
+    return real->C_CloseAllSessions(slot - moved());
 }
 
 static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 {
-    CK_RV rv = real->C_GetTokenInfo(slot, info);
+    CK_RV rv = is_pulled() ? CKR_TOKEN_NOT_PRESENT : real->C_GetTokenInfo(slot - moved(), info);
     if (rv == CKR_OK) {
         info->flags |= script_now().flags & ~CKF_HW_SLOT;
         info->flags &= script_now().no_login != 0 ? ~CKF_LOGIN_REQUIRED : ~(CK_FLAGS)0;
@@ -81,7 +132,7 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 
 static CK_RV get_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO *info)
 {
-    CK_RV rv = real->C_GetSlotInfo(slot, info);
+    CK_RV rv = real->C_GetSlotInfo(slot - moved(), info);
     if (rv == CKR_OK) {
         info->flags |= script_now().flags & CKF_HW_SLOT;
     }
@@ -90,7 +141,7 @@ static CK_RV get_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO *info)
 
 static CK_RV get_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULONG *len)
 {
-    CK_RV rv = real->C_GetMechanismList(slot, list, len);
+    CK_RV rv = real->C_GetMechanismList(slot - moved(), list, len);
     if (rv != CKR_OK || list == NULL) {
         return rv;
     }
@@ -106,7 +157,8 @@ static CK_RV get_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULO
 
 static CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
 {
-    return script_hides(type) ? CKR_MECHANISM_INVALID : real->C_GetMechanismInfo(slot, type, info);
+    return script_hides(type) ? CKR_MECHANISM_INVALID
+                              : real->C_GetMechanismInfo(slot - moved(), type, info);
 }
 
 static CK_RV tell_lie(CK_ATTRIBUTE *attribute, const struct lie *lie)
@@ -151,8 +203,14 @@ static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK
     if (max != 0 && counters.sessions_now >= max) {
         return CKR_SESSION_COUNT;
     }
-    CK_RV rv = real->C_OpenSession(slot, flags, application, notify, session);
-    counters.sessions_now += rv == CKR_OK ? 1 : 0;
+    if (is_pulled()) {
+        return CKR_TOKEN_NOT_PRESENT;
+    }
+    CK_RV rv = real->C_OpenSession(slot - moved(), flags, application, notify, session);
+    if (rv == CKR_OK) {
+        opened_at[*session % SESSIONS_MAX] = moved();
+        counters.sessions_now++;
+    }
     return rv;
 }
 
@@ -162,6 +220,7 @@ static CK_RV close_session(CK_SESSION_HANDLE session)
     enter(session);
     CK_RV rv = real->C_CloseSession(session);
     counters.sessions_now -= rv == CKR_OK ? 1 : 0;
+    pulled_under -= rv == CKR_OK && pulled_under > 0 ? 1 : 0;
     leave(session);
     return rv;
 }
@@ -179,6 +238,7 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pi
     counters.login++;
     delay(script_now().login_ms);
     CK_RV rv = script_strike(FAULT_LOGIN);
+    rv = rv == CKR_OK ? removed() : rv;
     if (user == CKU_CONTEXT_SPECIFIC) {
         counters.context_login++;
     }
@@ -222,6 +282,7 @@ static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OB
 {
     counters.sign_init++;
     CK_RV rv = script_strike(FAULT_SIGN_INIT);
+    rv = rv == CKR_OK ? removed() : rv;
     if (rv != CKR_OK) {
         return rv;
     }
@@ -254,6 +315,7 @@ static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, C
     /* The real call ends the operation, whatever we answer. */
     CK_RV rv = real->C_Sign(session, data, data_len, signature, signature_len);
     CK_RV strike = script_strike(FAULT_SIGN);
+    strike = strike == CKR_OK ? removed() : strike;
     leave(session);
     counters.signing_now--;
     return strike != CKR_OK ? strike : rv;
@@ -274,6 +336,9 @@ static void load(void)
     ours = *real;
     ours.C_Initialize = initialize;
     ours.C_Finalize = finalize;
+    ours.C_GetSlotList = get_slot_list;
+    ours.C_GetSessionInfo = get_session_info;
+    ours.C_CloseAllSessions = close_all_sessions;
     ours.C_GetTokenInfo = get_token_info;
     ours.C_GetSlotInfo = get_slot_info;
     ours.C_GetMechanismList = get_mechanism_list;

@@ -17,6 +17,10 @@
  *                                                 without sign_error_at every one does
  *     sign_init_error=0x30  sign_init_error_at=1  likewise for C_SignInit
  *     login_error=0xa4                            each C_Login
+ *     pulled=1                                    the card is out of its reader; sessions of before
+ *                                                 answer CKR_DEVICE_REMOVED until all are closed
+ *     pulled=2                                    likewise, but it is back at once
+ *     moved=7                                     each slot's number is that much higher
  */
 #ifndef NODEKEY_TESTS_FAULTY_TOKEN_H
 #define NODEKEY_TESTS_FAULTY_TOKEN_H

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "authority.h"
 #include "auto.h"
@@ -15,6 +16,7 @@
 #define DEADLINE_MS 30000 /* never reached */
 #define SIGNERS 8
 #define SIGNATURES_EACH 10
+#define PULLS 3
 
 static struct identity node;
 static CK_FUNCTION_LIST *softhsm; /* as another part of the program sees it */
@@ -65,9 +67,10 @@ static const struct row {
     { "CKR_GENERAL_ERROR: restart", 0x5, true, 1, 1 },
     { "CKR_FUNCTION_FAILED: restart", 0x6, true, 1, 1 },
     { "CKR_DEVICE_ERROR: restart", 0x30, true, 1, 1 },
-    { "CKR_DEVICE_REMOVED: restart", 0x32, true, 1, 1 },
-    { "CKR_TOKEN_NOT_PRESENT: restart", 0xe0, true, 1, 1 },
-    { "CKR_SLOT_ID_INVALID: restart", 0x3, true, 1, 1 },
+    { "CKR_DEVICE_REMOVED: attach anew", 0x32, true, 0, 1 },
+    { "CKR_TOKEN_NOT_PRESENT: attach anew", 0xe0, true, 0, 1 },
+    { "CKR_TOKEN_NOT_RECOGNIZED: attach anew", 0xe1, true, 0, 1 },
+    { "CKR_SLOT_ID_INVALID: attach anew", 0x3, true, 0, 1 },
     { "a vendor's own: restart", 0x80001234, true, 1, 1 },
     { "CKR_MECHANISM_INVALID: nothing helps", 0x70, false, 0, 0 },
     { "CKR_DATA_LEN_RANGE: nothing helps", 0x21, false, 0, 0 },
@@ -122,20 +125,85 @@ static void *sign_often(void *arg)
     return NULL;
 }
 
-static void all_sign(EVP_PKEY *key)
+static void begin_all(struct signer signers[SIGNERS], EVP_PKEY *key)
 {
-    struct signer signers[SIGNERS];
     for (int i = 0; i < SIGNERS; i++) {
         signers[i] = (struct signer){ .key = key };
         assert_int_equal(pthread_create(&signers[i].thread, NULL, sign_often, &signers[i]), 0);
     }
+}
+
+static unsigned failures_of(struct signer signers[SIGNERS])
+{
     unsigned failures = 0;
     for (int i = 0; i < SIGNERS; i++) {
         assert_int_equal(pthread_join(signers[i].thread, NULL), 0);
         failures += signers[i].failures;
     }
-    assert_int_equal(failures, 0);
+    return failures;
 }
+
+static void all_sign(EVP_PKEY *key)
+{
+    struct signer signers[SIGNERS];
+    begin_all(signers, key);
+    assert_int_equal(failures_of(signers), 0);
+}
+
+/* --- a card that is pulled --- */
+
+static void a_card_put_back_needs_no_restart(void **state)
+{
+    struct open it = open_it(*(const unsigned *)*state);
+    assert_true(rig_signs(it.loaded, &node));
+    unsigned long restarts = faulty_count()->finalize;
+    unsigned long logins = faulty_count()->login;
+    faulty_set("pulled=2\nmoved=7\n"); /* into another reader */
+    assert_true(rig_signs(it.loaded, &node));
+    assert_true(rig_signs(it.loaded, &node));
+    assert_int_equal(faulty_count()->finalize, restarts);
+    assert_int_equal(faulty_count()->login, logins + 1);
+    close_it(&it);
+    faulty_set("");
+    assert_int_equal(faulty_count()->sessions_now, 0);
+}
+
+/* One that is away is looked for by a restart, too: some modules see it come back only then. */
+static void a_card_that_was_away_serves_when_it_is_back(void **state)
+{
+    (void)state;
+    struct open it = open_it(0);
+    unsigned long logins = faulty_count()->login;
+    faulty_set("pulled=1\n");
+    assert_false(rig_signs(it.loaded, &node));
+    assert_false(rig_signs(it.loaded, &node));
+    assert_int_equal(faulty_count()->login, logins);
+    faulty_set("");
+    assert_true(rig_signs(it.loaded, &node));
+    assert_int_equal(faulty_count()->login, logins + 1);
+    close_it(&it);
+}
+
+/* Those who sign while it happens must all come back before the sessions are closed. */
+static void a_card_put_back_under_load_needs_no_restart(void **state)
+{
+    struct open it = open_it(*(const unsigned *)*state);
+    struct signer signers[SIGNERS];
+    unsigned long restarts = faulty_count()->finalize;
+    for (int i = 0; i < PULLS; i++) {
+        faulty_set("sign_ms=5\n");
+        begin_all(signers, it.loaded);
+        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+        faulty_set("sign_ms=5\npulled=2\n");
+        assert_int_equal(failures_of(signers), 0);
+    }
+    faulty_set("");
+    assert_int_equal(faulty_count()->finalize, restarts);
+    close_it(&it);
+    assert_int_equal(faulty_count()->sessions_now, 0);
+}
+
+/* --- logins and sessions --- */
 
 static void one_login_for_all(void **state)
 {
@@ -205,13 +273,18 @@ int main(void)
         const char *name;
         CMUnitTestFunction function;
     } crowds[] = {
+        { "a card put back needs no restart", a_card_put_back_needs_no_restart },
+        { "a card put back under load needs no restart",
+          a_card_put_back_under_load_needs_no_restart },
         { "one login for all", one_login_for_all },
         { "a limit of sessions is learned", a_limit_of_sessions_is_learned },
         { "one session is enough", one_session_is_enough },
     };
     static struct once every[ARRAY_LEN(rows) * ARRAY_LEN(calls) * ARRAY_LEN(modes)];
-    struct CMUnitTest tests[ARRAY_LEN(every) + ARRAY_LEN(crowds) * ARRAY_LEN(modes)] = { 0 };
+    struct CMUnitTest tests[ARRAY_LEN(every) + ARRAY_LEN(crowds) * ARRAY_LEN(modes) + 1] = { 0 };
     size_t len = 0;
+
+    tests[len++] = (struct CMUnitTest)cmocka_unit_test(a_card_that_was_away_serves_when_it_is_back);
 
     for (size_t i = 0; i < ARRAY_LEN(every); i++) {
         every[i] = (struct once){ &rows[i / 4], calls[i / 2 % 2], modes[i % 2] };

@@ -73,6 +73,67 @@ static void a_guest_never_finalises_and_says_who_must(void **state)
     rig_shut(key);
 }
 
+/* A guest's card: out, and back in another reader. */
+static void a_guest_finds_its_token_again(void **state)
+{
+    (void)state;
+    struct hsm_key *key = NULL;
+    EVP_PKEY *loaded = open_key(&key);
+    unsigned long logins = faulty_count()->login;
+    recorder_clear(log_lines);
+    faulty_set("pulled=1\n");
+    assert_false(rig_signs(loaded, &identity));
+    assert_false(rig_signs(loaded, &identity));
+    assert_true(recorder_has(log_lines, "put it back"));
+    assert_false(recorder_has(log_lines, "only it can initialise it again"));
+    faulty_set("moved=7\n");
+    assert_true(rig_signs(loaded, &identity));
+    assert_int_equal(faulty_count()->finalize, 0);
+    assert_int_equal(faulty_count()->login, logins + 1);
+    EVP_PKEY_free(loaded);
+    rig_shut(key);
+    faulty_set("");
+}
+
+/* Some cards are back only when every session of before is closed: those of the program are not
+ * ours to close. */
+static void a_guest_never_closes_a_session_that_is_not_ours(void **state)
+{
+    (void)state;
+    struct hsm_key *key = NULL;
+    EVP_PKEY *loaded = open_key(&key);
+    own = rig_session(p11, identity.label, 0);
+    recorder_clear(log_lines);
+    faulty_set("pulled=2\n");
+    assert_false(rig_signs(loaded, &identity));
+    (void)own_state();
+    assert_int_equal(p11->C_CloseSession(own), CKR_OK);
+    assert_true(rig_signs(loaded, &identity));
+    assert_int_equal(faulty_count()->finalize, 0);
+    EVP_PKEY_free(loaded);
+    rig_shut(key);
+    faulty_set("");
+}
+
+/* The program may start its module anew at any moment, which it alone may do. */
+static void a_guest_outlives_a_restart_by_the_program(void **state)
+{
+    (void)state;
+    struct hsm_key *key = NULL;
+    EVP_PKEY *loaded = open_key(&key);
+    CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
+    unsigned long logins = faulty_count()->login;
+    assert_int_equal(p11->C_Finalize(NULL), CKR_OK);
+    recorder_clear(log_lines);
+    assert_false(rig_signs(loaded, &identity));
+    assert_true(recorder_has(log_lines, "only it can initialise it again"));
+    assert_int_equal(p11->C_Initialize(&args), CKR_OK);
+    assert_true(rig_signs(loaded, &identity));
+    assert_int_equal(faulty_count()->login, logins + 1);
+    EVP_PKEY_free(loaded);
+    rig_shut(key);
+}
+
 static void *sign_once(void *loaded)
 {
     return rig_signs(loaded, &identity) ? loaded : NULL;
@@ -126,7 +187,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(close_leaves_a_login_that_is_not_ours),
         cmocka_unit_test(a_guest_never_finalises_and_says_who_must),
+        cmocka_unit_test(a_guest_finds_its_token_again),
+        cmocka_unit_test(a_guest_never_closes_a_session_that_is_not_ours),
         cmocka_unit_test(dead_sessions_cost_a_guest_no_signature),
+        cmocka_unit_test(a_guest_outlives_a_restart_by_the_program),
     };
     return cmocka_run_group_tests_name("token_guest", tests, start, stop);
 }
