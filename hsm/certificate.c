@@ -7,7 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include "ckr.h"
-#include "gate.h"
+#include "fork.h"
 #include "hsm.h"
 #include "report.h"
 #include "token_find.h"
@@ -237,10 +237,8 @@ nk_status hsm_certificates(const char *module_name, const char *uri_text, stack 
     if (all == NULL || chain == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    if (gate_in_child()) {
-        return report(err, NK_E_USAGE,
-                      "this process was forked from one that had a token open; fork first, then "
-                      "open in each process");
+    if (fork_is_foreign()) {
+        return report(err, NK_E_USAGE, FORK_FOREIGN_TEXT);
     }
     nk_status status = uri_parse_certificate(uri_text, &uri, err);
     if (status == NK_OK) {

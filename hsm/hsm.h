@@ -68,8 +68,13 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms);
 /* Makes no PKCS#11 call. NULL is allowed. [any] */
 void hsm_key_unref(struct hsm_key *key);
 
+/* Grows in each forked child. What another count opened is a parent's: its keys sign here, by
+ * sessions and a login of this process, and hsm_key_shut gives back those alone. [any] */
+unsigned hsm_forks(void);
+
 /* A stay in nodekey. While the process exits, hsm_enter does not return, but on the exiting thread,
- * where it is false and nothing must be done. Stays nest. [any] */
+ * where it is false and nothing must be done; so it is in a child that was forked while a token
+ * hung, or from one of our callbacks. Stays nest. [any] */
 MUST_USE bool hsm_enter(void);
 void hsm_leave(void);
 

@@ -12,6 +12,7 @@
 #include <openssl/rsa.h>
 
 #include "clock.h"
+#include "fork.h"
 #include "gate.h"
 #include "provider.h"
 #include "report.h"
@@ -237,11 +238,8 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
 {
     nk_error ignored = { .struct_size = sizeof(ignored) };
     err = err != NULL ? err : &ignored;
-    if (gate_in_child()) {
-        return report(
-            err, NK_E_USAGE,
-            "this process was forked from one that had a token open; fork first, then open "
-            "in each process");
+    if (fork_is_foreign()) {
+        return report(err, NK_E_USAGE, FORK_FOREIGN_TEXT);
     }
     AUTO(hsm_key_unref) struct hsm_key *key = make(request, leaf_public);
     if (key == NULL) {
@@ -324,9 +322,8 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
     if (key->twin != NULL) {
         atomic_store(&key->twin->shut, true);
     }
-    if (gate_in_child()) {
-        return; /* nothing here is ours to give back, and locks may be held by threads that are not
-                 */
+    if (fork_is_foreign()) {
+        return; /* nothing here is ours to give back, and who holds the locks is not here */
     }
     long long deadline = clock_now_ms() + wait_ms;
     reference_remove(key);
@@ -335,6 +332,14 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
         give_back(key->twin, deadline, wait_ms);
     }
     give_back(key, deadline, wait_ms);
+}
+
+void key_renew(struct hsm_key *key)
+{
+    atomic_store(&key->uses, 0);
+    pthread_mutex_init(&key->lock, NULL);
+    key->generation = 0;
+    key->host = (nk_host){ .struct_size = 0 };
 }
 
 void key_ref(struct hsm_key *key)
@@ -353,6 +358,11 @@ void hsm_key_unref(struct hsm_key *key)
     pthread_mutex_destroy(&key->lock);
     free(key->uri_text);
     free(key);
+}
+
+unsigned hsm_forks(void)
+{
+    return fork_count();
 }
 
 bool hsm_enter(void)

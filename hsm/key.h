@@ -45,6 +45,9 @@ struct hsm_key {
 };
 
 void key_ref(struct hsm_key *key);
+/* In a forked child: who was using it is not here, and its host's locks may be held by them, so it
+ * logs nothing. It is found and proven anew at the next signature. */
+void key_renew(struct hsm_key *key);
 
 /* Exactly one object fits the URI, and its attributes are fit; *ret_object on CKR_OK. Inside a
  * lease. Texts: absent and ambiguous list the candidates. */

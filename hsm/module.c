@@ -14,7 +14,9 @@
 
 #include "ckr.h"
 #include "clock.h"
+#include "fork.h"
 #include "gate.h"
+#include "module_fork.h"
 #include "module_name.h"
 #include "report.h"
 
@@ -26,17 +28,24 @@ DEFINE_AUTO(char *, free);
 /* module->shift when this thread entered; a thread is inside one module at a time. */
 static _Thread_local unsigned entered_in;
 
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct module *registry; /* guarded by registry_lock */
+pthread_mutex_t module_registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct module *registry; /* guarded by module_registry_lock */
 
-static CK_RV initialise(struct module *module)
+struct module *module_first(void)
+{
+    return registry;
+}
+
+CK_RV module_initialise(struct module *module)
 {
     CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
 
     ERR_set_mark();
+    fork_enter_call();
     CK_RV rv = module->call->C_Initialize(&args);
+    fork_leave_call();
     ERR_pop_to_mark();
-    return rv;
+    return atomic_load(&module->inherited) ? module_inherit(module, rv) : rv;
 }
 
 static nk_status check_file(const char *path, nk_error *err)
@@ -94,7 +103,7 @@ static void init_locks(struct module *module)
     pthread_mutex_init(&module->reinit_lock, NULL);
 }
 
-/* Under registry_lock. */
+/* Under module_registry_lock. */
 static nk_status add(const char *path, struct module **ret_module, nk_error *err)
 {
     CK_FUNCTION_LIST *call = NULL;
@@ -114,7 +123,7 @@ static nk_status add(const char *path, struct module **ret_module, nk_error *err
     module->call = call;
     /* OpenSSL's cleanup must be registered before our gate, so that it runs after it. */
     OPENSSL_init_crypto(0, NULL);
-    CK_RV rv = initialise(module);
+    CK_RV rv = module_initialise(module);
     module->guest = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
     if (rv != CKR_OK && !module->guest) {
         free(module);
@@ -142,7 +151,7 @@ nk_status module_get(const char *name, struct module **ret_module, nk_error *err
     if (status != NK_OK) {
         return status;
     }
-    pthread_mutex_lock(&registry_lock);
+    pthread_mutex_lock(&module_registry_lock);
     struct module *module = registry;
     while (module != NULL && strcmp(module->path, path) != 0) {
         module = module->next;
@@ -150,7 +159,7 @@ nk_status module_get(const char *name, struct module **ret_module, nk_error *err
     if (module == NULL) {
         status = add(path, &module, err);
     }
-    pthread_mutex_unlock(&registry_lock);
+    pthread_mutex_unlock(&module_registry_lock);
     if (status == NK_OK) {
         *ret_module = module;
     }
@@ -160,7 +169,12 @@ nk_status module_get(const char *name, struct module **ret_module, nk_error *err
 CK_RV module_enter(struct module *module)
 {
     if (!gate_enter()) {
-        return CKR_NODEKEY_SHUT;
+        return fork_is_foreign() ? CKR_NODEKEY_FORKED : CKR_NODEKEY_SHUT;
+    }
+    CK_RV rv = atomic_load(&module->inherited) ? module_settle(module) : CKR_OK;
+    if (rv != CKR_OK) {
+        gate_leave();
+        return rv;
     }
     pthread_mutex_lock(&module->use_lock);
     while (module->restarting) {
@@ -190,8 +204,7 @@ void module_leave(struct module *module)
     gate_leave();
 }
 
-/* Nobody enters until it is over. False: somebody hangs inside. Under reinit_lock. */
-static bool empty_the_house(struct module *module, unsigned wait_ms)
+bool module_empty(struct module *module, unsigned wait_ms)
 {
     struct timespec deadline = clock_deadline(wait_ms);
     int rc = 0;
@@ -211,7 +224,7 @@ static bool empty_the_house(struct module *module, unsigned wait_ms)
     return empty;
 }
 
-static void reopen_the_house(struct module *module, bool initialised)
+void module_reopen(struct module *module, bool initialised)
 {
     pthread_mutex_lock(&module->use_lock);
     module->restarting = false;
@@ -226,8 +239,8 @@ static CK_RV restart(struct module *module, unsigned wait_ms)
     if (!gate_enter()) {
         return CKR_NODEKEY_SHUT;
     }
-    if (!empty_the_house(module, wait_ms)) {
-        reopen_the_house(module, true);
+    if (!module_empty(module, wait_ms)) {
+        module_reopen(module, true);
         gate_leave();
         return CKR_FUNCTION_FAILED; /* never finalise under a call */
     }
@@ -236,10 +249,10 @@ static CK_RV restart(struct module *module, unsigned wait_ms)
         module->call->C_Finalize(NULL);
         ERR_pop_to_mark();
     }
-    CK_RV rv = initialise(module);
+    CK_RV rv = module_initialise(module);
     rv = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED ? CKR_OK : rv;
     atomic_fetch_add(&module->epoch, 1);
-    reopen_the_house(module, rv == CKR_OK);
+    module_reopen(module, rv == CKR_OK);
     gate_leave();
     return rv;
 }

@@ -27,6 +27,10 @@ struct module {
     unsigned overstaying; /* inside since a restart gave up waiting for them */
     unsigned shift;       /* counts those restarts */
 
+    atomic_bool inherited; /* by a child from its parent, and not settled yet: module_fork.h */
+    bool used_at_fork;     /* the parent had a token of it open then */
+    bool held;             /* over a fork, by the thread that forks */
+
     atomic_uint epoch; /* changes with nobody inside; sessions and handles of another are void */
 
     /* Opening and closing sessions: tpm2-pkcs11 1.9 hands out one handle twice without it. */
@@ -48,7 +52,7 @@ struct module {
 MUST_USE nk_status module_get(const char *name, struct module **ret_module, nk_error *err);
 
 /* A stay. Between the two the module may be called, and is not re-initialised. CKR_OK, or
- * CKR_NODEKEY_SHUT, CKR_CRYPTOKI_NOT_INITIALIZED. OpenSSL's error queue is kept free of what the
+ * CKR_NODEKEY_SHUT, CKR_NODEKEY_FORKED, CKR_CRYPTOKI_NOT_INITIALIZED. OpenSSL's error queue is kept free of what the
  * module leaves on it. */
 MUST_USE CK_RV module_enter(struct module *module);
 void module_leave(struct module *module);

@@ -6,11 +6,39 @@
 
 #include "clock.h"
 #include "crew.h"
+#include "fork.h"
 #include "report.h"
+#include "token_fork.h"
 #include "token_private.h"
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct token *registry; /* guarded by registry_lock */
+
+static bool hold_all(long long deadline_ms)
+{
+    bool all = true;
+
+    for (struct token *token = registry; token != NULL; token = token->next) {
+        all &= token_hold(token, deadline_ms);
+    }
+    return all;
+}
+
+static void release_all(void)
+{
+    for (struct token *token = registry; token != NULL; token = token->next) {
+        token_release(token);
+    }
+}
+
+static void renew_all(void)
+{
+    for (struct token *token = registry; token != NULL; token = token->next) {
+        token_renew(token);
+    }
+}
+
+FORK_PART(.lock = &registry_lock, .hold = hold_all, .renew = renew_all, .release = release_all);
 
 static struct token *make(struct module *module, const struct token_name *name,
                           const struct token_terms *terms)
@@ -100,7 +128,8 @@ static nk_status settle_pin(struct token *token, struct pin **pin, nk_error *err
     if (*pin == NULL) { /* taken over by an attempt before */
         return NK_OK;
     }
-    if (token->pin == NULL) {
+    if (token->pin == NULL || pin_is_lost(token->pin)) {
+        pin_free(token->pin);
         token->pin = *pin;
         *pin = NULL;
         return NK_OK;
@@ -180,7 +209,8 @@ nk_status token_join(struct module *module, const struct token_name *name,
 
 static void detach(struct token *token)
 {
-    if (module_enter(token->module) != CKR_OK) {
+    /* Nothing is attached: a forked child need not begin with the module for that. */
+    if (token->epoch == 0 || module_enter(token->module) != CKR_OK) {
         return;
     }
     pthread_mutex_lock(&token->lock);

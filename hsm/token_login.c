@@ -6,7 +6,7 @@
 #include "module_name.h"
 #include "pin_state.h"
 #include "report.h"
-#include "token_private.h"
+#include "token_fork.h"
 
 DEFINE_AUTO(CK_SLOT_ID *, free);
 DEFINE_AUTO(struct pin_state *, pin_state_close);
@@ -201,6 +201,10 @@ static CK_RV may_send(struct token *token, struct pin_state **ret_state, nk_erro
     AUTO(pin_state_close) struct pin_state *state = NULL;
     nk_error own = { .struct_size = sizeof(own) };
 
+    CK_RV rv = token_recall_pin(token, err);
+    if (rv != CKR_OK) {
+        return rv;
+    }
     if (pin_is_latched(token->pin, &token->name)) {
         return refused_before(token, NULL, err);
     }

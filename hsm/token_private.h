@@ -21,6 +21,7 @@ struct token {
 
     unsigned users; /* guarded by the registry's lock */
     struct token *next;
+    bool held; /* over a fork, by the thread that forks */
 
     pthread_mutex_t lock;           /* guards all below */
     pthread_cond_t session_free[2]; /* OUTBOUND, INBOUND */

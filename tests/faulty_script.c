@@ -86,6 +86,8 @@ static void set(char *key, char *value)
         { "sessions_max", &script.sessions_max },
         { "login_ms", &script.login_ms },
         { "no_login", &script.no_login },
+        { "other_maker", &script.other_maker },
+        { "notices_fork", &script.notices_fork },
         { "swapped", &script.swapped },
         { "sign_error", &script.sign.error },
         { "sign_error_at", &script.sign.at },

@@ -32,6 +32,8 @@ struct script {
         unsigned len;
     } lies[LIES_MAX];
     unsigned lies_len;
+    unsigned long other_maker;  /* C_GetInfo does not say who made the real module */
+    unsigned long notices_fork; /* C_Initialize begins anew in a child, as p11-kit's does */
     unsigned long swapped; /* another token is in the slot: its label begins with '#' */
     struct fault sign;
     struct fault sign_init;

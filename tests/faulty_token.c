@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "faulty_script.h"
 
@@ -56,7 +57,12 @@ static void leave(CK_SESSION_HANDLE session)
 static CK_RV initialize(void *args)
 {
     counters.initialize++;
-    script_now();
+    static pid_t process;
+    bool forked = process != 0 && process != getpid();
+    process = getpid();
+    if (script_now().notices_fork != 0 && forked) {
+        real->C_Finalize(NULL);
+    }
     return real->C_Initialize(args);
 }
 
@@ -66,6 +72,15 @@ static CK_RV finalize(void *reserved)
     counters.finalize_inside += counters.signing_now > 0 ? 1 : 0;
     counters.sessions_now = 0;
     return real->C_Finalize(reserved);
+}
+
+static CK_RV get_info(CK_INFO *info)
+{
+    CK_RV rv = real->C_GetInfo(info);
+    if (rv == CKR_OK && script_now().other_maker != 0) {
+        memset(info->manufacturerID, '-', sizeof(info->manufacturerID));
+    }
+    return rv;
 }
 
 static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
@@ -274,6 +289,7 @@ static void load(void)
     ours = *real;
     ours.C_Initialize = initialize;
     ours.C_Finalize = finalize;
+    ours.C_GetInfo = get_info;
     ours.C_GetTokenInfo = get_token_info;
     ours.C_GetSlotInfo = get_slot_info;
     ours.C_GetMechanismList = get_mechanism_list;

@@ -17,6 +17,8 @@
  *                                                 without sign_error_at every one does
  *     sign_init_error=0x30  sign_init_error_at=1  likewise for C_SignInit
  *     login_error=0xa4                            each C_Login
+ *     other_maker=1                               C_GetInfo does not say who made the real module
+ *     notices_fork=1                              C_Initialize begins anew in a forked child
  */
 #ifndef NODEKEY_TESTS_FAULTY_TOKEN_H
 #define NODEKEY_TESTS_FAULTY_TOKEN_H
