@@ -7,20 +7,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "authority.h"
 #include "check.h"
+#include "child.h"
 #include "faulty_rig.h"
 #include "fork.h"
 #include "pin.h"
 #include "softhsm.h"
 #include "token_rig.h"
 
-#define CHILD_SECONDS 60 /* one that hangs is a failure, not a hang of ours */
-#define SIGN_TIMEOUT_MS 500
+#define SIGN_TIMEOUT_MS 3000
 #define SIGNERS 4
 #define FORKS 25
 
@@ -149,19 +148,15 @@ static bool uses_nothing_of_another_make(void)
 
 static bool has_a_child_that_signs(void)
 {
-    int status = -1;
     bool ok = rig_signs(direct.loaded, &direct.identity);
-    fflush(NULL);
-    pid_t child = fork();
+    pid_t child = child_fork(true);
     if (child == 0) {
-        alarm(CHILD_SECONDS);
         exit(rig_signs(direct.loaded, &direct.identity) &&
                      rig_signs(by_deadline.loaded, &by_deadline.identity)
                  ? 0
                  : 1);
     }
-    return waitpid(child, &status, 0) == child && status == 0 && ok &&
-           rig_signs(direct.loaded, &direct.identity);
+    return child_is_fine(child) && ok && rig_signs(direct.loaded, &direct.identity);
 }
 
 static bool does_nothing(void)
@@ -197,10 +192,8 @@ static const struct row {
 
 static pid_t spawn(bool (*does)(void))
 {
-    fflush(NULL);
-    pid_t child = fork();
+    pid_t child = child_fork(true);
     if (child == 0) {
-        alarm(CHILD_SECONDS);
         memcpy(&before, faulty_count(), sizeof(before));
         exit(does() ? 0 : 1); /* with its handlers, as a program ends */
     }
@@ -209,10 +202,7 @@ static pid_t spawn(bool (*does)(void))
 
 static void check_end(pid_t child)
 {
-    int status = -1;
-    assert_true(child > 0);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
+    assert_true(child_is_fine(child));
 }
 
 static void check_parent(void)
@@ -270,9 +260,8 @@ static void check_hang(void **state)
 static void check_bare_child(void **state)
 {
     (void)state;
-    pid_t child = _Fork();
+    pid_t child = child_fork(false);
     if (child == 0) {
-        alarm(CHILD_SECONDS);
         memcpy(&before, faulty_count(), sizeof(before));
         _exit(is_foreign() ? 0 : 1);
     }
@@ -354,10 +343,8 @@ static void check_after_close(void **state)
     let_go(&by_deadline);
     let_go(&given);
     faulty_set("other_maker=1\n");
-    fflush(NULL);
-    pid_t child = fork();
+    pid_t child = child_fork(true);
     if (child == 0) {
-        alarm(CHILD_SECONDS);
         memcpy(&before, faulty_count(), sizeof(before));
         bool ok = hold(&direct, 0) && SINCE(finalize) == 1;
         let_go(&direct);
