@@ -63,7 +63,7 @@ static const struct row {
     { CKR_NODEKEY_BUSY, "busy, too many wait for it", RUNG_NONE },
     { CKR_NODEKEY_FORKED,
       "not asked: this process was forked, and would break its parent's connection to the token; "
-      "open the token in each process after the fork, or put a p11-kit server before it",
+      "fork first and open the token in each process, or put a p11-kit server before it",
       RUNG_NONE },
     { CKR_NODEKEY_FORKED_PIN,
       "not asked: this process was forked, and the PIN is with its parent alone; use pin.file or "

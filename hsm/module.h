@@ -29,6 +29,7 @@ struct module {
 
     atomic_bool inherited; /* by a child from its parent, and not settled yet: module_fork.h */
     bool used_at_fork;     /* the parent had a token of it open then */
+    bool copied;           /* settled with what the parent had, its login included */
     bool held;             /* over a fork, by the thread that forks */
 
     atomic_uint epoch; /* changes with nobody inside; sessions and handles of another are void */

@@ -127,9 +127,8 @@ CK_RV module_inherit(struct module *module, CK_RV rv)
         }
         rv = start_over(module);
     }
-    if (!noticed && rv == CKR_CRYPTOKI_ALREADY_INITIALIZED) {
-        rv = CKR_OK;
-    }
+    module->copied = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
+    rv = module->copied ? CKR_OK : rv;
     if (rv == CKR_OK) {
         module->guest = module->guest && !noticed;
         atomic_store(&module->inherited, false);

@@ -128,8 +128,8 @@ static nk_status settle_pin(struct token *token, struct pin **pin, nk_error *err
     if (*pin == NULL) { /* taken over by an attempt before */
         return NK_OK;
     }
-    if (token->pin == NULL || pin_is_lost(token->pin)) {
-        pin_free(token->pin);
+    if (token->pin == NULL || token_pin_is_unproven(token)) {
+        token->former = token->pin;
         token->pin = *pin;
         *pin = NULL;
         return NK_OK;
@@ -157,9 +157,26 @@ static CK_RV attach_once(struct token *token, struct pin **pin, nk_error *err)
     if (rv == CKR_OK) {
         rv = token_attach(token, err);
     }
+    if (rv == CKR_OK && token->former != NULL && !pin_has_worked(token->pin)) {
+        rv = token_login_again(token, err); /* attached already, by what the memory held */
+    }
     pthread_mutex_unlock(&token->lock);
     module_leave(token->module);
     return rv;
+}
+
+/* In a child, the parent's keys go on with what its PIN came from if ours is no good. */
+static void settle_former(struct token *token, bool proven)
+{
+    pthread_mutex_lock(&token->lock);
+    struct pin *former = token->former;
+    if (former != NULL && !proven) {
+        former = token->pin;
+        token->pin = token->former;
+    }
+    token->former = NULL;
+    pthread_mutex_unlock(&token->lock);
+    pin_free(former);
 }
 
 /* A module that went stale while nobody used it is initialised again, once. Under join_lock. */
@@ -174,6 +191,7 @@ static nk_status attach_first(struct token *token, struct pin **pin, nk_error *e
         first = (nk_error){ .struct_size = sizeof(first) };
         rv = attach_once(token, pin, &first);
     }
+    settle_former(token, rv == CKR_OK);
     if (rv == CKR_OK) {
         return NK_OK;
     }

@@ -51,3 +51,20 @@ CK_RV token_recall_pin(struct token *token, nk_error *err)
     }
     return CKR_NODEKEY_FORKED_PIN;
 }
+
+bool token_pin_is_unproven(const struct token *token)
+{
+    return pin_is_lost(token->pin) || (token->module->copied && !pin_has_worked(token->pin));
+}
+
+void token_drop_copied_login(struct token *token, CK_SESSION_INFO *session)
+{
+    const struct module *module = token->module;
+
+    if (token->former == NULL || !module->copied || module->guest) {
+        return;
+    }
+    if (module->call->C_Logout(token->anchor) == CKR_OK) {
+        session->state = CKS_RO_PUBLIC_SESSION;
+    }
+}

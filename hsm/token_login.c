@@ -329,6 +329,9 @@ static CK_RV login(struct token *token, nk_error *err)
     if (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED) {
         rv = replace_anchor(token, &session);
     }
+    if (rv == CKR_OK) {
+        token_drop_copied_login(token, &session);
+    }
     if (rv == CKR_OK &&
         (session.state == CKS_RO_USER_FUNCTIONS || session.state == CKS_RW_USER_FUNCTIONS)) {
         return CKR_OK;

@@ -27,9 +27,10 @@ struct token {
     pthread_cond_t session_free[2]; /* OUTBOUND, INBOUND */
     unsigned waiting[2];
     unsigned inbound_lent;
-    struct crew *crew; /* NULL until somebody wants deadlines */
-    struct pin *pin;   /* the one that is in use; NULL before the first login */
-    unsigned epoch;    /* the module's, when we attached; 0: not attached */
+    struct crew *crew;  /* NULL until somebody wants deadlines */
+    struct pin *pin;    /* the one that is in use; NULL before the first login */
+    struct pin *former; /* the parent's, while an open in a child proves another; else NULL */
+    unsigned epoch;     /* the module's, when we attached; 0: not attached */
     unsigned generation;
     CK_SLOT_ID slot;
     CK_FLAGS slot_flags;

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
+
 #include "authority.h"
 #include "check.h"
 #include "child.h"
@@ -19,9 +21,11 @@
 #include "softhsm.h"
 #include "token_rig.h"
 
-#define SIGN_TIMEOUT_MS 3000
+#define SIGN_TIMEOUT_MS 20000 /* never reached */
+#define HASTE_MS 1000         /* for a token that hangs */
 #define SIGNERS 4
 #define FORKS 25
+#define AT_ONCE 5
 
 /* A key that the parent has opened and loaded. */
 struct held {
@@ -31,6 +35,7 @@ struct held {
 };
 static struct held direct;
 static struct held by_deadline; /* on the same token */
+static struct held hasty;       /* likewise, and soon out of patience */
 static struct held given;       /* its PIN came by a descriptor */
 static struct identity refused; /* its PIN was refused to the parent */
 static struct pin *pin;
@@ -87,13 +92,32 @@ static bool opens_its_own(void)
     bool ok = own.loaded != NULL && rig_signs(own.loaded, &own.identity);
     EVP_PKEY_free(own.loaded);
     rig_shut(own.key);
-    return ok && SINCE(finalize) == 0;
+    return ok && SINCE(finalize) == 0 && SINCE(login) == 1 && SINCE(login_failed) == 0;
+}
+
+/* The login that came with the memory opens nothing; yet the parent's keys go on. */
+static bool opens_none_with_a_wrong_pin(void)
+{
+    struct identity wrong = direct.identity;
+    struct hsm_key *key = NULL;
+    nk_error err;
+    wrong.pin_path = refused.pin_path;
+    bool ok = identity_open(&wrong, &key, &err) == NK_E_PIN && SINCE(login_failed) == 1 &&
+              identity_open(&wrong, &key, &err) == NK_E_PIN && SINCE(login_failed) == 1;
+    return ok && rig_signs(direct.loaded, &direct.identity) &&
+           rig_signs(by_deadline.loaded, &by_deadline.identity) && SINCE(login_failed) == 1;
+}
+
+static void shut_all(void)
+{
+    hsm_key_shut(direct.key, 0);
+    hsm_key_shut(by_deadline.key, 0);
+    hsm_key_shut(hasty.key, 0);
 }
 
 static bool shuts_what_it_did_not_use(void)
 {
-    hsm_key_shut(direct.key, 0);
-    hsm_key_shut(by_deadline.key, 0);
+    shut_all();
     return !rig_signs(direct.loaded, &direct.identity) && calls_nothing() && SINCE(initialize) == 0;
 }
 
@@ -101,8 +125,7 @@ static bool logs_in_and_out(void)
 {
     bool ok = signs_by_deadline() && rig_signs(direct.loaded, &direct.identity) &&
               SINCE(login) == 1 && SINCE(login_failed) == 0;
-    hsm_key_shut(direct.key, 0);
-    hsm_key_shut(by_deadline.key, 0);
+    shut_all();
     return ok && SINCE(logout) == 1 && SINCE(finalize) == 0;
 }
 
@@ -164,6 +187,11 @@ static bool does_nothing(void)
     return calls_nothing() && SINCE(initialize) == 0;
 }
 
+static bool signs_then_opens(void)
+{
+    return rig_signs(direct.loaded, &direct.identity) && opens_none_with_a_wrong_pin();
+}
+
 static const struct row {
     const char *name;
     bool (*does)(void);
@@ -173,12 +201,16 @@ static const struct row {
     { "a child signs by deadline", signs_by_deadline, "" },
     { "a child loads a reference", loads_and_signs, "" },
     { "a child opens its own", opens_its_own, "" },
+    { "a child's own needs the right PIN", opens_none_with_a_wrong_pin, "" },
+    { "so it does when it has signed before", signs_then_opens, "" },
     { "a child has a child that signs", has_a_child_that_signs, "" },
     { "a child that does nothing calls nothing", does_nothing, "" },
     { "a child that closes calls nothing", shuts_what_it_did_not_use, "" },
     { "a child knows no PIN", knows_no_pin, "" },
     { "it begins anew: a child logs in once, and out", logs_in_and_out, "notices_fork=1\n" },
     { "it begins anew: a child opens its own", opens_its_own, "notices_fork=1\n" },
+    { "it begins anew: a child's own needs the right PIN", opens_none_with_a_wrong_pin,
+      "notices_fork=1\n" },
     { "it begins anew: a child has a child", has_a_child_that_signs, "notices_fork=1\n" },
     { "it begins anew: a wrong PIN is sent once", sends_a_wrong_pin_once, "notices_fork=1\n" },
     { "it begins anew: a refused PIN is not sent", sends_no_pin_that_was_refused_before,
@@ -243,13 +275,13 @@ static void check_hang(void **state)
 {
     (void)state;
     faulty_set("sign_hang=1\n");
-    assert_false(rig_signs(by_deadline.loaded, &by_deadline.identity));
+    assert_false(rig_signs(hasty.loaded, &hasty.identity));
     check_end(spawn(is_foreign));
     long long begun = now_ms();
     check_end(spawn(is_foreign));
     assert_true(now_ms() - begun < FORK_WAIT_MS);
     faulty_set("");
-    for (int i = 0; i < 200 && !rig_signs(by_deadline.loaded, &by_deadline.identity); i++) {
+    for (int i = 0; i < 400 && !rig_signs(hasty.loaded, &hasty.identity); i++) {
         usleep(50000);
     }
     check_parent();
@@ -286,8 +318,12 @@ static void *sign_on(void *arg)
 
 static bool signs_both_ways(void)
 {
-    return rig_signs(direct.loaded, &direct.identity) &&
-           rig_signs(by_deadline.loaded, &by_deadline.identity);
+    bool ok = rig_signs(direct.loaded, &direct.identity) &&
+              rig_signs(by_deadline.loaded, &by_deadline.identity);
+    if (!ok) {
+        ERR_print_errors_fp(stderr);
+    }
+    return ok;
 }
 
 static void check_load(void **state)
@@ -296,23 +332,25 @@ static void check_load(void **state)
     pthread_t threads[SIGNERS];
     struct signer signers[SIGNERS];
     pid_t children[FORKS];
+    int fine = 0;
 
     atomic_store(&over, false);
     for (int i = 0; i < SIGNERS; i++) {
         signers[i] = (struct signer){ .held = i % 2 == 0 ? &direct : &by_deadline };
         assert_int_equal(pthread_create(&threads[i], NULL, sign_on, &signers[i]), 0);
     }
-    for (int i = 0; i < FORKS; i++) {
-        children[i] = spawn(signs_both_ways);
-    }
-    for (int i = 0; i < FORKS; i++) {
-        check_end(children[i]);
+    for (int i = 0; i < FORKS + AT_ONCE; i++) {
+        fine += i >= AT_ONCE && child_is_fine(children[i - AT_ONCE]) ? 1 : 0;
+        if (i < FORKS) {
+            children[i] = spawn(signs_both_ways);
+        }
     }
     atomic_store(&over, true);
     for (int i = 0; i < SIGNERS; i++) {
         pthread_join(threads[i], NULL);
         assert_int_equal(signers[i].failures, 0);
     }
+    assert_int_equal(fine, FORKS);
     check_parent();
 }
 
@@ -341,6 +379,7 @@ static void check_after_close(void **state)
     (void)state;
     let_go(&direct);
     let_go(&by_deadline);
+    let_go(&hasty);
     let_go(&given);
     faulty_set("other_maker=1\n");
     pid_t child = child_fork(true);
@@ -390,13 +429,14 @@ static int start(void **state)
     rig_start(faulty_start());
     direct.identity = identity_make("alice", "identity", "01", "P-256");
     by_deadline.identity = identity_make("alice", "other", "02", "RSA-2048");
+    hasty.identity = by_deadline.identity;
     refused = identity_make("bob", "identity", "01", "P-256");
     given.identity = identity_make("carol", "identity", "01", "P-256");
     identity_set_pin(&refused, "not-the-PIN");
     const struct hsm_pin_source source = { .kind = HSM_PIN_FILE,
                                            .where = direct.identity.pin_path };
-    return hold(&direct, 0) && hold(&by_deadline, SIGN_TIMEOUT_MS) && hold_given() &&
-                   identity_open(&refused, &key, &err) == NK_E_PIN &&
+    return hold(&direct, 0) && hold(&by_deadline, SIGN_TIMEOUT_MS) && hold(&hasty, HASTE_MS) &&
+                   hold_given() && identity_open(&refused, &key, &err) == NK_E_PIN &&
                    pin_open(&source, "alice", NULL, &pin, &err) == NK_OK
                ? 0
                : -1;
