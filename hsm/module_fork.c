@@ -142,6 +142,9 @@ CK_RV module_settle(struct module *module)
     CK_RV rv = CKR_OK;
     if (atomic_load(&module->inherited)) {
         rv = module_initialise(module);
+        /* SoftHSM, also behind p11-kit, does not see a token that another child is logging in to:
+         * the next look comes a moment later. */
+        module->last_reinit_ms = clock_now_ms();
         module_reopen(module, rv == CKR_OK);
     }
     pthread_mutex_unlock(&module->reinit_lock);

@@ -28,6 +28,7 @@
 #define DIALLERS 2
 #define POLLERS 4
 #define PUMPS_MAX 20
+#define QUIET_MS 100
 
 static struct federation federation;
 static struct member alice, bob;
@@ -180,15 +181,23 @@ static void pair_close(struct pair *pair)
 struct dialler {
     const struct pair *pair;
     pthread_t thread;
+    pthread_mutex_t turn; /* held for each call, and by who forks */
     unsigned long calls, failures;
 };
 static atomic_bool over;
+static atomic_bool resting; /* nobody begins a call: a mutex alone would not be fair */
 
 static void *dial_on(void *arg)
 {
     struct dialler *dialler = arg;
     while (!atomic_load(&over)) {
+        if (atomic_load(&resting)) {
+            usleep(1000);
+            continue;
+        }
+        pthread_mutex_lock(&dialler->turn);
         struct rpc_result result = call(dialler->pair);
+        pthread_mutex_unlock(&dialler->turn);
         dialler->calls++;
         if (!result.ok) {
             dialler->failures++;
@@ -198,14 +207,53 @@ static void *dial_on(void *arg)
     return NULL;
 }
 
-static void fork_children(const struct ends *ends, pid_t children[CHILDREN])
+/* OpenSSL is not made for forks: a lock of its own that another thread holds is held in the child
+ * for ever. So nobody shakes hands at that moment, and what gRPC has to tidy up gets time for it.
+ */
+static void fork_children(const struct ends *ends, struct dialler *diallers,
+                          pid_t children[CHILDREN])
 {
+    atomic_store(&resting, true);
+    for (int i = 0; i < DIALLERS; i++) {
+        pthread_mutex_lock(&diallers[i].turn);
+    }
+    usleep(QUIET_MS * 1000);
     for (int i = 0; i < CHILDREN; i++) {
         children[i] = child_fork(true);
         if (children[i] == 0) {
             exit(shake_often(ends) ? 0 : 1);
         }
     }
+    for (int i = 0; i < DIALLERS; i++) {
+        pthread_mutex_unlock(&diallers[i].turn);
+    }
+    atomic_store(&resting, false);
+}
+
+static void start_dialling(struct dialler *diallers, const struct pair *pair)
+{
+    atomic_store(&over, false);
+    for (int i = 0; i < DIALLERS; i++) {
+        diallers[i] = (struct dialler){ .pair = pair };
+        pthread_mutex_init(&diallers[i].turn, NULL);
+        assert_int_equal(pthread_create(&diallers[i].thread, NULL, dial_on, &diallers[i]), 0);
+    }
+}
+
+/* How many calls there were; none may have failed. */
+static unsigned long stop_dialling(struct dialler *diallers)
+{
+    unsigned long calls = 0;
+    unsigned long failures = 0;
+    atomic_store(&over, true);
+    for (int i = 0; i < DIALLERS; i++) {
+        pthread_join(diallers[i].thread, NULL);
+        pthread_mutex_destroy(&diallers[i].turn);
+        calls += diallers[i].calls;
+        failures += diallers[i].failures;
+    }
+    assert_int_equal(failures, 0);
+    return calls;
 }
 
 static void serve_and_fork(const char *patch)
@@ -213,25 +261,17 @@ static void serve_and_fork(const char *patch)
     struct pair pair;
     struct dialler diallers[DIALLERS];
     pid_t children[CHILDREN];
+    int fine = 0;
 
     pair_open(&pair, patch);
     assert_true(call(&pair).ok);
-    atomic_store(&over, false);
-    for (int i = 0; i < DIALLERS; i++) {
-        diallers[i] = (struct dialler){ .pair = &pair };
-        assert_int_equal(pthread_create(&diallers[i].thread, NULL, dial_on, &diallers[i]), 0);
-    }
-    fork_children(&pair.ends, children);
+    start_dialling(diallers, &pair);
+    fork_children(&pair.ends, diallers, children);
     for (int i = 0; i < CHILDREN; i++) {
-        assert_true(child_is_fine(children[i]));
+        fine += child_is_fine(children[i]) ? 1 : 0;
     }
-    atomic_store(&over, true);
-    unsigned long calls = 0;
-    for (int i = 0; i < DIALLERS; i++) {
-        pthread_join(diallers[i].thread, NULL);
-        assert_int_equal(diallers[i].failures, 0);
-        calls += diallers[i].calls;
-    }
+    unsigned long calls = stop_dialling(diallers);
+    assert_int_equal(fine, CHILDREN);
     assert_true(calls > DIALLERS);
     print_message("           %d children: %d handshakes each; the parent: %lu, none failed\n",
                   CHILDREN, HANDSHAKES, calls);
@@ -291,6 +331,7 @@ static bool is_refused(nk_instance *instance)
     return ok && server == NULL && channel == NULL && peer == NULL && verdict.decision == NK_DENY;
 }
 
+#ifndef NODEKEY_TSAN
 /* One of its own is good for keys, but gRPC is not there to use it. */
 static bool opens_one_without_grpc(void)
 {
@@ -310,6 +351,8 @@ static bool opens_one_without_grpc(void)
            strstr(err.text, "grpc_init") != NULL && plugin->close(instance, &err) == NK_OK;
 }
 
+#endif
+
 static bool closes(const struct pair *pair)
 {
     nk_error err = { .struct_size = sizeof(err) };
@@ -327,10 +370,11 @@ static void refused_and_closed(void **state)
     assert_true(call(&pair).ok);
     pid_t child = child_fork(true);
     if (child == 0) {
-        exit(is_refused(pair.alice.instance) && opens_one_without_grpc() &&
-                     shake(&pair.ends, TLS1_3_VERSION) && closes(&pair)
-                 ? 0
-                 : 1);
+        bool ok = is_refused(pair.alice.instance);
+#ifndef NODEKEY_TSAN /* takes a child's thread for one of the parent's, and dies */
+        ok = ok && opens_one_without_grpc();
+#endif
+        exit(ok && shake(&pair.ends, TLS1_3_VERSION) && closes(&pair) ? 0 : 1);
     }
     assert_true(child_is_fine(child));
     check_whole(&pair);
