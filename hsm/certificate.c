@@ -5,6 +5,7 @@
 
 #include "certificate_read.h"
 #include "errand.h"
+#include "fork.h"
 #include "gate.h"
 #include "hsm.h"
 #include "report.h"
@@ -88,10 +89,8 @@ static struct reading *prepare(const char *module_name, const char *uri_text)
 nk_status hsm_certificates(const char *module_name, const char *uri_text, unsigned wait_ms,
                            STACK_OF(X509) **ret_chain, nk_error *err)
 {
-    if (gate_in_child()) {
-        return report(err, NK_E_USAGE,
-                      "this process was forked from one that had a token open; fork first, then "
-                      "open in each process");
+    if (fork_is_foreign()) {
+        return report(err, NK_E_USAGE, FORK_FOREIGN_TEXT);
     }
     AUTO(drop) struct reading *reading = prepare(module_name, uri_text);
     if (reading == NULL) {

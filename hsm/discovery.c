@@ -10,6 +10,7 @@
 
 #include "ckr.h"
 #include "errand.h"
+#include "fork.h"
 #include "report.h"
 
 #define REFERENCE "nodekey"
@@ -17,6 +18,7 @@
 
 static pthread_mutex_t helper_lock = PTHREAD_MUTEX_INITIALIZER; /* the helper is not for threads */
 static bool helper_started;                                     /* guarded by helper_lock */
+FORK_PART(.lock = &helper_lock);
 
 static PKCS11H_BOOL refuse_pin(void *global_data, void *user_data, pkcs11h_token_id_t token,
                                unsigned retry, char *pin, size_t pin_max)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "fork.h"
 #include "gate.h"
 #include "report.h"
 #include "sigpipe.h"
@@ -14,6 +15,14 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all errands, 
 static struct errand *left_behind;
 
 static _Thread_local struct errand *current; /* this thread is one's */
+
+/* Those who were left behind are threads of the parent's. */
+static void renew(void)
+{
+    left_behind = NULL;
+}
+
+FORK_PART(.lock = &lock, .renew = renew);
 
 void errand_init(struct errand *errand)
 {

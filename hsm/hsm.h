@@ -51,10 +51,10 @@ struct hsm_key_request {
 
 /* Finds, logs in, checks attributes, compares with `leaf_public`, then makes and verifies one
  * signature per TLS scheme. *ret_key is owned: hsm_key_unref.
- * The calls into the module are made by a thread of their own, but ask_pin on this one. None of them,
- * nor waiting for those of others, may take longer than login_timeout_ms, however many there are:
- * NK_E_TOKEN names the one that hangs and its module, and its thread is left behind; should it come
- * back, all that it holds is given back. [any] */
+ * The calls into the module are made by a thread of their own, but ask_pin on this one. None of
+ * them, nor waiting for those of others, may take longer than login_timeout_ms, however many there
+ * are: NK_E_TOKEN names the one that hangs and its module, and its thread is left behind; should it
+ * come back, all that it holds is given back. [any] */
 MUST_USE nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_public,
                                 struct hsm_key **ret_key, nk_error *err);
 /* The certificate that the URI names on a token, and the issuers of it that lie beside it, leaf
@@ -76,8 +76,13 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms);
 /* Makes no PKCS#11 call. NULL is allowed. [any] */
 void hsm_key_unref(struct hsm_key *key);
 
+/* Grows in each forked child. What another count opened is a parent's: its keys sign here, by
+ * sessions and a login of this process, and hsm_key_shut gives back those alone. [any] */
+unsigned hsm_forks(void);
+
 /* A stay in nodekey. While the process exits, hsm_enter does not return, but on the exiting thread,
- * where it is false and nothing must be done. Stays nest. [any] */
+ * where it is false and nothing must be done; so it is in a child that was forked while a token
+ * hung, or from one of our callbacks. Stays nest. [any] */
 MUST_USE bool hsm_enter(void);
 void hsm_leave(void);
 

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "errand.h"
+#include "fork.h"
 #include "gate.h"
 #include "report.h"
 
@@ -121,9 +122,8 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
     if (key->twin != NULL) {
         atomic_store(&key->twin->shut, true);
     }
-    if (gate_in_child()) {
-        return; /* nothing here is ours to give back, and locks may be held by threads that are not
-                 */
+    if (fork_is_foreign()) {
+        return; /* nothing here is ours to give back, and who holds the locks is not here */
     }
     long long deadline_ms = clock_now_ms() + wait_ms;
     reference_remove(key);
@@ -135,6 +135,14 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
     if (key->token != NULL) {
         leave_by(key, deadline_ms, wait_ms);
     }
+}
+
+void key_renew(struct hsm_key *key)
+{
+    atomic_store(&key->uses, 0);
+    pthread_mutex_init(&key->lock, NULL);
+    key->generation = 0;
+    key->host = (nk_host){ .struct_size = 0 };
 }
 
 void key_ref(struct hsm_key *key)
@@ -153,6 +161,11 @@ void hsm_key_unref(struct hsm_key *key)
     pthread_mutex_destroy(&key->lock);
     free(key->uri_text);
     free(key);
+}
+
+unsigned hsm_forks(void)
+{
+    return fork_count();
 }
 
 bool hsm_enter(void)

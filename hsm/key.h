@@ -50,6 +50,9 @@ struct hsm_key {
 };
 
 void key_ref(struct hsm_key *key);
+/* In a forked child: who was using it is not here, and its host's locks may be held by them, so it
+ * logs nothing. It is found and proven anew at the next signature. */
+void key_renew(struct hsm_key *key);
 
 /* The one object that fits the URI, whatever its attributes; of `key` the token, its label and the
  * URI are looked at. */

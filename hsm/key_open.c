@@ -9,6 +9,7 @@
 #include <openssl/rand.h>
 
 #include "errand.h"
+#include "fork.h"
 #include "gate.h"
 #include "key.h"
 #include "pin.h"
@@ -312,11 +313,8 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
 {
     nk_error ignored = { .struct_size = sizeof(ignored) };
     err = err != NULL ? err : &ignored;
-    if (gate_in_child()) {
-        return report(
-            err, NK_E_USAGE,
-            "this process was forked from one that had a token open; fork first, then open "
-            "in each process");
+    if (fork_is_foreign()) {
+        return report(err, NK_E_USAGE, FORK_FOREIGN_TEXT);
     }
     AUTO(drop) struct opening *opening = begin(request, leaf_public);
     if (opening == NULL) {

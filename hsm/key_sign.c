@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "errand.h"
+#include "fork.h"
 #include "gate.h"
 #include "key.h"
 #include "key_deadline.h"
@@ -191,7 +192,7 @@ CK_RV key_sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw
 {
     enum rung climbed = RUNG_NONE;
     CK_ULONG room = *raw_len;
-    char name[48];
+    char name[CKR_NAME_BYTES];
 
     while (!atomic_load(&key->shut)) {
         struct attempt attempt = { .epoch = 0 };
@@ -219,7 +220,7 @@ CK_RV key_sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw
 
 static void log_failure(struct hsm_key *key, CK_RV rv, const nk_error *err)
 {
-    char name[48];
+    char name[CKR_NAME_BYTES];
 
     /* After the close the host may be gone; and the breaker has said it once for all. */
     if (atomic_load(&key->shut) || rv == CKR_NODEKEY_AWAY) {
@@ -247,7 +248,7 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
     nk_error err = { .struct_size = sizeof(err) };
 
     if (!gate_enter()) {
-        return CKR_NODEKEY_SHUT;
+        return fork_is_foreign() ? CKR_NODEKEY_FORKED : CKR_NODEKEY_SHUT;
     }
     /* Counted before looking at `shut`, which is set before the count is looked at. */
     atomic_fetch_add(&key->uses, 1);

@@ -15,7 +15,9 @@
 #include "ckr.h"
 #include "clock.h"
 #include "errand.h"
+#include "fork.h"
 #include "gate.h"
+#include "module_fork.h"
 #include "module_name.h"
 #include "report.h"
 #include "sigpipe.h"
@@ -28,20 +30,27 @@ DEFINE_AUTO(char *, free);
 /* module->shift when this thread entered; a thread is inside one module at a time. */
 static _Thread_local unsigned entered_in;
 
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct module *registry; /* guarded by registry_lock */
+pthread_mutex_t module_registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct module *registry; /* guarded by module_registry_lock */
 
-static CK_RV initialise(struct module *module)
+struct module *module_first(void)
+{
+    return registry;
+}
+
+CK_RV module_initialise(struct module *module)
 {
     CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
 
     errand_step("C_Initialize");
     sigpipe_hold();
     ERR_set_mark();
+    fork_enter_call();
     CK_RV rv = module->call->C_Initialize(&args);
+    fork_leave_call();
     ERR_pop_to_mark();
     sigpipe_release();
-    return rv;
+    return atomic_load(&module->inherited) ? module_inherit(module, rv) : rv;
 }
 
 static void finalise(struct module *module)
@@ -135,7 +144,7 @@ static nk_status start(struct module *module, nk_error *err)
     module->one_at_a_time = takes_one_at_a_time(module->path);
     /* OpenSSL's cleanup must be registered before our gate, so that it runs after it. */
     OPENSSL_init_crypto(0, NULL);
-    CK_RV rv = initialise(module);
+    CK_RV rv = module_initialise(module);
     module->guest = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
     if (rv != CKR_OK && !module->guest) {
         return report_ckr(err, NK_E_TOKEN, rv,
@@ -151,7 +160,7 @@ static nk_status start(struct module *module, nk_error *err)
     return NK_OK;
 }
 
-/* Under registry_lock. Takes over *path when it is new. */
+/* Under module_registry_lock. Takes over *path when it is new. */
 static struct module *find_or_add(char **path)
 {
     struct module *module = registry;
@@ -178,9 +187,9 @@ nk_status module_get(const char *name, struct module **ret_module, nk_error *err
     if (status != NK_OK) {
         return status;
     }
-    pthread_mutex_lock(&registry_lock);
+    pthread_mutex_lock(&module_registry_lock);
     struct module *module = find_or_add(&path);
-    pthread_mutex_unlock(&registry_lock);
+    pthread_mutex_unlock(&module_registry_lock);
     if (module == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
@@ -200,7 +209,12 @@ nk_status module_get(const char *name, struct module **ret_module, nk_error *err
 CK_RV module_enter(struct module *module)
 {
     if (!gate_enter()) {
-        return CKR_NODEKEY_SHUT;
+        return fork_is_foreign() ? CKR_NODEKEY_FORKED : CKR_NODEKEY_SHUT;
+    }
+    CK_RV rv = atomic_load(&module->inherited) ? module_settle(module) : CKR_OK;
+    if (rv != CKR_OK) {
+        gate_leave();
+        return rv;
     }
     errand_step("a restart of it");
     pthread_mutex_lock(&module->use_lock);
@@ -233,8 +247,7 @@ void module_leave(struct module *module)
     gate_leave();
 }
 
-/* Nobody enters until it is over. False: somebody hangs inside. Under reinit_lock. */
-static bool empty_the_house(struct module *module, unsigned wait_ms)
+bool module_empty(struct module *module, unsigned wait_ms)
 {
     struct timespec deadline = clock_deadline(wait_ms);
     int rc = 0;
@@ -255,7 +268,7 @@ static bool empty_the_house(struct module *module, unsigned wait_ms)
     return empty;
 }
 
-static void reopen_the_house(struct module *module, bool initialised)
+void module_reopen(struct module *module, bool initialised)
 {
     pthread_mutex_lock(&module->use_lock);
     module->restarting = false;
@@ -270,8 +283,8 @@ static CK_RV restart(struct module *module, unsigned wait_ms)
     if (!gate_enter()) {
         return CKR_NODEKEY_SHUT;
     }
-    if (!empty_the_house(module, wait_ms)) {
-        reopen_the_house(module, true);
+    if (!module_empty(module, wait_ms)) {
+        module_reopen(module, true);
         gate_leave();
         return CKR_FUNCTION_FAILED; /* never finalise under a call */
     }
@@ -279,10 +292,10 @@ static CK_RV restart(struct module *module, unsigned wait_ms)
     if (module->initialised) {
         finalise(module);
     }
-    CK_RV rv = initialise(module);
+    CK_RV rv = module_initialise(module);
     rv = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED ? CKR_OK : rv;
     atomic_fetch_add(&module->epoch, 1);
-    reopen_the_house(module, rv == CKR_OK);
+    module_reopen(module, rv == CKR_OK);
     gate_leave();
     return rv;
 }

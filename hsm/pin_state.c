@@ -324,6 +324,7 @@ void pin_state_close(struct pin_state *state)
         (void)unlinkat(state->folder, state->fresh_name, 0);
     }
     if (state->lock >= 0) {
+        (void)flock(state->lock, LOCK_UN); /* a child that was forked meanwhile has it open, too */
         close(state->lock);
     }
     if (state->folder >= 0) {

@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "fork.h"
 #include "report.h"
 
 #define REFERENCE_VERSION 1
@@ -39,6 +40,15 @@ DEFINE_AUTO(bytes_ptr, openssl_free);
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct hsm_key *registry; /* guarded by registry_lock; holds no references */
+
+static void renew_all(void)
+{
+    for (struct hsm_key *key = registry; key != NULL; key = key->next) {
+        key_renew(key);
+    }
+}
+
+FORK_PART(.lock = &registry_lock, .renew = renew_all);
 
 void reference_add(struct hsm_key *key)
 {

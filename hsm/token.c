@@ -7,11 +7,39 @@
 #include "clock.h"
 #include "crew.h"
 #include "errand.h"
+#include "fork.h"
 #include "report.h"
+#include "token_fork.h"
 #include "token_private.h"
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct token *registry; /* guarded by registry_lock */
+
+static bool hold_all(long long deadline_ms)
+{
+    bool all = true;
+
+    for (struct token *token = registry; token != NULL; token = token->next) {
+        all &= token_hold(token, deadline_ms);
+    }
+    return all;
+}
+
+static void release_all(void)
+{
+    for (struct token *token = registry; token != NULL; token = token->next) {
+        token_release(token);
+    }
+}
+
+static void renew_all(void)
+{
+    for (struct token *token = registry; token != NULL; token = token->next) {
+        token_renew(token);
+    }
+}
+
+FORK_PART(.lock = &registry_lock, .hold = hold_all, .renew = renew_all, .release = release_all);
 
 static struct token *make(struct module *module, const struct token_name *name,
                           const struct token_terms *terms)
@@ -113,7 +141,8 @@ static nk_status settle_pin(struct token *token, struct pin **pin, nk_error *err
     if (*pin == NULL) { /* taken over by an attempt before */
         return NK_OK;
     }
-    if (token->pin == NULL) {
+    if (token->pin == NULL || token_pin_is_unproven(token)) {
+        token->former = token->pin;
         token->pin = *pin;
         *pin = NULL;
         return NK_OK;
@@ -142,9 +171,26 @@ static CK_RV attach_once(struct token *token, struct pin **pin, nk_error *err)
     if (rv == CKR_OK) {
         rv = token_attach(token, err);
     }
+    if (rv == CKR_OK && token->former != NULL && !pin_has_worked(token->pin)) {
+        rv = token_login_again(token, err); /* attached already, by what the memory held */
+    }
     pthread_mutex_unlock(&token->lock);
     module_leave(token->module);
     return rv;
+}
+
+/* In a child, the parent's keys go on with what its PIN came from if ours is no good. */
+static void settle_former(struct token *token, bool proven)
+{
+    pthread_mutex_lock(&token->lock);
+    struct pin *former = token->former;
+    if (former != NULL && !proven) {
+        former = token->pin;
+        token->pin = token->former;
+    }
+    token->former = NULL;
+    pthread_mutex_unlock(&token->lock);
+    pin_free(former);
 }
 
 /* A module that went stale while nobody used it is initialised again, once. Under join_lock. */
@@ -159,6 +205,7 @@ static nk_status attach_first(struct token *token, struct pin **pin, nk_error *e
         first = (nk_error){ .struct_size = sizeof(first) };
         rv = attach_once(token, pin, &first);
     }
+    settle_former(token, rv == CKR_OK);
     if (rv == CKR_OK) {
         return NK_OK;
     }
@@ -202,7 +249,8 @@ nk_status token_join(struct module *module, const struct token_name *name,
 
 static void detach(struct token *token)
 {
-    if (module_enter(token->module) != CKR_OK) {
+    /* Nothing is attached: a forked child need not begin with the module for that. */
+    if (token->epoch == 0 || module_enter(token->module) != CKR_OK) {
         return;
     }
     errand_step("a call of another thread");

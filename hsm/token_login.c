@@ -4,7 +4,7 @@
 #include "errand.h"
 #include "pin_state.h"
 #include "report.h"
-#include "token_private.h"
+#include "token_fork.h"
 
 #define LOCKED_PAUSE_MS 1000 /* a locked token is not asked by every handshake */
 
@@ -153,6 +153,10 @@ static CK_RV may_send(struct token *token, struct pin_state **ret_state, nk_erro
     AUTO(pin_state_close) struct pin_state *state = NULL;
     nk_error own = { .struct_size = sizeof(own) };
 
+    CK_RV rv = token_recall_pin(token, err);
+    if (rv != CKR_OK) {
+        return rv;
+    }
     if (is_locked(token)) {
         report_locked(token, err);
         return CKR_PIN_LOCKED;
@@ -290,6 +294,9 @@ CK_RV token_login(struct token *token, nk_error *err)
     rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
     if (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED) {
         rv = replace_anchor(token, &session);
+    }
+    if (rv == CKR_OK) {
+        token_drop_copied_login(token, &session);
     }
     if (rv == CKR_OK &&
         (session.state == CKS_RO_USER_FUNCTIONS || session.state == CKS_RW_USER_FUNCTIONS)) {

@@ -21,6 +21,7 @@ struct token {
 
     unsigned users; /* guarded by the registry's lock */
     struct token *next;
+    bool held; /* over a fork, by the thread that forks */
 
     pthread_mutex_t lock;           /* guards all below */
     pthread_cond_t session_free[2]; /* OUTBOUND, INBOUND */
@@ -28,6 +29,7 @@ struct token {
     unsigned inbound_lent;
     struct crew *crew;   /* NULL until somebody wants deadlines */
     struct pin *pin;     /* the one that is in use; NULL before the first login */
+    struct pin *former;  /* the parent's, while an open in a child proves another; else NULL */
     long long locked_ms; /* when the token last said that its PIN is locked; 0: it has not */
     unsigned epoch;      /* the module's, when we attached; 0: not attached */
     unsigned generation;

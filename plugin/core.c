@@ -106,6 +106,7 @@ nk_status core_open(struct config **config, const char *path, const nk_host *hos
         return report(err, NK_E_NOMEM, "out of memory");
     }
     atomic_init(&core->refs, 1);
+    core->forks = hsm_forks();
     pthread_mutex_init(&core->outbound_lock, NULL);
     pthread_mutex_init(&core->lent_lock, NULL);
     pthread_mutex_init(&core->policy_lock, NULL);
@@ -128,6 +129,11 @@ nk_status core_open(struct config **config, const char *path, const nk_host *hos
     return NK_OK;
 }
 
+bool core_is_here(const struct core *core)
+{
+    return core->forks == hsm_forks();
+}
+
 struct core *core_ref(struct core *core)
 {
     atomic_fetch_add(&core->refs, 1);
@@ -146,7 +152,7 @@ void core_unref(struct core *core)
     identity_free(core->ours[OUR_SERVER]);
     policy_unref(core->policy);
     policy_memory_clear(&core->memory);
-    if (core->audit != NULL && hsm_enter()) { /* a forked child must not write into it */
+    if (core->audit != NULL && core_is_here(core) && hsm_enter()) { /* else it is the parent's */
         audit_close(core->audit);
         hsm_leave();
     }
@@ -313,7 +319,7 @@ void core_judge(struct core *core, const struct showing *showing, nk_verdict *ve
     struct opinion opinion;
 
     *verdict = (nk_verdict){ .struct_size = sizeof(*verdict), .decision = NK_DENY };
-    if (hsm_enter()) {
+    if (core_is_here(core) && hsm_enter()) {
         ERR_clear_error(); /* the thread is gRPC's: an entry it left is not our cause */
         judge(core, showing, &opinion);
         ERR_clear_error();
@@ -359,7 +365,8 @@ static bool judge_again(struct core *core, struct policy *policy, const struct s
 
 bool core_still_admits(struct core *core, const struct showing *showing, const char *occasion)
 {
-    if (atomic_load(&core->closed) || showing->leaf_pem == NULL || !hsm_enter()) {
+    if (atomic_load(&core->closed) || showing->leaf_pem == NULL || !core_is_here(core) ||
+        !hsm_enter()) {
         return false;
     }
     struct policy *policy = core_policy(core);
@@ -379,5 +386,6 @@ bool core_remembers(struct core *core, uint32_t role, const char *leaf_pem, size
         .pem = leaf_pem,
         .pem_len = leaf_len,
     };
-    return !atomic_load(&core->closed) && recent_find(core->recent, &key, time(NULL), ret_allowed);
+    return core_is_here(core) && !atomic_load(&core->closed) &&
+           recent_find(core->recent, &key, time(NULL), ret_allowed);
 }

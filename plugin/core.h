@@ -24,6 +24,7 @@ struct steward;
 struct core {
     atomic_uint refs;
     atomic_bool closed;
+    unsigned forks; /* hsm_forks of the process that it serves; in a child it is not there */
     atomic_int questions; /* calls of the host's verify_peer under way */
     atomic_uint verify_timeout_ms;
     nk_host host;
@@ -61,6 +62,9 @@ struct core {
  * where it came from, or NULL. *ret_core is owned: core_close, then core_unref. */
 MUST_USE nk_status core_open(struct config **config, const char *path, const nk_host *host,
                              struct core **ret_core, nk_error *err);
+/* False in a child of the process that opened it: its threads, its folder, gRPC's and the locks
+ * stayed with the parent. [any] */
+bool core_is_here(const struct core *core);
 struct core *core_ref(struct core *core);
 /* Makes no PKCS#11 call and joins no thread: gRPC may call it from anywhere. */
 void core_unref(struct core *core);

@@ -7,6 +7,7 @@
 
 #include <grpc/grpc.h>
 
+#include "forked.h"
 #include "keeper.h"
 #include "lent.h"
 #include "live.h"
@@ -26,6 +27,12 @@ static nk_status check_core(const struct core *core, int our_role, nk_error *err
                       "this program has a gRPC core of its own (linked in, or another copy of "
                       "libgrpc); credentials of this one would crash it: link it with the system's "
                       "libgrpc");
+    }
+    if (forked_after_grpc()) {
+        return report(err, NK_E_USAGE,
+                      "forked: gRPC was initialised before this process was forked, so its threads "
+                      "are not here and no call would end; fork first, then grpc_init and open in "
+                      "each process, or exec a program of its own");
     }
     if (grpc_is_initialized() == 0) {
         return report(err, NK_E_USAGE, "call grpc_init before asking for credentials");

@@ -124,6 +124,8 @@ static void set(char *key, char *value)
         { "no_login", &script.no_login },
         { "until_initialize", &script.until_initialize },
         { "no_slots", &script.no_slots },
+        { "other_maker", &script.other_maker },
+        { "notices_fork", &script.notices_fork },
         { "swapped", &script.swapped },
         { "pulled", &script.pulled },
         { "ejected", &script.ejected },

@@ -61,7 +61,9 @@ struct script {
     unsigned long moved;   /* added to the number of each slot */
     unsigned long ejected; /* likewise out, and its sessions are gone */
     unsigned long open_race;
-    char find_instead[64]; /* "": nothing */
+    char find_instead[64];      /* "": nothing */
+    unsigned long other_maker;  /* C_GetInfo does not say who made the real module */
+    unsigned long notices_fork; /* C_Initialize begins anew in a child, as p11-kit's does */
 };
 
 /* A copy of the script in force. */

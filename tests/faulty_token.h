@@ -31,6 +31,8 @@
  *                                                 and its login are gone
  *     moved=7                                     each slot's number is that much higher
  *     find_instead=other                          a search for a label finds this one's objects
+ *     other_maker=1                               C_GetInfo does not say who made the real module
+ *     notices_fork=1                              C_Initialize begins anew in a forked child
  *     open_race=1                                 C_OpenSession takes 1 ms; two at once get one
  *                                                 session
  *
