@@ -123,10 +123,9 @@ static void refuse_once(void)
 {
     identity_set_pin(&identity, WRONG_PIN);
     struct start first = start_node();
-    assert_int_equal(first.status, NK_E_PIN);
-    assert_int_equal(first.logins, 1);
-    if (strstr(first.text, "it will not be sent again") == NULL) {
-        fail_msg("%s", first.text);
+    if (first.status != NK_E_PIN || first.logins != 1 ||
+        strstr(first.text, "it will not be sent again") == NULL) {
+        fail_msg("%lu logins, %d: %s", first.logins, first.status, first.text);
     }
 }
 
