@@ -117,7 +117,7 @@ static nk_status start(struct module *module, nk_error *err)
     if (status == NK_OK && module->call == NULL) {
         status = load(module->path, &module->call, err);
     }
-    if (status != NK_OK) {
+    if (status != NK_OK || module->call == NULL) {
         return status;
     }
     /* OpenSSL's cleanup must be registered before our gate, so that it runs after it. */
