@@ -138,7 +138,7 @@ static nk_status start(struct module *module, nk_error *err)
     if (status == NK_OK && module->call == NULL) {
         status = load(module->path, &module->call, err);
     }
-    if (status != NK_OK) {
+    if (status != NK_OK || module->call == NULL) {
         return status;
     }
     module->one_at_a_time = takes_one_at_a_time(module->path);
