@@ -153,7 +153,7 @@ static nk_status find_or_open(const struct provider *provider, const char *secti
 
     if (one == NULL || (look && !is_current(one))) {
         nk_status status = open_key(provider, section, uri, &one, err);
-        if (status != NK_OK) {
+        if (status != NK_OK || one == NULL) {
             return status;
         }
         one->next = opened;
