@@ -75,7 +75,7 @@ static int pass_gate(struct provider *provider, const struct pem_block *block,
                      OSSL_CALLBACK *callback, void *arg)
 {
     if (!gate_enter()) {
-        return 0;
+        return raise_error(provider, RAISE_INTERNAL, PROVIDER_NO_ENTRY);
     }
     int ok = pass_on(provider, block, callback, arg);
     gate_leave();

@@ -75,7 +75,7 @@ static void learn(const struct signing *signing)
 {
     struct breaker *breaker = crew_breaker(signing->crew);
     bool tells = !atomic_load(&signing->key->shut);
-    char name[48];
+    char name[CKR_NAME_BYTES];
     char why[96];
 
     if (signing->rv == CKR_OK) {
@@ -110,7 +110,7 @@ static void sign_for_caller(struct job *job)
  * before it had one: a PIN that was refused, say. */
 static void tell_probe(struct signing *signing)
 {
-    char name[48];
+    char name[CKR_NAME_BYTES];
 
     if (signing->rv == CKR_OK || signing->rv == signing->told || atomic_load(&signing->key->shut)) {
         return;

@@ -7,9 +7,12 @@
 #include <openssl/x509.h>
 
 #include "admin.h"
+#include "errand.h"
 #include "report.h"
 #include "token_find.h"
 
+/* More than TOKEN_LOOKS: all programs of a server start at the same moment. */
+#define LOOKS 10
 #define TIE_MAX_BYTES 256
 #define CERTIFICATE_MAX_BYTES ((CK_ULONG)64 * 1024)
 
@@ -96,6 +99,7 @@ static CK_RV look_once(struct hsm_key *key, EVP_PKEY **ret_public, nk_error *err
     }
     rv = key_locate(key, lease.session, &object, err);
     if (rv == CKR_OK) {
+        errand_step("C_GetAttributeValue");
         *ret_public = public_of(token_module(key->token)->call, lease.session, object);
     }
     token_give(key->token, &lease, rv == CKR_OK);
@@ -129,53 +133,186 @@ static nk_status look(struct hsm_key *key, EVP_PKEY **ret_public, nk_error *err)
     return NK_OK;
 }
 
-static nk_status join(const struct hsm_key_request *request, struct hsm_key *key, nk_error *err)
+/* --- on a thread of its own, since calls may hang --- */
+
+struct looking {
+    struct errand errand; /* first: the thread knows no more */
+    struct hsm_key sought;
+    struct hsm_key *known; /* or NULL: the token is still to be found */
+    char *module_name;
+    char *uri_text;
+    char *pin_where;
+    char *state_dir;
+    struct hsm_pin_source pin;
+    struct token_terms terms;
+
+    EVP_PKEY *public_key;
+    bool absent; /* the token does not show: look again */
+    nk_status status;
+    nk_error err;
+};
+
+static void drop(struct looking *looking)
 {
-    const struct token_terms terms = { .pin = &request->pin,
-                                       .max_sessions = request->max_sessions,
-                                       .max_waiting_inbound = request->max_waiting_inbound,
-                                       .login_timeout_ms = request->login_timeout_ms,
-                                       .state_dir = request->state_dir,
-                                       .host = request->host };
+    errand_drop(&looking->errand);
+}
+DEFINE_AUTO(struct looking *, drop);
+
+static void free_looking(struct errand *errand)
+{
+    struct looking *looking = (struct looking *)errand;
+
+    hsm_key_unref(looking->known);
+    EVP_PKEY_free(looking->public_key);
+    p11_kit_uri_free(looking->sought.uri);
+    free(looking->module_name);
+    free(looking->uri_text);
+    free(looking->pin_where);
+    free(looking->state_dir);
+    free(looking);
+}
+
+static nk_status join(struct looking *looking)
+{
+    struct hsm_key *sought = &looking->sought;
     struct module *module = NULL;
     struct token_name name;
 
-    nk_status status = module_get(request->module, &module, err);
+    nk_status status = module_get(looking->module_name, &module, &looking->err);
     if (status == NK_OK) {
-        status = token_find(module, key->uri, key->uri_text, "node.key", &name, err);
+        status =
+            token_find(module, sought->uri, sought->uri_text, "node.key", &name, &looking->err);
+        looking->absent = status == NK_E_TOKEN;
     }
     if (status != NK_OK) {
         return status;
     }
-    memcpy(key->label, name.label, sizeof(key->label));
-    return token_join(module, &name, &terms, &key->token, err);
+    memcpy(sought->label, name.label, sizeof(sought->label));
+    status = token_join(module, &name, &looking->terms, &sought->token, &looking->err);
+    looking->absent = status != NK_OK && looking->err.native_kind == NK_NATIVE_CKR &&
+                      (looking->err.native == CKR_TOKEN_NOT_PRESENT ||
+                       looking->err.native == CKR_USER_PIN_NOT_INITIALIZED);
+    return status;
+}
+
+static void leave(struct errand *errand)
+{
+    struct looking *looking = (struct looking *)errand;
+
+    if (looking->sought.token != NULL) {
+        token_leave(looking->sought.token);
+        looking->sought.token = NULL;
+    }
+}
+
+static void run(struct errand *errand)
+{
+    struct looking *looking = (struct looking *)errand;
+
+    looking->status = looking->known != NULL ? NK_OK : join(looking);
+    if (looking->status == NK_OK) {
+        struct hsm_key *key = looking->known != NULL ? looking->known : &looking->sought;
+        looking->status = look(key, &looking->public_key, &looking->err);
+    }
+    if (looking->status != NK_OK) {
+        leave(errand);
+    }
+}
+
+/* --- on its caller's --- */
+
+static struct looking *begin(void)
+{
+    struct looking *looking = calloc(1, sizeof(*looking));
+
+    if (looking != NULL) {
+        looking->errand = (struct errand){ .run = run, .undo = leave, .free = free_looking };
+        errand_init(&looking->errand);
+        looking->err.struct_size = sizeof(looking->err);
+    }
+    return looking;
+}
+
+static bool copy(const char *text, char **ret_copy)
+{
+    *ret_copy = text != NULL ? strdup(text) : NULL;
+    return text == NULL || *ret_copy != NULL;
+}
+
+/* The calls may outlive the caller, so nothing of his is left in it. */
+static nk_status take(struct looking *looking, const struct hsm_key_request *request, nk_error *err)
+{
+    if (!copy(request->module, &looking->module_name) || !copy(request->uri, &looking->uri_text) ||
+        !copy(request->pin.where, &looking->pin_where) ||
+        !copy(request->state_dir, &looking->state_dir)) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    looking->errand.where = looking->module_name;
+    looking->sought.uri_text = looking->uri_text;
+    looking->pin = (struct hsm_pin_source){ request->pin.kind, looking->pin_where, -1 };
+    looking->terms = (struct token_terms){ .pin = &looking->pin,
+                                           .max_sessions = request->max_sessions,
+                                           .max_waiting_inbound = request->max_waiting_inbound,
+                                           .login_timeout_ms = request->login_timeout_ms,
+                                           .state_dir = looking->state_dir };
+    return uri_parse(looking->uri_text, &looking->sought.uri, err);
+}
+
+/* *ret_absent: looking again may help. */
+static nk_status go(struct looking *looking, unsigned patience_ms, EVP_PKEY **ret_public,
+                    bool *ret_absent, nk_error *err)
+{
+    looking->absent = false;
+    looking->err.status = NK_OK;
+    enum errand_end end = errand_run(&looking->errand, patience_ms, false);
+    if (end != ERRAND_DONE) {
+        *ret_absent = false;
+        return errand_report(&looking->errand, end, patience_ms, err);
+    }
+    *ret_absent = looking->absent;
+    if (looking->status != NK_OK) {
+        return report_copy(err, &looking->err);
+    }
+    *ret_public = looking->public_key;
+    looking->public_key = NULL;
+    return NK_OK;
 }
 
 nk_status key_public_open(const struct hsm_key_request *request, struct token **ret_token,
                           EVP_PKEY **ret_public, nk_error *err)
 {
-    AUTO(p11_kit_uri_free) P11KitUri *uri = NULL;
-    nk_status status = uri_parse(request->uri, &uri, err);
-    struct hsm_key sought = { .uri = uri, .uri_text = (char *)(uintptr_t)request->uri };
+    nk_error last = { .struct_size = sizeof(last) };
+    bool absent = false;
+    AUTO(drop) struct looking *looking = begin();
+    if (looking == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = take(looking, request, &last);
     if (status == NK_OK) {
-        status = join(request, &sought, err);
+        status = go(looking, request->login_timeout_ms, ret_public, &absent, &last);
+    }
+    for (unsigned i = 1; i < LOOKS && absent; i++) {
+        token_find_pause(i);
+        last = (nk_error){ .struct_size = sizeof(last) };
+        status = go(looking, request->login_timeout_ms, ret_public, &absent, &last);
     }
     if (status != NK_OK) {
-        return status;
+        return report_copy(err, &last);
     }
-    status = look(&sought, ret_public, err);
-    if (status != NK_OK) {
-        token_leave(sought.token);
-        return status;
-    }
-    *ret_token = sought.token;
+    *ret_token = looking->sought.token;
     return NK_OK;
 }
 
-EVP_PKEY *key_public_now(struct hsm_key *key)
+EVP_PKEY *key_public_now(struct hsm_key *key, const char *module_name, unsigned wait_ms)
 {
     EVP_PKEY *public_key = NULL;
-    nk_error ignored = { .struct_size = sizeof(ignored) };
-
-    return look(key, &public_key, &ignored) == NK_OK ? public_key : NULL;
+    bool absent = false;
+    AUTO(drop) struct looking *looking = begin();
+    if (looking == NULL || !copy(module_name, &looking->module_name)) {
+        return NULL;
+    }
+    looking->errand.where = looking->module_name;
+    key_ref(key);
+    looking->known = key;
+    return go(looking, wait_ms, &public_key, &absent, NULL) == NK_OK ? public_key : NULL;
 }

@@ -7,12 +7,13 @@
 #include "key.h"
 
 /* Joins the token. Taken from the private key itself (RSA), the public key object of its id, a
- * certificate of its id, or the public key object of its label. Both are owned: token_leave,
+ * certificate of its id, or the public key object of its label. Bounded as hsm_key_open is; a PIN
+ * that only the host or a descriptor can give is not to be had here. Both are owned: token_leave,
  * EVP_PKEY_free. */
 MUST_USE nk_status key_public_open(const struct hsm_key_request *request, struct token **ret_token,
                                    EVP_PKEY **ret_public, nk_error *err);
-/* What stands under the name of an open key now; NULL: the token does not tell. Owned:
- * EVP_PKEY_free. */
-MUST_USE EVP_PKEY *key_public_now(struct hsm_key *key);
+/* What stands under the name of an open key now; NULL: the token does not tell within `wait_ms`.
+ * `module_name` is for texts. Owned: EVP_PKEY_free. */
+MUST_USE EVP_PKEY *key_public_now(struct hsm_key *key, const char *module_name, unsigned wait_ms);
 
 #endif

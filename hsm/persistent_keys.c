@@ -7,15 +7,10 @@
 #include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/rand.h>
 
-#include "clock.h"
 #include "key_public.h"
 #include "provider_config.h"
 #include "report.h"
-
-#define AWAY_TRIES 10 /* counted, not timed: on a busy machine each takes long */
-#define AWAY_STEP_MS 30
 
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 DEFINE_AUTO(char *, free);
@@ -25,6 +20,8 @@ struct opened {
     struct opened *next;
     char *section; /* under which terms */
     char *uri;
+    char *module;
+    unsigned wait_ms;
     struct hsm_key *key;
 };
 
@@ -98,38 +95,35 @@ static nk_status open_on(const struct provider_terms *terms, const char *uri,
     return status;
 }
 
-/* Nothing was sent to it then: a login that failed must not be tried again. */
-static bool is_away(const nk_error *err)
+static void free_opened(struct opened *one)
 {
-    return err->status == NK_E_TOKEN &&
-           (err->native_kind == NK_NATIVE_NONE || err->native == CKR_TOKEN_NOT_PRESENT);
+    free(one->section);
+    free(one->uri);
+    free(one->module);
+    free(one);
 }
+DEFINE_AUTO(struct opened *, free_opened);
 
-/* Programs of one server start at the same moment, and SoftHSM does not show a token while another
- * process logs in to it (seen in one of five starts when four begin together). */
-static nk_status open_patiently(const struct provider_terms *terms, const char *uri,
-                                struct hsm_key **ret_key, nk_error *err)
+static nk_status open_key(const struct provider *provider, const char *section, const char *uri,
+                          struct opened **ret_one, nk_error *err)
 {
-    nk_error last = { .struct_size = sizeof(last) };
-    nk_status status = open_on(terms, uri, ret_key, &last);
-
-    for (int i = 1; i < AWAY_TRIES && is_away(&last); i++) {
-        unsigned char apart = 0; /* so that those who collided do not do so again */
-        (void)RAND_bytes(&apart, sizeof(apart));
-        clock_sleep_ms(AWAY_STEP_MS + apart);
-        last = (nk_error){ .struct_size = sizeof(last) };
-        status = open_on(terms, uri, ret_key, &last);
-    }
-    return status == NK_OK ? NK_OK : report_copy(err, &last);
-}
-
-static nk_status open_key(const struct provider *provider, const char *uri,
-                          struct hsm_key **ret_key, nk_error *err)
-{
+    AUTO(free_opened) struct opened *one = calloc(1, sizeof(*one));
     AUTO(provider_terms_free) struct provider_terms *terms = NULL;
     nk_status status = provider_terms_read(provider, uri, &terms, err);
-
-    return status == NK_OK ? open_patiently(terms, uri, ret_key, err) : status;
+    if (status != NK_OK) {
+        return status;
+    }
+    if (one == NULL || (one->section = strdup(section)) == NULL ||
+        (one->uri = strdup(uri)) == NULL || (one->module = strdup(terms->module)) == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    one->wait_ms = terms->login_timeout_ms;
+    status = open_on(terms, uri, &one->key, err);
+    if (status == NK_OK) {
+        *ret_one = one;
+        one = NULL;
+    }
+    return status;
 }
 
 static struct opened *find(const char *section, const char *uri)
@@ -146,52 +140,24 @@ static struct opened *find(const char *section, const char *uri)
  * both must get it. */
 static bool is_current(struct opened *one)
 {
-    AUTO(EVP_PKEY_free) EVP_PKEY *now = key_public_now(one->key);
+    AUTO(EVP_PKEY_free) EVP_PKEY *now = key_public_now(one->key, one->module, one->wait_ms);
 
     return now == NULL || EVP_PKEY_eq(now, one->key->public_key) == 1;
 }
 
-/* Before its namesakes, which keys of the program may still use. Takes over `key`. */
-static nk_status keep(const char *section, const char *uri, struct hsm_key *key, nk_error *err)
-{
-    struct opened *one = calloc(1, sizeof(*one));
-
-    if (one != NULL) {
-        one->section = strdup(section);
-        one->uri = strdup(uri);
-        one->key = key;
-    }
-    if (one == NULL || one->section == NULL || one->uri == NULL) {
-        hsm_key_shut(key, 0);
-        hsm_key_unref(key);
-        if (one != NULL) {
-            free(one->section);
-            free(one->uri);
-        }
-        free(one);
-        return report(err, NK_E_NOMEM, "out of memory");
-    }
-    one->next = opened;
-    opened = one;
-    return NK_OK;
-}
-
-/* Under opened_lock. */
+/* Under opened_lock. What is new comes before its namesakes, which the program may still use. */
 static nk_status find_or_open(const struct provider *provider, const char *section, const char *uri,
                               bool look, struct hsm_key **ret_key, nk_error *err)
 {
     struct opened *one = find(section, uri);
 
     if (one == NULL || (look && !is_current(one))) {
-        struct hsm_key *key = NULL;
-        nk_status status = open_key(provider, uri, &key, err);
-        if (status == NK_OK) {
-            status = keep(section, uri, key, err);
-        }
-        if (status != NK_OK) {
+        nk_status status = open_key(provider, section, uri, &one, err);
+        if (status != NK_OK || one == NULL) {
             return status;
         }
-        one = opened;
+        one->next = opened;
+        opened = one;
     }
     key_ref(one->key);
     *ret_key = one->key;

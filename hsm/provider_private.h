@@ -82,6 +82,9 @@ enum raise_reason {
 };
 extern const OSSL_ITEM raise_reasons[];
 
+/* Where the gate does not open. */
+#define PROVIDER_NO_ENTRY                                                                          \
+    "this process is about to end, or was forked from one that had a token open"
 #define PROVIDER_FROM_US "provider=nodekey"
 
 /* Puts an error on the core's queue, so that the program's own report shows it. Always 0. */

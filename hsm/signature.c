@@ -180,10 +180,10 @@ static int sign_now(struct signature *ctx, unsigned char *signature, size_t *sig
     CK_RV rv = key_sign(ctx->key, &scheme, input, len, signature, room, signature_len);
     ERR_pop_to_mark();
     if (rv != CKR_OK) {
-        char name[CKR_NAME_BYTES];
         if (ctx->provider->format->raise_why != NULL) {
             ctx->provider->format->raise_why(ctx->provider);
         }
+        char name[CKR_NAME_BYTES];
         return raise_error(ctx->provider, RAISE_SIGNATURE_FAILED, "token %s: %s", ctx->key->label,
                            rv == CKR_NODEKEY_SHUT ? "instance closed"
                                                   : ckr_name(rv, name, sizeof(name)));

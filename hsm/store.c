@@ -178,7 +178,7 @@ static int load(void *ctx, OSSL_CALLBACK *callback, void *arg, OSSL_PASSPHRASE_C
     (void)passphrase, (void)passphrase_arg;
     if (!gate_enter()) {
         only(store, false, false);
-        return 0;
+        return raise_error(store->provider, RAISE_INTERNAL, PROVIDER_NO_ENTRY);
     }
     int ok = store->keys           ? load_key(store, callback, arg)
              : store->certificates ? load_certificate(store, callback, arg)

@@ -472,6 +472,26 @@ static void a_wrong_pin_is_sent_once(void **state)
     OSSL_LIB_CTX_free(ctx);
 }
 
+/* --- a token that hangs --- */
+
+static void a_hang_ends_loading_with_an_error(void **state)
+{
+    (void)state;
+    const char *uri = "pkcs11:token=carol;object=ec";
+    OSSL_LIB_CTX *ctx =
+        cnf_context(cnf_write("hanging", path_of("config = %s/carol.json", scratch_folder())));
+    faulty_set("login_hang=1");
+    assert_null(load_uri(ctx, uri));
+    assert_non_null(strstr(queue_text(), "has not come back from C_Login"));
+    faulty_set("");
+    EVP_PKEY *loaded = load_uri(ctx, uri);
+    if (loaded == NULL) {
+        fail_msg("%s", queue_text());
+    }
+    EVP_PKEY_free(loaded);
+    OSSL_LIB_CTX_free(ctx);
+}
+
 /* --- ordinary keys --- */
 
 static void ordinary_keys_stay_ordinary(void **state)
@@ -517,6 +537,14 @@ static void write_configs(const char *folder)
                       "\"client\": {\"key\": \"pkcs11:token=alice;object=guest\", "
                       "\"allow_imported\": true},"),
                0600);
+    write_file(path_of("%s/carol.json", folder),
+               path_of("{\"version\": 1, \"node\": {\"module\": \"%s\", \"key\": "
+                       "\"pkcs11:token=carol;object=ec\", \"certificate\": \"carol.pem\", "
+                       "\"pin\": {\"file\": \"alice.pin\"}}, \"token\": "
+                       "{\"login_timeout_ms\": 3000}, \"federation\": {\"roots\": "
+                       "[\"root.pem\"]}, \"admit\": \"all-certified\"}",
+                       faulty_start()),
+               0600);
     write_file(path_of("%s/fd.json", folder), config("\"fd\": 7", ""), 0600);
     write_file(path_of("%s/typo.json", folder),
                config("\"file\": \"alice.pin\"", "\"client\": {\"modul\": \"softhsm\"},"), 0600);
@@ -530,6 +558,8 @@ static int start(void **state)
     softhsm_token("alice");
     softhsm_token("bob");
     softhsm_generate("bob", "P-256", "ec", "01");
+    softhsm_token("carol");
+    softhsm_generate("carol", "P-256", "ec", "01");
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         softhsm_generate("alice", kinds[i].type, kinds[i].object, kinds[i].id);
     }
@@ -578,6 +608,7 @@ int main(void)
         cmocka_unit_test(damaged_references_are_refused),
         cmocka_unit_test(ordinary_keys_stay_ordinary),
         cmocka_unit_test(a_wrong_pin_is_sent_once),
+        cmocka_unit_test(a_hang_ends_loading_with_an_error),
     };
     struct CMUnitTest
         tests[ARRAY_LEN(single) + ARRAY_LEN(reference_rows) + ARRAY_LEN(section_rows)] = { 0 };
