@@ -149,14 +149,14 @@ static nk_status channel_provider(struct core *core, grpc_tls_certificate_provid
     return status;
 }
 
-void credentials_dismiss(struct core *core)
+void credentials_dismiss_lent(struct core *core)
 {
     pthread_mutex_lock(&core->lent_lock);
     lent_dismiss(core->lent);
     pthread_mutex_unlock(&core->lent_lock);
 }
 
-static void close_outbound(struct core *core)
+void credentials_close(struct core *core)
 {
     pthread_mutex_lock(&core->outbound_lock);
     struct outbound *outbound = core->outbound;
@@ -169,7 +169,7 @@ static void close_outbound(struct core *core)
     }
 }
 
-static void end_lent(struct core *core, long long deadline_ms)
+void credentials_join_lent(struct core *core, long long deadline_ms)
 {
     pthread_mutex_lock(&core->lent_lock);
     struct lent *lent = core->lent;
@@ -183,12 +183,6 @@ static void end_lent(struct core *core, long long deadline_ms)
                  "left behind, and gRPC with them",
                  missing);
     }
-}
-
-void credentials_close(struct core *core, long long deadline_ms)
-{
-    close_outbound(core);
-    end_lent(core, deadline_ms);
 }
 
 nk_status credentials_server(struct core *core, grpc_server_credentials **ret, nk_error *err)

@@ -14,10 +14,14 @@ MUST_USE nk_status credentials_server(struct core *core, grpc_server_credentials
 MUST_USE nk_status credentials_channel(struct core *core, grpc_channel_credentials **ret,
                                        nk_error *err);
 
-/* Before core_close: the lent threads begin to end. Like the next, never in a forked child. */
-void credentials_dismiss(struct core *core);
-/* After core_close: gives back what gRPC holds for our channels, and waits for the lent threads
- * until `deadline_ms` of clock_now_ms. */
-void credentials_close(struct core *core, long long deadline_ms);
+/* After core_close: gives back what gRPC holds for our channels. Waits for gRPC, so never in a
+ * forked child, nor the next two. */
+void credentials_close(struct core *core);
+
+/* The lent threads begin to end, which takes no time: before core_close, which may. */
+void credentials_dismiss_lent(struct core *core);
+/* Waits for them until `deadline_ms` of clock_now_ms; logs if some are left behind. After
+ * core_close. */
+void credentials_join_lent(struct core *core, long long deadline_ms);
 
 #endif

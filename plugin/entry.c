@@ -165,14 +165,15 @@ static void close_core(struct core *core)
     long long deadline_ms = clock_now_ms() + core->login_timeout_ms;
 
     if (hsm_enter()) { /* not in a forked child, where our threads are not */
-        credentials_dismiss(core);
+        credentials_dismiss_lent(core);
         hsm_leave();
     }
     core_close(core);
     if (hsm_enter()) {
         steward_stop(core);
         guards_close(core->guards);
-        credentials_close(core, deadline_ms);
+        credentials_close(core);
+        credentials_join_lent(core, deadline_ms);
         hsm_leave();
     }
     core_unref(core);

@@ -6,6 +6,7 @@
 
 #include "report.h"
 
+#define SLOW_US 5000u
 /* 32 threads for a token of 100 ms. */
 #define HANDSHAKES_PER_SECOND 320u
 #define THREADS_MIN 8u /* handshakes come in bursts */
@@ -35,40 +36,42 @@ static bool polls_by_epoll1(void)
     return true; /* not set, or gRPC aborts for want of a poller */
 }
 
-struct lent_advice lent_advise(unsigned signature_us)
+/* A signature costs a thread and a session for its time. */
+static unsigned threads_for(unsigned signature_us)
 {
     unsigned long long busy =
         ((unsigned long long)signature_us * HANDSHAKES_PER_SECOND + US_PER_SECOND - 1) /
         US_PER_SECOND;
-    unsigned threads = busy < THREADS_MIN   ? THREADS_MIN
-                       : busy > THREADS_MAX ? THREADS_MAX
-                                            : (unsigned)busy;
-    return (struct lent_advice){ threads, threads + 1 };
+
+    if (busy < THREADS_MIN) {
+        return THREADS_MIN;
+    }
+    return busy > THREADS_MAX ? THREADS_MAX : (unsigned)busy;
 }
 
+/* One session is kept for our own dialling. */
 static void recommend(const struct config *config, unsigned signature_us, const nk_host *host)
 {
-    struct lent_advice advice = lent_advise(signature_us);
-    unsigned sessions =
-        advice.sessions > config->max_sessions ? advice.sessions : config->max_sessions;
+    unsigned threads = threads_for(signature_us);
+    unsigned sessions = config->max_sessions > threads ? config->max_sessions : threads + 1;
 
     log_line(
         host, NK_LOG_WARNING,
         "a signature takes %.1f ms, and gRPC makes it on a thread that polls, which answers no "
         "call meanwhile; set grpc.lent_threads to %u, and token.max_sessions to %u so that "
         "they can sign at once, if the token can",
-        signature_us / US_PER_MS, advice.threads, sessions);
+        signature_us / US_PER_MS, threads, sessions);
 }
 
 void lent_say_advice(const struct config *config, unsigned signature_us, const nk_host *host)
 {
     if (config->lent_threads == 0) {
-        if (signature_us > LENT_SLOW_US) {
+        if (signature_us > SLOW_US) {
             recommend(config, signature_us, host);
         }
         return;
     }
-    if (config->lent_threads >= config->max_sessions) { /* one is kept for our own dialling */
+    if (config->lent_threads >= config->max_sessions) {
         log_line(host, NK_LOG_WARNING,
                  "%u of %u grpc.lent_threads can sign for peers at once, the others wait for a "
                  "session; set token.max_sessions to %u or more",

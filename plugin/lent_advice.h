@@ -6,18 +6,8 @@
 #include "config.h"
 #include "nodekey/plugin.h"
 
-#define LENT_SLOW_US 5000u
-
-/* How many threads, and sessions, a node with a token this slow should have. A signature costs one
- * of each for its time. */
-struct lent_advice {
-    unsigned threads;
-    unsigned sessions;
-};
-struct lent_advice lent_advise(unsigned signature_us);
-
-/* Warns of a slow token without lent threads, of more threads than can sign, and of a poller under
- * which lending does not help. */
+/* Warns of a token that takes over 5 ms for a signature without lent threads, and says how many it
+ * wants; of more threads than can sign; and of a poller under which lending does not help. */
 void lent_say_advice(const struct config *config, unsigned signature_us, const nk_host *host);
 
 #endif

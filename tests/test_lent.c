@@ -290,60 +290,30 @@ static void another_number_takes_a_restart(void **state)
     free(after);
 }
 
-/* --- what `open` says --- */
+/* --- what `open` says; test_lent_advice has all of it --- */
 
-static const struct row {
-    const char *name;
-    const char *key_type; /* of the faulty token's key */
-    const char *script;
-    const char *patch;
-    const char *strategy; /* GRPC_POLL_STRATEGY; gRPC itself has read it before */
-    const char *says;     /* NULL: nothing about lent threads */
-} rows[] = {
-    /* RSA: of several signatures one is fast, however busy the machine is */
-    { "a fast token needs none", "RSA-2048", "", "{}", NULL, NULL },
-    { "a token that is not", "RSA-2048", "sign_ms=6\n", "{}", NULL,
-      "set grpc.lent_threads to 8, and token.max_sessions to 16 so that" },
-    { "a very slow one wants sessions, too", "P-256", "sign_ms=300\n", "{}", NULL,
-      "set grpc.lent_threads to 64, and token.max_sessions to 65 so that" },
-    { "with sessions for all", "P-256", "sign_ms=20\n", "{\"grpc\": {\"lent_threads\": 15}}", NULL,
-      NULL },
-    { "with too few sessions", "P-256", "", "{\"grpc\": {\"lent_threads\": 16}}", NULL,
-      "15 of 16 grpc.lent_threads can sign for peers at once, the others wait for a session; set "
-      "token.max_sessions to 17 or more" },
-    { "gRPC polls with poll", "P-256", "", "{" LENT_7 "}", "poll",
-      "GRPC_POLL_STRATEGY=poll: grpc.lent_threads help only with epoll1" },
-    { "gRPC polls with the first it knows", "P-256", "", "{" LENT_7 "}", "epollex,poll,epoll1",
-      "GRPC_POLL_STRATEGY=epollex,poll,epoll1: " },
-    { "gRPC polls with epoll1", "P-256", "", "{" LENT_7 "}", "epollex,epoll1,poll", NULL },
-    { "gRPC chooses", "P-256", "", "{" LENT_7 "}", "all", NULL },
-    { "nobody cares for the poller without them", "RSA-2048", "", "{}", "poll", NULL },
-};
-
-static void check_row(void **state)
+static void open_recommends_them_for_a_slow_token(void **state)
 {
-    const struct row *row = *state;
-    nk_error err = { .struct_size = sizeof(err) };
-    struct recorder *log = recorder_new();
-    nk_host host = recording_host(log);
-    nk_instance *instance = NULL;
-    char *config = member_config(&alice, row->patch);
-    if (strcmp(row->key_type, "P-256") != 0) {
-        free(config);
-        config = member_config(&alice, member_patch_key(&alice, "rsa"));
-    }
-    if (row->strategy != NULL) {
-        setenv("GRPC_POLL_STRATEGY", row->strategy, 1);
-    }
-    faulty_set(row->script);
-    nk_status status = plugin_load()->open_text(&host, config, federation.folder, &instance, &err);
+    (void)state;
+    struct node node;
+    faulty_set("sign_ms=300\n");
+    node_open(&node, &alice, "{}");
     faulty_set("");
+    assert_true(
+        recorder_has(node.log, "set grpc.lent_threads to 64, and token.max_sessions to 65"));
+    node_close(&node);
+}
+
+static void open_warns_of_what_does_not_help(void **state)
+{
+    (void)state;
+    struct node node;
+    setenv("GRPC_POLL_STRATEGY", "poll", 1); /* gRPC has read it before */
+    node_open(&node, &alice, "{\"token\": {\"max_sessions\": 7}, " LENT_7 "}");
     unsetenv("GRPC_POLL_STRATEGY");
-    assert_int_equal(status, NK_OK);
-    assert_true(row->says == NULL || recorder_has(log, row->says));
-    assert_int_equal(recorder_count(log, "lent_threads"), row->says != NULL ? 1 : 0);
-    assert_int_equal(plugin_load()->close(instance, NULL), NK_OK);
-    free(config);
+    assert_true(recorder_has(node.log, "6 of 7 grpc.lent_threads can sign for peers at once"));
+    assert_true(recorder_has(node.log, "GRPC_POLL_STRATEGY=poll: grpc.lent_threads help only"));
+    node_close(&node);
 }
 
 static int start(void **state)
@@ -354,7 +324,6 @@ static int start(void **state)
     grpc_init();
     federation_make(&federation, "example.org");
     federation_enrol(&federation, &alice, "alice", "P-256");
-    member_add_key(&alice, "rsa", "02", "RSA-2048");
     alice.module = faulty_start();
     stranger = stranger_make(&federation);
     return 0;
@@ -372,8 +341,7 @@ static int stop(void **state)
 
 int main(void)
 {
-    enum { CASES = 7 };
-    static struct CMUnitTest tests[ARRAY_LEN(rows) + CASES] = {
+    const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_polling_thread_signs_once),
         cmocka_unit_test(lent_threads_sign_beside_it),
         cmocka_unit_test(they_live_from_credentials_to_close),
@@ -381,11 +349,8 @@ int main(void)
         cmocka_unit_test(a_forked_child_has_none_to_wait_for),
         cmocka_unit_test(none_of_them_closes),
         cmocka_unit_test(another_number_takes_a_restart),
+        cmocka_unit_test(open_recommends_them_for_a_slow_token),
+        cmocka_unit_test(open_warns_of_what_does_not_help),
     };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[CASES + i].name = rows[i].name;
-        tests[CASES + i].test_func = check_row;
-        tests[CASES + i].initial_state = (void *)(uintptr_t)&rows[i];
-    }
     return cmocka_run_group_tests_name("lent", tests, start, stop);
 }

@@ -38,7 +38,7 @@
 #ifdef NODEKEY_SANITIZED
 #define RUNS 1 /* time is not measured */
 #else
-#define RUNS 4
+#define RUNS 8
 #endif
 
 static struct federation federation;

@@ -17,6 +17,7 @@
 #include "tls_peer_ends.h"
 
 #define IO_TIMEOUT_S 5
+#define IO_TIMEOUT_KEPT_S 30 /* who is one of many waits for them */
 #define SAYS "hi"
 
 DEFINE_AUTO(SSL *, SSL_free);
@@ -98,13 +99,18 @@ SSL_CTX *tls_peer_context(const struct tls_peer *peer)
     return context;
 }
 
-void tls_peer_bound_waiting(int fd)
+static void bound_waiting(int fd, int seconds)
 {
-    struct timeval limit = { .tv_sec = IO_TIMEOUT_S };
+    struct timeval limit = { .tv_sec = seconds };
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0 ||
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) != 0) {
         die("setsockopt");
     }
+}
+
+void tls_peer_bound_waiting(int fd)
+{
+    bound_waiting(fd, IO_TIMEOUT_S);
 }
 
 static bool read_tls(void *source, unsigned char *buf, size_t len)
@@ -199,7 +205,7 @@ struct tls_result tls_peer_speak_plainly(int fd, bool as_client)
     return result;
 }
 
-static int connect_to(int port)
+static int connect_to(int port, int patience_s)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -207,13 +213,13 @@ static int connect_to(int port)
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
         die("connect");
     }
-    tls_peer_bound_waiting(fd);
+    bound_waiting(fd, patience_s);
     return fd;
 }
 
 struct tls_result tls_peer_dial(const struct tls_peer *peer, int port)
 {
-    int fd = connect_to(port);
+    int fd = connect_to(port, IO_TIMEOUT_S);
     struct tls_result result;
     if (peer->plaintext) {
         result = tls_peer_speak_plainly(fd, true);
@@ -236,7 +242,7 @@ SSL_CTX *tls_peer_context_kept(const struct tls_peer *peer)
 
 struct tls_result tls_peer_dial_kept(const struct tls_peer *peer, SSL_CTX *context, int port)
 {
-    int fd = connect_to(port);
+    int fd = connect_to(port, IO_TIMEOUT_KEPT_S);
     struct tls_result result = tls_peer_converse(peer, context, fd, true);
     close(fd);
     return result;

@@ -19,7 +19,7 @@
 #define ROUNDS 31
 #define PEERS 32
 #define CALLS_MAX 10000
-#define CALL_EVERY_US 2000.0
+#define CALL_EVERY_US 5000.0
 #define SIGNATURE "sign_ms=100\n"
 /* One session more than threads that poll: for our own dialling. */
 #define WITHOUT "{\"token\": {\"max_sessions\": 34}}"
