@@ -267,6 +267,9 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
         status = hire_crew(key, request->sign_timeout_ms, err);
     }
     if (status == NK_OK) {
+        status = reference_prepare(key, err);
+    }
+    if (status == NK_OK) {
         status = key_twin_make(key, err);
     }
     if (status != NK_OK) {

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <openssl/sha.h>
+
 #include "hsm.h"
 #include "scheme.h"
 #include "token.h"
@@ -36,8 +38,9 @@ struct hsm_key {
     bool inbound;         /* signs for strangers who dialled us */
     struct hsm_key *twin; /* owned: the same key for inbound signatures, with a handle of its own */
     char label[33];
-    unsigned char handle[KEY_HANDLE_BYTES]; /* names it in references; random */
-    struct hsm_key *next;                   /* in the registry of references */
+    unsigned char handle[KEY_HANDLE_BYTES];          /* names it in references; random */
+    unsigned char spki_sha256[SHA256_DIGEST_LENGTH]; /* references must carry this public key */
+    struct hsm_key *next;                            /* in the registry of references */
 
     pthread_mutex_t lock; /* guards the object */
     CK_OBJECT_HANDLE object;
@@ -73,6 +76,8 @@ void key_end_use(struct hsm_key *key);
 /* Gives a proven key its twin; key->twin is there to be shut and released also after a failure. */
 MUST_USE nk_status key_twin_make(struct hsm_key *key, nk_error *err);
 
+/* Before the first reference to it, and before its twin is made. */
+MUST_USE nk_status reference_prepare(struct hsm_key *key, nk_error *err);
 /* The registry of references: handles that this process has issued and not shut. */
 void reference_add(struct hsm_key *key);
 void reference_remove(struct hsm_key *key);
