@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "handshake_sides.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@
 #include "rival.h"
 #include "rpc.h"
 #include "softhsm.h"
+#include "swap_key.h"
 #include "team.h"
 
 #define SERVER_THREADS 4
@@ -17,6 +19,8 @@
 
 /* What a process dials with; `server` serves until it stops. */
 struct self {
+    const char *name;
+    atomic_bool failed; /* said why once */
     struct ends *ends;
     struct rpc_server *server;
     grpc_channel_credentials *channel;
@@ -29,9 +33,15 @@ struct self {
 
 static bool dial(void *user, unsigned seat)
 {
-    const struct self *self = user;
+    struct self *self = user;
     (void)seat;
-    return rpc_dial(self->channel, rpc_server_address(self->server), PATIENCE_MS).ok;
+    struct rpc_result result =
+        rpc_dial(self->channel, rpc_server_address(self->server), PATIENCE_MS);
+    if (!result.ok && !atomic_exchange(&self->failed, true)) {
+        fprintf(stderr, "bench: %s: first failure: %d %s\n", self->name, result.status,
+                result.details);
+    }
+    return result.ok;
 }
 
 static struct team *team_of(struct team *teams[], unsigned threads)
@@ -65,6 +75,25 @@ static void stop_dialling(struct self *self)
     rpc_server_stop(self->server);
 }
 
+/* --- keys in memory --- */
+
+/* A member by its certificate; the key is in memory. Texts live until the process ends. */
+static struct plain_tls software_end(const struct ends *ends, const char *label)
+{
+    const struct federation *federation = ends->federation;
+    struct certificate_spec spec = member_spec(federation, label);
+    EVP_PKEY *key = software_key(ends->key_type);
+    X509 *leaf = authority_issue(&federation->intermediate, key, &spec);
+    struct plain_tls end = {
+        .key = pem_of_key(key),
+        .chain = pem_of(leaf, federation->intermediate.certificate, NULL),
+        .root = pem_of(federation->root.certificate, NULL),
+    };
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+    return end;
+}
+
 /* --- nodekey --- */
 
 static bool start_nodekey(void *user, char *why, size_t room)
@@ -90,14 +119,33 @@ static void stop_nodekey(void *user)
 struct outpost *nodekey_side(struct ends *ends)
 {
     static const struct outpost_work work = { start_nodekey, dial_many, stop_nodekey };
-    struct self self = { .ends = ends };
-    return outpost_start("nodekey", &work, &self);
+    struct self self = { .name = "nodekey", .ends = ends };
+    return outpost_start(self.name, &work, &self);
+}
+
+/* Both roles show one key and certificate: so they do with the token, as far as it costs. */
+static bool start_software(void *user, char *why, size_t room)
+{
+    struct self *self = user;
+    const struct plain_tls end = software_end(self->ends, "software");
+    const char *path =
+        path_of("%s/software-%s.pem", self->ends->federation->folder, self->ends->key_type);
+    write_file(path, path_of("%s%s", end.key, end.chain), 0600);
+    swap_key_for(path);
+    return start_nodekey(user, why, room);
+}
+
+struct outpost *software_side(struct ends *ends)
+{
+    static const struct outpost_work work = { start_software, dial_many, stop_nodekey };
+    struct self self = { .name = "nodekey with keys in memory", .ends = ends };
+    return outpost_start(self.name, &work, &self);
 }
 
 /* --- without us --- */
 
-static bool start_plain(struct self *self, const struct plain_tls *server,
-                        const struct plain_tls *client, char *why, size_t room)
+static bool start_without_us(struct self *self, const struct plain_tls *server,
+                             const struct plain_tls *client, char *why, size_t room)
 {
     grpc_init();
     self->credentials = plain_tls_server(server);
@@ -106,36 +154,19 @@ static bool start_plain(struct self *self, const struct plain_tls *server,
     return first_dial(self, why, room);
 }
 
-/* A member by its certificate; the key is in memory. Texts live until the process ends. */
-static struct plain_tls software_end(const struct ends *ends, const char *label)
-{
-    const struct federation *federation = ends->federation;
-    struct certificate_spec spec = member_spec(federation, label);
-    EVP_PKEY *key = software_key(ends->key_type);
-    X509 *leaf = authority_issue(&federation->intermediate, key, &spec);
-    struct plain_tls end = {
-        .key = pem_of_key(key),
-        .chain = pem_of(leaf, federation->intermediate.certificate, NULL),
-        .root = pem_of(federation->root.certificate, NULL),
-    };
-    X509_free(leaf);
-    EVP_PKEY_free(key);
-    return end;
-}
-
-static bool start_software(void *user, char *why, size_t room)
+static bool start_plain_tls(void *user, char *why, size_t room)
 {
     struct self *self = user;
     const struct plain_tls server = software_end(self->ends, "server");
     const struct plain_tls client = software_end(self->ends, "client");
-    return start_plain(self, &server, &client, why, room);
+    return start_without_us(self, &server, &client, why, room);
 }
 
-struct outpost *software_side(struct ends *ends)
+struct outpost *plain_side(struct ends *ends)
 {
-    static const struct outpost_work work = { .start = start_software, .run = dial_many };
-    struct self self = { .ends = ends };
-    return outpost_start("keys in memory", &work, &self);
+    static const struct outpost_work work = { .start = start_plain_tls, .run = dial_many };
+    struct self self = { .name = "gRPC's own TLS", .ends = ends };
+    return outpost_start(self.name, &work, &self);
 }
 
 static struct plain_tls libp11_end(const struct member *member)
@@ -154,14 +185,14 @@ static bool start_libp11(void *user, char *why, size_t room)
     const struct plain_tls server = libp11_end(&self->ends->server);
     const struct plain_tls client = libp11_end(&self->ends->client);
     rival_use(SOFTHSM_MODULE);
-    return start_plain(self, &server, &client, why, room);
+    return start_without_us(self, &server, &client, why, room);
 }
 
 struct outpost *libp11_side(struct ends *ends)
 {
     static const struct outpost_work work = { .start = start_libp11, .run = dial_many };
-    struct self self = { .ends = ends };
-    return outpost_start("libp11's engine", &work, &self);
+    struct self self = { .name = "libp11's engine", .ends = ends };
+    return outpost_start(self.name, &work, &self);
 }
 
 /* --- the token --- */

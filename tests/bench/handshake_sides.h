@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A node that dials itself, in a process of its own: with keys of nodekey's, in memory, or of the
- * rival's engine. And the token by itself. */
+ * A node that dials itself, in a process of its own: nodekey's, with keys in the token or in
+ * memory; without nodekey, with keys in memory or of the rival's engine. And the token by itself.
+ */
 #ifndef NODEKEY_BENCH_HANDSHAKE_SIDES_H
 #define NODEKEY_BENCH_HANDSHAKE_SIDES_H
 
@@ -18,7 +19,10 @@ struct ends {
 /* Each errand is so many calls on channels of their own. Started before this process has threads;
  * stopped with outpost_stop. `ends` is borrowed. */
 struct outpost *nodekey_side(struct ends *ends);
+/* The same node in all but the keys, which are in memory. */
 struct outpost *software_side(struct ends *ends);
+/* Keys in memory and gRPC's own check of the peer. */
+struct outpost *plain_side(struct ends *ends);
 struct outpost *libp11_side(struct ends *ends);
 /* Each errand is so many bare signatures with the client's key. */
 struct outpost *bare_side(struct ends *ends);
