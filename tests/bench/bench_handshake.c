@@ -29,6 +29,7 @@ static const char about[] =
 
 enum side {
     BARE,
+    BARE_BETWEEN,
     NODEKEY_1,
     SOFTWARE_1,
     PLAIN_1,
@@ -87,6 +88,11 @@ static double cost(const double *us)
     return signatures(us, us[NODEKEY_1] - us[SOFTWARE_1]);
 }
 
+static double cost_between(const double *us)
+{
+    return (us[NODEKEY_1] - us[SOFTWARE_1]) / (2 * us[BARE_BETWEEN]);
+}
+
 static double cost_with_judging(const double *us)
 {
     return signatures(us, us[NODEKEY_1] - us[PLAIN_1]);
@@ -116,6 +122,9 @@ static void compare(const struct bench_options *options, const char *name, const
         { path_of("handshake_%s_cost", name),
           path_of("%s handshake: over keys in memory / two bare signatures", type), "ratio",
           CONTEST_WALL_OR_CPU, &cost_most, cost, NODEKEY_1, SOFTWARE_1 },
+        { path_of("handshake_%s_cost_cold", name),
+          path_of("%s handshake: the same / two signatures between handshakes", type), "ratio",
+          CONTEST_WALL_OR_CPU, &cost_most, cost_between, NODEKEY_1, SOFTWARE_1 },
         { path_of("handshake_%s_cost_with_judging", name),
           path_of("%s handshake: over gRPC's own TLS, judging included", type), "ratio",
           CONTEST_WALL_OR_CPU, NULL, cost_with_judging, NODEKEY_1, PLAIN_1 },
@@ -150,18 +159,21 @@ static void run_with(const struct bench_options *options, const struct key *key,
                      const struct outposts *at)
 {
     struct batch batches[SIDES] = {
-        [BARE] = { at->bare, { 1, key->signatures }, false },
-        [NODEKEY_1] = { at->nodekey, { 1, key->dials }, false },
-        [SOFTWARE_1] = { at->software, { 1, key->dials }, false },
-        [PLAIN_1] = { at->plain, { 1, key->dials }, true },
-        [LIBP11_1] = { at->libp11, { 1, key->dials }, true },
-        [NODEKEY_8] = { at->nodekey, { CROWD, CROWD_DIALS }, false },
-        [SOFTWARE_8] = { at->software, { CROWD, CROWD_DIALS }, false },
-        [PLAIN_8] = { at->plain, { CROWD, CROWD_DIALS }, true },
-        [LIBP11_8] = { at->libp11, { CROWD, CROWD_DIALS }, true },
+        [BARE] = { at->bare, { 1, key->signatures, 0 }, false },
+        [BARE_BETWEEN] = { at->software, { 1, key->dials, SOFTWARE_DIALS_AND_SIGNS }, false },
+        [NODEKEY_1] = { at->nodekey, { 1, key->dials, 0 }, false },
+        [SOFTWARE_1] = { at->software, { 1, key->dials, 0 }, false },
+        [PLAIN_1] = { at->plain, { 1, key->dials, 0 }, true },
+        [LIBP11_1] = { at->libp11, { 1, key->dials, 0 }, true },
+        [NODEKEY_8] = { at->nodekey, { CROWD, CROWD_DIALS, 0 }, false },
+        [SOFTWARE_8] = { at->software, { CROWD, CROWD_DIALS, 0 }, false },
+        [PLAIN_8] = { at->plain, { CROWD, CROWD_DIALS, 0 }, true },
+        [LIBP11_8] = { at->libp11, { CROWD, CROWD_DIALS, 0 }, true },
     };
     const struct contest_side sides[SIDES] = {
-        { "signature", "bare signatures", send_batch, &batches[BARE] },
+        { "signature", "bare signatures in a row", send_batch, &batches[BARE] },
+        { "signature_cold", "bare signatures between handshakes", send_batch,
+          &batches[BARE_BETWEEN] },
         { "1_nodekey", "nodekey", send_batch, &batches[NODEKEY_1] },
         { "1_software", "nodekey with keys in memory", send_batch, &batches[SOFTWARE_1] },
         { "1_plain", "gRPC's own TLS, keys in memory", send_batch, &batches[PLAIN_1] },

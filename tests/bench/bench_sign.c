@@ -54,7 +54,7 @@ static bool batch(void *user, struct contest_cost *ret_cost)
 {
     const struct side *side = user;
     if (side->team == NULL) {
-        const struct errand errand = { side->threads, side->operations };
+        const struct errand errand = { side->threads, side->operations, 0 };
         return outpost_send(side->outpost, &errand, ret_cost);
     }
     *ret_cost = team_run(side->team, side->operations, side->operation, side->user);

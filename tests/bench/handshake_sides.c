@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "authority.h"
 #include "bare.h"
@@ -27,6 +28,7 @@ struct self {
     struct team *teams[TEAM_MAX + 1];
     struct node nodes[2]; /* of nodekey_side */
     grpc_server_credentials *credentials;
+    struct bare bare; /* of software_side */
 };
 
 /* --- an errand --- */
@@ -132,12 +134,49 @@ static bool start_software(void *user, char *why, size_t room)
         path_of("%s/software-%s.pem", self->ends->federation->folder, self->ends->key_type);
     write_file(path, path_of("%s%s", end.key, end.chain), 0600);
     swap_key_for(path);
-    return start_nodekey(user, why, room);
+    if (!start_nodekey(user, why, room)) {
+        return false;
+    }
+    bare_open(&self->bare, SOFTHSM_MODULE, self->ends->client.label, "identity",
+              self->ends->key_type, 1);
+    return true;
+}
+
+static struct bench_time thread_now(void)
+{
+    struct timespec cpu;
+    struct bench_time now = bench_now();
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    now.cpu_us = (double)cpu.tv_sec * 1e6 + (double)cpu.tv_nsec / 1e3;
+    return now;
+}
+
+/* One after each handshake; only the signature is what it cost. */
+static struct contest_cost sign_between(struct self *self, size_t operations)
+{
+    struct contest_cost cost = { .done = 0 };
+    for (size_t i = 0; i < operations; i++) {
+        (void)dial(self, 0);
+        struct bench_time start = thread_now();
+        bool ok = bare_sign(&self->bare, 0);
+        struct bench_time end = thread_now();
+        cost.time.wall_us += end.wall_us - start.wall_us;
+        cost.time.cpu_us += end.cpu_us - start.cpu_us;
+        cost.done += ok ? 1 : 0;
+        cost.failed += ok ? 0 : 1;
+    }
+    return cost;
+}
+
+static struct contest_cost dial_or_sign(void *user, const struct errand *errand)
+{
+    return errand->what == SOFTWARE_DIALS_AND_SIGNS ? sign_between(user, errand->operations)
+                                                    : dial_many(user, errand);
 }
 
 struct outpost *software_side(struct ends *ends)
 {
-    static const struct outpost_work work = { start_software, dial_many, stop_nodekey };
+    static const struct outpost_work work = { start_software, dial_or_sign, stop_nodekey };
     struct self self = { .name = "nodekey with keys in memory", .ends = ends };
     return outpost_start(self.name, &work, &self);
 }

@@ -19,7 +19,9 @@ struct ends {
 /* Each errand is so many calls on channels of their own. Started before this process has threads;
  * stopped with outpost_stop. `ends` is borrowed. */
 struct outpost *nodekey_side(struct ends *ends);
-/* The same node in all but the keys, which are in memory. */
+/* The same node in all but the keys, which are in memory. It can sign with the bare token between
+ * two handshakes, too: caches are as cold then as in a handshake. */
+enum { SOFTWARE_DIALS, SOFTWARE_DIALS_AND_SIGNS };
 struct outpost *software_side(struct ends *ends);
 /* Keys in memory and gRPC's own check of the peer. */
 struct outpost *plain_side(struct ends *ends);

@@ -13,6 +13,7 @@ struct outpost;
 struct errand {
     unsigned threads;
     size_t operations;
+    int what; /* the side knows */
 };
 
 struct outpost_work {
