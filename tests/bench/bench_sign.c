@@ -288,11 +288,11 @@ static double slow_libp11(const double *us)
 
 static const struct stats_bound slow_least = { .side = STATS_AT_LEAST, .value = 0.97 };
 static const struct contest_figure slow_figures[] = {
-    { "sign_5ms_8", "5 ms token, 8 threads: rate of nodekey / bare token, 8 sessions", "ratio",
+    { "sign_5ms", "5 ms token, 8 threads: rate of nodekey / bare token, 8 sessions", "ratio",
       CONTEST_WALL, &slow_least, slow_nodekey, SLOW_NODEKEY, SLOW_BARE },
-    { "sign_5ms_8_deadline", "5 ms token, 8 threads: the same with sign_timeout_ms", "ratio",
+    { "sign_5ms_deadline", "5 ms token, 8 threads: the same with sign_timeout_ms", "ratio",
       CONTEST_WALL, NULL, slow_deadline, SLOW_DEADLINE, SLOW_BARE },
-    { "sign_5ms_8_libp11", "5 ms token, 8 threads: rate of libp11 / bare token", "ratio",
+    { "sign_5ms_libp11", "5 ms token, 8 threads: rate of libp11 / bare token", "ratio",
       CONTEST_WALL, NULL, slow_libp11, SLOW_LIBP11, SLOW_BARE },
 };
 

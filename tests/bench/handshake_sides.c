@@ -223,6 +223,7 @@ static bool start_libp11(void *user, char *why, size_t room)
     struct self *self = user;
     const struct plain_tls server = libp11_end(&self->ends->server);
     const struct plain_tls client = libp11_end(&self->ends->client);
+    rival_hush();
     rival_use(SOFTHSM_MODULE);
     return start_without_us(self, &server, &client, why, room);
 }

@@ -12,6 +12,9 @@
 const char *rival_uri(const char *label, const char *object);
 /* For this process and its children: the module that the engine will load. */
 void rival_use(const char *module);
+/* In the process that is to load it: ends it if there is no engine; then silences stderr, to which
+ * the engine writes URIs with their PINs. */
+void rival_hush(void);
 
 /* Signs with the key OBJECT on the token LABEL; stopped with outpost_stop. `public_key` proves it
  * and is borrowed. */
