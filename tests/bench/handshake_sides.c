@@ -137,6 +137,10 @@ static bool start_software(void *user, char *why, size_t room)
     if (!start_nodekey(user, why, room)) {
         return false;
     }
+    if (swap_key_count() < 2) { /* server's and channels': else it would be the token's key */
+        snprintf(why, room, "gRPC was not given the key in memory");
+        return false;
+    }
     bare_open(&self->bare, SOFTHSM_MODULE, self->ends->client.label, "identity",
               self->ends->key_type, 1);
     return true;

@@ -3,6 +3,7 @@
 #include "swap_key.h"
 
 #include <dlfcn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,10 +13,16 @@ typedef grpc_tls_certificate_provider *(*create_fn)(const char *, const char *, 
                                                     unsigned int);
 
 static const char *other_path;
+static atomic_uint swapped;
 
 void swap_key_for(const char *path)
 {
     other_path = path;
+}
+
+unsigned swap_key_count(void)
+{
+    return swapped;
 }
 
 grpc_tls_certificate_provider *grpc_tls_certificate_provider_file_watcher_create(
@@ -28,6 +35,7 @@ grpc_tls_certificate_provider *grpc_tls_certificate_provider_file_watcher_create
         fprintf(stderr, "bench: no %s in gRPC\n", __func__);
         abort();
     }
+    swapped += other_path != NULL ? 1 : 0;
     return create(other_path != NULL ? other_path : private_key_path,
                   other_path != NULL ? other_path : identity_certificate_path, root_cert_path,
                   refresh_interval_sec);

@@ -6,5 +6,7 @@
 
 /* From here on, for all credentials of this process: PEM of key and chain. Borrowed. */
 void swap_key_for(const char *path);
+/* How many credentials have been given it. */
+unsigned swap_key_count(void);
 
 #endif
