@@ -16,8 +16,10 @@
 #define ROUNDS 61
 #define CROWD 8
 #define CROWD_DIALS 32
-#define COST_MAX 1.1               /* of two bare signatures */
-#define COST_REACH (COST_MAX / 20) /* 5% of the bound: the figure is a difference */
+#define COST_MAX 1.1 /* of two bare signatures */
+/* 10% of the bound: a difference between two costs that are each many times as large. */
+#define COST_REACH (COST_MAX / 10)
+#define FEW_DIALS 10 /* where no bound asks for precision */
 
 static const char about[] =
     "Full mutual handshakes of gRPC, each a call on a channel of its own, with both keys in\n"
@@ -53,9 +55,9 @@ static const struct key {
     size_t signatures; /* in one batch */
     size_t dials;      /* in one batch of one thread */
 } keys[] = {
-    { "RSA-2048", "rsa2048", 48, 10 },
-    { "P-256", "p256", 480, 30 }, /* the figure is a small part of a handshake */
-    { "Ed25519", "ed25519", 160, 20 },
+    { "RSA-2048", "rsa2048", 48, 20 },
+    { "P-256", "p256", 480, 60 }, /* the figure is a small part of a handshake */
+    { "Ed25519", "ed25519", 160, 30 },
 };
 
 /* --- a side --- */
@@ -78,6 +80,8 @@ static bool send_batch(void *user, struct contest_cost *ret_cost)
 
 /* --- figures --- */
 
+/* By CPU time, of both ends: SoftHSM does not wait, and whoever else waits for a processor is not
+ * what a handshake costs. */
 static double signatures(const double *us, double more)
 {
     return more / (2 * us[BARE]);
@@ -121,16 +125,16 @@ static void compare(const struct bench_options *options, const char *name, const
     const struct contest_figure figures[] = {
         { path_of("handshake_%s_cost", name),
           path_of("%s handshake: over keys in memory / two bare signatures", type), "ratio",
-          CONTEST_WALL_OR_CPU, &cost_most, cost, NODEKEY_1, SOFTWARE_1 },
+          CONTEST_CPU, &cost_most, cost, NODEKEY_1, SOFTWARE_1 },
         { path_of("handshake_%s_cost_cold", name),
           path_of("%s handshake: the same / two signatures between handshakes", type), "ratio",
-          CONTEST_WALL_OR_CPU, &cost_most, cost_between, NODEKEY_1, SOFTWARE_1 },
+          CONTEST_CPU, &cost_most, cost_between, NODEKEY_1, SOFTWARE_1 },
         { path_of("handshake_%s_cost_with_judging", name),
           path_of("%s handshake: over gRPC's own TLS, judging included", type), "ratio",
-          CONTEST_WALL_OR_CPU, NULL, cost_with_judging, NODEKEY_1, PLAIN_1 },
+          CONTEST_CPU, NULL, cost_with_judging, NODEKEY_1, PLAIN_1 },
         { path_of("handshake_%s_cost_libp11", name),
-          path_of("%s handshake: of libp11 over gRPC's own TLS", type), "ratio",
-          CONTEST_WALL_OR_CPU, NULL, cost_of_libp11, LIBP11_1, PLAIN_1 },
+          path_of("%s handshake: of libp11 over gRPC's own TLS", type), "ratio", CONTEST_CPU, NULL,
+          cost_of_libp11, LIBP11_1, PLAIN_1 },
         { path_of("handshake_%s_8_rate", name),
           path_of("%s handshakes, 8 at a time: nodekey / keys in memory", type), "ratio",
           CONTEST_WALL_OR_CPU, NULL, crowd_rate, NODEKEY_8, SOFTWARE_8 },
@@ -160,11 +164,11 @@ static void run_with(const struct bench_options *options, const struct key *key,
 {
     struct batch batches[SIDES] = {
         [BARE] = { at->bare, { 1, key->signatures, 0 }, false },
-        [BARE_BETWEEN] = { at->software, { 1, key->dials, SOFTWARE_DIALS_AND_SIGNS }, false },
+        [BARE_BETWEEN] = { at->software, { 1, FEW_DIALS, SOFTWARE_DIALS_AND_SIGNS }, false },
         [NODEKEY_1] = { at->nodekey, { 1, key->dials, 0 }, false },
         [SOFTWARE_1] = { at->software, { 1, key->dials, 0 }, false },
-        [PLAIN_1] = { at->plain, { 1, key->dials, 0 }, true },
-        [LIBP11_1] = { at->libp11, { 1, key->dials, 0 }, true },
+        [PLAIN_1] = { at->plain, { 1, FEW_DIALS, 0 }, true },
+        [LIBP11_1] = { at->libp11, { 1, FEW_DIALS, 0 }, true },
         [NODEKEY_8] = { at->nodekey, { CROWD, CROWD_DIALS, 0 }, false },
         [SOFTWARE_8] = { at->software, { CROWD, CROWD_DIALS, 0 }, false },
         [PLAIN_8] = { at->plain, { CROWD, CROWD_DIALS, 0 }, true },
