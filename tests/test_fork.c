@@ -26,6 +26,7 @@
 #define SIGNERS 4
 #define FORKS 25
 #define AT_ONCE 5
+#define QUIET_MS 100
 
 /* A key that the parent has opened and loaded. */
 struct held {
@@ -301,6 +302,7 @@ static void check_bare_child(void **state)
     check_parent();
 }
 
+#ifndef NODEKEY_ASAN /* its allocator's locks are not made for forks: children hang in malloc */
 struct signer {
     const struct held *held;
     unsigned long failures;
@@ -353,6 +355,7 @@ static void check_load(void **state)
     assert_int_equal(fine, FORKS);
     check_parent();
 }
+#endif
 
 static bool hold(struct held *held, unsigned sign_timeout_ms)
 {
@@ -381,6 +384,7 @@ static void check_after_close(void **state)
     let_go(&by_deadline);
     let_go(&hasty);
     let_go(&given);
+    usleep(QUIET_MS * 1000); /* the crew's threads end by themselves */
     faulty_set("other_maker=1\n");
     pid_t child = child_fork(true);
     if (child == 0) {
@@ -456,7 +460,9 @@ static int stop(void **state)
 int main(void)
 {
     static const struct CMUnitTest more[] = {
+#ifndef NODEKEY_ASAN
         cmocka_unit_test(check_load),
+#endif
         cmocka_unit_test(check_bare_child),
         cmocka_unit_test(check_hang),
         cmocka_unit_test(check_after_close),
