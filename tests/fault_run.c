@@ -178,10 +178,10 @@ static void dial_under_fault(struct run *run)
 {
     struct dialling dialling = to(run, run->aimed);
     bool wanted = run->row->outcome == SERVES;
-    if (!run->row->only_outbound && dial_inbound(&dialling) != wanted) {
+    if (!run->row->only_outbound && dial_inbound(&dialling, NULL) != wanted) {
         wrong(run, wanted ? "an inbound handshake failed" : "an inbound handshake succeeded");
     }
-    if (dial_outbound(&dialling) != wanted) {
+    if (dial_outbound(&dialling, NULL) != wanted) {
         wrong(run, wanted ? "an outbound handshake failed" : "an outbound handshake succeeded");
     }
     run->result->dials += run->row->only_outbound ? 1 : 2;
@@ -206,11 +206,12 @@ static void await_product(struct run *run)
 static void dial_after_cure(struct run *run, struct party *party)
 {
     struct dialling dialling = to(run, party);
-    if (!run->row->only_outbound && !dial_inbound(&dialling)) {
-        wrong(run, "the first inbound handshake after the cure failed");
+    char why[FAULT_WHY_BYTES];
+    if (!run->row->only_outbound && !dial_inbound(&dialling, why)) {
+        wrong(run, "the first inbound handshake after the cure failed: %s", why);
     }
-    if (!dial_outbound(&dialling)) {
-        wrong(run, "the first outbound handshake after the cure failed");
+    if (!dial_outbound(&dialling, why)) {
+        wrong(run, "the first outbound handshake after the cure failed: %s", why);
     }
 }
 
