@@ -98,9 +98,9 @@ SSL_CTX *tls_peer_context(const struct tls_peer *peer)
     return context;
 }
 
-void tls_peer_bound_waiting(int fd)
+void tls_peer_bound_waiting(const struct tls_peer *peer, int fd)
 {
-    struct timeval limit = { .tv_sec = IO_TIMEOUT_S };
+    struct timeval limit = { .tv_sec = peer->patience_s > 0 ? peer->patience_s : IO_TIMEOUT_S };
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0 ||
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) != 0) {
         die("setsockopt");
@@ -207,7 +207,7 @@ struct tls_result tls_peer_dial(const struct tls_peer *peer, int port)
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
         die("connect");
     }
-    tls_peer_bound_waiting(fd);
+    tls_peer_bound_waiting(peer, fd);
     struct tls_result result;
     if (peer->plaintext) {
         result = tls_peer_speak_plainly(fd, true);

@@ -9,7 +9,7 @@
 /* Owned: SSL_CTX_free. */
 SSL_CTX *tls_peer_context(const struct tls_peer *peer);
 /* No read or write on the socket waits longer than some seconds. */
-void tls_peer_bound_waiting(int fd);
+void tls_peer_bound_waiting(const struct tls_peer *peer, int fd);
 struct tls_result tls_peer_converse(const struct tls_peer *peer, SSL_CTX *context, int fd,
                                     bool as_client);
 struct tls_result tls_peer_speak_plainly(int fd, bool as_client);
