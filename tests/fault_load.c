@@ -96,23 +96,33 @@ bool steady_stop(struct steady *steady)
 
 /* --- those who dial --- */
 
-bool dial_inbound(const struct dialling *dialling)
+bool dial_inbound(const struct dialling *dialling, char why[FAULT_WHY_BYTES])
 {
-    return tls_peer_dial(dialling->stranger, rpc_server_port(dialling->party->server)).accepted;
+    struct tls_result result =
+        tls_peer_dial(dialling->stranger, rpc_server_port(dialling->party->server));
+    if (why != NULL) {
+        snprintf(why, FAULT_WHY_BYTES, "%s", result.why);
+    }
+    return result.accepted;
 }
 
-bool dial_outbound(const struct dialling *dialling)
+bool dial_outbound(const struct dialling *dialling, char why[FAULT_WHY_BYTES])
 {
-    return rpc_dial(dialling->party->node.channel, rpc_server_address(dialling->party->server),
-                    RPC_DEADLINE_MS)
-        .ok;
+    struct rpc_result result =
+        rpc_dial(dialling->party->node.channel, rpc_server_address(dialling->party->server),
+                 RPC_DEADLINE_MS);
+    if (why != NULL) {
+        snprintf(why, FAULT_WHY_BYTES, "%d %.*s", result.status, FAULT_WHY_BYTES - 20,
+                 result.details);
+    }
+    return result.ok;
 }
 
-static void storm_on(struct storm *storm, bool (*dial)(const struct dialling *))
+static void storm_on(struct storm *storm, bool (*dial)(const struct dialling *, char *))
 {
     while (!storm->enough) {
         bool cured = storm->cured;
-        bool ok = dial(&storm->dialling);
+        bool ok = dial(&storm->dialling, NULL);
         storm->dials++;
         storm->failed += ok ? 0 : 1;
         storm->failed_when_cured += cured && !ok ? 1 : 0;

@@ -11,6 +11,7 @@
 #include "federation.h"
 #include "rpc_stream.h"
 
+#define FAULT_WHY_BYTES 300
 #define FAULT_PATIENCE_MS 30000 /* for what must happen: never reached */
 
 /* A node that serves and dials itself: one identity at both ends. */
@@ -47,8 +48,9 @@ struct dialling {
     bool only_outbound;
 };
 
-bool dial_inbound(const struct dialling *dialling);
-bool dial_outbound(const struct dialling *dialling);
+/* `why` says how far a failed one came, or is NULL. */
+bool dial_inbound(const struct dialling *dialling, char why[FAULT_WHY_BYTES]);
+bool dial_outbound(const struct dialling *dialling, char why[FAULT_WHY_BYTES]);
 
 /* Four threads, two for each. */
 struct storm {

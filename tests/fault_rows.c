@@ -10,6 +10,7 @@
 /* The error that makes the module start anew, once; then what comes upon that. */
 #define ONCE_AN_ERROR "sign_error=0x30\nsign_error_at=1\n"
 #define DEADLINE "{\"token\": {\"sign_timeout_ms\": 2000}}"
+#define IMPATIENT "{\"token\": {\"login_timeout_ms\": 1000}}"
 #define GUEST "initialize_error=0x191\ninitialize_error_at=1\n" /* the program was first */
 #define OPEN_BREAKER "signatures fail at once"
 #define AGAIN(name) "token alice: " name "; trying again"
@@ -101,6 +102,15 @@ const struct fault_row fault_rows[] = {
     { "one session and no more", BEFORE_OPEN, SERVES, NULL, .script = "sessions_max=1\n",
       .cured = "sessions_max=1\n" },
 
+    { "C_Initialize hangs", BEFORE_OPEN, FAILS, "C_Initialize", .script = "initialize_hang=1\n",
+      .status = NK_E_TOKEN, .patch = IMPATIENT },
+    { "C_GetSlotList hangs", BEFORE_OPEN, FAILS, "C_GetSlotList", .script = "slots_hang=1\n",
+      .status = NK_E_TOKEN, .patch = IMPATIENT },
+    { "C_Login hangs", BEFORE_OPEN, FAILS, "C_Login", .script = "login_hang=1\n",
+      .status = NK_E_TOKEN, .patch = IMPATIENT },
+    { "C_Sign hangs", BEFORE_OPEN, FAILS, "C_Sign", .script = "sign_hang=1\n", .status = NK_E_TOKEN,
+      .patch = IMPATIENT },
+
     /* --- an instance opens beside one that serves --- */
     { "C_Sign CKR_GENERAL_ERROR", AT_OPEN, FAILS, "fails the test signature",
       .script = "sign_error=0x5\n", .status = NK_E_TOKEN },
@@ -119,6 +129,9 @@ const struct fault_row fault_rows[] = {
       .script = "hide=0x1041\n", .status = NK_E_IDENTITY },
     { "the card is pulled", AT_OPEN, FAILS, "no such token", .script = "pulled=1\n",
       .status = NK_E_TOKEN },
+
+    { "C_SignInit hangs", AT_OPEN, FAILS, "C_SignInit", .script = "sign_init_hang=1\n",
+      .status = NK_E_TOKEN, .patch = IMPATIENT },
 
     /* --- between the open and the first handshake --- */
     { "CKR_SESSION_HANDLE_INVALID, once", FIRST_SIGNATURE, SERVES,
@@ -180,9 +193,9 @@ const struct fault_row fault_rows[] = {
       .strike = log_out },
     { "the sessions are cut down to three", UNDER_LOAD, SERVES, NULL,
       .script = "sessions_max=3\n" },
-    { "C_OpenSession gives one session to two who ask at once", UNDER_LOAD, SERVES,
-      AGAIN("CKR_SESSION_CLOSED"),
-      .script = "open_race=1\nsign_init_error=0xb0\nsign_init_error_at=1\n" },
+    { "sessions die all the time, and C_OpenSession gives one to two who ask at once: TPM",
+      UNDER_LOAD, SERVES, AGAIN("CKR_SESSION_CLOSED"),
+      .script = "open_race=1\nsign_init_error=0xb0\nsign_init_error_every=5\n", .beside = true },
     { "the card is pulled and put back", UNDER_LOAD, FAILS,
       "no signature: ", .script = "pulled=1\n" },
     { "the card is pulled and put back at once", UNDER_LOAD, SERVES, AGAIN("CKR_DEVICE_REMOVED"),
@@ -248,6 +261,10 @@ const struct fault_row fault_rows[] = {
       .script = ONCE_AN_ERROR "login_error=0x30\n" },
     { "C_Login takes longer than the deadline", REINITIALISING, FAILS, OPEN_BREAKER,
       .script = ONCE_AN_ERROR "login_ms=5000\n", .patch = DEADLINE },
+    { "C_Login hangs, by deadline", REINITIALISING, FAILS, OPEN_BREAKER,
+      .script = ONCE_AN_ERROR "login_hang=1\n", .patch = DEADLINE },
+    { "C_Initialize hangs, by deadline", REINITIALISING, FAILS, OPEN_BREAKER,
+      .script = ONCE_AN_ERROR "initialize_hang=1\n", .patch = DEADLINE },
     { "C_Login CKR_PIN_LOCKED: a TPM in lockout", REINITIALISING, FAILS, "its user PIN is locked",
       .script = ONCE_AN_ERROR "login_error=0xa4\n", .pause_ms = 1000 },
     { "C_Login CKR_USER_ALREADY_LOGGED_IN", REINITIALISING, SERVES, AGAIN("CKR_DEVICE_ERROR"),

@@ -178,10 +178,10 @@ static void dial_under_fault(struct run *run)
 {
     struct dialling dialling = to(run, run->aimed);
     bool wanted = run->row->outcome == SERVES;
-    if (!run->row->only_outbound && dial_inbound(&dialling) != wanted) {
+    if (!run->row->only_outbound && dial_inbound(&dialling, NULL) != wanted) {
         wrong(run, wanted ? "an inbound handshake failed" : "an inbound handshake succeeded");
     }
-    if (dial_outbound(&dialling) != wanted) {
+    if (dial_outbound(&dialling, NULL) != wanted) {
         wrong(run, wanted ? "an outbound handshake failed" : "an outbound handshake succeeded");
     }
     run->result->dials += run->row->only_outbound ? 1 : 2;
@@ -206,11 +206,12 @@ static void await_product(struct run *run)
 static void dial_after_cure(struct run *run, struct party *party)
 {
     struct dialling dialling = to(run, party);
-    if (!run->row->only_outbound && !dial_inbound(&dialling)) {
-        wrong(run, "the first inbound handshake after the cure failed");
+    char why[FAULT_WHY_BYTES];
+    if (!run->row->only_outbound && !dial_inbound(&dialling, why)) {
+        wrong(run, "the first inbound handshake after the cure failed: %s", why);
     }
-    if (!dial_outbound(&dialling)) {
-        wrong(run, "the first outbound handshake after the cure failed");
+    if (!dial_outbound(&dialling, why)) {
+        wrong(run, "the first outbound handshake after the cure failed: %s", why);
     }
 }
 
@@ -259,10 +260,34 @@ static void at_first_signature(struct run *run)
     when_it_serves(run);
 }
 
+/* Another token of the same module, which knows nothing of the first one's locks. */
+static void storm_beside(struct run *run, struct storm *storm)
+{
+    struct dialling dialling = to(run, &run->party);
+    node_open(&run->party.node, &run->world->rosa, patch(run));
+    party_serve(&run->party);
+    storm_start(storm, &dialling);
+}
+
+static void end_beside(struct run *run, struct storm *storm)
+{
+    if (!storm_goes_on(storm, STORM_DIALS)) {
+        wrong(run, "who dials the other token's node is kept waiting");
+    }
+    storm_stop(storm);
+    if (storm->failed > 0) {
+        wrong(run, "%lu dials of %lu failed at the other token's node", storm->failed,
+              storm->dials);
+    }
+}
+
 static void under_load(struct run *run)
 {
     struct dialling dialling = to(run, run->aimed);
-    struct storm storm;
+    struct storm storm, beside;
+    if (run->row->beside) {
+        storm_beside(run, &beside);
+    }
     storm_start(&storm, &dialling);
     if (!storm_goes_on(&storm, STORM_DIALS) || storm.failed != 0) {
         wrong(run, "dials failed before the fault");
@@ -273,6 +298,9 @@ static void under_load(struct run *run)
         wrong(run, "who dials is kept waiting");
     }
     check_log(run);
+    if (run->row->beside) {
+        end_beside(run, &beside);
+    }
     cure(run);
     run->result->dials = storm.dials - dials;
     long long cured_ms = clock_now_ms();
@@ -359,7 +387,7 @@ void fault_run(const struct fault_world *world, const struct fault_row *row,
         }
     }
     check_counters(&run);
-    if (!alone && run.party.server != NULL) {
+    if (run.party.server != NULL) {
         party_stop(&run.party);
     }
     party_stop(&run.elder);

@@ -40,6 +40,7 @@ struct fault_row {
     unsigned pause_ms;  /* for so long after the cure the product may hold back */
     const char *cured;  /* the script after the cure; NULL: "" */
     bool rsa;           /* rosa instead of alice */
+    bool beside;        /* UNDER_LOAD: rosa's node, too, at the same module */
     bool only_outbound; /* tls_peer.h sees to SIGPIPE, which is then no test */
     void (*strike)(const struct fault_world *world); /* besides the script */
     void (*cure)(const struct fault_world *world);

@@ -99,6 +99,8 @@ static bool set_fault(const char *key, const char *value)
             script.faults[i].error = number;
         } else if (strcmp(end, "_error_at") == 0) {
             script.faults[i].at = number;
+        } else if (strcmp(end, "_error_every") == 0) {
+            script.faults[i].every = number;
         } else {
             return false;
         }
@@ -208,7 +210,9 @@ CK_RV script_strike(enum fault_of which)
     refresh();
     struct fault *fault = &script.faults[which];
     fault->calls++;
-    CK_RV rv = fault->at == 0 || fault->at == fault->calls ? fault->error : CKR_OK;
+    bool hit = fault->every != 0 ? fault->calls % fault->every == 0
+                                 : fault->at == 0 || fault->at == fault->calls;
+    CK_RV rv = hit ? fault->error : CKR_OK;
     pthread_mutex_unlock(&mutex);
     return rv;
 }

@@ -24,9 +24,10 @@ enum fault_of {
     FAULTS_LEN,
 };
 
-struct fault { /* error for every call, or for the one numbered `at` */
+struct fault { /* error for every call, for the one numbered `at`, or for each `every`th */
     CK_RV error;
     unsigned long at;
+    unsigned long every;
     unsigned long calls;
 };
 

@@ -16,6 +16,7 @@
 
 #define SESSIONS_MAX 256
 #define TEMPLATE_MAX 8
+#define RACE_MS 10
 
 static pthread_mutex_t busy_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards `busy` */
 static CK_SESSION_HANDLE busy[SESSIONS_MAX];
@@ -103,7 +104,7 @@ static CK_RV race(CK_SESSION_HANDLE *session, CK_RV (*open)(void *), void *arg)
     static atomic_ulong last;
 
     bool alone = atomic_fetch_add(&inside, 1) == 0;
-    session_delay(1);
+    session_delay(RACE_MS);
     faulty_counts.open_overlap += alone ? 0 : 1;
     CK_RV rv = CKR_OK;
     if (!alone && last != CK_INVALID_HANDLE) {

@@ -17,7 +17,8 @@
  *     sessions_max=2                              more are refused with CKR_SESSION_COUNT
  *     login_ms=100                                each C_Login takes that much longer
  *     sign_error=0x30  sign_error_at=2            the 2nd C_Sign since the script was read fails;
- *                                                 without sign_error_at every one does. Likewise:
+ *                                                 without sign_error_at every one does; with
+ *                                                 sign_error_every=7 each 7th does. Likewise:
  *                                                 initialize, slots, token_info, open,
  *                                                 session_info, login, find, sign_init
  *     until_initialize=1                          what *_error says ends with the next C_Initialize
@@ -33,7 +34,7 @@
  *     find_instead=other                          a search for a label finds this one's objects
  *     other_maker=1                               C_GetInfo does not say who made the real module
  *     notices_fork=1                              C_Initialize begins anew in a forked child
- *     open_race=1                                 C_OpenSession takes 1 ms; two at once get one
+ *     open_race=1                                 C_OpenSession takes 10 ms; two at once get one
  *                                                 session
  *
  * Each C_Login adds a line to the file $FAULTY_LOG, if that is set.

@@ -139,6 +139,7 @@ static int start(void **state)
     world.bob.module = path_of("%s/libsofthsm2.so", scratch_folder());
     copy_file(SOFTHSM_MODULE, world.bob.module);
     world.stranger = stranger_make(&world.federation);
+    world.stranger.patience_s = 30; /* on a machine that is busy with other tests */
     return 0;
 }
 

@@ -43,7 +43,7 @@ static void *listen_on(void *arg)
         if (fd < 0) {
             return NULL; /* stopped */
         }
-        tls_peer_bound_waiting(fd);
+        tls_peer_bound_waiting(&listener->peer, fd);
         struct tls_result result =
             listener->peer.plaintext
                 ? tls_peer_speak_plainly(fd, false)

@@ -99,18 +99,13 @@ SSL_CTX *tls_peer_context(const struct tls_peer *peer)
     return context;
 }
 
-static void bound_waiting(int fd, int seconds)
+void tls_peer_bound_waiting(const struct tls_peer *peer, int fd)
 {
-    struct timeval limit = { .tv_sec = seconds };
+    struct timeval limit = { .tv_sec = peer->patience_s > 0 ? peer->patience_s : IO_TIMEOUT_S };
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0 ||
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) != 0) {
         die("setsockopt");
     }
-}
-
-void tls_peer_bound_waiting(int fd)
-{
-    bound_waiting(fd, IO_TIMEOUT_S);
 }
 
 static bool read_tls(void *source, unsigned char *buf, size_t len)
@@ -205,7 +200,7 @@ struct tls_result tls_peer_speak_plainly(int fd, bool as_client)
     return result;
 }
 
-static int connect_to(int port, int patience_s)
+static int connect_to(const struct tls_peer *peer, int port)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -213,13 +208,13 @@ static int connect_to(int port, int patience_s)
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
         die("connect");
     }
-    bound_waiting(fd, patience_s);
+    tls_peer_bound_waiting(peer, fd);
     return fd;
 }
 
 struct tls_result tls_peer_dial(const struct tls_peer *peer, int port)
 {
-    int fd = connect_to(port, IO_TIMEOUT_S);
+    int fd = connect_to(peer, port);
     struct tls_result result;
     if (peer->plaintext) {
         result = tls_peer_speak_plainly(fd, true);
@@ -242,7 +237,9 @@ SSL_CTX *tls_peer_context_kept(const struct tls_peer *peer)
 
 struct tls_result tls_peer_dial_kept(const struct tls_peer *peer, SSL_CTX *context, int port)
 {
-    int fd = connect_to(port, IO_TIMEOUT_KEPT_S);
+    struct tls_peer patient = *peer;
+    patient.patience_s = IO_TIMEOUT_KEPT_S;
+    int fd = connect_to(&patient, port);
     struct tls_result result = tls_peer_converse(peer, context, fd, true);
     close(fd);
     return result;

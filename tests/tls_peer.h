@@ -20,6 +20,7 @@ struct tls_peer {
     bool plaintext;
     bool no_tickets;       /* TLS 1.2: resumes what the server remembers, not what it was given */
     STACK_OF(X509) *more;  /* sent after the issuers; may be NULL */
+    unsigned patience_s;   /* with a silent other side; 0: 5 */
     const char *says;      /* the payload of its call; NULL: "hi" */
     SSL_SESSION **session; /* NULL: never resumes; else offered if set, then replaced (owned),
                               also after a refusal if there is one to resume */

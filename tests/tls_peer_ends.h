@@ -14,7 +14,7 @@ SSL_CTX *tls_peer_context(const struct tls_peer *peer);
 SSL_CTX *tls_peer_context_kept(const struct tls_peer *peer);
 struct tls_result tls_peer_dial_kept(const struct tls_peer *peer, SSL_CTX *context, int port);
 /* No read or write on the socket waits longer than some seconds. */
-void tls_peer_bound_waiting(int fd);
+void tls_peer_bound_waiting(const struct tls_peer *peer, int fd);
 struct tls_result tls_peer_converse(const struct tls_peer *peer, SSL_CTX *context, int fd,
                                     bool as_client);
 struct tls_result tls_peer_speak_plainly(int fd, bool as_client);
