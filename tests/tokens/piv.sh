@@ -47,6 +47,7 @@ done
 exit 1
 SH
 command_file put <<SH
+"$here/reader_says.py" empty # pcscd looks at the reader 2.5 times a second
 "$here/piv_card.py" card >>card.log 2>&1 &
 echo \$! >card.pid
 "$here/reader_says.py" card
