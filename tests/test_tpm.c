@@ -52,7 +52,7 @@ static const struct outage {
     { "another process flushes the objects", "ec.json", "flush_objects", NULL, 0, NULL },
     { "another process flushes the sessions", "ec.json", "flush_sessions", NULL, 0, NULL },
     { "stops without a word, deadline mode", "deadline.json", "freeze", "thaw", 0,
-      "no answer for 1000 ms; signatures fail at once" },
+      "no answer for 4000 ms; signatures fail at once" },
 };
 
 static void heals(void **state)

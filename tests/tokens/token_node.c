@@ -31,7 +31,7 @@ void token_node_start(struct token_node *it, const char *config_path)
     }
     it->server = rpc_server_start(it->node.server, POLLERS, NULL, NULL);
     it->standing = rpc_channel(it->node.channel, rpc_server_address(it->server));
-    struct rpc_result result = rpc_call(it->standing, TOKEN_PATIENCE_MS);
+    struct rpc_result result = rpc_call_when_ready(it->standing, TOKEN_PATIENCE_MS);
     if (!result.ok) {
         tell_log(it);
         fail_msg("%s: the call ended with %d: %s", config_path, result.status, result.details);
