@@ -12,6 +12,15 @@ void breaker_clear(struct breaker *breaker)
     pthread_mutex_destroy(&breaker->lock);
 }
 
+void breaker_renew(struct breaker *breaker)
+{
+    breaker->errors = 0;
+    breaker->heard_ms = 0;
+    breaker->open = false;
+    breaker->prober = 0;
+    breaker->probing_ms = 0;
+}
+
 bool breaker_is_open(struct breaker *breaker)
 {
     pthread_mutex_lock(&breaker->lock);

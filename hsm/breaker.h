@@ -28,6 +28,8 @@ struct breaker {
 
 void breaker_init(struct breaker *breaker);
 void breaker_clear(struct breaker *breaker);
+/* Closed, nobody probes. Under lock. */
+void breaker_renew(struct breaker *breaker);
 
 bool breaker_is_open(struct breaker *breaker);
 /* True when this opened it: say so. */

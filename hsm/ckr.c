@@ -6,8 +6,6 @@
 
 #include "report.h"
 
-#define CKR_NAME_BYTES 48
-
 #define ROW(value, rung)                                                                           \
     {                                                                                              \
         value, #value, rung                                                                        \
@@ -64,6 +62,14 @@ static const struct row {
     { CKR_NODEKEY_NO_ANSWER, "no answer within token.sign_timeout_ms", RUNG_NONE },
     { CKR_NODEKEY_AWAY, "not asked, it has stopped answering", RUNG_NONE },
     { CKR_NODEKEY_BUSY, "busy, too many wait for it", RUNG_NONE },
+    { CKR_NODEKEY_FORKED,
+      "not asked: this process was forked, and would break its parent's connection to the token; "
+      "fork first and open the token in each process, or put a p11-kit server before it",
+      RUNG_NONE },
+    { CKR_NODEKEY_FORKED_PIN,
+      "not asked: this process was forked, and the PIN is with its parent alone; use pin.file or "
+      "pin.credential, or open the token in this process",
+      RUNG_NONE },
 };
 
 static const struct row *find(CK_RV rv)

@@ -19,6 +19,10 @@
 #define CKR_NODEKEY_AWAY (CKR_VENDOR_DEFINED | 0x4e4b0004UL)
 /* Not the module's: it was not asked, since too many wait for it. */
 #define CKR_NODEKEY_BUSY (CKR_VENDOR_DEFINED | 0x4e4b0005UL)
+/* Not the module's: it was not asked, since this child of a fork would harm its parent by it. */
+#define CKR_NODEKEY_FORKED (CKR_VENDOR_DEFINED | 0x4e4b0010UL)
+/* Not the module's: the PIN was given to the parent of this process alone. */
+#define CKR_NODEKEY_FORKED_PIN (CKR_VENDOR_DEFINED | 0x4e4b0011UL)
 
 /* What may help, least first. Each rung is tried once at most. */
 enum rung {
@@ -29,6 +33,8 @@ enum rung {
     RUNG_ATTACH,   /* look for the token again, all sessions and the login anew */
     RUNG_REINIT,   /* C_Finalize and C_Initialize */
 };
+
+#define CKR_NAME_BYTES 192 /* room for every name that ckr_name knows */
 
 enum rung ckr_rung(CK_RV rv);
 /* "CKR_PIN_LOCKED"; unknown values as hexadecimal in `room`-byte `text`. Returns `text`. */

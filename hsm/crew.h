@@ -55,4 +55,11 @@ void crew_call_off(struct crew *crew);
 /* On a thread of the crew. False: the crew was closed. */
 MUST_USE bool crew_sleep(struct crew *crew, unsigned ms);
 
+/* Around a fork. False: the crew's locks are not to be had by then; release all the same. */
+MUST_USE bool crew_hold(struct crew *crew, long long deadline_ms);
+void crew_release(struct crew *crew);
+/* In the child, held: no thread of it is here and nobody waits; what they did is dropped, and the
+ * breaker is closed, since this process has asked nothing yet. */
+void crew_renew(struct crew *crew);
+
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "fork.h"
 
 #define WAIT_MS 2000
 /* A thread between two signatures is outside, yet comes back within a moment: OpenSSL's own
@@ -16,7 +17,7 @@
 static atomic_int inside;
 static atomic_int parked;
 static atomic_bool closing;
-static atomic_bool in_child;
+static atomic_bool used; /* in this process; a child that never was inside need not wait at exit */
 static _Thread_local bool exiting_here;
 static _Thread_local unsigned depth; /* of stays on this thread: a nested one is never parked */
 
@@ -27,7 +28,7 @@ static void sleep_1ms(void)
 
 static void close_gate(void)
 {
-    if (atomic_load(&in_child) || atomic_exchange(&closing, true)) {
+    if (fork_is_foreign() || !atomic_load(&used) || atomic_exchange(&closing, true)) {
         return;
     }
     exiting_here = true;
@@ -41,38 +42,37 @@ static void close_gate(void)
     }
 }
 
-static void enter_child(void)
-{
-    atomic_store(&in_child, true);
-}
-
-static void watch_forks(void)
-{
-    (void)pthread_atfork(NULL, NULL, enter_child);
-}
-
 void gate_arm(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    (void)pthread_once(&once, watch_forks);
     /* No handler left (ENOMEM) means the old risk at exit, not a reason to refuse service. */
     (void)atexit(close_gate);
 }
 
-bool gate_in_child(void)
+bool gate_inside(void)
 {
-    return atomic_load(&in_child);
+    return depth > 0;
+}
+
+void gate_renew(void)
+{
+    atomic_store(&inside, 0);
+    atomic_store(&parked, 0);
+    atomic_store(&closing, false);
+    atomic_store(&used, false);
+    exiting_here = false;
 }
 
 bool gate_enter(void)
 {
-    if (gate_in_child()) {
+    if (fork_is_foreign()) {
         return false;
     }
     if (depth > 0) {
         depth++;
         return true;
+    }
+    if (!atomic_load_explicit(&used, memory_order_relaxed)) {
+        atomic_store(&used, true);
     }
     atomic_fetch_add(&inside, 1);
     if (!atomic_load(&closing)) {

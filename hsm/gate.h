@@ -11,18 +11,19 @@
 
 #include "auto.h"
 
-/* True in a child of the process that armed the gate: modules, sessions and PINs are its parent's,
- * and using them harms the parent. */
-bool gate_in_child(void);
 /* Registers the handler. Must be called after the module was loaded and initialised: handlers run
  * in reverse order. Once for each module; the handler itself works once. */
 void gate_arm(void);
 /* Call before and after a stay; stays nest. While the process exits, gate_enter parks every thread
  * but the exiting one. False: at once on that one, for a parked one when the exit takes
- * suspiciously long (somebody joins it), and always in a forked child: then nothing must be called.
- */
+ * suspiciously long (somebody joins it), and always in a foreign child (fork.h): then nothing must
+ * be called. */
 MUST_USE bool gate_enter(void);
 void gate_leave(void);
+/* Is this thread between the two? */
+bool gate_inside(void);
+/* In a forked child: nobody but this thread is here, and the exit has not begun. */
+void gate_renew(void);
 /* A stay for another thread, which begins inside one of the caller's, so that it is never parked:
  * gate_lend here, then gate_take_over there and gate_leave there; or gate_take_back by anybody when
  * it will not happen. */

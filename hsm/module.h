@@ -15,6 +15,9 @@
 
 struct module {
     char *path; /* as realpath gives it */
+
+    pthread_mutex_t start_lock; /* guards the next three until `started`; then they stay */
+    bool started;
     CK_FUNCTION_LIST *call;
     bool guest;         /* somebody else initialised it: we never finalise */
     bool one_at_a_time; /* a stay waits until nobody is inside */
@@ -27,6 +30,14 @@ struct module {
     bool initialised;
     unsigned overstaying; /* inside since a restart gave up waiting for them */
     unsigned shift;       /* counts those restarts */
+
+    atomic_uint attached; /* tokens: what a restart would cost a login */
+
+    atomic_bool inherited; /* by a child from its parent, and not settled yet: module_fork.h */
+    bool used_at_fork;     /* the parent had a token of it open then */
+    bool copied;           /* settled with what the parent had, its login included */
+    bool held;             /* over a fork, by the thread that forks; and its start_lock */
+    bool start_held;
 
     atomic_uint epoch; /* changes with nobody inside; sessions and handles of another are void */
 
@@ -45,16 +56,20 @@ struct module {
 
 /* `name` is an absolute path or a bare name: "softhsm", "tpm2", "p11-kit", or a file in p11-kit's
  * module folder, with or without ".so". NK_E_CONFIG: no such file, not a module, writable by
- * others. NK_E_TOKEN: C_Initialize failed. The module lives as long as the process. */
+ * others. NK_E_TOKEN: C_Initialize failed; the next call tries again. The module lives as long as
+ * the process. */
 MUST_USE nk_status module_get(const char *name, struct module **ret_module, nk_error *err);
 
 /* A stay. Between the two the module may be called, and is not re-initialised. CKR_OK, or
- * CKR_NODEKEY_SHUT, CKR_CRYPTOKI_NOT_INITIALIZED. OpenSSL's error queue is kept free of what the
- * module leaves on it, and the thread of its SIGPIPE. */
+ * CKR_NODEKEY_SHUT, CKR_NODEKEY_FORKED, CKR_CRYPTOKI_NOT_INITIALIZED. OpenSSL's error queue is
+ * kept free of what the module leaves on it, and the thread of its SIGPIPE. */
 MUST_USE CK_RV module_enter(struct module *module);
 void module_leave(struct module *module);
 
-/* C_Finalize and C_Initialize, by one thread; the others share its result. Nothing is done if the
+/* C_Finalize and C_Initialize, by one thread; the others share its result. At most every 100 ms:
+ * who comes sooner waits and tries then, since the token may be back by now, and a handshake that
+ * begins after the cure must not fail. That, not a breaker, keeps callers off a token that is away
+ * when there is no deadline: a breaker's probes need a thread that may hang. Nothing is done if the
  * epoch is no longer `seen_epoch`. Not inside a stay. Waits at most `wait_ms` for those inside, and
  * not again for the same ones: CKR_FUNCTION_FAILED if they do not leave, CKR_FUNCTION_NOT_SUPPORTED
  * for a guest. */

@@ -26,6 +26,7 @@ struct pin {
     bool is_credential;
     bool has_worked;
     bool is_protected;
+    bool is_lost; /* this process was forked, and its page is zero */
 };
 
 DEFINE_AUTO(struct pin *, pin_free);
@@ -209,7 +210,10 @@ nk_status pin_open(const struct hsm_pin_source *source, const char *token_label,
 nk_status pin_refresh(struct pin *pin, nk_error *err)
 {
     if (pin->path == NULL) {
-        return NK_OK;
+        return !pin->is_lost ? NK_OK
+                             : report(err, NK_E_PIN,
+                                      "node.pin: the PIN was given to the parent of this process, "
+                                      "which was forked; use file or credential, or open here");
     }
     struct pin fresh = { .bytes = secret_page_new(),
                          .path = pin->path,
@@ -223,10 +227,23 @@ nk_status pin_refresh(struct pin *pin, nk_error *err)
         pin->has_worked = pin->has_worked && pin_equal(pin, &fresh);
         pin->bytes = fresh.bytes;
         pin->len = fresh.len;
+        pin->is_lost = false;
         fresh.bytes = old;
     }
     secret_page_free(fresh.bytes);
     return status;
+}
+
+/* At a pad somebody would have to type it for every child. */
+void pin_renew(struct pin *pin)
+{
+    pin->is_lost = true;
+    pin->has_worked = false;
+}
+
+bool pin_is_lost(const struct pin *pin)
+{
+    return pin->is_lost;
 }
 
 void pin_free(struct pin *pin)

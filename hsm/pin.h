@@ -24,6 +24,12 @@ MUST_USE nk_status pin_refresh(struct pin *pin, nk_error *err);
 /* Wipes. NULL is allowed. */
 void pin_free(struct pin *pin);
 
+/* In a forked child: the bytes are not here (MADV_WIPEONFORK), so they are read anew before they
+ * are used, where that can be done. */
+void pin_renew(struct pin *pin);
+/* The bytes are not here, and have not been read anew. */
+bool pin_is_lost(const struct pin *pin);
+
 unsigned char *pin_bytes(const struct pin *pin);
 size_t pin_len(const struct pin *pin);
 /* `protected`: there are no bytes; C_Login gets a NULL PIN. */
@@ -35,7 +41,8 @@ bool pin_has_worked(const struct pin *pin);
 bool pin_equal(const struct pin *a, const struct pin *b);
 
 /* The latch of this process: a PIN that a token refused is not sent to it again. Keyed hashes in a
- * page like a PIN's. pin_is_latched also answers true when the latch is full. [any] */
+ * page like a PIN's, but one that children keep. pin_is_latched also answers true when the latch is
+ * full. [any] */
 bool pin_is_latched(const struct pin *pin, const struct token_name *token);
 void pin_latch(const struct pin *pin, const struct token_name *token);
 

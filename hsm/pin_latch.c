@@ -2,17 +2,17 @@
  * The memory of refused PINs, for this process. */
 #include "pin.h"
 
-#include <pthread.h>
-
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include "fork.h"
 #include "pin_marks.h"
 #include "secret_page.h"
 
 #define LATCH_ROOM (SECRET_PAGE_BYTES / PIN_MARK_BYTES - 2)
 
-/* A hash of a PIN can be searched like the PIN itself, so it lies in a page like the PIN's. */
+/* A hash of a PIN can be searched like the PIN itself, so it lies in a page like the PIN's. But
+ * children keep it: what was refused to the parent is refused to them. */
 struct latch {
     unsigned char salt[PIN_SALT_BYTES];
     unsigned char refused[LATCH_ROOM][PIN_MARK_BYTES];
@@ -22,6 +22,7 @@ _Static_assert(sizeof(struct latch) <= SECRET_PAGE_BYTES, "the latch is one page
 
 static pthread_mutex_t latch_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct latch *latch; /* guarded by latch_lock */
+FORK_PART(.lock = &latch_lock);
 
 /* Under latch_lock. */
 static bool start(void)
@@ -33,6 +34,7 @@ static bool start(void)
     if (page == NULL) {
         return false;
     }
+    (void)madvise(page, SECRET_PAGE_BYTES, MADV_KEEPONFORK);
     if (RAND_bytes(page->salt, sizeof(page->salt)) != 1) {
         secret_page_free(page);
         return false;

@@ -8,11 +8,13 @@
 #include <openssl/evp.h>
 #include <openssl/provider.h>
 
+#include "fork.h"
 #include "provider.h"
 #include "report.h"
 
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
 static OSSL_PROVIDER *registered; /* guarded by register_lock; never unloaded */
+FORK_PART(.lock = &register_lock);
 
 static const char *const key_types[] = { "RSA", "EC", "ED25519" };
 static const char *const signature_types[] = { "RSA", "ECDSA", "ED25519" };

@@ -8,8 +8,10 @@
 
 #include <openssl/err.h>
 
+#include "clock.h"
 #include "file.h"
 #include "hook.h"
+#include "lent_advice.h"
 #include "reasons.h"
 #include "reload.h"
 #include "report.h"
@@ -56,6 +58,14 @@ static nk_status open_identities(struct core *core, nk_error *err)
     return status;
 }
 
+static unsigned slowest_us(const struct core *core)
+{
+    unsigned server_us = hsm_key_preflight_us(core->ours[OUR_SERVER]->key);
+    unsigned client_us = hsm_key_preflight_us(core->ours[OUR_CLIENT]->key);
+
+    return server_us > client_us ? server_us : client_us;
+}
+
 static nk_status fill(struct core *core, nk_error *err)
 {
     struct config *config = core->config;
@@ -81,6 +91,7 @@ static nk_status fill(struct core *core, nk_error *err)
         status = open_identities(core, err);
     }
     if (status == NK_OK) {
+        lent_say_advice(config, slowest_us(core), &core->host);
         status = publish_start(&core->publication, err);
     }
     return status == NK_OK ? core_publish(core, err) : status;
@@ -95,7 +106,9 @@ nk_status core_open(struct config **config, const char *path, const nk_host *hos
         return report(err, NK_E_NOMEM, "out of memory");
     }
     atomic_init(&core->refs, 1);
+    core->forks = hsm_forks();
     pthread_mutex_init(&core->outbound_lock, NULL);
+    pthread_mutex_init(&core->lent_lock, NULL);
     pthread_mutex_init(&core->policy_lock, NULL);
     pthread_mutex_init(&core->reload_lock, NULL);
     core->host = *host;
@@ -103,6 +116,7 @@ nk_status core_open(struct config **config, const char *path, const nk_host *hos
     *config = NULL;
     core->verify_timeout_ms = core->config->verify_timeout_ms;
     core->login_timeout_ms = core->config->login_timeout_ms;
+    core->lent_threads = core->config->lent_threads;
     core->path = path != NULL ? file_absolute(path) : NULL; /* the host may chdir */
     nk_status status = path != NULL && core->path == NULL ? report(err, NK_E_NOMEM, "out of memory")
                                                           : fill(core, err);
@@ -113,6 +127,11 @@ nk_status core_open(struct config **config, const char *path, const nk_host *hos
     }
     *ret_core = core;
     return NK_OK;
+}
+
+bool core_is_here(const struct core *core)
+{
+    return core->forks == hsm_forks();
 }
 
 struct core *core_ref(struct core *core)
@@ -133,7 +152,7 @@ void core_unref(struct core *core)
     identity_free(core->ours[OUR_SERVER]);
     policy_unref(core->policy);
     policy_memory_clear(&core->memory);
-    if (core->audit != NULL && hsm_enter()) { /* a forked child must not write into it */
+    if (core->audit != NULL && core_is_here(core) && hsm_enter()) { /* else it is the parent's */
         audit_close(core->audit);
         hsm_leave();
     }
@@ -142,6 +161,7 @@ void core_unref(struct core *core)
     config_free(core->config);
     free(core->path);
     pthread_mutex_destroy(&core->outbound_lock);
+    pthread_mutex_destroy(&core->lent_lock);
     pthread_mutex_destroy(&core->policy_lock);
     pthread_mutex_destroy(&core->reload_lock);
     free(core);
@@ -149,11 +169,14 @@ void core_unref(struct core *core)
 
 void core_close(struct core *core)
 {
+    long long deadline_ms = clock_now_ms() + core->login_timeout_ms;
+
     atomic_store(&core->closed, true);
     for (int role = 0; role < OUR_ROLES; role++) {
         bool twice = role > 0 && core->ours[role] == core->ours[0];
+        long long left_ms = deadline_ms - clock_now_ms();
         if (core->ours[role] != NULL && !twice) {
-            hsm_key_shut(core->ours[role]->key, core->login_timeout_ms);
+            hsm_key_shut(core->ours[role]->key, left_ms > 0 ? (unsigned)left_ms : 0);
         }
     }
 }
@@ -296,7 +319,7 @@ void core_judge(struct core *core, const struct showing *showing, nk_verdict *ve
     struct opinion opinion;
 
     *verdict = (nk_verdict){ .struct_size = sizeof(*verdict), .decision = NK_DENY };
-    if (hsm_enter()) {
+    if (core_is_here(core) && hsm_enter()) {
         ERR_clear_error(); /* the thread is gRPC's: an entry it left is not our cause */
         judge(core, showing, &opinion);
         ERR_clear_error();
@@ -342,7 +365,8 @@ static bool judge_again(struct core *core, struct policy *policy, const struct s
 
 bool core_still_admits(struct core *core, const struct showing *showing, const char *occasion)
 {
-    if (atomic_load(&core->closed) || showing->leaf_pem == NULL || !hsm_enter()) {
+    if (atomic_load(&core->closed) || showing->leaf_pem == NULL || !core_is_here(core) ||
+        !hsm_enter()) {
         return false;
     }
     struct policy *policy = core_policy(core);
@@ -362,5 +386,6 @@ bool core_remembers(struct core *core, uint32_t role, const char *leaf_pem, size
         .pem = leaf_pem,
         .pem_len = leaf_len,
     };
-    return !atomic_load(&core->closed) && recent_find(core->recent, &key, time(NULL), ret_allowed);
+    return core_is_here(core) && !atomic_load(&core->closed) &&
+           recent_find(core->recent, &key, time(NULL), ret_allowed);
 }

@@ -15,13 +15,16 @@
 #include "policy.h"
 #include "publish.h"
 #include "recent.h"
+#include "strangers.h"
 
+struct lent;
 struct outbound;
 struct steward;
 
 struct core {
     atomic_uint refs;
     atomic_bool closed;
+    unsigned forks; /* hsm_forks of the process that it serves; in a child it is not there */
     atomic_int questions; /* calls of the host's verify_peer under way */
     atomic_uint verify_timeout_ms;
     nk_host host;
@@ -37,6 +40,10 @@ struct core {
     pthread_mutex_t outbound_lock;
     struct outbound *outbound; /* of credentials.c; guarded by outbound_lock */
     unsigned login_timeout_ms;
+    unsigned lent_threads; /* that the configuration wants */
+    pthread_mutex_t lent_lock;
+    struct lent *lent; /* of credentials.c; guarded by lent_lock */
+    struct strangers strangers;
 
     pthread_mutex_t reload_lock;
     /* guarded by reload_lock */
@@ -55,6 +62,9 @@ struct core {
  * where it came from, or NULL. *ret_core is owned: core_close, then core_unref. */
 MUST_USE nk_status core_open(struct config **config, const char *path, const nk_host *host,
                              struct core **ret_core, nk_error *err);
+/* False in a child of the process that opened it: its threads, its folder, gRPC's and the locks
+ * stayed with the parent. [any] */
+bool core_is_here(const struct core *core);
 struct core *core_ref(struct core *core);
 /* Makes no PKCS#11 call and joins no thread: gRPC may call it from anywhere. */
 void core_unref(struct core *core);

@@ -210,6 +210,7 @@ nk_status crl_ledger_write(struct crl_ledger *ledger, nk_error *err)
         status =
             text != NULL ? replace(ledger, text, err) : report(err, NK_E_NOMEM, "out of memory");
     }
+    (void)flock(fd, LOCK_UN); /* a child that was forked meanwhile has it open, too */
     close(fd);
     ledger->unsaved = status != NK_OK;
     return status;

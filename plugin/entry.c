@@ -5,6 +5,7 @@
 
 #include "callback.h"
 #include "claim.h"
+#include "clock.h"
 #include "core.h"
 #include "credentials.h"
 #include "nodekey/plugin.h"
@@ -18,7 +19,11 @@
 
 struct nk_instance {
     struct core *core;
+    struct nk_instance *next; /* in left_to_parent */
 };
+
+/* Closed in a child: the parent's threads, which are not here, own parts of them. */
+static struct nk_instance *left_to_parent;
 
 DEFINE_AUTO(char *, free);
 DEFINE_AUTO(struct config *, config_free);
@@ -55,6 +60,30 @@ static nk_status deliver(nk_error *err, const nk_error *own, nk_status status)
 {
     if (status != NK_OK) {
         (void)report_copy(err, own);
+    }
+    return status;
+}
+
+static nk_status check_process(const nk_instance *instance, const char *call, nk_error *err)
+{
+    if (core_is_here(instance->core)) {
+        return NK_OK;
+    }
+    return report(
+        err, NK_E_USAGE,
+        "%s: forked: this instance was opened by a parent of this process and works there "
+        "alone; open one here, before grpc_init (keys that the parent loaded sign here "
+        "through OpenSSL)",
+        call);
+}
+
+/* A stay, or why there is none. */
+static nk_status enter(const nk_instance *instance, const char *call, nk_error *err)
+{
+    nk_status status = check_process(instance, call, err);
+
+    if (status == NK_OK && !hsm_enter()) {
+        return report(err, NK_E_CLOSED, "%s: the process exits", call);
     }
     return status;
 }
@@ -131,6 +160,24 @@ static nk_status plugin_open_text(const nk_host *host, const char *text, const c
     return deliver(err, &own, status);
 }
 
+static void close_core(struct core *core)
+{
+    long long deadline_ms = clock_now_ms() + core->login_timeout_ms;
+
+    if (hsm_enter()) { /* not in a forked child, where our threads are not */
+        credentials_dismiss(core);
+        hsm_leave();
+    }
+    core_close(core);
+    if (hsm_enter()) {
+        steward_stop(core);
+        guards_close(core->guards);
+        credentials_close(core, deadline_ms);
+        hsm_leave();
+    }
+    core_unref(core);
+}
+
 static nk_status plugin_close(nk_instance *instance, nk_error *err)
 {
     if (callback_active()) {
@@ -139,15 +186,14 @@ static nk_status plugin_close(nk_instance *instance, nk_error *err)
             "close was called from one of our callbacks, which it would wait for; call it "
             "from another thread");
     }
+    if (instance != NULL && !core_is_here(instance->core)) {
+        core_close(instance->core); /* only what this process has with the token */
+        instance->next = left_to_parent;
+        left_to_parent = instance;
+        return NK_OK;
+    }
     if (instance != NULL) {
-        core_close(instance->core);
-        if (hsm_enter()) { /* not in a forked child, where those threads are not */
-            steward_stop(instance->core);
-            guards_close(instance->core->guards);
-            credentials_close(instance->core);
-            hsm_leave();
-        }
-        core_unref(instance->core);
+        close_core(instance->core);
         free(instance);
     }
     return NK_OK;
@@ -163,7 +209,11 @@ static nk_status plugin_server_credentials(nk_instance *instance,
     if (instance == NULL || ret == NULL || !is_error(err)) {
         return report(err, NK_E_USAGE, "server_credentials: instance or ret is NULL");
     }
-    return deliver(err, &own, credentials_server(instance->core, ret, &own));
+    nk_status status = check_process(instance, "server_credentials", &own);
+    if (status == NK_OK) {
+        status = credentials_server(instance->core, ret, &own);
+    }
+    return deliver(err, &own, status);
 }
 
 static nk_status plugin_channel_credentials(nk_instance *instance,
@@ -174,7 +224,11 @@ static nk_status plugin_channel_credentials(nk_instance *instance,
     if (instance == NULL || ret == NULL || !is_error(err)) {
         return report(err, NK_E_USAGE, "channel_credentials: instance or ret is NULL");
     }
-    return deliver(err, &own, credentials_channel(instance->core, ret, &own));
+    nk_status status = check_process(instance, "channel_credentials", &own);
+    if (status == NK_OK) {
+        status = credentials_channel(instance->core, ret, &own);
+    }
+    return deliver(err, &own, status);
 }
 
 /* --- peers --- */
@@ -270,8 +324,8 @@ static nk_status plugin_check_peer(nk_instance *instance, uint32_t role, const c
         return report(err, NK_E_USAGE, "check_peer: verdict is NULL, or a struct_size is not set");
     }
     nk_status status = check_question(instance, &question, &own);
-    if (status == NK_OK && !hsm_enter()) {
-        return report(err, NK_E_CLOSED, "the process exits");
+    if (status == NK_OK) {
+        status = enter(instance, "check_peer", &own);
     }
     if (status == NK_OK) {
         status = judge_text(instance->core, &question, verdict, ret_json, &own);
@@ -290,11 +344,11 @@ static nk_status plugin_peer_identity(nk_instance *instance, uint32_t role,
         return report(err, NK_E_USAGE,
                       "peer_identity: instance, context or ret is NULL, or role is unknown");
     }
-    if (!hsm_enter()) {
-        return report(err, NK_E_CLOSED, "the process exits");
+    nk_status status = enter(instance, "peer_identity", &own);
+    if (status == NK_OK) {
+        status = peer_identity_read(instance->core, role, context, ret, &own);
+        hsm_leave();
     }
-    nk_status status = peer_identity_read(instance->core, role, context, ret, &own);
-    hsm_leave();
     return deliver(err, &own, status);
 }
 
@@ -329,11 +383,11 @@ static nk_status plugin_guard_call(nk_instance *instance, uint32_t role, struct 
     if (!is_role(role)) {
         return report(err, NK_E_USAGE, "guard_call: role is unknown");
     }
-    if (!hsm_enter()) {
-        return report(err, NK_E_CLOSED, "the process exits");
+    status = enter(instance, "guard_call", &own);
+    if (status == NK_OK) {
+        status = guard_add(instance->core, role, call, &own);
+        hsm_leave();
     }
-    status = guard_add(instance->core, role, call, &own);
-    hsm_leave();
     return deliver(err, &own, status);
 }
 
@@ -345,11 +399,11 @@ static nk_status plugin_unguard_call(nk_instance *instance, struct grpc_call *ca
     if (status != NK_OK) {
         return status;
     }
-    if (!hsm_enter()) {
-        return report(err, NK_E_CLOSED, "the process exits, or has been forked");
+    status = enter(instance, "unguard_call", &own);
+    if (status == NK_OK) {
+        status = guard_remove(instance->core->guards, call, &own);
+        hsm_leave();
     }
-    status = guard_remove(instance->core->guards, call, &own);
-    hsm_leave();
     return deliver(err, &own, status);
 }
 
@@ -361,11 +415,11 @@ static nk_status plugin_reload(nk_instance *instance, nk_error *err)
         return report(err, NK_E_USAGE,
                       "reload: instance is NULL, or it was called from one of our callbacks");
     }
-    if (!hsm_enter()) {
-        return report(err, NK_E_CLOSED, "the process exits");
+    nk_status status = enter(instance, "reload", &own);
+    if (status == NK_OK) {
+        status = reload_now(instance->core, RELOAD_SAYS_ALL, &own);
+        hsm_leave();
     }
-    nk_status status = reload_now(instance->core, RELOAD_SAYS_ALL, &own);
-    hsm_leave();
     return deliver(err, &own, status);
 }
 

@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "config.h"
+#include "fork.h"
 #include "report.h"
 
 #define PREFIX "nodekey-"
@@ -39,6 +40,19 @@ struct publication {
 
 static pthread_mutex_t live_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct publication *live; /* guarded by live_lock */
+
+/* The folders are the parent's, and so is the lock that says that their owner lives: it must end
+ * with him, not with his children. */
+static void leave_to_parent(void)
+{
+    for (struct publication *p = live; p != NULL; p = p->next) {
+        close(p->folder_fd);
+        p->folder_fd = -1;
+    }
+    live = NULL;
+}
+
+FORK_PART(.lock = &live_lock, .renew = leave_to_parent);
 
 DEFINE_AUTO(struct publication *, publish_remove);
 
@@ -105,14 +119,11 @@ static nk_status lock_folder(struct publication *publication, nk_error *err)
     return NK_OK;
 }
 
-static pid_t registrant; /* of remove_at_exit */
-
 /* A host may exit without close, and gRPC may keep credentials past it. */
 static void remove_at_exit(void)
 {
-    if (registrant != getpid()) {
-        return; /* a forked child: the folders are its parent's, and the lock may be held for ever
-                 */
+    if (fork_is_foreign()) {
+        return; /* the folders are its parent's, and the lock may be held for ever */
     }
     pthread_mutex_lock(&live_lock);
     for (struct publication *p = live; p != NULL; p = p->next) {
@@ -123,7 +134,6 @@ static void remove_at_exit(void)
 
 static void register_exit(void)
 {
-    registrant = getpid();
     (void)atexit(remove_at_exit); /* else the next start sweeps it */
 }
 

@@ -9,7 +9,8 @@
 
 /* The error that makes the module start anew, once; then what comes upon that. */
 #define ONCE_AN_ERROR "sign_error=0x30\nsign_error_at=1\n"
-#define DEADLINE "{\"token\": {\"sign_timeout_ms\": 300}}"
+#define DEADLINE "{\"token\": {\"sign_timeout_ms\": 2000}}"
+#define GUEST "initialize_error=0x191\ninitialize_error_at=1\n" /* the program was first */
 #define OPEN_BREAKER "signatures fail at once"
 #define AGAIN(name) "token alice: " name "; trying again"
 
@@ -163,8 +164,8 @@ const struct fault_row fault_rows[] = {
       "no signature: CKR_PIN_LOCKED", .script = "sign_error=0xa4\n" },
     { "the mechanism is hidden now", FIRST_SIGNATURE, FAILS, "no signature: CKR_MECHANISM_INVALID",
       .script = "hide=0x1041\n" },
-    { "hangs in C_Sign, by deadline", FIRST_SIGNATURE, FAILS, "no answer for 300 ms; " OPEN_BREAKER,
-      .script = "sign_hang=1\n", .patch = DEADLINE },
+    { "hangs in C_Sign, by deadline", FIRST_SIGNATURE, FAILS,
+      "no answer for 2000 ms; " OPEN_BREAKER, .script = "sign_hang=1\n", .patch = DEADLINE },
 
     /* --- while four threads dial --- */
     { "CKR_DEVICE_ERROR for a while", UNDER_LOAD, FAILS, "no signature: CKR_DEVICE_ERROR",
@@ -184,8 +185,30 @@ const struct fault_row fault_rows[] = {
       .script = "open_race=1\nsign_init_error=0xb0\nsign_init_error_at=1\n" },
     { "the card is pulled and put back", UNDER_LOAD, FAILS,
       "no signature: ", .script = "pulled=1\n" },
-    { "the card is pulled and put back into another slot", UNDER_LOAD, FAILS,
-      "no signature: ", .script = "pulled=1\n", .cured = "moved=7\n" },
+    { "the card is pulled and put back at once", UNDER_LOAD, SERVES, AGAIN("CKR_DEVICE_REMOVED"),
+      .script = "pulled=2\n" },
+    { "the card is pulled and put back, and its sessions are gone", UNDER_LOAD, FAILS,
+      "no signature: ", .script = "ejected=1\n" },
+    { "the card is pulled and put into another reader", UNDER_LOAD, FAILS,
+      "no signature: ", .script = "ejected=1\n", .cured = "moved=7\n" },
+    { "the same, by deadline", UNDER_LOAD, FAILS, OPEN_BREAKER, .script = "ejected=1\n",
+      .patch = DEADLINE, .cured = "moved=7\n" },
+    { "CKR_SESSION_CLOSED, once, and no session more is to be had", UNDER_LOAD, SERVES,
+      AGAIN("CKR_SESSION_CLOSED"),
+      .script = "sign_init_error=0xb0\nsign_init_error_at=1\nsessions_max=1\n",
+      .cured = "sessions_max=1\n" },
+    { "CKR_USER_NOT_LOGGED_IN and the operation stays: TPM", UNDER_LOAD, SERVES,
+      AGAIN("CKR_USER_NOT_LOGGED_IN"),
+      .script = "sign_error=0x101\nsign_error_at=1\nsign_keeps=1\n" },
+    { "CKR_KEY_TYPE_INCONSISTENT, once: NSS after a logout", UNDER_LOAD, SERVES,
+      AGAIN("CKR_KEY_TYPE_INCONSISTENT"),
+      .script = "sign_init_error=0x63\nsign_init_error_at=1\n" },
+    { "we are a guest, and the card is pulled and put back at once", UNDER_LOAD, SERVES,
+      AGAIN("CKR_DEVICE_REMOVED"), .first = GUEST, .script = "pulled=2\n" },
+    { "we are a guest, and the card is pulled and put back", UNDER_LOAD, FAILS,
+      "no signature: ", .first = GUEST, .script = "ejected=1\n" },
+    { "we are a guest, CKR_DEVICE_ERROR for a while", UNDER_LOAD, FAILS,
+      "the program itself initialised", .first = GUEST, .script = "sign_error=0x30\n" },
     { "the token's folder is away for a while", UNDER_LOAD, FAILS, "is away from", .script = NULL,
       .strike = unplug, .cure = replug },
     { "the mechanism is hidden for a while", UNDER_LOAD, FAILS,
@@ -219,12 +242,14 @@ const struct fault_row fault_rows[] = {
       .script = ONCE_AN_ERROR "open_error=0xb1\n" },
     { "one session and no more", REINITIALISING, SERVES, AGAIN("CKR_DEVICE_ERROR"),
       .script = ONCE_AN_ERROR "sessions_max=1\n", .cured = "sessions_max=1\n" },
-    { "C_GetSessionInfo CKR_DEVICE_ERROR", REINITIALISING, FAILS, "no signature: CKR_DEVICE_ERROR",
+    { "C_GetSessionInfo CKR_DEVICE_ERROR", REINITIALISING, SERVES, AGAIN("CKR_DEVICE_ERROR"),
       .script = ONCE_AN_ERROR "session_info_error=0x30\n" },
     { "C_Login CKR_DEVICE_ERROR", REINITIALISING, FAILS, "log in to token",
       .script = ONCE_AN_ERROR "login_error=0x30\n" },
+    { "C_Login takes longer than the deadline", REINITIALISING, FAILS, OPEN_BREAKER,
+      .script = ONCE_AN_ERROR "login_ms=5000\n", .patch = DEADLINE },
     { "C_Login CKR_PIN_LOCKED: a TPM in lockout", REINITIALISING, FAILS, "its user PIN is locked",
-      .script = ONCE_AN_ERROR "login_error=0xa4\n" },
+      .script = ONCE_AN_ERROR "login_error=0xa4\n", .pause_ms = 1000 },
     { "C_Login CKR_USER_ALREADY_LOGGED_IN", REINITIALISING, SERVES, AGAIN("CKR_DEVICE_ERROR"),
       .script = ONCE_AN_ERROR "login_error=0x100\n" },
     { "CKF_USER_PIN_LOCKED", REINITIALISING, FAILS, "its user PIN is locked",

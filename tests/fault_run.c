@@ -153,14 +153,16 @@ static bool open_under_fault(struct run *run)
     return status == NK_OK;
 }
 
-static void open_after_cure(struct run *run)
+static bool open_after_cure(struct run *run)
 {
     char text[sizeof(run->result->text)];
     memcpy(text, run->result->text, sizeof(text));
-    if (open_party(run, &run->party) != NK_OK) {
+    nk_status status = open_party(run, &run->party);
+    if (status != NK_OK) {
         wrong(run, "open after the cure: %s", run->result->text);
     }
     memcpy(run->result->text, text, sizeof(text));
+    return status == NK_OK;
 }
 
 /* --- handshakes --- */
@@ -186,9 +188,10 @@ static void dial_under_fault(struct run *run)
 }
 
 /* A breaker that has opened tries by itself and says when the token is back. */
-static void await_breaker(struct run *run)
+static void await_product(struct run *run)
 {
     struct recorder *log = run->aimed->node.log;
+    clock_sleep_ms(run->row->pause_ms);
     long long deadline = clock_now_ms() + FAULT_PATIENCE_MS;
     while (recorder_count(log, BREAKER_CLOSES) < recorder_count(log, BREAKER_OPENS)) {
         if (clock_now_ms() > deadline) {
@@ -224,10 +227,12 @@ static void at_open(struct run *run)
     cure(run);
     long long cured_ms = clock_now_ms();
     if (!opened) {
-        open_after_cure(run);
+        if (!open_after_cure(run)) {
+            return;
+        }
         party_serve(&run->party);
     }
-    await_breaker(run);
+    await_product(run);
     dial_after_cure(run, run->aimed);
     run->result->next_ms = clock_now_ms() - cured_ms;
 }
@@ -239,7 +244,7 @@ static void when_it_serves(struct run *run)
     check_log(run);
     cure(run);
     long long cured_ms = clock_now_ms();
-    await_breaker(run);
+    await_product(run);
     dial_after_cure(run, run->aimed);
     run->result->next_ms = clock_now_ms() - cured_ms;
 }
@@ -271,7 +276,7 @@ static void under_load(struct run *run)
     cure(run);
     run->result->dials = storm.dials - dials;
     long long cured_ms = clock_now_ms();
-    await_breaker(run);
+    await_product(run);
     storm.cured = true;
     dial_after_cure(run, run->aimed);
     run->result->next_ms = clock_now_ms() - cured_ms;
@@ -313,6 +318,7 @@ static void check_counters(struct run *run)
 static void open_elder(struct run *run)
 {
     bool apart = run->row->moment == BEFORE_OPEN;
+    faulty_set(run->row->first != NULL ? run->row->first : "");
     node_open(&run->elder.node, apart ? &run->world->bob : subject(run), apart ? "{}" : patch(run));
     party_serve(&run->elder);
 }

@@ -34,8 +34,10 @@ struct fault_row {
     enum fault_outcome outcome;
     const char *says; /* in the open's error, or in a line of the log; NULL with SERVES: silence */
     const char *script; /* of the faulty token, until the cure */
+    const char *first;  /* the script before the fault; NULL: "" */
     nk_status status;   /* of an open that FAILS */
     const char *patch;  /* over the node's configuration; NULL: {} */
+    unsigned pause_ms;  /* for so long after the cure the product may hold back */
     const char *cured;  /* the script after the cure; NULL: "" */
     bool rsa;           /* rosa instead of alice */
     bool only_outbound; /* tls_peer.h sees to SIGPIPE, which is then no test */

@@ -2,6 +2,7 @@
  * Where the faulty token's card is. */
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "faulty_private.h"
 #include "faulty_script.h"
@@ -116,6 +117,7 @@ CK_RV card_slot(CK_SLOT_ID told, CK_SLOT_ID *ret_real)
 
 CK_RV card_get_slot_list(CK_BBOOL present, CK_SLOT_ID *list, CK_ULONG *len)
 {
+    session_hang_while(offsetof(struct script, slots_hang));
     CK_RV rv = script_strike(FAULT_SLOTS);
     if (rv != CKR_OK) {
         return rv;

@@ -3,6 +3,8 @@
 #ifndef NODEKEY_TESTS_FAULTY_PRIVATE_H
 #define NODEKEY_TESTS_FAULTY_PRIVATE_H
 
+#include <stddef.h>
+
 #include <p11-kit/pkcs11.h>
 
 #include "faulty_token.h"
@@ -36,6 +38,8 @@ CK_RV card_get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO *info);
 void session_enter(CK_SESSION_HANDLE session);
 void session_leave(CK_SESSION_HANDLE session);
 void session_delay(unsigned long ms);
+/* `which` is a member of the script: does not come back while it is set. */
+void session_hang_while(size_t which);
 
 CK_RV session_open(CK_SLOT_ID told, CK_FLAGS flags, void *application, CK_NOTIFY notify,
                    CK_SESSION_HANDLE *session);

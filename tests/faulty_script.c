@@ -113,14 +113,28 @@ static void set(char *key, char *value)
         const char *key;
         unsigned long *number;
     } numbers[] = {
-        { "refuse", &script.refused },      { "sign_ms", &script.sign_ms },
-        { "sign_hang", &script.sign_hang }, { "sign_keeps", &script.sign_keeps },
-        { "sign_pipe", &script.sign_pipe }, { "sessions_max", &script.sessions_max },
-        { "open_race", &script.open_race }, { "login_ms", &script.login_ms },
-        { "no_login", &script.no_login },   { "until_initialize", &script.until_initialize },
-        { "no_slots", &script.no_slots },   { "swapped", &script.swapped },
-        { "pulled", &script.pulled },       { "ejected", &script.ejected },
+        { "refuse", &script.refused },
+        { "sign_ms", &script.sign_ms },
+        { "sign_hang", &script.sign_hang },
+        { "sign_keeps", &script.sign_keeps },
+        { "sign_pipe", &script.sign_pipe },
+        { "sessions_max", &script.sessions_max },
+        { "open_race", &script.open_race },
+        { "login_ms", &script.login_ms },
+        { "no_login", &script.no_login },
+        { "until_initialize", &script.until_initialize },
+        { "no_slots", &script.no_slots },
+        { "other_maker", &script.other_maker },
+        { "notices_fork", &script.notices_fork },
+        { "swapped", &script.swapped },
+        { "pulled", &script.pulled },
+        { "ejected", &script.ejected },
         { "moved", &script.moved },
+        { "initialize_hang", &script.initialize_hang },
+        { "slots_hang", &script.slots_hang },
+        { "login_hang", &script.login_hang },
+        { "logout_hang", &script.logout_hang },
+        { "sign_init_hang", &script.sign_init_hang },
     };
     if (set_fault(key, value)) {
         return;

@@ -46,7 +46,12 @@ struct script {
         unsigned len;
     } lies[LIES_MAX];
     unsigned lies_len;
-    unsigned long swapped; /* another token is in the slot: its label begins with '#' */
+    unsigned long swapped;         /* another token is in the slot: its label begins with '#' */
+    unsigned long initialize_hang; /* these calls do not come back while it is set */
+    unsigned long slots_hang;
+    unsigned long login_hang;
+    unsigned long logout_hang;
+    unsigned long sign_init_hang;
     struct fault faults[FAULTS_LEN];
     unsigned long until_initialize;
     unsigned long sign_keeps;
@@ -56,7 +61,9 @@ struct script {
     unsigned long moved;   /* added to the number of each slot */
     unsigned long ejected; /* likewise out, and its sessions are gone */
     unsigned long open_race;
-    char find_instead[64]; /* "": nothing */
+    char find_instead[64];      /* "": nothing */
+    unsigned long other_maker;  /* C_GetInfo does not say who made the real module */
+    unsigned long notices_fork; /* C_Initialize begins anew in a child, as p11-kit's does */
 };
 
 /* A copy of the script in force. */

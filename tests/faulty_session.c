@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,19 @@ void session_delay(unsigned long ms)
                              .tv_nsec = (long)(ms % 1000) * 1000000 };
     while (nanosleep(&left, &left) != 0) {
     }
+}
+
+void session_hang_while(size_t which)
+{
+    struct script now = script_now();
+    unsigned long set = 0;
+    faulty_counts.hanging_now++;
+    for (memcpy(&set, (char *)&now + which, sizeof(set)); set != 0;
+         memcpy(&set, (char *)&now + which, sizeof(set))) {
+        session_delay(1);
+        now = script_now();
+    }
+    faulty_counts.hanging_now--;
 }
 
 CK_RV session_find_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG len)
@@ -185,6 +199,7 @@ CK_RV session_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *p
 {
     faulty_counts.login++;
     session_delay(script_now().login_ms);
+    session_hang_while(offsetof(struct script, login_hang));
     CK_RV rv = script_strike(FAULT_LOGIN);
     rv = rv == CKR_OK ? card_removed() : rv;
     if (user == CKU_CONTEXT_SPECIFIC) {
@@ -211,6 +226,7 @@ CK_RV session_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *p
 CK_RV session_logout(CK_SESSION_HANDLE session)
 {
     faulty_counts.logout++;
+    session_hang_while(offsetof(struct script, logout_hang));
     CK_RV rv = card_enter();
     if (rv == CKR_OK) {
         rv = faulty_real->C_Logout(session);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,25 @@ CK_FUNCTION_LIST *faulty_real;
 struct faulty_counters faulty_counts;
 static CK_FUNCTION_LIST ours;
 
+/* As a module that notices it, p11-kit's: what the parent had is gone in the child. */
+static void notice_fork(void)
+{
+    static pid_t process;
+    bool forked = process != 0 && process != getpid();
+
+    process = getpid();
+    if (forked && script_now().notices_fork != 0) {
+        faulty_real->C_Finalize(NULL);
+    }
+}
+
 static CK_RV initialize(void *args)
 {
     const CK_C_INITIALIZE_ARGS *given = args;
 
     faulty_counts.initialize++;
+    notice_fork();
+    session_hang_while(offsetof(struct script, initialize_hang));
     CK_RV rv = script_strike(FAULT_INITIALIZE);
     if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
         return rv;
@@ -44,6 +59,15 @@ static CK_RV finalize(void *reserved)
     faulty_counts.sessions_now = 0;
     card_forget();
     return faulty_real->C_Finalize(reserved);
+}
+
+static CK_RV get_info(CK_INFO *info)
+{
+    CK_RV rv = faulty_real->C_GetInfo(info);
+    if (rv == CKR_OK && script_now().other_maker != 0) {
+        memset(info->manufacturerID, '-', sizeof(info->manufacturerID));
+    }
+    return rv;
 }
 
 static CK_RV get_token_info(CK_SLOT_ID told, CK_TOKEN_INFO *info)
@@ -172,6 +196,7 @@ static void note_mechanism(const CK_MECHANISM *mechanism)
 static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
     faulty_counts.sign_init++;
+    session_hang_while(offsetof(struct script, sign_init_hang));
     if (mechanism == NULL) { /* no module takes that for a cancellation */
         faulty_counts.sign_cancelled++;
         return CKR_ARGUMENTS_BAD;
@@ -279,6 +304,7 @@ static void load(void)
     ours.C_CloseAllSessions = card_close_all_sessions;
     ours.C_FindObjectsInit = session_find_init;
     ours.C_SignFinal = sign_final;
+    ours.C_GetInfo = get_info;
     ours.C_GetTokenInfo = get_token_info;
     ours.C_GetSlotInfo = get_slot_info;
     ours.C_GetMechanismList = get_mechanism_list;

@@ -11,6 +11,9 @@
  *                                                 nothing after the second sign: it has no such
  *     sign_ms=100                                 each C_Sign takes that much longer
  *     sign_hang=1                                 C_Sign does not come back while this is set
+ *     initialize_hang=1  slots_hang=1  login_hang=1  logout_hang=1  sign_init_hang=1
+ *                                                 C_Initialize, C_GetSlotList, C_Login, C_Logout,
+ *                                                 C_SignInit do not come back while this is set
  *     sessions_max=2                              more are refused with CKR_SESSION_COUNT
  *     login_ms=100                                each C_Login takes that much longer
  *     sign_error=0x30  sign_error_at=2            the 2nd C_Sign since the script was read fails;
@@ -28,6 +31,8 @@
  *                                                 and its login are gone
  *     moved=7                                     each slot's number is that much higher
  *     find_instead=other                          a search for a label finds this one's objects
+ *     other_maker=1                               C_GetInfo does not say who made the real module
+ *     notices_fork=1                              C_Initialize begins anew in a forked child
  *     open_race=1                                 C_OpenSession takes 1 ms; two at once get one
  *                                                 session
  *
@@ -53,6 +58,7 @@ struct faulty_counters {
     atomic_ulong sign_init;
     atomic_ulong sign;
     atomic_ulong signing_now;
+    atomic_ulong hanging_now;     /* other than in C_Sign */
     atomic_ulong bare_rsa;        /* C_SignInit with CKM_RSA_X_509 */
     atomic_ulong pss_changed;     /* PSS parameters that changed before C_Sign: must stay 0 */
     atomic_ulong finalize_inside; /* C_Finalize while a signature was under way: must stay 0 */

@@ -32,6 +32,10 @@ server=$(<"$folder/pid")
 kill -STOP "$server"
 kill -KILL "$server" $(cat "/proc/$server/task/$server/children")
 SH
+command_file kill_remotes <<'SH'
+server=$(<"$folder/pid")
+kill -KILL $(cat "/proc/$server/task/$server/children")
+SH
 command_file stop <<'SH'
 server=$(<"$folder/pid")
 kill -STOP "$server" $(cat "/proc/$server/task/$server/children")
@@ -59,5 +63,7 @@ check "away at open, then there" "$storm" --times 0 --handshakes 20 --absent "no
   "$folder/kill" "$folder/start"
 check "killed and restarted, deadline" "$storm" --times "$times" "$folder/deadline.json" "$folder/kill" "$folder/start"
 check "killed and restarted, direct" "$storm" --times "$times" "$folder/ec.json" "$folder/kill" "$folder/start"
+check "its connections killed, but not the server" "$storm" --times "$times" --felt 0 "$folder/ec.json" \
+  "$folder/kill_remotes" /bin/true
 check "stopped without a word" "$storm" --times "$times" --expect "signatures fail at once" "$folder/deadline.json" \
   "$folder/stop" "$folder/go_on"

@@ -9,6 +9,8 @@
  *   --diallers N    threads that dial; default 8
  *   --handshakes N  that must succeed at the end; default 500
  *   --logins N      that a break may cost, each one PIN; default 1
+ *   --felt N        handshakes that each break must cost at least; default as many as diallers;
+ *                   0: it must cost none
  *   --expect TEXT   each break must make the node log this
  *   --absent TEXT   the first open must fail with this; then CURE is run
  *   --refused TEXT  the open must fail with this, and that is all
@@ -31,12 +33,14 @@
 #define FELT_MS 60000
 #define HEALED_MS 60000
 #define LINE_MAX_BYTES 400
+#define UNSET ((unsigned long)-1)
 
 struct options {
     unsigned long times;
     unsigned long diallers;
     unsigned long handshakes;
     unsigned long logins;
+    unsigned long felt; /* UNSET: as many as diallers */
     const char *expect;
     const char *absent;
     const char *refused;
@@ -45,7 +49,9 @@ struct options {
     const char *cure_it;
 };
 
-static struct options options = { .times = 3, .diallers = 8, .handshakes = 500, .logins = 1 };
+static struct options options = {
+    .times = 3, .diallers = 8, .handshakes = 500, .logins = 1, .felt = UNSET
+};
 
 static bool fails(const char *what, const char *why)
 {
@@ -106,30 +112,39 @@ static void first_error(struct recorder *log, char *ret_line)
     free(text);
 }
 
-static bool break_once(struct storm *storm, struct recorder *log, unsigned long number)
+/* Until it is felt, and the node has said so. */
+static bool break_it(struct storm *storm, struct recorder *log, char *ret_line)
 {
-    char line[LINE_MAX_BYTES];
-    double healed_ms = 0;
-    struct storm_tally before = storm_tally(storm);
     recorder_clear(log);
     storm_expect_failures(storm);
     if (!run(options.break_it)) {
         return false;
     }
-    bool felt = storm_is_felt(storm, options.diallers, 10, FELT_MS);
-    if (felt && options.expect != NULL && !recorder_waits_for(log, options.expect, FELT_MS)) {
-        first_error(log, line);
-        return fails("the node does not log what it must, but", line);
+    bool felt = storm_is_felt(storm, options.felt, 10, FELT_MS);
+    bool said = options.expect == NULL || recorder_waits_for(log, options.expect, FELT_MS);
+    first_error(log, ret_line);
+    if (!felt) {
+        return fails("the break was not felt", ret_line);
     }
-    first_error(log, line);
-    if (!felt || !run(options.cure_it)) {
-        return fails("the break was not felt", line);
+    return said || fails("the node does not log what it must, but", ret_line);
+}
+
+static bool break_once(struct storm *storm, struct recorder *log, unsigned long number)
+{
+    char line[LINE_MAX_BYTES];
+    double healed_ms = 0;
+    struct storm_tally before = storm_tally(storm);
+    if (!break_it(storm, log, line) || !run(options.cure_it)) {
+        return false;
     }
     if (!storm_heals(storm, HEALED_MS, &healed_ms) ||
         !storm_goes_on(storm, 2 * options.diallers, HEALED_MS)) {
         return fails("no handshake succeeds after the cure", line);
     }
     struct storm_tally after = storm_tally(storm);
+    if (options.felt == 0 && after.failed != before.failed) {
+        return fails("a handshake fails, which must not be", line);
+    }
     printf("break %lu: %lu of %lu handshakes failed (%s), %lu of %lu calls on the connection that "
            "stands; %.0f ms from the cure to the first handshake\n",
            number, after.failed - before.failed, after.dialled - before.dialled, line,
@@ -187,9 +202,10 @@ static bool weather(struct node *node)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: token_storm [--times N] [--diallers N] [--handshakes N] [--logins N]\n"
-                    "         [--expect TEXT] [--absent TEXT | --refused TEXT] CONFIG [BREAK "
-                    "CURE]\n");
+    fprintf(stderr,
+            "usage: token_storm [--times N] [--diallers N] [--handshakes N] [--logins N]\n"
+            "         [--felt N] [--expect TEXT] [--absent TEXT | --refused TEXT] CONFIG [BREAK "
+            "CURE]\n");
     exit(2);
 }
 
@@ -211,9 +227,13 @@ static bool parse_option(char **argv, int *at)
         unsigned long *number;
         const char **text;
     } known[] = {
-        { "--times", &options.times, NULL },           { "--diallers", &options.diallers, NULL },
-        { "--handshakes", &options.handshakes, NULL }, { "--logins", &options.logins, NULL },
-        { "--expect", NULL, &options.expect },         { "--absent", NULL, &options.absent },
+        { "--times", &options.times, NULL },
+        { "--diallers", &options.diallers, NULL },
+        { "--handshakes", &options.handshakes, NULL },
+        { "--logins", &options.logins, NULL },
+        { "--felt", &options.felt, NULL },
+        { "--expect", NULL, &options.expect },
+        { "--absent", NULL, &options.absent },
         { "--refused", NULL, &options.refused },
     };
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
@@ -248,6 +268,7 @@ static void parse(int argc, char **argv)
     options.break_it = rest == 3 ? argv[at + 1] : NULL;
     options.cure_it = rest == 3 ? argv[at + 2] : NULL;
     options.times = rest == 3 ? options.times : 0;
+    options.felt = options.felt == UNSET ? options.diallers : options.felt;
 }
 
 int main(int argc, char **argv)

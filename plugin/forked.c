@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "forked.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <grpc/grpc.h>
+
+static atomic_bool at_fork; /* as the parent was just before */
+static atomic_bool here;
+
+/* Asked in the parent: in the child gRPC's lock may be held for ever. */
+static void look(void)
+{
+    atomic_store(&at_fork, grpc_is_initialized() != 0);
+}
+
+static void remember(void)
+{
+    if (atomic_load(&at_fork)) {
+        atomic_store(&here, true);
+    }
+}
+
+__attribute__((__constructor__)) static void watch(void)
+{
+    (void)pthread_atfork(look, NULL, remember);
+}
+
+bool forked_after_grpc(void)
+{
+    return atomic_load(&here);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Handshake after handshake, both roles in this process, both keys in tokens: the node keeps
+ * nothing of them, no memory, no session, no descriptor.
+ *
+ * By hand: test_footprint --handshakes 100000 */
+#include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "check.h"
+#include "faulty_rig.h"
+#include "federation.h"
+#include "resident.h"
+#include "rpc.h"
+#include "softhsm.h"
+
+#define HANDSHAKES_DEFAULT 2000
+#define FIRST_LOOK_MIN 500 /* until each thread has grown what it keeps for itself */
+#define THREADS 8
+#define SESSIONS "4" /* fewer than threads, so that soon all of them are open */
+#define GROWTH_MAX_KIB 2048
+#define SETTLE_READS 20
+#define SETTLE_STEP_MS 100
+#define PROGRESS_STEPS 20
+#define PATIENCE_MS 60000
+
+static unsigned long handshakes = HANDSHAKES_DEFAULT;
+static bool by_hand;
+static struct federation federation;
+static struct member alice, bob;
+static struct node alice_node, bob_node;
+static struct rpc_server *server;
+static atomic_ulong errors; /* that a node logged */
+
+static struct run {
+    atomic_ulong begun;
+    atomic_ulong failed;
+    unsigned long until;
+} run;
+
+struct measure {
+    long resident_kib;
+    size_t descriptors;
+    unsigned long sessions;
+};
+
+static struct measure early, late;
+static unsigned long first_look;
+
+static void count_errors(void *host_data, int32_t level, const char *line)
+{
+    (void)host_data;
+    if (level == NK_LOG_ERROR) {
+        fprintf(stderr, "%s\n", line);
+        errors++;
+    }
+}
+
+static void *dial(void *arg)
+{
+    (void)arg;
+    unsigned long number = 0;
+    while ((number = run.begun++) < run.until) {
+        struct rpc_result result =
+            rpc_dial(alice_node.channel, rpc_server_address(server), PATIENCE_MS);
+        if (!result.ok && run.failed++ == 0) {
+            fprintf(stderr, "first failure: %d %s\n", result.status, result.details);
+        }
+        if (by_hand && number % (handshakes / PROGRESS_STEPS) == 0) {
+            fprintf(stderr, "%lu of %lu\n", number, handshakes);
+        }
+    }
+    return NULL;
+}
+
+static void dial_until(unsigned long until)
+{
+    pthread_t threads[THREADS];
+    run.begun = run.until; /* each thread went one too far */
+    run.until = until;
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, dial, NULL), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+static size_t count_descriptors(void)
+{
+    size_t len = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    while (folder != NULL && readdir(folder) != NULL) {
+        len++;
+    }
+    closedir(folder);
+    return len;
+}
+
+/* The least of some looks: gRPC sees connections end a little later. */
+static struct measure look(void)
+{
+    struct measure least = { resident_kib(), count_descriptors(), faulty_count()->sessions_now };
+    for (int i = 0; i < SETTLE_READS; i++) {
+        nanosleep(&(struct timespec){ .tv_nsec = SETTLE_STEP_MS * 1000000L }, NULL);
+        long kib = resident_kib();
+        size_t descriptors = count_descriptors();
+        least.resident_kib = kib < least.resident_kib ? kib : least.resident_kib;
+        least.descriptors = descriptors < least.descriptors ? descriptors : least.descriptors;
+    }
+    return least;
+}
+
+static void open_node(struct node *node, const struct member *member)
+{
+    node_prepare(node);
+    node->host.log = count_errors; /* a log that is kept would grow */
+    node_open_with(node, member, "{\"token\": {\"max_sessions\": " SESSIONS "}}");
+}
+
+static int start(void **state)
+{
+    (void)state;
+    softhsm_start();
+    grpc_init();
+    federation_make(&federation, "example.org");
+    federation_enrol(&federation, &alice, "alice", "P-256");
+    federation_enrol(&federation, &bob, "bob", "P-256");
+    alice.module = bob.module = faulty_start();
+    open_node(&alice_node, &alice);
+    open_node(&bob_node, &bob);
+    server = rpc_server_start(bob_node.server, THREADS, NULL, NULL);
+    first_look = handshakes / 10 > FIRST_LOOK_MIN ? handshakes / 10 : FIRST_LOOK_MIN;
+    dial_until(first_look);
+    early = look();
+    dial_until(handshakes);
+    late = look();
+    print_message("after %lu handshakes: %ld KiB resident, %zu descriptors, %lu sessions; after "
+                  "%lu: %ld KiB (%+ld), %zu, %lu\n",
+                  first_look, early.resident_kib, early.descriptors, early.sessions, handshakes,
+                  late.resident_kib, late.resident_kib - early.resident_kib, late.descriptors,
+                  late.sessions);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    rpc_server_stop(server);
+    node_close(&alice_node);
+    node_close(&bob_node);
+    member_free(&alice);
+    member_free(&bob);
+    federation_free(&federation);
+    rpc_shutdown();
+    return 0;
+}
+
+static void none_fails(void **state)
+{
+    (void)state;
+    assert_int_equal(run.failed, 0);
+    assert_int_equal(errors, 0);
+    assert_int_equal(rpc_server_runs(server), handshakes);
+}
+
+static void no_memory_is_kept(void **state)
+{
+    (void)state;
+#ifndef NODEKEY_SANITIZED /* under which what was freed stays resident */
+    assert_true(late.resident_kib - early.resident_kib <= GROWTH_MAX_KIB);
+#endif
+}
+
+static void no_session_and_no_descriptor_is_kept(void **state)
+{
+    (void)state;
+    assert_int_equal(late.descriptors, early.descriptors);
+    assert_int_equal(late.sessions, early.sessions);
+    assert_int_equal(faulty_count()->session_shared, 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(none_fails),
+        cmocka_unit_test(no_memory_is_kept),
+        cmocka_unit_test(no_session_and_no_descriptor_is_kept),
+    };
+    by_hand = argc == 3 && strcmp(argv[1], "--handshakes") == 0;
+    handshakes = by_hand ? strtoul(argv[2], NULL, 10) : HANDSHAKES_DEFAULT;
+    if ((argc > 1 && !by_hand) || handshakes <= FIRST_LOOK_MIN) {
+        fprintf(stderr, "usage: %s [--handshakes N (more than %d)]\n", argv[0], FIRST_LOOK_MIN);
+        return 2;
+    }
+    return cmocka_run_group_tests_name("footprint", tests, start, stop);
+}
