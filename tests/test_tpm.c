@@ -216,9 +216,7 @@ int main(int argc, char **argv)
         config_path = argv[2];
         setenv("GRPC_VERBOSITY", "NONE", 1); /* a line for each handshake that fails */
         grpc_init();
-        int failed = parts[i].run();
-        rpc_shutdown();
-        return failed;
+        return token_node_end(parts[i].run());
     }
     print_error("usage: test_tpm talks CONFIG | dies CONFIG | room | outages | pins\n");
     return 2;

@@ -215,7 +215,5 @@ int main(int argc, char **argv)
     }
     setenv("GRPC_VERBOSITY", "NONE", 1); /* a line for each handshake that fails */
     grpc_init();
-    int failed = strcmp(argv[1], "all") == 0 ? run_all() : run_hangs();
-    rpc_shutdown();
-    return failed;
+    return token_node_end(strcmp(argv[1], "all") == 0 ? run_all() : run_hangs());
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "process.h"
@@ -110,4 +111,13 @@ char *token_tells(const char *program)
 void token_do(const char *program)
 {
     free(token_tells(program));
+}
+
+int token_node_end(int failed)
+{
+    if (!rpc_shuts_down()) {
+        fflush(stdout);
+        _exit(failed);
+    }
+    return failed;
 }
