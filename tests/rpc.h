@@ -16,6 +16,10 @@
  * until the reconnect timer; one that ends while the process exits leaves its OpenSSL state to the
  * leak check. Aborts when something keeps gRPC alive. */
 void rpc_shutdown(void);
+/* The same, but false when something does. For programs whose channels are destroyed while they
+ * connect anew: gRPC 1.51 forgets a connection between its handshake and the peer's first SETTINGS
+ * then (seen by channelz: a socket, and no channel, subchannel or server), and never ends. */
+bool rpc_shuts_down(void);
 
 /* A call of this method stays open until somebody ends it: rpc_stream.h. Any other is echoed. */
 #define RPC_HOLD_METHOD "/nodekey.test.Echo/Hold"

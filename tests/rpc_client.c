@@ -15,16 +15,24 @@
 #define RECONNECT_MS 50
 #define SHUTDOWN_WAIT_MS 30000
 
-void rpc_shutdown(void)
+bool rpc_shuts_down(void)
 {
     grpc_shutdown();
     for (int waited_ms = 0; grpc_is_initialized() != 0; waited_ms++) {
         if (waited_ms == SHUTDOWN_WAIT_MS) {
             fprintf(stderr, "rpc client: gRPC does not shut down\n");
-            abort();
+            return false;
         }
         gpr_sleep_until(
             gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(1, GPR_TIMESPAN)));
+    }
+    return true;
+}
+
+void rpc_shutdown(void)
+{
+    if (!rpc_shuts_down()) {
+        abort();
     }
 }
 

@@ -164,7 +164,7 @@ check "flushed" "$test_tpm" talks ec.json
 
 # --- outages ---
 
-tpm_config deadline "$module" identity node-a.pem node-a.pin '"token": {"sign_timeout_ms": 1000, "login_timeout_ms": 2000}'
+tpm_config deadline "$module" identity node-a.pem node-a.pin '"token": {"sign_timeout_ms": 4000, "login_timeout_ms": 4000}'
 tpm_config wrong "$module" identity node-a.pem wrong.pin
 printf wrong >wrong.pin
 ./lockout_clear
@@ -184,7 +184,7 @@ storm_counts_tries() {
 }
 tpm_config storm "$faulty" identity node-a.pem
 tpm_config storm-remote "$faulty" identity node-a.pem
-tpm_config storm-deadline "$faulty" identity node-a.pem node-a.pin '"token": {"sign_timeout_ms": 1000}'
+tpm_config storm-deadline "$faulty" identity node-a.pem node-a.pin '"token": {"sign_timeout_ms": 4000}'
 check "killed and restarted" storm_counts_tries storm kill start
 check "killed and restarted, deadline" storm_counts_tries storm-deadline kill start
 check "stopped without a word" storm_counts_tries storm-deadline freeze thaw --expect "signatures fail at once"

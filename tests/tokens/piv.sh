@@ -47,6 +47,7 @@ done
 exit 1
 SH
 command_file put <<SH
+"$here/reader_says.py" empty # pcscd looks at the reader 2.5 times a second
 "$here/piv_card.py" card >>card.log 2>&1 &
 echo \$! >card.pid
 "$here/reader_says.py" card
@@ -118,9 +119,9 @@ done
 pasted=$("$build/nodekey" tokens --module opensc-pkcs11 | sed -n 's/^ *\(pkcs11:.*id=%04.*type=private\)$/\1/p')
 [ -n "$pasted" ] || { echo "nodekey tokens does not show the key of 9E" >&2; exit 1; }
 sed "s#\"key\": \"[^\"]*\"#\"key\": \"$pasted\"#" 9E-file.json >pasted.json
-card_config deadline 01 9A.pem right.pin '"sign_timeout_ms": 1000, "login_timeout_ms": 2000'
+card_config deadline 01 9A.pem right.pin '"sign_timeout_ms": 4000, "login_timeout_ms": 4000'
 card_config storm 01 9A.pem right.pin '' "$faulty"
-card_config storm-deadline 01 9A.pem right.pin '"sign_timeout_ms": 3000' "$faulty"
+card_config storm-deadline 01 9A.pem right.pin '"sign_timeout_ms": 4000' "$faulty"
 card_config wrong 01 9A.pem wrong.pin
 card_config wrong-too 01 9A.pem wrong-too.pin
 

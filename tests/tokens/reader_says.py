@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Waits until pcscd has a reader, or a card in it, without a word to the card: unlike OpenSC's tools
+"""Waits until pcscd has a reader, a card in it, or none in it, without a word to the card: unlike OpenSC's tools
 it does not wait for who keeps the card for himself.
 
-usage: reader_says.py there|card
+usage: reader_says.py there|card|empty
 """
 
 import ctypes
@@ -13,7 +13,7 @@ import time
 READER = b"Virtual reader 00 00"
 PATIENCE_S = 15
 SCOPE_SYSTEM = 2
-UNAVAILABLE, UNKNOWN, PRESENT = 0x08, 0x04, 0x20
+UNKNOWN, UNAVAILABLE, EMPTY, PRESENT = 0x04, 0x08, 0x10, 0x20
 
 
 class ReaderState(ctypes.Structure):
@@ -40,7 +40,7 @@ def ask(pcsc):
 
 def main():
     pcsc = ctypes.CDLL("libpcsclite.so.1")
-    wanted = {"there": 0xFFFF, "card": PRESENT}[sys.argv[1]]
+    wanted = {"there": 0xFFFF, "card": PRESENT, "empty": EMPTY}[sys.argv[1]]
     end = time.monotonic() + PATIENCE_S
     while not ask(pcsc) & wanted:
         if time.monotonic() > end:

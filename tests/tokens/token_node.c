@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "process.h"
@@ -31,7 +32,7 @@ void token_node_start(struct token_node *it, const char *config_path)
     }
     it->server = rpc_server_start(it->node.server, POLLERS, NULL, NULL);
     it->standing = rpc_channel(it->node.channel, rpc_server_address(it->server));
-    struct rpc_result result = rpc_call(it->standing, TOKEN_PATIENCE_MS);
+    struct rpc_result result = rpc_call_when_ready(it->standing, TOKEN_PATIENCE_MS);
     if (!result.ok) {
         tell_log(it);
         fail_msg("%s: the call ended with %d: %s", config_path, result.status, result.details);
@@ -110,4 +111,13 @@ char *token_tells(const char *program)
 void token_do(const char *program)
 {
     free(token_tells(program));
+}
+
+int token_node_end(int failed)
+{
+    if (!rpc_shuts_down()) {
+        fflush(stdout);
+        _exit(failed);
+    }
+    return failed;
 }

@@ -35,4 +35,7 @@ void token_node_must_stand(struct token_node *it);
 char *token_tells(const char *program);
 void token_do(const char *program);
 
+/* grpc_shutdown, and `failed` again; ends the process when gRPC does not end: rpc_shuts_down. */
+int token_node_end(int failed);
+
 #endif
