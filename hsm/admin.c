@@ -160,7 +160,9 @@ static struct hsm_admin *make(const struct hsm_key_request *request)
     }
     admin->module_name = strdup(request->module);
     admin->uri_text = strdup(request->uri);
-    if (admin->module_name == NULL || admin->uri_text == NULL) {
+    admin->state_dir = request->state_dir != NULL ? strdup(request->state_dir) : NULL;
+    if (admin->module_name == NULL || admin->uri_text == NULL ||
+        (request->state_dir != NULL && admin->state_dir == NULL)) {
         hsm_admin_close(admin);
         return NULL;
     }
@@ -172,6 +174,7 @@ static struct hsm_admin *make(const struct hsm_key_request *request)
     admin->request = *request;
     admin->request.module = admin->module_name;
     admin->request.uri = admin->uri_text;
+    admin->request.state_dir = admin->state_dir;
     admin->request.pin = (struct hsm_pin_source){ .kind = HSM_PIN_PROMPT };
     admin->request.host = &admin->relay;
     return admin;
@@ -181,7 +184,8 @@ static nk_status log_in(struct hsm_admin *admin, const struct hsm_pin_source *pi
 {
     const struct token_terms terms = { .pin = &admin->request.pin,
                                        .max_sessions = ADMIN_SESSIONS,
-                                       .login_timeout_ms = ADMIN_LOGIN_MS,
+                                       .login_timeout_ms = admin->request.login_timeout_ms,
+                                       .state_dir = admin->request.state_dir,
                                        .host = &admin->relay };
     nk_status status = pin_open(pin, admin->name.label, &admin->host, &admin->pin, err);
     return status == NK_OK ? token_join(admin->module, &admin->name, &terms, &admin->token, err)
@@ -227,6 +231,7 @@ void hsm_admin_close(struct hsm_admin *admin)
     p11_kit_uri_free(admin->uri);
     free(admin->module_name);
     free(admin->uri_text);
+    free(admin->state_dir);
     free(admin);
 }
 

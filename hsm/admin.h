@@ -17,9 +17,10 @@
 #define ADMIN_FIELD_BYTES 2048 /* an RSA-8192 modulus has 1024 */
 
 struct hsm_admin {
-    struct hsm_key_request request; /* its strings are the two below; asks `relay` for the PIN */
+    struct hsm_key_request request; /* its strings are the three below; asks `relay` for the PIN */
     char *module_name;
     char *uri_text;
+    char *state_dir; /* or NULL */
     P11KitUri *uri;
     struct module *module;
     struct token *token;

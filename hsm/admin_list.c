@@ -181,6 +181,7 @@ static nk_status log_in(struct module *module, const struct hsm_list_request *re
     const struct token_terms terms = { .pin = &request->pin,
                                        .max_sessions = ADMIN_SESSIONS,
                                        .login_timeout_ms = ADMIN_LOGIN_MS,
+                                       .state_dir = request->state_dir,
                                        .host = request->host };
     P11KitUri *uri = NULL;
     nk_status status = request->uri != NULL ? uri_parse(request->uri, &uri, err) : NK_OK;

@@ -1,264 +1,114 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Certificates that lie on a token. By our own session: pkcs11-helper lists neither labels nor
- * objects without an id, which issuers often are. */
+ * hsm_certificates: reading may hang, so a thread of its own does it. */
 #include <stdlib.h>
+#include <string.h>
 
-#include <openssl/err.h>
-#include <openssl/x509v3.h>
-
-#include "ckr.h"
+#include "certificate_read.h"
+#include "errand.h"
 #include "gate.h"
 #include "hsm.h"
 #include "report.h"
 #include "token_find.h"
 
-#define CERTIFICATES_MAX 64
-#define CERTIFICATE_MAX_BYTES ((CK_ULONG)64 * 1024)
-#define ISSUERS_MAX 8
-
-DEFINE_AUTO(X509 *, X509_free);
-DEFINE_AUTO(void *, free);
-typedef STACK_OF(X509) *stack;
-
-static void free_stack(stack certificates)
-{
-    sk_X509_pop_free(certificates, X509_free);
-}
-DEFINE_AUTO(stack, free_stack);
-
-struct reader {
-    const struct module *module;
-    struct token_name name;
+struct reading {
+    struct errand errand; /* first: the thread knows no more */
+    char *module_name;
+    char *text;
     P11KitUri *uri;
-    const char *text;
-    CK_SESSION_HANDLE session;
+    STACK_OF(X509) *chain; /* what is read */
+    nk_status status;
+    nk_error err;
 };
 
-static CK_RV search(const struct reader *reader, CK_ATTRIBUTE *template, CK_ULONG template_len,
-                    CK_OBJECT_HANDLE found[CERTIFICATES_MAX], CK_ULONG *ret_len)
+static void drop(struct reading *reading)
 {
-    CK_FUNCTION_LIST *call = reader->module->call;
-    CK_ULONG len = 0;
-    CK_ULONG got = 1;
-
-    CK_RV rv = call->C_FindObjectsInit(reader->session, template, template_len);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    while (rv == CKR_OK && got > 0 && len < CERTIFICATES_MAX) {
-        got = 0;
-        rv = call->C_FindObjects(reader->session, found + len, CERTIFICATES_MAX - len, &got);
-        len += rv == CKR_OK && got <= CERTIFICATES_MAX - len ? got : 0;
-    }
-    CK_RV final_rv = call->C_FindObjectsFinal(reader->session);
-    *ret_len = len;
-    return rv != CKR_OK ? rv : final_rv;
+    errand_drop(&reading->errand);
 }
 
-/* NULL: it is no certificate that we can read. */
-static X509 *read_one(const struct reader *reader, CK_OBJECT_HANDLE object)
-{
-    CK_FUNCTION_LIST *call = reader->module->call;
-    CK_ATTRIBUTE wanted = { CKA_VALUE, NULL, 0 };
+DEFINE_AUTO(struct reading *, drop);
 
-    if (call->C_GetAttributeValue(reader->session, object, &wanted, 1) != CKR_OK ||
-        wanted.ulValueLen == 0 || wanted.ulValueLen > CERTIFICATE_MAX_BYTES) {
-        return NULL;
-    }
-    CK_ULONG room = wanted.ulValueLen;
-    AUTO(free) void *value = malloc(room);
-    wanted.pValue = value;
-    if (value == NULL || call->C_GetAttributeValue(reader->session, object, &wanted, 1) != CKR_OK ||
-        wanted.ulValueLen > room) {
-        return NULL;
-    }
-    const unsigned char *at = value;
-    const unsigned char *end = at + wanted.ulValueLen;
-    AUTO(X509_free) X509 *certificate = d2i_X509(NULL, &at, (long)wanted.ulValueLen);
-    if (certificate == NULL || at != end) {
-        return NULL;
-    }
-    X509 *owned = certificate;
-    certificate = NULL;
-    return owned;
+static void free_reading(struct errand *errand)
+{
+    struct reading *reading = (struct reading *)errand;
+
+    p11_kit_uri_free(reading->uri);
+    sk_X509_pop_free(reading->chain, X509_free);
+    free(reading->module_name);
+    free(reading->text);
+    free(reading);
 }
 
-static nk_status read_leaf(const struct reader *reader, stack chain, nk_error *err)
-{
-    CK_OBJECT_CLASS object_class;
-    CK_ATTRIBUTE template[URI_TEMPLATE_MAX];
-    CK_ULONG template_len = uri_template(reader->uri, &object_class, template);
-    CK_OBJECT_HANDLE found[CERTIFICATES_MAX];
-    CK_ULONG len = 0;
-
-    object_class = CKO_CERTIFICATE;
-    CK_RV rv = search(reader, template, template_len, found, &len);
-    if (rv != CKR_OK) {
-        return report_ckr(err, NK_E_TOKEN, rv, "search token \"%s\" for the certificate",
-                          reader->name.label);
-    }
-    if (len != 1) {
-        return report(err, NK_E_IDENTITY,
-                      "node.certificate: %lu certificates on token \"%s\" fit %s, not one; %s",
-                      (unsigned long)len, reader->name.label, reader->text,
-                      len > 1 ? "add id= or object= to name it"
-                              : "write it there (pkcs11-tool --write-object), or name a PEM file");
-    }
-    AUTO(X509_free) X509 *leaf = read_one(reader, found[0]);
-    if (leaf == NULL) {
-        return report(err, NK_E_IDENTITY,
-                      "node.certificate: %s on token \"%s\" is not a certificate in DER form; "
-                      "write it there again",
-                      reader->text, reader->name.label);
-    }
-    if (sk_X509_push(chain, leaf) == 0) {
-        return report(err, NK_E_NOMEM, "out of memory");
-    }
-    leaf = NULL;
-    return NK_OK;
-}
-
-/* What cannot be read is not for us: a token holds others' certificates, too. */
-static nk_status read_all(const struct reader *reader, stack all, nk_error *err)
-{
-    CK_OBJECT_CLASS object_class = CKO_CERTIFICATE;
-    CK_ATTRIBUTE template = { CKA_CLASS, &object_class, sizeof(object_class) };
-    CK_OBJECT_HANDLE found[CERTIFICATES_MAX];
-    CK_ULONG len = 0;
-
-    CK_RV rv = search(reader, &template, 1, found, &len);
-    if (rv != CKR_OK) {
-        return report_ckr(err, NK_E_TOKEN, rv, "list the certificates on token \"%s\"",
-                          reader->name.label);
-    }
-    for (CK_ULONG i = 0; i < len; i++) {
-        AUTO(X509_free) X509 *one = read_one(reader, found[i]);
-        if (one != NULL && sk_X509_push(all, one) == 0) {
-            return report(err, NK_E_NOMEM, "out of memory");
-        }
-        one = NULL;
-    }
-    return NK_OK;
-}
-
-static int is_in(stack chain, const X509 *certificate)
-{
-    for (int i = 0; i < sk_X509_num(chain); i++) {
-        if (X509_cmp(sk_X509_value(chain, i), certificate) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* Of several with one name and key the one that lasts longest. */
-static X509 *issuer_of(X509 *subject, stack all, stack chain)
-{
-    X509 *best = NULL;
-
-    for (int i = 0; i < sk_X509_num(all); i++) {
-        X509 *one = sk_X509_value(all, i);
-        if (X509_check_issued(one, subject) != X509_V_OK || X509_self_signed(one, 0) != 0 ||
-            X509_verify(subject, X509_get0_pubkey(one)) != 1 || is_in(chain, one)) {
-            continue;
-        }
-        if (best == NULL ||
-            ASN1_TIME_compare(X509_get0_notAfter(one), X509_get0_notAfter(best)) > 0) {
-            best = one;
-        }
-    }
-    return best;
-}
-
-static nk_status add_issuers(stack all, stack chain, nk_error *err)
-{
-    X509 *last = sk_X509_value(chain, 0);
-
-    while (sk_X509_num(chain) <= ISSUERS_MAX && (last = issuer_of(last, all, chain)) != NULL) {
-        if (X509_add_cert(chain, last, X509_ADD_FLAG_UP_REF) != 1) {
-            return report(err, NK_E_NOMEM, "out of memory");
-        }
-    }
-    ERR_clear_error(); /* of those that did not issue it */
-    return NK_OK;
-}
-
-static CK_RV begin(struct reader *reader, struct module *module)
-{
-    CK_SLOT_ID slot = 0;
-
-    CK_RV rv = token_find_slot(module, &reader->name, &slot);
-    if (rv == CKR_OK) {
-        pthread_mutex_lock(&module->session_lock);
-        rv = module->call->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &reader->session);
-        pthread_mutex_unlock(&module->session_lock);
-    }
-    return rv;
-}
-
-static void end(const struct reader *reader, struct module *module)
-{
-    pthread_mutex_lock(&module->session_lock);
-    module->call->C_CloseSession(reader->session);
-    pthread_mutex_unlock(&module->session_lock);
-}
-
-static nk_status read_chain(struct reader *reader, struct module *module, stack all, stack chain,
-                            nk_error *err)
-{
-    CK_RV rv = module_enter(module);
-    if (rv != CKR_OK) {
-        return report_ckr(err, NK_E_TOKEN, rv, "enter %s", module->path);
-    }
-    nk_status status = NK_OK;
-    rv = begin(reader, module);
-    if (rv != CKR_OK) {
-        status =
-            report_ckr(err, NK_E_TOKEN, rv, "open a session with token \"%s\"", reader->name.label);
-    } else {
-        status = read_leaf(reader, chain, err);
-        if (status == NK_OK) {
-            status = read_all(reader, all, err);
-        }
-        end(reader, module);
-    }
-    module_leave(module);
-    return status;
-}
-
-nk_status hsm_certificates(const char *module_name, const char *uri_text, stack *ret_chain,
-                           nk_error *err)
+static nk_status read_token(struct reading *reading, nk_error *err)
 {
     struct module *module = NULL;
-    AUTO(p11_kit_uri_free) P11KitUri *uri = NULL;
-    AUTO(free_stack) stack all = sk_X509_new_null();
-    AUTO(free_stack) stack chain = sk_X509_new_null();
-
-    if (all == NULL || chain == NULL) {
-        return report(err, NK_E_NOMEM, "out of memory");
+    bool absent = false;
+    nk_status status = module_get(reading->module_name, &module, err);
+    if (status != NK_OK) {
+        return status;
     }
+    nk_error own = { .struct_size = sizeof(own) };
+    status = certificate_read(module, reading->uri, reading->text, reading->chain, &absent, &own);
+    for (unsigned i = 1; i < TOKEN_LOOKS && absent; i++) {
+        token_find_pause(i);
+        own = (nk_error){ .struct_size = sizeof(own) };
+        status =
+            certificate_read(module, reading->uri, reading->text, reading->chain, &absent, &own);
+    }
+    return status == NK_OK ? NK_OK : report_copy(err, &own);
+}
+
+static void run(struct errand *errand)
+{
+    struct reading *reading = (struct reading *)errand;
+
+    reading->status = read_token(reading, &reading->err);
+}
+
+static struct reading *prepare(const char *module_name, const char *uri_text)
+{
+    struct reading *reading = calloc(1, sizeof(*reading));
+
+    if (reading == NULL) {
+        return NULL;
+    }
+    reading->errand = (struct errand){ .run = run, .free = free_reading };
+    errand_init(&reading->errand);
+    reading->err.struct_size = sizeof(reading->err);
+    reading->module_name = strdup(module_name);
+    reading->text = strdup(uri_text);
+    reading->chain = sk_X509_new_null();
+    reading->errand.where = reading->module_name;
+    if (reading->module_name == NULL || reading->text == NULL || reading->chain == NULL) {
+        drop(reading);
+        return NULL;
+    }
+    return reading;
+}
+
+nk_status hsm_certificates(const char *module_name, const char *uri_text, unsigned wait_ms,
+                           STACK_OF(X509) **ret_chain, nk_error *err)
+{
     if (gate_in_child()) {
         return report(err, NK_E_USAGE,
                       "this process was forked from one that had a token open; fork first, then "
                       "open in each process");
     }
-    nk_status status = uri_parse_certificate(uri_text, &uri, err);
-    if (status == NK_OK) {
-        status = module_get(module_name, &module, err);
+    AUTO(drop) struct reading *reading = prepare(module_name, uri_text);
+    if (reading == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
     }
-    struct reader reader = { .module = module, .uri = uri, .text = uri_text };
-    if (status == NK_OK) {
-        status = token_find(module, uri, uri_text, "node.certificate", &reader.name, err);
+    nk_status status = uri_parse_certificate(uri_text, &reading->uri, err);
+    if (status != NK_OK) {
+        return status;
     }
-    if (status == NK_OK) {
-        status = read_chain(&reader, module, all, chain, err);
+    enum errand_end end = errand_run(&reading->errand, wait_ms, false);
+    if (end != ERRAND_DONE) {
+        return errand_report(&reading->errand, end, wait_ms, err);
     }
-    if (status == NK_OK) {
-        status = add_issuers(all, chain, err);
+    if (reading->status != NK_OK) {
+        return report_copy(err, &reading->err);
     }
-    if (status == NK_OK) {
-        *ret_chain = chain;
-        chain = NULL;
-    }
-    return status;
+    *ret_chain = reading->chain;
+    reading->chain = NULL;
+    return NK_OK;
 }

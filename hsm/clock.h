@@ -13,6 +13,13 @@ static inline long long clock_now_ms(void)
     return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static inline long long clock_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 static inline struct timespec clock_deadline(unsigned wait_ms)
 {
     struct timespec at;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * DECODER, in two stages: PEM of our label to DER, DER to a key object. What is not ours is passed
- * over in silence; what is ours and fails raises and stops. Neither stage touches the token. */
+ * over in silence; what is ours and fails raises and stops. */
 #include <string.h>
 
 #include <openssl/bio.h>
@@ -12,7 +12,6 @@
 
 #include "gate.h"
 #include "provider_private.h"
-#include "reference.h"
 
 #define DER_MAX_BYTES 4096 /* a reference with an RSA-8192 key is 1.1 kB */
 
@@ -42,13 +41,14 @@ static int does_selection(void *ctx, int selection)
     return selection == 0 || (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0;
 }
 
-static int give_der(const struct pem_block *block, OSSL_CALLBACK *callback, void *arg)
+static int give_der(const struct provider *provider, const struct pem_block *block,
+                    OSSL_CALLBACK *callback, void *arg)
 {
     int type = OSSL_OBJECT_PKEY;
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type),
         OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_STRUCTURE,
-                                         (char *)REFERENCE_STRUCTURE, 0),
+                                         (char *)(uintptr_t)provider->format->structure, 0),
         OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, block->data, (size_t)block->len),
         OSSL_PARAM_END,
     };
@@ -56,21 +56,22 @@ static int give_der(const struct pem_block *block, OSSL_CALLBACK *callback, void
 }
 
 /* Resolved here already: stage two never sees DER that is damaged, and then nobody says why. */
-static int pass_on(const struct provider *provider, const struct pem_block *block,
+static int pass_on(struct provider *provider, const struct pem_block *block,
                    OSSL_CALLBACK *callback, void *arg)
 {
     struct hsm_key *key = NULL;
 
-    if (reference_resolve(block->data, (size_t)block->len, &key) != REFERENCE_FOUND) {
-        return raise_error(provider, RAISE_REFERENCE_UNKNOWN,
-                           "references are valid only in the process that issued them");
+    if (provider->format->resolve(provider, block->data, (size_t)block->len, true, &key) !=
+        REFERENCE_FOUND) {
+        return 0;
     }
-    hsm_key_unref(key);
-    return give_der(block, callback, arg);
+    int ok = give_der(provider, block, callback, arg);
+    hsm_key_unref(key); /* held so long: stage two finds the same */
+    return ok;
 }
 
 /* The gate comes first: threads whose references are shut load them, too, and must be parked. */
-static int pass_gate(const struct provider *provider, const struct pem_block *block,
+static int pass_gate(struct provider *provider, const struct pem_block *block,
                      OSSL_CALLBACK *callback, void *arg)
 {
     if (!gate_enter()) {
@@ -85,7 +86,7 @@ static OSSL_FUNC_decoder_decode_fn decode_pem;
 static int decode_pem(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CALLBACK *callback,
                       void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
 {
-    const struct provider *provider = ctx;
+    struct provider *provider = ctx;
     struct pem_block block = { 0 };
     int ok = 1;
 
@@ -97,7 +98,7 @@ static int decode_pem(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CA
     ERR_set_mark();
     int read = PEM_read_bio(bio, &block.name, &block.header, &block.data, &block.len);
     ERR_pop_to_mark();
-    if (read == 1 && strcmp(block.name, REFERENCE_PEM_LABEL) == 0) {
+    if (read == 1 && strcmp(block.name, provider->format->pem_label) == 0) {
         ok = pass_gate(provider, &block, callback, arg);
     }
     OPENSSL_free(block.name);
@@ -125,25 +126,8 @@ static size_t read_der(const struct provider *provider, OSSL_CORE_BIO *core_bio,
     return len < DER_MAX_BYTES ? len : 0;
 }
 
-static int give_key(struct provider *provider, struct hsm_key *key, const char *type,
-                    OSSL_CALLBACK *callback, void *arg)
-{
-    int object_type = OSSL_OBJECT_PKEY;
-    AUTO(provider_key_free) struct provider_key *made = provider_key_new(provider, key);
-    if (made == NULL) {
-        return raise_error(provider, RAISE_INTERNAL, "out of memory");
-    }
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object_type),
-        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, (char *)type, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &made, sizeof(void *)),
-        OSSL_PARAM_END,
-    };
-    return callback(params, arg);
-}
-
 static int decode_der(struct provider *provider, OSSL_CORE_BIO *core_bio, enum key_kind kind,
-                      const char *type, OSSL_CALLBACK *callback, void *arg)
+                      OSSL_CALLBACK *callback, void *arg)
 {
     unsigned char der[DER_MAX_BYTES];
     size_t len = read_der(provider, core_bio, der);
@@ -152,36 +136,30 @@ static int decode_der(struct provider *provider, OSSL_CORE_BIO *core_bio, enum k
         return 1;
     }
     struct hsm_key *key = NULL;
-    ERR_set_mark();
-    enum reference_answer answer = reference_resolve(der, len, &key);
-    ERR_pop_to_mark();
+    enum reference_answer answer = provider->format->resolve(provider, der, len, false, &key);
     OPENSSL_cleanse(der, sizeof(der)); /* ordinary private keys are shown to every decoder */
-    if (answer == REFERENCE_FOREIGN) {
-        return 1;
-    }
-    if (answer == REFERENCE_UNKNOWN) {
-        return raise_error(provider, RAISE_REFERENCE_UNKNOWN,
-                           "references are valid only in the process that issued them");
+    if (answer != REFERENCE_FOUND) {
+        return answer == REFERENCE_FOREIGN;
     }
     if (key->kind != kind) {
         hsm_key_unref(key); /* the stage for its kind comes, too */
         return 1;
     }
-    return give_key(provider, key, type, callback, arg);
+    return provider_give_key(provider, key, callback, arg);
 }
 
-#define DECODE(name, kind, type)                                                                   \
+#define DECODE(name, kind)                                                                         \
     static OSSL_FUNC_decoder_decode_fn decode_##name;                                              \
     static int decode_##name(void *ctx, OSSL_CORE_BIO *bio, int selection,                         \
                              OSSL_CALLBACK *callback, void *arg,                                   \
                              OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)           \
     {                                                                                              \
         (void)selection, (void)passphrase, (void)passphrase_arg;                                   \
-        return decode_der(ctx, bio, kind, type, callback, arg);                                    \
+        return decode_der(ctx, bio, kind, callback, arg);                                          \
     }
-DECODE(rsa, KEY_RSA, "RSA")
-DECODE(ec, KEY_EC, "EC")
-DECODE(ed25519, KEY_ED25519, "ED25519")
+DECODE(rsa, KEY_RSA)
+DECODE(ec, KEY_EC)
+DECODE(ed25519, KEY_ED25519)
 
 #define FN(id, fn)                                                                                 \
     {                                                                                              \

@@ -9,9 +9,11 @@
 #include <pkcs11-helper-1.0/pkcs11h-token.h>
 
 #include "ckr.h"
+#include "errand.h"
 #include "report.h"
 
 #define REFERENCE "nodekey"
+#define SLOTS_MAX 256
 
 static pthread_mutex_t helper_lock = PTHREAD_MUTEX_INITIALIZER; /* the helper is not for threads */
 static bool helper_started;                                     /* guarded by helper_lock */
@@ -48,6 +50,13 @@ static CK_RV start_helper(void)
     }
     helper_started = rv == CKR_OK;
     return rv;
+}
+
+/* The helper takes a module that cannot list its slots for one that has none. */
+static CK_RV ask_for_slots(const struct module *module)
+{
+    CK_ULONG len = 0;
+    return module->call->C_GetSlotList(CK_TRUE, NULL, &len);
 }
 
 /* Registered for one listing only: then nothing of the helper's can go stale under a re-init. */
@@ -97,6 +106,11 @@ static void copy_name(struct token_name *to, const struct pkcs11h_token_id_s *fr
                      strnlen(from->label, sizeof(to->label) - 1));
 }
 
+static bool is_blank(const struct token_name *name) /* a slot to be used (SoftHSM) */
+{
+    return name->label[0] == '\0' && name->serial[0] == '\0';
+}
+
 static nk_status copy_list(const struct pkcs11h_token_id_list_s *list,
                            struct token_names *ret_names, nk_error *err)
 {
@@ -109,39 +123,80 @@ static nk_status copy_list(const struct pkcs11h_token_id_list_s *list,
     for (; list != NULL; list = list->next) {
         struct token_name *name = &found.names[found.len];
         copy_name(name, list->token_id);
-        if (name->label[0] != '\0' || name->serial[0] != '\0') { /* else a blank slot (SoftHSM) */
-            found.len++;
-        }
+        found.len += is_blank(name) ? 0 : 1;
     }
     *ret_names = found;
     return NK_OK;
 }
 
-nk_status discovery_tokens(struct module *module, struct token_names *ret_names, nk_error *err)
+static CK_RV ask_helper(const struct module *module, struct token_names *ret_names,
+                        nk_status *ret_status, nk_error *err)
 {
     pkcs11h_token_id_list_t list = NULL;
+
+    CK_RV rv = ask_for_slots(module);
+    if (rv == CKR_OK) {
+        rv = start_helper();
+    }
+    if (rv == CKR_OK) {
+        rv = list_tokens(module->path, &list);
+    }
+    if (rv == CKR_OK) {
+        *ret_status = copy_list(list, ret_names, err);
+    }
+    if (list != NULL) {
+        pkcs11h_token_freeTokenIdList(list);
+    }
+    return rv;
+}
+
+/* The helper does one thing at a time, for all modules: while another listing has it, which may
+ * hang in its module for ever, this one does without. */
+static CK_RV ask_module(const struct module *module, struct token_names *ret_names,
+                        nk_status *ret_status, nk_error *err)
+{
+    CK_SLOT_ID slots[SLOTS_MAX];
+    CK_ULONG len = SLOTS_MAX;
+    struct token_names found = { .len = 0 };
+
+    CK_RV rv = module->call->C_GetSlotList(CK_TRUE, slots, &len);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    found.names = calloc(len + 1, sizeof(*found.names));
+    if (found.names == NULL) {
+        *ret_status = report(err, NK_E_NOMEM, "out of memory");
+        return CKR_OK;
+    }
+    for (CK_ULONG i = 0; i < len; i++) {
+        CK_TOKEN_INFO info;
+        if (module->call->C_GetTokenInfo(slots[i], &info) == CKR_OK) {
+            token_name_of(&info, &found.names[found.len]);
+            found.len += is_blank(&found.names[found.len]) ? 0 : 1;
+        }
+    }
+    *ret_names = found;
+    return CKR_OK;
+}
+
+nk_status discovery_tokens(struct module *module, struct token_names *ret_names, nk_error *err)
+{
     nk_status status = NK_OK;
 
     CK_RV rv = module_enter(module);
     if (rv != CKR_OK) {
         return report_ckr(err, NK_E_TOKEN, rv, "list the tokens of %s", module->path);
     }
-    pthread_mutex_lock(&helper_lock);
-    rv = start_helper();
-    if (rv == CKR_OK) {
-        rv = list_tokens(module->path, &list);
-    }
-    if (rv == CKR_OK) {
-        status = copy_list(list, ret_names, err);
+    errand_step("C_GetSlotList");
+    if (pthread_mutex_trylock(&helper_lock) == 0) {
+        rv = ask_helper(module, ret_names, &status, err);
+        pthread_mutex_unlock(&helper_lock);
     } else {
-        status = report_ckr(err, NK_E_TOKEN, rv, "list the tokens of %s", module->path);
+        rv = ask_module(module, ret_names, &status, err);
     }
-    if (list != NULL) {
-        pkcs11h_token_freeTokenIdList(list);
-    }
-    pthread_mutex_unlock(&helper_lock);
     module_leave(module);
-    return status;
+    return rv == CKR_OK ? status
+                        : report_ckr(err, NK_E_TOKEN, rv, "list the tokens of %s", module->path);
 }
 
 void token_names_clear(struct token_names *names)

@@ -45,15 +45,22 @@ struct hsm_key_request {
     /* A key of the same instance with the same PIN source, or NULL: on the same token, a PIN that
      * can be had only once (fd, prompt) is not asked for again. */
     struct hsm_key *sibling;
+    /* nodekey-provider.so has made itself known to OpenSSL, and issues no references. */
+    bool for_provider_module;
 };
 
 /* Finds, logs in, checks attributes, compares with `leaf_public`, then makes and verifies one
- * signature per TLS scheme. *ret_key is owned: hsm_key_unref. [any] */
+ * signature per TLS scheme. *ret_key is owned: hsm_key_unref.
+ * The calls into the module are made by a thread of their own, but ask_pin on this one. None of them,
+ * nor waiting for those of others, may take longer than login_timeout_ms, however many there are:
+ * NK_E_TOKEN names the one that hangs and its module, and its thread is left behind; should it come
+ * back, all that it holds is given back. [any] */
 MUST_USE nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_public,
                                 struct hsm_key **ret_key, nk_error *err);
 /* The certificate that the URI names on a token, and the issuers of it that lie beside it, leaf
- * first, roots left out. Nothing is logged in to. *ret_chain is owned: sk_X509_pop_free. [any] */
-MUST_USE nk_status hsm_certificates(const char *module_name, const char *uri_text,
+ * first, roots left out. Nothing is logged in to. Bounded as hsm_key_open is, by `wait_ms`.
+ * *ret_chain is owned: sk_X509_pop_free. [any] */
+MUST_USE nk_status hsm_certificates(const char *module_name, const char *uri_text, unsigned wait_ms,
                                     STACK_OF(X509) **ret_chain, nk_error *err);
 /* PEM text that the provider decodes into this key, in this process only. Makes no PKCS#11 call.
  * *ret_pem is owned: free. [any] */
@@ -62,8 +69,9 @@ MUST_USE nk_status hsm_key_reference(const struct hsm_key *key, char **ret_pem, 
  * last session, and at most max_waiting_inbound wait. */
 MUST_USE nk_status hsm_key_reference_inbound(const struct hsm_key *key, char **ret_pem,
                                              nk_error *err);
-/* From here every use of the key fails. Waits at most `wait_ms` for uses inside the module, then
- * gives the token back: the last user of a token logs out of it. [any], once */
+/* From here every use of the key fails. Waits at most `wait_ms` for uses inside the module, and for
+ * the token to be given back: the last user of a token logs out of it. What takes longer is logged
+ * and left behind. [any], once */
 void hsm_key_shut(struct hsm_key *key, unsigned wait_ms);
 /* Makes no PKCS#11 call. NULL is allowed. [any] */
 void hsm_key_unref(struct hsm_key *key);
@@ -76,5 +84,10 @@ void hsm_leave(void);
 /* "software", or "hardware, as the module claims": what the token says of itself. */
 const char *hsm_key_custody(const struct hsm_key *key);
 const char *hsm_key_token_label(const struct hsm_key *key);
+/* How long the shortest of the test signatures of `open` took. */
+unsigned hsm_key_preflight_us(const struct hsm_key *key);
+/* Signatures made for strangers who dialled us, so far: handed over in time, through the inbound
+ * reference. Never goes back. [any] */
+unsigned long long hsm_key_inbound_signatures(const struct hsm_key *key);
 
 #endif

@@ -54,6 +54,7 @@ struct hsm_list_request {
     const char *uri;
     const char *label;
     struct hsm_pin_source pin;
+    const char *state_dir; /* or NULL: refused PINs are neither looked up nor remembered */
     const nk_host *host;
 };
 /* *ret_listing is owned: hsm_listing_clear. */
@@ -73,6 +74,24 @@ struct hsm_init_request {
  * take. *ret_label is owned: free. */
 MUST_USE nk_status hsm_init_token(const struct hsm_init_request *request, char **ret_label,
                                   nk_error *err);
+
+/* --- refused PINs --- */
+
+struct hsm_pin_news {
+    char label[33];
+    bool locked; /* these three as the token says, which TPMs do not */
+    bool final_try;
+    bool count_low;
+    size_t refused; /* PINs that state_dir remembers */
+};
+/* What the token of `request->uri` and `request->state_dir` say of its user PIN; nobody logs in.
+ * NK_E_CONFIG: there is no state_dir. NK_E_PIN: its file is damaged. */
+MUST_USE nk_status hsm_pin_look(const struct hsm_key_request *request,
+                                struct hsm_pin_news *ret_news, nk_error *err);
+/* The same, after state_dir has forgotten all that this token refused, a damaged file, too.
+ * *ret_forgot: there was one. */
+MUST_USE nk_status hsm_pin_forget(const struct hsm_key_request *request, bool *ret_forgot,
+                                  struct hsm_pin_news *ret_news, nk_error *err);
 
 /* --- one token, logged in --- */
 

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <openssl/sha.h>
+
 #include "hsm.h"
 #include "scheme.h"
 #include "token.h"
@@ -30,14 +32,17 @@ struct hsm_key {
     atomic_bool always_authenticate; /* as told when the object was found last */
     bool bare_pss;                   /* settled by `open`: PSS is padded by us */
     nk_host host;
-    struct token *token; /* until shut */
+    unsigned preflight_us;    /* settled by `open`: the shortest test signature */
+    atomic_ullong signatures; /* handed over to callers */
+    struct token *token;      /* until shut */
     unsigned sign_timeout_ms;
     struct crew *crew;    /* the token's; NULL in direct mode */
     bool inbound;         /* signs for strangers who dialled us */
     struct hsm_key *twin; /* owned: the same key for inbound signatures, with a handle of its own */
     char label[33];
-    unsigned char handle[KEY_HANDLE_BYTES]; /* names it in references; random */
-    struct hsm_key *next;                   /* in the registry of references */
+    unsigned char handle[KEY_HANDLE_BYTES];          /* names it in references; random */
+    unsigned char spki_sha256[SHA256_DIGEST_LENGTH]; /* references must carry this public key */
+    struct hsm_key *next;                            /* in the registry of references */
 
     pthread_mutex_t lock; /* guards the object */
     CK_OBJECT_HANDLE object;
@@ -46,6 +51,10 @@ struct hsm_key {
 
 void key_ref(struct hsm_key *key);
 
+/* The one object that fits the URI, whatever its attributes; of `key` the token, its label and the
+ * URI are looked at. */
+MUST_USE CK_RV key_locate(struct hsm_key *key, CK_SESSION_HANDLE session,
+                          CK_OBJECT_HANDLE *ret_object, nk_error *err);
 /* Exactly one object fits the URI, and its attributes are fit; *ret_object on CKR_OK. Inside a
  * lease. Texts: absent and ambiguous list the candidates. */
 MUST_USE CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session,
@@ -57,6 +66,9 @@ MUST_USE bool key_prepare(const struct hsm_key *key, const struct scheme *scheme
  * does not. Inside a lease. */
 MUST_USE CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                          const struct scheme_need *need, nk_error *err);
+
+/* Finds the key and proves it by every scheme that TLS may ask of it; settles bare_pss. */
+MUST_USE nk_status key_prove_all(struct hsm_key *key, nk_error *err);
 
 /* Signs as TLS wants it; two PKCS#11 calls, more only to recover. Logs a failure with its cure. */
 MUST_USE CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme,
@@ -73,6 +85,8 @@ void key_end_use(struct hsm_key *key);
 /* Gives a proven key its twin; key->twin is there to be shut and released also after a failure. */
 MUST_USE nk_status key_twin_make(struct hsm_key *key, nk_error *err);
 
+/* Before the first reference to it, and before its twin is made. */
+MUST_USE nk_status reference_prepare(struct hsm_key *key, nk_error *err);
 /* The registry of references: handles that this process has issued and not shut. */
 void reference_add(struct hsm_key *key);
 void reference_remove(struct hsm_key *key);

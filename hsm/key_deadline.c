@@ -15,6 +15,7 @@ struct signing {
     struct hsm_key *key;
     struct crew *crew;
     unsigned ticket; /* of a probe; 0: somebody's signature */
+    CK_RV told;      /* why the last probe failed, as it was logged */
     struct to_sign what;
     CK_RV rv;
     CK_ULONG raw_len;
@@ -105,6 +106,21 @@ static void sign_for_caller(struct job *job)
     gate_leave();
 }
 
+/* Nobody hears a probe's answer, and the caller whose failure opened the breaker may have left
+ * before it had one: a PIN that was refused, say. */
+static void tell_probe(struct signing *signing)
+{
+    char name[48];
+
+    if (signing->rv == CKR_OK || signing->rv == signing->told || atomic_load(&signing->key->shut)) {
+        return;
+    }
+    signing->told = signing->rv;
+    log_line(&signing->key->host, NK_LOG_ERROR, "token %s: tried, still no signature: %s%s%s",
+             signing->key->label, ckr_name(signing->rv, name, sizeof(name)),
+             signing->err.text[0] != '\0' ? ": " : "", signing->err.text);
+}
+
 /* True to go on: the token is still away. */
 static bool probe_once(struct signing *signing)
 {
@@ -122,6 +138,7 @@ static bool probe_once(struct signing *signing)
         signing->rv =
             key_sign_raw(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
         learn(signing);
+        tell_probe(signing);
     }
     key_end_use(key);
     gate_leave();

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "curve.h"
+#include "errand.h"
 #include "key.h"
 #include "report.h"
 
@@ -14,6 +15,7 @@
 static CK_RV search(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
                     CK_ULONG template_len, CK_OBJECT_HANDLE found[FOUND_MAX], CK_ULONG *ret_len)
 {
+    errand_step("C_FindObjects");
     CK_RV rv = call->C_FindObjectsInit(session, template, template_len);
     if (rv != CKR_OK) {
         return rv;
@@ -103,6 +105,7 @@ static CK_RV check_kind(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJEC
 {
     CK_KEY_TYPE type = 0;
     CK_ATTRIBUTE wanted = { CKA_KEY_TYPE, &type, sizeof(type) };
+    errand_step("C_GetAttributeValue");
     CK_RV rv = token_module(key->token)->call->C_GetAttributeValue(session, object, &wanted, 1);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "read the type of the key on token \"%s\"", key->label);
@@ -181,8 +184,8 @@ static CK_RV check_custody(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
     return CKR_OK;
 }
 
-CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *ret_object,
-               nk_error *err)
+CK_RV key_locate(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *ret_object,
+                 nk_error *err)
 {
     CK_OBJECT_CLASS key_class;
     CK_ATTRIBUTE template[URI_TEMPLATE_MAX];
@@ -201,17 +204,29 @@ CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE 
     if (len > 1) {
         return several_found(key, session, found, len, err);
     }
-    rv = check_kind(key, session, found[0], err);
+    *ret_object = found[0];
+    return CKR_OK;
+}
+
+CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *ret_object,
+               nk_error *err)
+{
+    CK_OBJECT_HANDLE found = CK_INVALID_HANDLE;
+
+    CK_RV rv = key_locate(key, session, &found, err);
     if (rv == CKR_OK) {
-        rv = check_curve(key, session, found[0], err);
+        rv = check_kind(key, session, found, err);
     }
     if (rv == CKR_OK) {
-        rv = check_custody(key, session, found[0], err);
+        rv = check_curve(key, session, found, err);
     }
     if (rv == CKR_OK) {
-        atomic_store(&key->always_authenticate, flag(token_module(key->token)->call, session,
-                                                     found[0], CKA_ALWAYS_AUTHENTICATE, false));
-        *ret_object = found[0];
+        rv = check_custody(key, session, found, err);
+    }
+    if (rv == CKR_OK) {
+        atomic_store(&key->always_authenticate, flag(token_module(key->token)->call, session, found,
+                                                     CKA_ALWAYS_AUTHENTICATE, false));
+        *ret_object = found;
     }
     return rv;
 }

@@ -18,6 +18,7 @@ nk_status key_twin_make(struct hsm_key *key, nk_error *err)
     }
     memcpy(twin, key, sizeof(*twin)); /* proven and found like its brother */
     atomic_init(&twin->refs, 1);
+    atomic_init(&twin->signatures, 0);
     pthread_mutex_init(&twin->lock, NULL);
     twin->inbound = true;
     twin->uri = NULL;

@@ -14,6 +14,7 @@
 
 #include "ckr.h"
 #include "clock.h"
+#include "errand.h"
 #include "gate.h"
 #include "module_name.h"
 #include "report.h"
@@ -34,6 +35,7 @@ static CK_RV initialise(struct module *module)
 {
     CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
 
+    errand_step("C_Initialize");
     sigpipe_hold();
     ERR_set_mark();
     CK_RV rv = module->call->C_Initialize(&args);
@@ -44,6 +46,7 @@ static CK_RV initialise(struct module *module)
 
 static void finalise(struct module *module)
 {
+    errand_step("C_Finalize");
     sigpipe_hold();
     ERR_set_mark();
     module->call->C_Finalize(NULL);
@@ -111,6 +114,7 @@ static bool takes_one_at_a_time(const char *path)
 
 static void init_locks(struct module *module)
 {
+    pthread_mutex_init(&module->start_lock, NULL);
     pthread_mutex_init(&module->use_lock, NULL);
     clock_cond_init(&module->use_changed);
     pthread_mutex_init(&module->session_lock, NULL);
@@ -118,46 +122,53 @@ static void init_locks(struct module *module)
     pthread_mutex_init(&module->reinit_lock, NULL);
 }
 
-/* Under registry_lock. */
-static nk_status add(const char *path, struct module **ret_module, nk_error *err)
+/* Under start_lock. */
+static nk_status start(struct module *module, nk_error *err)
 {
-    CK_FUNCTION_LIST *call = NULL;
-    nk_status status = check_file(path, err);
-    if (status == NK_OK) {
-        status = load(path, &call, err);
+    nk_status status = check_file(module->path, err);
+    if (status == NK_OK && module->call == NULL) {
+        status = load(module->path, &module->call, err);
     }
-    if (status != NK_OK || call == NULL) {
+    if (status != NK_OK) {
         return status;
     }
-    AUTO(free) char *own_path = strdup(path);
-    struct module *module = calloc(1, sizeof(*module));
-    if (own_path == NULL || module == NULL) {
-        free(module);
-        return report(err, NK_E_NOMEM, "out of memory");
-    }
-    module->call = call;
-    module->one_at_a_time = takes_one_at_a_time(path);
+    module->one_at_a_time = takes_one_at_a_time(module->path);
     /* OpenSSL's cleanup must be registered before our gate, so that it runs after it. */
     OPENSSL_init_crypto(0, NULL);
     CK_RV rv = initialise(module);
     module->guest = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
     if (rv != CKR_OK && !module->guest) {
-        free(module);
         return report_ckr(err, NK_E_TOKEN, rv,
                           "node.module: %s does not initialise; is its own configuration, service "
                           "or device there?",
-                          path);
+                          module->path);
     }
     gate_arm();
-    init_locks(module);
+    pthread_mutex_lock(&module->use_lock);
     module->initialised = true;
+    pthread_mutex_unlock(&module->use_lock);
+    module->started = true;
+    return NK_OK;
+}
+
+/* Under registry_lock. Takes over *path when it is new. */
+static struct module *find_or_add(char **path)
+{
+    struct module *module = registry;
+
+    while (module != NULL && strcmp(module->path, *path) != 0) {
+        module = module->next;
+    }
+    if (module != NULL || (module = calloc(1, sizeof(*module))) == NULL) {
+        return module;
+    }
+    init_locks(module);
     atomic_init(&module->epoch, 1);
-    module->path = own_path;
-    own_path = NULL;
+    module->path = *path;
+    *path = NULL;
     module->next = registry;
     registry = module;
-    *ret_module = module;
-    return NK_OK;
+    return module;
 }
 
 nk_status module_get(const char *name, struct module **ret_module, nk_error *err)
@@ -168,14 +179,18 @@ nk_status module_get(const char *name, struct module **ret_module, nk_error *err
         return status;
     }
     pthread_mutex_lock(&registry_lock);
-    struct module *module = registry;
-    while (module != NULL && strcmp(module->path, path) != 0) {
-        module = module->next;
-    }
-    if (module == NULL) {
-        status = add(path, &module, err);
-    }
+    struct module *module = find_or_add(&path);
     pthread_mutex_unlock(&registry_lock);
+    if (module == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    /* One that hangs in C_Initialize must hold up nobody who wants another. */
+    errand_step("an earlier C_Initialize");
+    pthread_mutex_lock(&module->start_lock);
+    if (!module->started) {
+        status = start(module, err);
+    }
+    pthread_mutex_unlock(&module->start_lock);
     if (status == NK_OK) {
         *ret_module = module;
     }
@@ -187,6 +202,7 @@ CK_RV module_enter(struct module *module)
     if (!gate_enter()) {
         return CKR_NODEKEY_SHUT;
     }
+    errand_step("a restart of it");
     pthread_mutex_lock(&module->use_lock);
     while (module->restarting || (module->one_at_a_time && module->inside > 0)) {
         pthread_cond_wait(&module->use_changed, &module->use_lock);
@@ -223,6 +239,7 @@ static bool empty_the_house(struct module *module, unsigned wait_ms)
     struct timespec deadline = clock_deadline(wait_ms);
     int rc = 0;
 
+    errand_step(NULL);
     pthread_mutex_lock(&module->use_lock);
     module->restarting = true;
     rc = module->overstaying > 0 ? ETIMEDOUT : 0; /* waited for before: they hang */
@@ -258,6 +275,7 @@ static CK_RV restart(struct module *module, unsigned wait_ms)
         gate_leave();
         return CKR_FUNCTION_FAILED; /* never finalise under a call */
     }
+    atomic_store(&module->attached, 0);
     if (module->initialised) {
         finalise(module);
     }
@@ -274,6 +292,7 @@ CK_RV module_reinit(struct module *module, unsigned seen_epoch, unsigned wait_ms
     if (module->guest) {
         return CKR_FUNCTION_NOT_SUPPORTED;
     }
+    errand_step("a restart of it");
     pthread_mutex_lock(&module->reinit_lock);
     CK_RV rv = module->last_reinit_rv;
     if (atomic_load(&module->epoch) == seen_epoch) {

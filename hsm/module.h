@@ -15,6 +15,9 @@
 
 struct module {
     char *path; /* as realpath gives it */
+
+    pthread_mutex_t start_lock; /* guards the next three until `started`; then they stay */
+    bool started;
     CK_FUNCTION_LIST *call;
     bool guest;         /* somebody else initialised it: we never finalise */
     bool one_at_a_time; /* a stay waits until nobody is inside */
@@ -28,6 +31,7 @@ struct module {
     unsigned overstaying; /* inside since a restart gave up waiting for them */
     unsigned shift;       /* counts those restarts */
 
+    atomic_uint attached; /* tokens: what a restart would cost a login */
     atomic_uint epoch; /* changes with nobody inside; sessions and handles of another are void */
 
     /* Opening and closing sessions: tpm2-pkcs11 1.9 hands out one handle twice without it. */
@@ -45,7 +49,8 @@ struct module {
 
 /* `name` is an absolute path or a bare name: "softhsm", "tpm2", "p11-kit", or a file in p11-kit's
  * module folder, with or without ".so". NK_E_CONFIG: no such file, not a module, writable by
- * others. NK_E_TOKEN: C_Initialize failed. The module lives as long as the process. */
+ * others. NK_E_TOKEN: C_Initialize failed; the next call tries again. The module lives as long as
+ * the process. */
 MUST_USE nk_status module_get(const char *name, struct module **ret_module, nk_error *err);
 
 /* A stay. Between the two the module may be called, and is not re-initialised. CKR_OK, or
@@ -54,7 +59,10 @@ MUST_USE nk_status module_get(const char *name, struct module **ret_module, nk_e
 MUST_USE CK_RV module_enter(struct module *module);
 void module_leave(struct module *module);
 
-/* C_Finalize and C_Initialize, by one thread; the others share its result. Nothing is done if the
+/* C_Finalize and C_Initialize, by one thread; the others share its result. At most every 100 ms: who
+ * comes sooner waits and tries then, since the token may be back by now, and a handshake that begins
+ * after the cure must not fail. That, not a breaker, keeps callers off a token that is away when
+ * there is no deadline: a breaker's probes need a thread that may hang. Nothing is done if the
  * epoch is no longer `seen_epoch`. Not inside a stay. Waits at most `wait_ms` for those inside, and
  * not again for the same ones: CKR_FUNCTION_FAILED if they do not leave, CKR_FUNCTION_NOT_SUPPORTED
  * for a guest. */

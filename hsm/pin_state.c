@@ -100,7 +100,7 @@ static nk_status damaged(const struct pin_state *state, nk_error *err)
     return report(
         err, NK_E_PIN,
         "%s is damaged, or others can write to it, so which PINs token \"%s\" has refused "
-        "is lost and none is sent; remove it once node.pin is known to be right",
+        "is lost and none is sent; once node.pin is known to be right: nodekey pin CONFIG --reset",
         state->path, state->token.label);
 }
 
@@ -153,7 +153,7 @@ static nk_status load(struct pin_state *state, nk_error *err)
     if (status == NK_OK && state->marks.len == PIN_MARKS_MAX) {
         return report(err, NK_E_PIN,
                       "%s is full: token \"%s\" has refused %d PINs, so no more are sent; find out "
-                      "who tries them, then remove it",
+                      "who tries them, then: nodekey pin CONFIG --reset",
                       state->path, state->token.label, PIN_MARKS_MAX);
     }
     return status;
@@ -177,8 +177,9 @@ static nk_status reserve(struct pin_state *state, nk_error *err)
     return NK_OK;
 }
 
-nk_status pin_state_open(const char *folder, const struct token_name *token, unsigned wait_ms,
-                         struct pin_state **ret_state, nk_error *err)
+/* Ours alone until it is closed; nothing is read yet. */
+static nk_status hold(const char *folder, const struct token_name *token, unsigned wait_ms,
+                      struct pin_state **ret_state, nk_error *err)
 {
     char lock_name[64];
     AUTO(pin_state_close) struct pin_state *state = calloc(1, sizeof(*state));
@@ -195,6 +196,18 @@ nk_status pin_state_open(const char *folder, const struct token_name *token, uns
     if (status == NK_OK) {
         status = lock(state, lock_name, wait_ms, err);
     }
+    if (status == NK_OK) {
+        *ret_state = state;
+        state = NULL;
+    }
+    return status;
+}
+
+nk_status pin_state_open(const char *folder, const struct token_name *token, unsigned wait_ms,
+                         struct pin_state **ret_state, nk_error *err)
+{
+    AUTO(pin_state_close) struct pin_state *state = NULL;
+    nk_status status = hold(folder, token, wait_ms, &state, err);
     if (status == NK_OK) {
         status = load(state, err);
     }
@@ -272,6 +285,27 @@ nk_status pin_state_remember(struct pin_state *state, const struct pin *pin, nk_
     }
     close(state->fresh);
     state->fresh = -1;
+    return NK_OK;
+}
+
+size_t pin_state_count(const struct pin_state *state)
+{
+    return state->marks.len;
+}
+
+nk_status pin_state_forget(const char *folder, const struct token_name *token, unsigned wait_ms,
+                           bool *ret_forgot, nk_error *err)
+{
+    AUTO(pin_state_close) struct pin_state *state = NULL;
+    nk_status status = hold(folder, token, wait_ms, &state, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    bool forgot = unlinkat(state->folder, state->name, 0) == 0;
+    if ((!forgot && errno != ENOENT) || fsync(state->folder) != 0) {
+        return report_errno(err, NK_E_PIN, "remove %s", state->path);
+    }
+    *ret_forgot = forgot;
     return NK_OK;
 }
 

@@ -27,7 +27,11 @@ MUST_USE nk_status pin_state_refuses(struct pin_state *state, const struct pin *
 /* On the disk when it returns. */
 MUST_USE nk_status pin_state_remember(struct pin_state *state, const struct pin *pin,
                                       nk_error *err);
-/* What the operator removes to have all refusals of this token forgotten. */
+size_t pin_state_count(const struct pin_state *state);
+/* Removes what is remembered of this token, damaged or not. *ret_forgot: there was something. */
+MUST_USE nk_status pin_state_forget(const char *folder, const struct token_name *token,
+                                    unsigned wait_ms, bool *ret_forgot, nk_error *err);
+/* For texts. */
 const char *pin_state_path(const struct pin_state *state);
 /* NULL is allowed. */
 void pin_state_close(struct pin_state *state);

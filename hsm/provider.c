@@ -7,13 +7,14 @@
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
+#include <openssl/core_object.h>
+#include <openssl/err.h>
 #include <openssl/params.h>
 #include <openssl/provider.h>
 
 #include "provider.h"
-#include "reference.h"
 
-#define FROM_US "provider=nodekey"
+#define FROM_US PROVIDER_FROM_US
 #define FROM_DER FROM_US ",input=der,structure=" REFERENCE_STRUCTURE
 
 static const OSSL_ALGORITHM keymgmts[] = {
@@ -45,6 +46,7 @@ const OSSL_ITEM raise_reasons[] = {
     { RAISE_PARAMETER, "digest, padding or salt that the token key cannot do" },
     { RAISE_PUBLIC_ONLY, "only the public half of the key is here" },
     { RAISE_INTERNAL, "internal error" },
+    { RAISE_KEY_NOT_OPENED, "what the URI names was not opened" },
     { 0, NULL },
 };
 
@@ -92,6 +94,46 @@ struct provider_key *provider_key_new(struct provider *provider, struct hsm_key 
     return made;
 }
 
+int provider_give_key(struct provider *provider, struct hsm_key *key, OSSL_CALLBACK *callback,
+                      void *arg)
+{
+    static const char *const types[] = {
+        [KEY_RSA] = "RSA", [KEY_EC] = "EC", [KEY_ED25519] = "ED25519"
+    };
+    int object_type = OSSL_OBJECT_PKEY;
+    const char *type = types[key->kind];
+    AUTO(provider_key_free) struct provider_key *made = provider_key_new(provider, key);
+    if (made == NULL) {
+        return raise_error(provider, RAISE_INTERNAL, "out of memory");
+    }
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object_type),
+        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, (char *)(uintptr_t)type, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &made, sizeof(void *)),
+        OSSL_PARAM_END,
+    };
+    return callback(params, arg);
+}
+
+static enum reference_answer resolve(struct provider *provider, const unsigned char *der,
+                                     size_t len, bool labelled, struct hsm_key **ret_key)
+{
+    ERR_set_mark();
+    enum reference_answer answer = reference_resolve(der, len, ret_key);
+    ERR_pop_to_mark();
+    if (answer == REFERENCE_UNKNOWN || (answer == REFERENCE_FOREIGN && labelled)) {
+        raise_error(provider, RAISE_REFERENCE_UNKNOWN,
+                    "references are valid only in the process that issued them");
+        return REFERENCE_UNKNOWN;
+    }
+    return answer;
+}
+
+static const struct reference_format private_references = { .pem_label = REFERENCE_PEM_LABEL,
+                                                            .structure = REFERENCE_STRUCTURE,
+                                                            .decoders = decoders,
+                                                            .resolve = resolve };
+
 static OSSL_FUNC_provider_query_operation_fn query;
 static const OSSL_ALGORITHM *query(void *ctx, int operation, int *no_cache)
 {
@@ -103,7 +145,9 @@ static const OSSL_ALGORITHM *query(void *ctx, int operation, int *no_cache)
     case OSSL_OP_SIGNATURE:
         return signatures;
     case OSSL_OP_DECODER:
-        return provider->decodes ? decoders : NULL;
+        return provider->format->decoders;
+    case OSSL_OP_STORE:
+        return provider->format->stores;
     default:
         return NULL;
     }
@@ -172,6 +216,9 @@ static void take_core_functions(struct provider *provider, const OSSL_DISPATCH *
 {
     for (; in->function_id != 0; in++) {
         switch (in->function_id) {
+        case OSSL_FUNC_CORE_GET_PARAMS:
+            provider->get_params = OSSL_FUNC_core_get_params(in);
+            break;
         case OSSL_FUNC_CORE_NEW_ERROR:
             provider->new_error = OSSL_FUNC_core_new_error(in);
             break;
@@ -187,8 +234,8 @@ static void take_core_functions(struct provider *provider, const OSSL_DISPATCH *
     }
 }
 
-static int start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
-                 void **ret_ctx, bool decodes)
+int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
+                   void **ret_ctx, const struct reference_format *format)
 {
     struct provider *provider = calloc(1, sizeof(*provider));
 
@@ -196,7 +243,7 @@ static int start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OS
         return 0;
     }
     provider->core = core;
-    provider->decodes = decodes;
+    provider->format = format;
     take_core_functions(provider, in);
     /* From the dispatch, or BIO_new_from_core_bio would return NULL. */
     provider->libctx = OSSL_LIB_CTX_new_from_dispatch(core, in);
@@ -214,11 +261,5 @@ static int start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OS
 int provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
                   void **ret_ctx)
 {
-    return start(core, in, out, ret_ctx, true);
-}
-
-int provider_init_module(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
-                         const OSSL_DISPATCH **out, void **ret_ctx)
-{
-    return start(core, in, out, ret_ctx, false);
+    return provider_start(core, in, out, ret_ctx, &private_references);
 }

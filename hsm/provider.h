@@ -14,9 +14,6 @@
 #define PROVIDER_MODULE_NAME "nodekey"
 
 OSSL_provider_init_fn provider_init;
-/* For nodekey-provider.so. It issues no references, so it must not be asked for one: a decoder that
- * knows the label but not the key ends OpenSSL's search before the plugin's is asked. */
-OSSL_provider_init_fn provider_init_module;
 
 /* Makes the provider known to the default library context, once per process, for ever: unloading
  * at exit crashes with keys alive. Ordinary keys stay with the default provider, and this is

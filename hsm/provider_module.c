@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The provider as a module for openssl.cnf. */
-#include "provider.h"
+ * The provider as a module for openssl.cnf: keys are named by their URI, in PEM or where a program
+ * takes a URI. The token is touched when the first key is asked for, never before: modules that
+ * call OpenSSL themselves would wait for the very load that we are part of. */
+#include "persistent.h"
 
 OSSL_provider_init_fn OSSL_provider_init;
 
@@ -9,5 +11,5 @@ __attribute__((__visibility__("default"))) int OSSL_provider_init(const OSSL_COR
                                                                   const OSSL_DISPATCH **out,
                                                                   void **ret_ctx)
 {
-    return provider_init_module(core, in, out, ret_ctx);
+    return provider_start(core, in, out, ret_ctx, &persistent_references);
 }

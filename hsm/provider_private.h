@@ -8,9 +8,28 @@
 #include <openssl/provider.h>
 
 #include "key.h"
+#include "reference.h"
+
+struct provider;
+
+/* What one product of ours takes for a key: gRPC's plugin the references that it issues, the module
+ * the URIs that operators write. */
+struct reference_format {
+    const char *pem_label;
+    const char *structure; /* what the decoder's stages call its DER */
+    const OSSL_ALGORITHM *decoders;
+    const OSSL_ALGORITHM *stores; /* NULL: none */
+    /* `labelled`: it came in PEM of our label, so DER that is not ours is an error. Has raised when
+     * it answers REFERENCE_UNKNOWN; *ret_key is a new reference when found. */
+    enum reference_answer (*resolve)(struct provider *provider, const unsigned char *der,
+                                     size_t len, bool labelled, struct hsm_key **ret_key);
+    /* Why this thread's signature failed, when no host has a log that says it; or NULL. */
+    void (*raise_why)(const struct provider *provider);
+};
 
 struct provider {
     const OSSL_CORE_HANDLE *core;
+    OSSL_FUNC_core_get_params_fn *get_params; /* our section of openssl.cnf */
     OSSL_FUNC_core_new_error_fn *new_error;
     OSSL_FUNC_core_vset_error_fn *set_error;
     OSSL_FUNC_core_set_error_debug_fn *set_error_debug;
@@ -18,7 +37,7 @@ struct provider {
      * never come back to us. */
     OSSL_LIB_CTX *libctx;
     OSSL_PROVIDER *basics; /* that "default" */
-    bool decodes; /* only who issues references decodes them */
+    const struct reference_format *format;
 };
 
 /* The provider's key object: what EVP_PKEY holds. */
@@ -32,6 +51,15 @@ void provider_key_free(struct provider_key *key);
 DEFINE_AUTO(struct provider_key *, provider_key_free);
 /* Takes over `key`; NULL on failure, then `key` is released. */
 struct provider_key *provider_key_new(struct provider *provider, struct hsm_key *key);
+
+/* Hands `key` to OpenSSL, which may leave it; the reference is taken over. Returns what the
+ * callback answers. */
+int provider_give_key(struct provider *provider, struct hsm_key *key, OSSL_CALLBACK *callback,
+                      void *arg);
+
+/* OSSL_provider_init, for one format. */
+int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
+                   void **ret_ctx, const struct reference_format *format);
 
 extern const OSSL_DISPATCH keymgmt_rsa[];
 extern const OSSL_DISPATCH keymgmt_ec[];
@@ -50,8 +78,12 @@ enum raise_reason {
     RAISE_PARAMETER,
     RAISE_PUBLIC_ONLY,
     RAISE_INTERNAL,
+    RAISE_KEY_NOT_OPENED,
 };
 extern const OSSL_ITEM raise_reasons[];
+
+#define PROVIDER_FROM_US "provider=nodekey"
+
 /* Puts an error on the core's queue, so that the program's own report shows it. Always 0. */
 int raise_error(const struct provider *provider, enum raise_reason reason, const char *fmt, ...)
     PRINTF_LIKE(3, 4);

@@ -89,6 +89,28 @@ static bool looks_like_reference(const unsigned char *der, size_t len)
            memcmp(at, start, sizeof(start)) == 0;
 }
 
+nk_status reference_prepare(struct hsm_key *key, nk_error *err)
+{
+    AUTO(openssl_free) bytes_ptr spki = NULL;
+    int len = i2d_PUBKEY(key->public_key, &spki);
+
+    return len > 0 && EVP_Digest(spki, (size_t)len, key->spki_sha256, NULL, EVP_sha256(), NULL) == 1
+               ? NK_OK
+               : report_openssl(err, NK_E_INTERNAL, "encode the public key");
+}
+
+/* A reference whose public key was exchanged is not ours, though its handle is. By its digest: to
+ * encode ours costs OpenSSL 3.0 more than a signature by P-256, and every channel loads the key. */
+static bool carries_key(const REFERENCE *reference, const struct hsm_key *key)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+
+    return EVP_Digest(ASN1_STRING_get0_data(reference->public_key),
+                      (size_t)ASN1_STRING_length(reference->public_key), digest, NULL, EVP_sha256(),
+                      NULL) == 1 &&
+           memcmp(digest, key->spki_sha256, sizeof(digest)) == 0;
+}
+
 enum reference_answer reference_resolve(const unsigned char *der, size_t len,
                                         struct hsm_key **ret_key)
 {
@@ -108,11 +130,7 @@ enum reference_answer reference_resolve(const unsigned char *der, size_t len,
     if (key == NULL) {
         return REFERENCE_UNKNOWN;
     }
-    /* A reference whose public key was exchanged is not ours, though its handle is. */
-    AUTO(openssl_free) bytes_ptr spki = NULL;
-    int spki_len = i2d_PUBKEY(key->public_key, &spki);
-    if (spki_len <= 0 || spki_len != ASN1_STRING_length(reference->public_key) ||
-        memcmp(spki, ASN1_STRING_get0_data(reference->public_key), (size_t)spki_len) != 0) {
+    if (!carries_key(reference, key)) {
         hsm_key_unref(key);
         return REFERENCE_UNKNOWN;
     }

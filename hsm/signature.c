@@ -9,11 +9,9 @@
 #include <openssl/objects.h>
 #include <openssl/params.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
 
+#include "algorithm_id.h"
 #include "provider_private.h"
-
-DEFINE_AUTO(X509_ALGOR *, X509_ALGOR_free);
 
 struct signature {
     struct provider *provider;
@@ -183,6 +181,9 @@ static int sign_now(struct signature *ctx, unsigned char *signature, size_t *sig
     ERR_pop_to_mark();
     if (rv != CKR_OK) {
         char name[48];
+        if (ctx->provider->format->raise_why != NULL) {
+            ctx->provider->format->raise_why(ctx->provider);
+        }
         return raise_error(ctx->provider, RAISE_SIGNATURE_FAILED, "token %s: %s", ctx->key->label,
                            rv == CKR_NODEKEY_SHUT ? "instance closed"
                                                   : ckr_name(rv, name, sizeof(name)));
@@ -325,28 +326,28 @@ static const OSSL_PARAM *settable_ctx_params(void *data, void *provider)
     return params;
 }
 
-/* What certificates and requests name the signature by (RFC 4055, RFC 5758, RFC 8410). */
-static int algorithm_id(const struct signature *ctx, OSSL_PARAM *p)
+static int get_algorithm_id(const struct signature *ctx, OSSL_PARAM *p)
 {
-    AUTO(X509_ALGOR_free) X509_ALGOR *algorithm = X509_ALGOR_new();
+    struct scheme scheme;
     unsigned char *der = NULL;
-    int nid = NID_ED25519;
-    bool rsa = ctx->key->kind == KEY_RSA;
 
-    if (ctx->key->kind != KEY_ED25519 &&
-        (ctx->digest == NULL || (rsa && ctx->padding != RSA_PKCS1_PADDING) ||
-         OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(ctx->digest),
-                                rsa ? EVP_PKEY_RSA : EVP_PKEY_EC) != 1)) {
+    if ((ctx->key->kind != KEY_ED25519 && ctx->digest == NULL) || !choose_scheme(ctx, &scheme)) {
         return 0;
     }
-    if (algorithm == NULL ||
-        X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), rsa ? V_ASN1_NULL : V_ASN1_UNDEF, NULL) != 1) {
-        return 0;
-    }
-    int len = i2d_X509_ALGOR(algorithm, &der);
+    int len = algorithm_id(ctx->key->kind, &scheme, &der);
     int ok = len > 0 && OSSL_PARAM_set_octet_string(p, der, (size_t)len) == 1;
     OPENSSL_free(der);
     return ok;
+}
+
+/* CMS looks at it as at a number. */
+static int get_padding(const struct signature *ctx, OSSL_PARAM *p)
+{
+    const char *word = ctx->padding == RSA_PKCS1_PSS_PADDING ? OSSL_PKEY_RSA_PAD_MODE_PSS
+                                                             : OSSL_PKEY_RSA_PAD_MODE_PKCSV15;
+
+    return p->data_type == OSSL_PARAM_UTF8_STRING ? OSSL_PARAM_set_utf8_string(p, word)
+                                                  : OSSL_PARAM_set_int(p, ctx->padding);
 }
 
 static OSSL_FUNC_signature_get_ctx_params_fn get_ctx_params;
@@ -355,7 +356,11 @@ static int get_ctx_params(void *data, OSSL_PARAM params[])
     const struct signature *ctx = data;
     OSSL_PARAM *p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_ALGORITHM_ID);
 
-    if (ctx->key == NULL || (p != NULL && algorithm_id(ctx, p) != 1)) {
+    if (ctx->key == NULL || (p != NULL && get_algorithm_id(ctx, p) != 1)) {
+        return 0;
+    }
+    p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_PAD_MODE);
+    if (p != NULL && (ctx->key->kind != KEY_RSA || get_padding(ctx, p) != 1)) {
         return 0;
     }
     p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_DIGEST);
@@ -368,6 +373,7 @@ static const OSSL_PARAM *gettable_ctx_params(void *data, void *provider)
 {
     static const OSSL_PARAM params[] = {
         OSSL_PARAM_DEFN(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, OSSL_PARAM_OCTET_STRING, NULL, 0),
+        OSSL_PARAM_DEFN(OSSL_SIGNATURE_PARAM_PAD_MODE, OSSL_PARAM_UTF8_STRING, NULL, 0),
         OSSL_PARAM_DEFN(OSSL_SIGNATURE_PARAM_DIGEST, OSSL_PARAM_UTF8_STRING, NULL, 0),
         OSSL_PARAM_END,
     };

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "crew.h"
+#include "errand.h"
 #include "report.h"
 #include "token_private.h"
 
@@ -80,6 +81,16 @@ struct token *token_share(struct token *token)
     return token;
 }
 
+/* Who is not the last needs nobody's leave: another who hangs in an open must not hold him up. */
+static bool is_one_of_several(struct token *token)
+{
+    pthread_mutex_lock(&registry_lock);
+    bool several = token->users > 1;
+    token->users -= several ? 1 : 0;
+    pthread_mutex_unlock(&registry_lock);
+    return several;
+}
+
 /* True when the caller was the last user and must destroy it. */
 static bool forget(struct token *token)
 {
@@ -125,6 +136,7 @@ static CK_RV attach_once(struct token *token, struct pin **pin, nk_error *err)
         report_ckr(err, NK_E_TOKEN, rv, "enter %s", token->module->path);
         return rv;
     }
+    errand_step("a call of another thread");
     pthread_mutex_lock(&token->lock);
     rv = settle_pin(token, pin, err) == NK_OK ? CKR_OK : CKR_PIN_INCORRECT;
     if (rv == CKR_OK) {
@@ -150,12 +162,30 @@ static nk_status attach_first(struct token *token, struct pin **pin, nk_error *e
     if (rv == CKR_OK) {
         return NK_OK;
     }
-    if (token->generation == 0) { /* a PIN that never worked is not the one in use */
-        pin_free(token->pin);
+    if (token->generation == 0 && *pin == NULL) { /* one that never worked is not the one in use */
+        *pin = token->pin;
         token->pin = NULL;
     }
     report_ckr(&first, NK_E_TOKEN, rv, "reach token \"%s\"", token->name.label);
     return report_copy(err, &first);
+}
+
+nk_status token_join_by(struct module *module, const struct token_name *name,
+                        const struct token_terms *terms, struct pin **pin, struct token **ret_token,
+                        nk_error *err)
+{
+    errand_step("an earlier open or close");
+    pthread_mutex_lock(&module->join_lock);
+    struct token *token = adopt(module, name, terms);
+    nk_status status =
+        token != NULL ? attach_first(token, pin, err) : report(err, NK_E_NOMEM, "out of memory");
+    if (status == NK_OK) {
+        *ret_token = token;
+    } else if (token != NULL && forget(token)) {
+        destroy(token);
+    }
+    pthread_mutex_unlock(&module->join_lock);
+    return status;
 }
 
 nk_status token_join(struct module *module, const struct token_name *name,
@@ -163,19 +193,9 @@ nk_status token_join(struct module *module, const struct token_name *name,
 {
     struct pin *pin = NULL;
     nk_status status = pin_open(terms->pin, name->label, terms->host, &pin, err);
-    if (status != NK_OK) {
-        return status;
-    }
-    pthread_mutex_lock(&module->join_lock);
-    struct token *token = adopt(module, name, terms);
-    status =
-        token != NULL ? attach_first(token, &pin, err) : report(err, NK_E_NOMEM, "out of memory");
     if (status == NK_OK) {
-        *ret_token = token;
-    } else if (token != NULL && forget(token)) {
-        destroy(token);
+        status = token_join_by(module, name, terms, &pin, ret_token, err);
     }
-    pthread_mutex_unlock(&module->join_lock);
     pin_free(pin);
     return status;
 }
@@ -185,6 +205,7 @@ static void detach(struct token *token)
     if (module_enter(token->module) != CKR_OK) {
         return;
     }
+    errand_step("a call of another thread");
     pthread_mutex_lock(&token->lock);
     if (token->epoch == atomic_load(&token->module->epoch)) {
         token_detach(token);
@@ -195,7 +216,11 @@ static void detach(struct token *token)
 
 void token_leave(struct token *token)
 {
+    if (is_one_of_several(token)) {
+        return;
+    }
     pthread_mutex_t *join_lock = &token->module->join_lock;
+    errand_step("an earlier open or close");
     pthread_mutex_lock(join_lock);
     if (forget(token)) {
         detach(token);
@@ -213,60 +238,6 @@ struct crew *token_crew(struct token *token)
     struct crew *crew = token->crew;
     pthread_mutex_unlock(&token->lock);
     return crew;
-}
-
-static CK_RV attach_again(struct token *token, unsigned generation, nk_error *err)
-{
-    CK_RV rv = module_enter(token->module);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    pthread_mutex_lock(&token->lock);
-    rv = token_attach_anew(token, generation, err);
-    pthread_mutex_unlock(&token->lock);
-    module_leave(token->module);
-    return rv;
-}
-
-static CK_RV login_once(struct token *token, unsigned generation, nk_error *err)
-{
-    CK_RV rv = module_enter(token->module);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    pthread_mutex_lock(&token->lock);
-    /* Another thread may have re-initialised the module: our anchor's number may now be a session
-     * with another token, which must not get our PIN. */
-    rv = token_attach(token, err);
-    if (rv == CKR_OK && token->generation == generation) { /* else somebody has logged in for us */
-        rv = token_login_again(token, err);
-    }
-    pthread_mutex_unlock(&token->lock);
-    module_leave(token->module);
-    return rv;
-}
-
-CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, unsigned epoch,
-                    nk_error *err)
-{
-    switch (rung) {
-    case RUNG_LOGIN:
-        return login_once(token, generation, err);
-    case RUNG_ATTACH:
-        return attach_again(token, generation, err);
-    case RUNG_REINIT:
-        if (token->module->guest) {
-            report(err, NK_E_TOKEN,
-                   "the program itself initialised %s, so only it can initialise it again",
-                   token->module->path);
-        }
-        return module_reinit(token->module, epoch, token->login_timeout_ms);
-    case RUNG_NONE:
-    case RUNG_SESSION:
-    case RUNG_FIND:
-        break;
-    }
-    return CKR_OK;
 }
 
 unsigned token_epoch(const struct token *token)
@@ -296,6 +267,7 @@ bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism)
 {
     CK_MECHANISM_INFO info;
 
+    errand_step("C_GetMechanismInfo");
     return token->module->call->C_GetMechanismInfo(token->slot, mechanism, &info) == CKR_OK &&
            (info.flags & CKF_SIGN) != 0;
 }

@@ -11,11 +11,12 @@
 #include "module.h"
 #include "token_name.h"
 
+struct pin;
 struct token; /* counted by token_join and token_leave */
 
 /* What the first to join decides for all. */
 struct token_terms {
-    const struct hsm_pin_source *pin;
+    const struct hsm_pin_source *pin; /* of token_join alone */
     unsigned max_sessions;
     unsigned max_waiting_inbound; /* 0: as many as like */
     unsigned login_timeout_ms;
@@ -31,6 +32,11 @@ MUST_USE nk_status token_join(struct module *module, const struct token_name *na
                               nk_error *err);
 /* One more user of a token that has been joined; no PIN is asked for. */
 struct token *token_share(struct token *token);
+/* token_join with a PIN that was had before: *pin is taken over, and NULL then, if it is the first
+ * that works. */
+MUST_USE nk_status token_join_by(struct module *module, const struct token_name *name,
+                                 const struct token_terms *terms, struct pin **pin,
+                                 struct token **ret_token, nk_error *err);
 /* The last one closes all sessions, logs out (a TPM leaks a slot otherwise) and wipes the PIN. Not
  * inside a stay, nor while a thread of the same user hangs in one. */
 void token_leave(struct token *token);
@@ -59,7 +65,9 @@ void token_give(struct token *token, const struct lease *lease, bool healthy);
 /* Climbs one rung after a failure that was seen under `generation` and `epoch`; nothing happens if
  * another thread has climbed since. Not inside a stay, nor with a lease. RUNG_ATTACH is what a
  * guest may do, too: it closes our sessions alone, never others', and looks for the token in all
- * slots; it waits at most login_timeout_ms for sessions that are lent. */
+ * slots; it waits at most login_timeout_ms for sessions that are lent. RUNG_REINIT
+ * for a token that the last one did not help is refused with CKR_NODEKEY_AWAY for 0.25 s, then up
+ * to 2 s, while it would end the logins of other tokens of the module. */
 CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, unsigned epoch,
                     nk_error *err);
 /* For token_recover when token_take failed and gave no lease. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "errand.h"
 #include "module_name.h"
 #include "report.h"
 #include "token_private.h"
@@ -14,6 +15,7 @@ CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session)
 {
     struct module *module = token->module;
 
+    errand_step("C_OpenSession");
     pthread_mutex_lock(&module->session_lock);
     CK_RV rv =
         module->call->C_OpenSession(token->slot, CKF_SERIAL_SESSION, NULL, NULL, ret_session);
@@ -25,6 +27,7 @@ void token_close_session(struct token *token, CK_SESSION_HANDLE session)
 {
     struct module *module = token->module;
 
+    errand_step("C_CloseSession");
     pthread_mutex_lock(&module->session_lock);
     module->call->C_CloseSession(session);
     pthread_mutex_unlock(&module->session_lock);
@@ -33,6 +36,7 @@ void token_close_session(struct token *token, CK_SESSION_HANDLE session)
 static CK_RV list_slots(const struct module *module, CK_SLOT_ID **ret_slots, CK_ULONG *ret_len)
 {
     CK_ULONG len = 0;
+    errand_step("C_GetSlotList");
     CK_RV rv = module->call->C_GetSlotList(CK_TRUE, NULL, &len);
     if (rv != CKR_OK) {
         return rv;
@@ -60,6 +64,7 @@ static CK_RV find_slot(struct token *token, nk_error *err)
         report_ckr(err, NK_E_TOKEN, rv, "list the slots of %s", token->module->path);
         return rv;
     }
+    errand_step("C_GetTokenInfo");
     for (CK_ULONG i = 0; i < len; i++) {
         CK_TOKEN_INFO info;
         CK_SLOT_INFO slot;
@@ -84,7 +89,7 @@ static CK_RV find_slot(struct token *token, nk_error *err)
 }
 
 /* The PIN that worked may have been changed on purpose; a source that fails keeps the old one. */
-static void refresh_pin(struct token *token)
+void token_refresh_pin(struct token *token)
 {
     if (token->generation == 0) {
         return; /* read a moment ago */
@@ -108,7 +113,7 @@ CK_RV token_attach(struct token *token, nk_error *err)
     if (rv != CKR_OK) {
         return rv;
     }
-    refresh_pin(token);
+    token_refresh_pin(token);
     rv = token_open_session(token, &token->anchor);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "open a session with token \"%s\"", token->name.label);
@@ -121,6 +126,7 @@ CK_RV token_attach(struct token *token, nk_error *err)
     }
     token->epoch = epoch;
     token->generation++;
+    atomic_fetch_add(&token->module->attached, 1);
     return CKR_OK;
 }
 
@@ -131,6 +137,7 @@ static bool is_there(const struct token *token, CK_SESSION_HANDLE session)
 {
     CK_SESSION_INFO info = { .slotID = token->slot };
 
+    errand_step("C_GetSessionInfo");
     CK_RV rv = token->module->call->C_GetSessionInfo(session, &info);
     return rv != CKR_SESSION_HANDLE_INVALID && rv != CKR_SESSION_CLOSED &&
            rv != CKR_CRYPTOKI_NOT_INITIALIZED && info.slotID == token->slot;
@@ -143,6 +150,14 @@ static void close_if_there(struct token *token, CK_SESSION_HANDLE session)
     }
 }
 
+void token_forget_attachment(struct token *token)
+{
+    if (token->epoch == atomic_load(&token->module->epoch)) {
+        atomic_fetch_sub(&token->module->attached, 1);
+    }
+    token->epoch = 0;
+}
+
 /* C_CloseAllSessions is not ours to call: others in this process may have sessions of their own. */
 void token_detach(struct token *token)
 {
@@ -153,11 +168,12 @@ void token_detach(struct token *token)
         }
     }
     if (token->login_is_ours && is_there(token, token->anchor)) {
+        errand_step("C_Logout");
         token->module->call->C_Logout(token->anchor);
     }
     close_if_there(token, token->anchor);
     token->open = 0;
-    token->epoch = 0;
+    token_forget_attachment(token);
 }
 
 /* A session that stayed lent could give its number to one of the next attachment, and some cards
@@ -168,6 +184,7 @@ static bool call_back_sessions(struct token *token)
     struct timespec deadline = clock_deadline(token->login_timeout_ms);
     int rc = token->overstaying > 0 ? ETIMEDOUT : 0;
 
+    errand_step(NULL);
     while (token->open > token->idle_len && rc == 0) {
         rc = pthread_cond_timedwait(&token->attach_changed, &token->lock, &deadline);
     }
@@ -210,7 +227,7 @@ CK_RV token_attach_anew(struct token *token, unsigned generation, nk_error *err)
 
 CK_RV token_login_again(struct token *token, nk_error *err)
 {
-    refresh_pin(token);
+    token_refresh_pin(token);
     CK_RV rv = token_login(token, err);
     if (rv == CKR_OK) {
         token->generation++;

@@ -3,16 +3,20 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "clock.h"
 #include "discovery.h"
+#include "errand.h"
 #include "module_name.h"
 #include "report.h"
 
 #define REINIT_WAIT_MS 1000
+#define LOOK_PAUSE_MS 60
 #define SLOTS_MAX 256
 
 struct sought {
-    const struct module *module;
+    struct module *module;
     P11KitUri *uri;
     const char *text;
     const char *member;
@@ -60,6 +64,17 @@ static nk_status pick(const struct sought *sought, const struct token_names *nam
     return NK_OK;
 }
 
+/* Of uneven length, so that two nodes that start together do not meet again at each look. */
+void token_find_pause(unsigned look)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    errand_step(NULL);
+    clock_sleep_ms(LOOK_PAUSE_MS * look / 2 +
+                   (unsigned)(now.tv_nsec / 1000 + getpid()) % LOOK_PAUSE_MS);
+}
+
 static bool any_fits(const struct sought *sought, const struct token_names *names)
 {
     for (size_t i = 0; i < names->len; i++) {
@@ -68,6 +83,17 @@ static bool any_fits(const struct sought *sought, const struct token_names *name
         }
     }
     return false;
+}
+
+/* Few tokens have no serial number, but one of SoftHSM's may seem so while it is being written; by
+ * such a name it would not be found again. */
+static nk_status look_again(const struct sought *sought, struct token_names *names,
+                            struct token_name *name, nk_error *err)
+{
+    token_find_pause(1);
+    token_names_clear(names);
+    nk_status status = discovery_tokens(sought->module, names, err);
+    return status == NK_OK ? pick(sought, names, name, err) : status;
 }
 
 nk_status token_find(struct module *module, P11KitUri *uri, const char *uri_text,
@@ -89,10 +115,17 @@ nk_status token_find(struct module *module, P11KitUri *uri, const char *uri_text
     } else if (status != NK_OK) {
         return report_copy(err, &first);
     }
+    struct token_name name = { .label = "" };
     if (status == NK_OK) {
-        status = pick(&sought, &names, ret_name, err);
+        status = pick(&sought, &names, &name, err);
+    }
+    if (status == NK_OK && name.serial[0] == '\0') {
+        status = look_again(&sought, &names, &name, err);
     }
     token_names_clear(&names);
+    if (status == NK_OK) {
+        *ret_name = name;
+    }
     return status;
 }
 

@@ -7,6 +7,12 @@
 #include "token_name.h"
 #include "uri.h"
 
+/* SoftHSM hides a token while another process writes into it, as each login does, and keeps it
+ * hidden until it is initialised again. Who opens one looks so often before it counts as absent,
+ * with a pause before each look but the first. */
+#define TOKEN_LOOKS 6
+void token_find_pause(unsigned look);
+
 /* `member` is what texts call the URI, such as "node.key". A module that has gone stale, or does
  * not see a token that came later, is initialised again. NK_E_CONFIG: several fit. NK_E_TOKEN:
  * none, with what the module was told. Not inside a stay. */

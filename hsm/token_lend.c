@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Who gets a session, and who waits for one. */
 #include "clock.h"
+#include "errand.h"
 #include "token_private.h"
 
 /* --- sessions, under lock --- */
@@ -59,6 +60,7 @@ static CK_RV lend(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_sess
     int rc = 0;
 
     CK_RV rv = lend_now(token, inbound, ret_session);
+    errand_step(NULL);
     if (rv == CKR_NODEKEY_BUSY && inbound && token->max_waiting_inbound > 0 &&
         token->waiting[INBOUND] >= token->max_waiting_inbound) {
         return CKR_NODEKEY_BUSY;
@@ -81,6 +83,7 @@ static CK_RV take(struct token *token, bool inbound, struct lease *ret_lease, nk
     if (rv != CKR_OK) {
         return rv;
     }
+    errand_step("a call of another thread");
     pthread_mutex_lock(&token->lock);
     rv = token_attach(token, err);
     if (rv == CKR_OK) {
@@ -115,12 +118,15 @@ void token_give(struct token *token, const struct lease *lease, bool healthy)
     token->inbound_lent -= lease->inbound ? 1 : 0;
     token->overstaying -= lease->shift != token->shift && token->overstaying > 0 ? 1 : 0;
     if (healthy) {
+        token->restart_pause_ms = 0;
         token->idle[token->idle_len++] = lease->session;
     } else {
         token_close_session(token, lease->session);
         token->open--;
         /* A lent anchor takes the login with it. */
-        token->epoch = lease->session == token->anchor ? 0 : token->epoch;
+        if (lease->session == token->anchor) {
+            token_forget_attachment(token);
+        }
     }
     if (token->attaching) {
         pthread_cond_broadcast(&token->attach_changed);

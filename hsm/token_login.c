@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The login: the PIN is sent once, and not at all when that may cost the token. */
+#include "clock.h"
+#include "errand.h"
 #include "pin_state.h"
 #include "report.h"
 #include "token_private.h"
+
+#define LOCKED_PAUSE_MS 1000 /* a locked token is not asked by every handshake */
 
 DEFINE_AUTO(struct pin_state *, pin_state_close);
 
@@ -75,6 +79,19 @@ static void remember(struct token *token, struct pin_state *state, nk_error *err
     }
 }
 
+static void report_locked(const struct token *token, nk_error *err)
+{
+    report_ckr(err, NK_E_PIN, CKR_PIN_LOCKED,
+               "token \"%s\": its user PIN is locked; unlock it with the SO PIN, or clear the "
+               "TPM's lockout (tpm2_dictionarylockout --clear-lockout)",
+               token->name.label);
+}
+
+static bool is_locked(const struct token *token)
+{
+    return token->locked_ms != 0 && clock_now_ms() - token->locked_ms < LOCKED_PAUSE_MS;
+}
+
 static CK_RV explain_refusal(struct token *token, struct pin_state *state, CK_RV rv, nk_error *err)
 {
     bool protected = pin_is_protected(token->pin);
@@ -89,12 +106,17 @@ static CK_RV explain_refusal(struct token *token, struct pin_state *state, CK_RV
                                "next start"
                              : "of node.pin; correct it, it will not be sent again");
         break;
-    case CKR_PIN_LOCKED: /* says nothing of the PIN, so the next process may send it */
-        pin_latch(token->pin, &token->name);
-        report_ckr(err, NK_E_PIN, rv,
-                   "token \"%s\": its user PIN is locked; unlock it with the SO PIN, or clear the "
-                   "TPM's lockout (tpm2_dictionarylockout --clear-lockout)",
-                   token->name.label);
+    case CKR_PIN_LOCKED: /* says nothing of the PIN; and a TPM's lockout ends by itself */
+        token->locked_ms = clock_now_ms();
+        report_locked(token, err);
+        break;
+    case CKR_GENERAL_ERROR: /* also how a full TPM is told */
+        report_ckr(
+            err, NK_E_TOKEN, rv,
+            "log in to token \"%s\": its module says no more; if it is a TPM without a "
+            "resource manager (use /dev/tpmrm0), what processes that died left in it must be "
+            "flushed (tpm2_flushcontext -t, then -l)",
+            token->name.label);
         break;
     default:
         report_ckr(err, NK_E_TOKEN, rv, "log in to token \"%s\"%s", token->name.label,
@@ -106,12 +128,20 @@ static CK_RV explain_refusal(struct token *token, struct pin_state *state, CK_RV
 
 static CK_RV refused_before(const struct token *token, const struct pin_state *state, nk_error *err)
 {
-    report_ckr(
-        err, NK_E_PIN, CKR_PIN_INCORRECT,
-        "token \"%s\" has refused this PIN before; it is not sent again: correct "
-        "node.pin%s%s%s",
-        token->name.label, state != NULL ? " (if the token was given this PIN since, remove " : "",
-        state != NULL ? pin_state_path(state) : "", state != NULL ? " and start again)" : "");
+    const char *label = token->name.label;
+
+    if (state == NULL) {
+        report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
+                   "token \"%s\" has refused this PIN before; it is not sent again: correct "
+                   "node.pin",
+                   label);
+    } else {
+        report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
+                   "token \"%s\" has refused this PIN before; it is not sent again: correct "
+                   "node.pin (if the token was given this PIN since: nodekey pin CONFIG --reset, "
+                   "which removes %s)",
+                   label, pin_state_path(state));
+    }
     return CKR_PIN_INCORRECT;
 }
 
@@ -123,12 +153,17 @@ static CK_RV may_send(struct token *token, struct pin_state **ret_state, nk_erro
     AUTO(pin_state_close) struct pin_state *state = NULL;
     nk_error own = { .struct_size = sizeof(own) };
 
+    if (is_locked(token)) {
+        report_locked(token, err);
+        return CKR_PIN_LOCKED;
+    }
     if (pin_is_latched(token->pin, &token->name)) {
         return refused_before(token, NULL, err);
     }
     if (token->state_dir == NULL || pin_is_protected(token->pin)) {
         return CKR_OK;
     }
+    errand_step(NULL);
     nk_status status =
         pin_state_open(token->state_dir, &token->name, token->login_timeout_ms, &state, &own);
     if (status == NK_OK) {
@@ -151,6 +186,7 @@ static CK_RV send_to(struct token *token, CK_SESSION_HANDLE session, CK_USER_TYP
 {
     bool protected = pin_is_protected(token->pin);
 
+    errand_step("C_Login");
     return token->module->call->C_Login(session, user, protected ? NULL : pin_bytes(token->pin),
                                         protected ? 0 : pin_len(token->pin));
 }
@@ -179,9 +215,15 @@ static CK_RV authenticate(struct token *token, CK_SESSION_HANDLE session, nk_err
     AUTO(pin_state_close) struct pin_state *state = NULL;
     CK_RV rv = CKR_OK;
 
-    if (!pin_has_worked(token->pin)) { /* another user of the module has logged in */
+    bool latched = pin_is_latched(token->pin, &token->name);
+    if (latched) { /* it may have been corrected since, and no other login is due */
+        token_refresh_pin(token);
+        latched = pin_is_latched(token->pin, &token->name);
+    }
+    /* One that has not worked: it is new, or another user of the module has logged in. */
+    if (is_locked(token) || !pin_has_worked(token->pin)) {
         rv = may_send(token, &state, err);
-    } else if (pin_is_latched(token->pin, &token->name)) {
+    } else if (latched) {
         rv = refused_before(token, NULL, err);
     }
     if (rv != CKR_OK) {
@@ -226,6 +268,7 @@ CK_RV token_login(struct token *token, nk_error *err)
     CK_SESSION_INFO session;
     struct token_name name;
 
+    errand_step("C_GetTokenInfo");
     CK_RV rv = token->module->call->C_GetTokenInfo(token->slot, &info);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "ask token \"%s\" for its state", token->name.label);
@@ -243,6 +286,7 @@ CK_RV token_login(struct token *token, nk_error *err)
     if ((info.flags & CKF_LOGIN_REQUIRED) == 0) {
         return CKR_OK;
     }
+    errand_step("C_GetSessionInfo");
     rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
     if (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED) {
         rv = replace_anchor(token, &session);

@@ -26,14 +26,18 @@ struct token {
     pthread_cond_t session_free[2]; /* OUTBOUND, INBOUND */
     unsigned waiting[2];
     unsigned inbound_lent;
-    struct crew *crew; /* NULL until somebody wants deadlines */
-    struct pin *pin;   /* the one that is in use; NULL before the first login */
-    unsigned epoch;    /* the module's, when we attached; 0: not attached */
+    struct crew *crew;   /* NULL until somebody wants deadlines */
+    struct pin *pin;     /* the one that is in use; NULL before the first login */
+    long long locked_ms; /* when the token last said that its PIN is locked; 0: it has not */
+    unsigned epoch;      /* the module's, when we attached; 0: not attached */
     unsigned generation;
     bool attaching;                /* no session is lent; those that are must come back first */
     pthread_cond_t attach_changed; /* one did, or it is over */
     unsigned overstaying;          /* lent since an attempt gave up waiting for them */
     unsigned shift;                /* counts those attempts */
+    unsigned restart_pause_ms;     /* of the module for this token; 0: the last one helped */
+    long long restart_ms;          /* when the last one was, */
+    unsigned restart_epoch;        /* and which epoch it ended */
     CK_SLOT_ID slot;
     CK_FLAGS slot_flags;
     CK_SESSION_HANDLE anchor;
@@ -51,6 +55,9 @@ MUST_USE CK_RV token_attach(struct token *token, nk_error *err);
 MUST_USE CK_RV token_attach_anew(struct token *token, unsigned generation, nk_error *err);
 /* Closes our sessions and ends a login of ours, as far as they are still there. */
 void token_detach(struct token *token);
+/* From its source, if that can be read again; one that fails keeps the old PIN. */
+void token_refresh_pin(struct token *token);
+void token_forget_attachment(struct token *token);              /* what is left of it is void */
 MUST_USE CK_RV token_login(struct token *token, nk_error *err); /* in the anchor session */
 MUST_USE CK_RV token_login_again(struct token *token, nk_error *err);
 MUST_USE CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session);

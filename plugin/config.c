@@ -190,6 +190,7 @@ static nk_status read_operation(const struct reading *reading, struct config *co
 {
     const json_t *token = json_object_get(reading->root, "token");
     const json_t *host = json_object_get(reading->root, "host");
+    const json_t *grpc = json_object_get(reading->root, "grpc");
     const json_t *audit = json_object_get(reading->root, "audit");
     const json_t *reload = json_object_get(reading->root, "reload");
 
@@ -198,6 +199,7 @@ static nk_status read_operation(const struct reading *reading, struct config *co
     config->sign_timeout_ms = members_number(token, "sign_timeout_ms", 0);
     config->login_timeout_ms = members_number(token, "login_timeout_ms", LOGIN_TIMEOUT_MS);
     config->verify_timeout_ms = members_number(host, "verify_timeout_ms", VERIFY_TIMEOUT_MS);
+    config->lent_threads = members_number(grpc, "lent_threads", 0);
     config->audit_per_peer_per_minute =
         members_number(audit, "per_peer_per_minute", AUDIT_PER_PEER_PER_MINUTE);
     config->reload_interval_seconds =

@@ -56,6 +56,7 @@ struct config {
     unsigned login_timeout_ms;
     unsigned sign_timeout_ms; /* 0: direct */
     unsigned verify_timeout_ms;
+    unsigned lent_threads;
 };
 
 /* `base_dir` is absolute; relative paths are relative to it. *ret_config is owned: config_free.

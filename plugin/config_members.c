@@ -224,7 +224,7 @@ static const struct member token_members[] = {
 };
 
 static const struct member grpc_members[] = {
-    { "lent_threads", LATER, .check = type_number, .max = 1024 },
+    { "lent_threads", NOW, .check = type_number, .max = 256 },
     { 0 },
 };
 

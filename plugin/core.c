@@ -8,8 +8,10 @@
 
 #include <openssl/err.h>
 
+#include "clock.h"
 #include "file.h"
 #include "hook.h"
+#include "lent_advice.h"
 #include "reasons.h"
 #include "reload.h"
 #include "report.h"
@@ -56,6 +58,14 @@ static nk_status open_identities(struct core *core, nk_error *err)
     return status;
 }
 
+static unsigned slowest_us(const struct core *core)
+{
+    unsigned server_us = hsm_key_preflight_us(core->ours[OUR_SERVER]->key);
+    unsigned client_us = hsm_key_preflight_us(core->ours[OUR_CLIENT]->key);
+
+    return server_us > client_us ? server_us : client_us;
+}
+
 static nk_status fill(struct core *core, nk_error *err)
 {
     struct config *config = core->config;
@@ -81,6 +91,7 @@ static nk_status fill(struct core *core, nk_error *err)
         status = open_identities(core, err);
     }
     if (status == NK_OK) {
+        lent_say_advice(config, slowest_us(core), &core->host);
         status = publish_start(&core->publication, err);
     }
     return status == NK_OK ? core_publish(core, err) : status;
@@ -96,6 +107,7 @@ nk_status core_open(struct config **config, const char *path, const nk_host *hos
     }
     atomic_init(&core->refs, 1);
     pthread_mutex_init(&core->outbound_lock, NULL);
+    pthread_mutex_init(&core->lent_lock, NULL);
     pthread_mutex_init(&core->policy_lock, NULL);
     pthread_mutex_init(&core->reload_lock, NULL);
     core->host = *host;
@@ -103,6 +115,7 @@ nk_status core_open(struct config **config, const char *path, const nk_host *hos
     *config = NULL;
     core->verify_timeout_ms = core->config->verify_timeout_ms;
     core->login_timeout_ms = core->config->login_timeout_ms;
+    core->lent_threads = core->config->lent_threads;
     core->path = path != NULL ? file_absolute(path) : NULL; /* the host may chdir */
     nk_status status = path != NULL && core->path == NULL ? report(err, NK_E_NOMEM, "out of memory")
                                                           : fill(core, err);
@@ -142,6 +155,7 @@ void core_unref(struct core *core)
     config_free(core->config);
     free(core->path);
     pthread_mutex_destroy(&core->outbound_lock);
+    pthread_mutex_destroy(&core->lent_lock);
     pthread_mutex_destroy(&core->policy_lock);
     pthread_mutex_destroy(&core->reload_lock);
     free(core);
@@ -149,11 +163,14 @@ void core_unref(struct core *core)
 
 void core_close(struct core *core)
 {
+    long long deadline_ms = clock_now_ms() + core->login_timeout_ms;
+
     atomic_store(&core->closed, true);
     for (int role = 0; role < OUR_ROLES; role++) {
         bool twice = role > 0 && core->ours[role] == core->ours[0];
+        long long left_ms = deadline_ms - clock_now_ms();
         if (core->ours[role] != NULL && !twice) {
-            hsm_key_shut(core->ours[role]->key, core->login_timeout_ms);
+            hsm_key_shut(core->ours[role]->key, left_ms > 0 ? (unsigned)left_ms : 0);
         }
     }
 }

@@ -15,7 +15,9 @@
 #include "policy.h"
 #include "publish.h"
 #include "recent.h"
+#include "strangers.h"
 
+struct lent;
 struct outbound;
 struct steward;
 
@@ -37,6 +39,10 @@ struct core {
     pthread_mutex_t outbound_lock;
     struct outbound *outbound; /* of credentials.c; guarded by outbound_lock */
     unsigned login_timeout_ms;
+    unsigned lent_threads; /* that the configuration wants */
+    pthread_mutex_t lent_lock;
+    struct lent *lent; /* of credentials.c; guarded by lent_lock */
+    struct strangers strangers;
 
     pthread_mutex_t reload_lock;
     /* guarded by reload_lock */

@@ -8,6 +8,7 @@
 #include <grpc/grpc.h>
 
 #include "keeper.h"
+#include "lent.h"
 #include "live.h"
 #include "report.h"
 #include "verifier.h"
@@ -33,6 +34,26 @@ static nk_status check_core(const struct core *core, int our_role, nk_error *err
         return report(err, NK_E_CLOSED, "instance closed");
     }
     return publish_check(core->publication, our_role, err);
+}
+
+/* With the first credentials: before that there may be no gRPC, and after it handshakes come. */
+static nk_status lend_threads(struct core *core, nk_error *err)
+{
+    nk_status status = NK_OK;
+
+    pthread_mutex_lock(&core->lent_lock);
+    if (core->lent == NULL && core->lent_threads > 0 && !atomic_load(&core->closed)) {
+        status = lent_start(core->lent_threads, &core->lent, err);
+    }
+    pthread_mutex_unlock(&core->lent_lock);
+    return status;
+}
+
+static nk_status begin(struct core *core, int our_role, nk_error *err)
+{
+    nk_status status = check_core(core, our_role, err);
+
+    return status == NK_OK ? lend_threads(core, err) : status;
 }
 
 /* Options of our verifier and this provider, which both stay the caller's to release: what both
@@ -121,7 +142,14 @@ static nk_status channel_provider(struct core *core, grpc_tls_certificate_provid
     return status;
 }
 
-void credentials_close(struct core *core)
+void credentials_dismiss(struct core *core)
+{
+    pthread_mutex_lock(&core->lent_lock);
+    lent_dismiss(core->lent);
+    pthread_mutex_unlock(&core->lent_lock);
+}
+
+static void close_outbound(struct core *core)
 {
     pthread_mutex_lock(&core->outbound_lock);
     struct outbound *outbound = core->outbound;
@@ -134,9 +162,31 @@ void credentials_close(struct core *core)
     }
 }
 
+static void end_lent(struct core *core, long long deadline_ms)
+{
+    pthread_mutex_lock(&core->lent_lock);
+    struct lent *lent = core->lent;
+    core->lent = NULL;
+    pthread_mutex_unlock(&core->lent_lock);
+    lent_dismiss(lent);
+    unsigned missing = lent_join(lent, deadline_ms);
+    if (missing > 0) {
+        log_line(&core->host, NK_LOG_ERROR,
+                 "%u of grpc.lent_threads have not come back in token.login_timeout_ms; they are "
+                 "left behind, and gRPC with them",
+                 missing);
+    }
+}
+
+void credentials_close(struct core *core, long long deadline_ms)
+{
+    close_outbound(core);
+    end_lent(core, deadline_ms);
+}
+
 nk_status credentials_server(struct core *core, grpc_server_credentials **ret, nk_error *err)
 {
-    nk_status status = check_core(core, OUR_SERVER, err);
+    nk_status status = begin(core, OUR_SERVER, err);
     if (status != NK_OK) {
         return status;
     }
@@ -178,7 +228,7 @@ static bool checks_call_host(struct core *core)
 nk_status credentials_channel(struct core *core, grpc_channel_credentials **ret, nk_error *err)
 {
     grpc_tls_certificate_provider *provider = NULL;
-    nk_status status = check_core(core, OUR_CLIENT, err);
+    nk_status status = begin(core, OUR_CLIENT, err);
     if (status == NK_OK) {
         status = channel_provider(core, &provider, err);
     }

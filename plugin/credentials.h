@@ -14,8 +14,10 @@ MUST_USE nk_status credentials_server(struct core *core, grpc_server_credentials
 MUST_USE nk_status credentials_channel(struct core *core, grpc_channel_credentials **ret,
                                        nk_error *err);
 
-/* After core_close: gives back what gRPC holds for our channels. Waits for gRPC, so never in a
- * forked child. */
-void credentials_close(struct core *core);
+/* Before core_close: the lent threads begin to end. Like the next, never in a forked child. */
+void credentials_dismiss(struct core *core);
+/* After core_close: gives back what gRPC holds for our channels, and waits for the lent threads
+ * until `deadline_ms` of clock_now_ms. */
+void credentials_close(struct core *core, long long deadline_ms);
 
 #endif

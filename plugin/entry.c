@@ -5,6 +5,7 @@
 
 #include "callback.h"
 #include "claim.h"
+#include "clock.h"
 #include "core.h"
 #include "credentials.h"
 #include "nodekey/plugin.h"
@@ -131,6 +132,24 @@ static nk_status plugin_open_text(const nk_host *host, const char *text, const c
     return deliver(err, &own, status);
 }
 
+static void close_core(struct core *core)
+{
+    long long deadline_ms = clock_now_ms() + core->login_timeout_ms;
+
+    if (hsm_enter()) { /* not in a forked child, where our threads are not */
+        credentials_dismiss(core);
+        hsm_leave();
+    }
+    core_close(core);
+    if (hsm_enter()) {
+        steward_stop(core);
+        guards_close(core->guards);
+        credentials_close(core, deadline_ms);
+        hsm_leave();
+    }
+    core_unref(core);
+}
+
 static nk_status plugin_close(nk_instance *instance, nk_error *err)
 {
     if (callback_active()) {
@@ -140,14 +159,7 @@ static nk_status plugin_close(nk_instance *instance, nk_error *err)
             "from another thread");
     }
     if (instance != NULL) {
-        core_close(instance->core);
-        if (hsm_enter()) { /* not in a forked child, where those threads are not */
-            steward_stop(instance->core);
-            guards_close(instance->core->guards);
-            credentials_close(instance->core);
-            hsm_leave();
-        }
-        core_unref(instance->core);
+        close_core(instance->core);
         free(instance);
     }
     return NK_OK;

@@ -95,9 +95,9 @@ static nk_status read_file(struct identity *identity, const char *path, nk_error
 }
 
 static nk_status read_token(struct identity *identity, const char *module, const char *uri,
-                            nk_error *err)
+                            unsigned wait_ms, nk_error *err)
 {
-    nk_status status = hsm_certificates(module, uri, &identity->intermediates, err);
+    nk_status status = hsm_certificates(module, uri, wait_ms, &identity->intermediates, err);
     if (status == NK_OK) {
         identity->leaf = sk_X509_shift(identity->intermediates);
     }
@@ -105,9 +105,9 @@ static nk_status read_token(struct identity *identity, const char *module, const
 }
 
 static nk_status read_certificates(struct identity *identity, const char *module, const char *where,
-                                   nk_error *err)
+                                   unsigned wait_ms, nk_error *err)
 {
-    return config_is_uri(where) ? read_token(identity, module, where, err)
+    return config_is_uri(where) ? read_token(identity, module, where, wait_ms, err)
                                 : read_file(identity, where, err);
 }
 
@@ -159,8 +159,9 @@ nk_status identity_open(const struct config *config, int our_role, struct policy
         return report(err, NK_E_NOMEM, "out of memory");
     }
     ERR_clear_error();
-    nk_status status = read_certificates(identity, config->ours[our_role].module,
-                                         config->ours[our_role].certificate, err);
+    nk_status status =
+        read_certificates(identity, config->ours[our_role].module,
+                          config->ours[our_role].certificate, config->login_timeout_ms, err);
     if (status == NK_OK) {
         status =
             policy_check_ours(policy, our_role, identity->leaf, identity->intermediates, host, err);
@@ -237,7 +238,8 @@ nk_status identity_renew(struct identity *identity, const struct renewal *renewa
         return report(err, NK_E_NOMEM, "out of memory");
     }
     ERR_clear_error();
-    nk_status status = read_certificates(candidate, renewal->module, renewal->path, err);
+    nk_status status = read_certificates(candidate, renewal->module, renewal->path,
+                                         renewal->login_timeout_ms, err);
     if (status != NK_OK || same_certificates(identity, candidate)) {
         return status;
     }

@@ -28,6 +28,7 @@ void identity_free(struct identity *identity);
 struct renewal {
     const char *module;
     const char *path; /* of the certificate file, or a URI */
+    unsigned login_timeout_ms;
     int our_role;
     bool both_roles; /* one identity for both */
     struct policy *policy;

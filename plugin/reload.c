@@ -80,6 +80,9 @@ static const char *frozen_member(const struct config *a, const struct config *b)
         a->max_waiting_inbound != b->max_waiting_inbound) {
         return "token";
     }
+    if (a->lent_threads != b->lent_threads) {
+        return "grpc";
+    }
     if (a->server_name != b->server_name) { /* gRPC's check per call is part of the credentials */
         return "federation.server_name";
     }
@@ -116,6 +119,7 @@ static void keep_frozen(struct config *fresh, struct config *current)
     fresh->login_timeout_ms = current->login_timeout_ms;
     fresh->sign_timeout_ms = current->sign_timeout_ms;
     fresh->max_waiting_inbound = current->max_waiting_inbound;
+    fresh->lent_threads = current->lent_threads;
 }
 
 static void read_config(struct reload *reload)
@@ -182,6 +186,7 @@ static void renew_identity(struct reload *reload, int role)
     const struct renewal renewal = {
         .module = config->ours[role].module,
         .path = config->ours[role].certificate,
+        .login_timeout_ms = config->login_timeout_ms,
         .our_role = role,
         .both_roles = core->ours[OUR_SERVER] == core->ours[OUR_CLIENT],
         .policy = policy,

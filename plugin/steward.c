@@ -53,6 +53,12 @@ static void look(struct steward *steward)
     steward->unsure = changed || status != NK_OK;
 }
 
+static void look_at_strangers(struct core *core)
+{
+    unsigned long long signatures = hsm_key_inbound_signatures(core->ours[OUR_SERVER]->key);
+    strangers_look(&core->strangers, signatures, clock_now_ms(), &core->host);
+}
+
 static void *run(void *arg)
 {
     struct steward *steward = arg;
@@ -63,6 +69,7 @@ static void *run(void *arg)
             look(steward);
         }
         reload_tick(steward->core);
+        look_at_strangers(steward->core);
         hsm_leave();
     }
     return NULL;

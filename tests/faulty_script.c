@@ -74,6 +74,39 @@ static void add_lie(char *text)
     }
 }
 
+/* "sign_error" or "sign_error_at": the call's name before the first "_error". */
+static bool set_fault(const char *key, const char *value)
+{
+    static const char *const names[FAULTS_LEN] = {
+        [FAULT_INITIALIZE] = "initialize",
+        [FAULT_SLOTS] = "slots",
+        [FAULT_TOKEN_INFO] = "token_info",
+        [FAULT_OPEN] = "open",
+        [FAULT_SESSION_INFO] = "session_info",
+        [FAULT_LOGIN] = "login",
+        [FAULT_FIND] = "find",
+        [FAULT_SIGN_INIT] = "sign_init",
+        [FAULT_SIGN] = "sign",
+    };
+    const char *end = strstr(key, "_error");
+    for (size_t i = 0; end != NULL && i < FAULTS_LEN; i++) {
+        if (strlen(names[i]) != (size_t)(end - key) ||
+            strncmp(names[i], key, strlen(names[i])) != 0) {
+            continue;
+        }
+        unsigned long number = strtoul(value, NULL, 0);
+        if (strcmp(end, "_error") == 0) {
+            script.faults[i].error = number;
+        } else if (strcmp(end, "_error_at") == 0) {
+            script.faults[i].at = number;
+        } else {
+            return false;
+        }
+        return true;
+    }
+    return false;
+}
+
 static void set(char *key, char *value)
 {
     const struct {
@@ -83,18 +116,31 @@ static void set(char *key, char *value)
         { "refuse", &script.refused },
         { "sign_ms", &script.sign_ms },
         { "sign_hang", &script.sign_hang },
+        { "sign_keeps", &script.sign_keeps },
+        { "sign_pipe", &script.sign_pipe },
         { "sessions_max", &script.sessions_max },
+        { "open_race", &script.open_race },
         { "login_ms", &script.login_ms },
         { "no_login", &script.no_login },
+        { "until_initialize", &script.until_initialize },
+        { "no_slots", &script.no_slots },
         { "swapped", &script.swapped },
-        { "sign_error", &script.sign.error },
-        { "sign_error_at", &script.sign.at },
-        { "sign_init_error", &script.sign_init.error },
-        { "sign_init_error_at", &script.sign_init.at },
-        { "login_error", &script.login.error },
         { "pulled", &script.pulled },
+        { "ejected", &script.ejected },
         { "moved", &script.moved },
+        { "initialize_hang", &script.initialize_hang },
+        { "slots_hang", &script.slots_hang },
+        { "login_hang", &script.login_hang },
+        { "logout_hang", &script.logout_hang },
+        { "sign_init_hang", &script.sign_init_hang },
     };
+    if (set_fault(key, value)) {
+        return;
+    }
+    if (strcmp(key, "find_instead") == 0) {
+        snprintf(script.find_instead, sizeof(script.find_instead), "%s", value);
+        return;
+    }
     if (strcmp(key, "flags") == 0) {
         set_flags(value);
         return;
@@ -158,13 +204,21 @@ CK_RV script_strike(enum fault_of which)
 {
     pthread_mutex_lock(&mutex);
     refresh();
-    struct fault *fault = which == FAULT_SIGN        ? &script.sign
-                          : which == FAULT_SIGN_INIT ? &script.sign_init
-                                                     : &script.login;
+    struct fault *fault = &script.faults[which];
     fault->calls++;
     CK_RV rv = fault->at == 0 || fault->at == fault->calls ? fault->error : CKR_OK;
     pthread_mutex_unlock(&mutex);
     return rv;
+}
+
+void script_initialized(void)
+{
+    pthread_mutex_lock(&mutex);
+    refresh();
+    for (size_t i = 0; script.until_initialize != 0 && i < FAULTS_LEN; i++) {
+        script.faults[i].error = CKR_OK;
+    }
+    pthread_mutex_unlock(&mutex);
 }
 
 const struct lie *script_lie(const struct script *now, CK_ATTRIBUTE_TYPE type)

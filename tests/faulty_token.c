@@ -2,126 +2,62 @@
 #include "faulty_token.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
-#include <stdint.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
+#include "faulty_private.h"
 #include "faulty_script.h"
 
 #define EXPORT __attribute__((__visibility__("default")))
-#define SESSIONS_MAX 256
 
-static CK_FUNCTION_LIST *real;
+CK_FUNCTION_LIST *faulty_real;
+struct faulty_counters faulty_counts;
 static CK_FUNCTION_LIST ours;
-static struct faulty_counters counters;
-
-static atomic_ulong opened_at[SESSIONS_MAX]; /* `moved` at that time, by session */
-static atomic_bool noticed;
-static atomic_ulong pulled_under; /* sessions that were open when the card went and still are */
-
-static pthread_mutex_t busy_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards `busy` */
-static CK_SESSION_HANDLE busy[SESSIONS_MAX];
-
-static void enter(CK_SESSION_HANDLE session)
-{
-    size_t room = SESSIONS_MAX;
-    pthread_mutex_lock(&busy_mutex);
-    for (size_t i = 0; i < SESSIONS_MAX; i++) {
-        if (busy[i] == session) {
-            counters.session_shared++;
-        }
-        if (busy[i] == 0) {
-            room = i;
-        }
-    }
-    if (room == SESSIONS_MAX) {
-        fprintf(stderr, "faulty token: too many sessions at once\n");
-        abort();
-    }
-    busy[room] = session;
-    pthread_mutex_unlock(&busy_mutex);
-}
-
-static void leave(CK_SESSION_HANDLE session)
-{
-    pthread_mutex_lock(&busy_mutex);
-    for (size_t i = 0; i < SESSIONS_MAX; i++) {
-        if (busy[i] == session) {
-            busy[i] = 0;
-            break;
-        }
-    }
-    pthread_mutex_unlock(&busy_mutex);
-}
 
 static CK_RV initialize(void *args)
 {
-    counters.initialize++;
-    script_now();
-    return real->C_Initialize(args);
+    const CK_C_INITIALIZE_ARGS *given = args;
+
+    faulty_counts.initialize++;
+    session_hang_while(offsetof(struct script, initialize_hang));
+    CK_RV rv = script_strike(FAULT_INITIALIZE);
+    if (rv != CKR_OK && rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+        return rv;
+    }
+    CK_RV real_rv = faulty_real->C_Initialize(args); /* an answer that it is must be true */
+    if (real_rv == CKR_OK) { /* pkcs11-helper's own comes after ours, and is told so */
+        bool locks = given != NULL && (given->flags & CKF_OS_LOCKING_OK) != 0;
+        faulty_counts.no_locking += locks ? 0 : 1;
+        script_initialized();
+    }
+    return rv == CKR_OK ? real_rv : rv;
 }
 
 static CK_RV finalize(void *reserved)
 {
-    counters.finalize++;
-    counters.finalize_inside += counters.signing_now > 0 ? 1 : 0;
-    counters.sessions_now = 0;
-    pulled_under = 0;
-    return real->C_Finalize(reserved);
+    faulty_counts.finalize++;
+    faulty_counts.finalize_inside += faulty_counts.signing_now > 0 ? 1 : 0;
+    faulty_counts.sessions_now = 0;
+    card_forget();
+    return faulty_real->C_Finalize(reserved);
 }
 
-/* --- a card and its reader --- */
-
-static bool is_pulled(void)
+static CK_RV get_token_info(CK_SLOT_ID told, CK_TOKEN_INFO *info)
 {
-    unsigned long pulled = script_now().pulled;
-    if (!atomic_exchange(&noticed, pulled != 0) && pulled != 0) {
-        pulled_under = counters.sessions_now;
+    CK_SLOT_ID slot = 0;
+    CK_RV rv = script_strike(FAULT_TOKEN_INFO);
+    if (rv == CKR_OK) {
+        rv = card_slot(told, &slot);
     }
-    return pulled == 1;
-}
-
-static CK_RV removed(void)
-{
-    return is_pulled() || pulled_under > 0 ? CKR_DEVICE_REMOVED : CKR_OK; /* in that order */
-}
-
-static CK_SLOT_ID moved(void)
-{
-    return script_now().moved;
-}
-
-static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID *slots, CK_ULONG *len)
-{
-    if (is_pulled() && present) {
-        *len = 0;
-        return CKR_OK;
+    if (rv == CKR_OK) {
+        rv = faulty_real->C_GetTokenInfo(slot, info);
     }
-    CK_RV rv = real->C_GetSlotList(present, slots, len);
-    for (CK_ULONG i = 0; rv == CKR_OK && slots != NULL && i < *len; i++) {
-        slots[i] += moved();
-    }
-    return rv;
-}
-
-static CK_RV get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO *info)
-{
-    CK_RV rv = real->C_GetSessionInfo(session, info);
-    info->slotID += rv == CKR_OK ? opened_at[session % SESSIONS_MAX] : 0;
-    return rv;
-}
-
-static CK_RV close_all_sessions(CK_SLOT_ID slot)
-{
-    return real->C_CloseAllSessions(slot - moved());
-}
-
-static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
-{
-    CK_RV rv = is_pulled() ? CKR_TOKEN_NOT_PRESENT : real->C_GetTokenInfo(slot - moved(), info);
     if (rv == CKR_OK) {
         info->flags |= script_now().flags & ~CKF_HW_SLOT;
         info->flags &= script_now().no_login != 0 ? ~CKF_LOGIN_REQUIRED : ~(CK_FLAGS)0;
@@ -130,18 +66,26 @@ static CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
     return rv;
 }
 
-static CK_RV get_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO *info)
+static CK_RV get_slot_info(CK_SLOT_ID told, CK_SLOT_INFO *info)
 {
-    CK_RV rv = real->C_GetSlotInfo(slot - moved(), info);
+    CK_SLOT_ID slot = 0;
+    CK_RV rv = card_slot(told, &slot);
+    if (rv == CKR_OK || rv == CKR_TOKEN_NOT_PRESENT) {
+        rv = faulty_real->C_GetSlotInfo(slot, info);
+    }
     if (rv == CKR_OK) {
         info->flags |= script_now().flags & CKF_HW_SLOT;
     }
     return rv;
 }
 
-static CK_RV get_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULONG *len)
+static CK_RV get_mechanism_list(CK_SLOT_ID told, CK_MECHANISM_TYPE *list, CK_ULONG *len)
 {
-    CK_RV rv = real->C_GetMechanismList(slot - moved(), list, len);
+    CK_SLOT_ID slot = 0;
+    CK_RV rv = card_slot(told, &slot);
+    if (rv == CKR_OK) {
+        rv = faulty_real->C_GetMechanismList(slot, list, len);
+    }
     if (rv != CKR_OK || list == NULL) {
         return rv;
     }
@@ -155,10 +99,15 @@ static CK_RV get_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULO
     return CKR_OK;
 }
 
-static CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
+static CK_RV get_mechanism_info(CK_SLOT_ID told, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO *info)
 {
+    CK_SLOT_ID slot = 0;
+    CK_RV rv = card_slot(told, &slot);
+    if (rv != CKR_OK) {
+        return rv;
+    }
     return script_hides(type) ? CKR_MECHANISM_INVALID
-                              : real->C_GetMechanismInfo(slot - moved(), type, info);
+                              : faulty_real->C_GetMechanismInfo(slot, type, info);
 }
 
 static CK_RV tell_lie(CK_ATTRIBUTE *attribute, const struct lie *lie)
@@ -178,89 +127,33 @@ static CK_RV tell_lie(CK_ATTRIBUTE *attribute, const struct lie *lie)
     return CKR_OK;
 }
 
-static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                                 CK_ATTRIBUTE *attributes, CK_ULONG len)
+static CK_RV tell_attributes(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                             CK_ATTRIBUTE *attributes, CK_ULONG len)
 {
     struct script now = script_now();
     CK_RV rv = CKR_OK;
     if (now.lies_len == 0) {
-        return real->C_GetAttributeValue(session, object, attributes, len);
+        return faulty_real->C_GetAttributeValue(session, object, attributes, len);
     }
     for (CK_ULONG i = 0; i < len; i++) {
         const struct lie *lie = script_lie(&now, attributes[i].type);
-        CK_RV one = lie != NULL ? tell_lie(&attributes[i], lie)
-                                : real->C_GetAttributeValue(session, object, &attributes[i], 1);
+        CK_RV one = lie != NULL
+                        ? tell_lie(&attributes[i], lie)
+                        : faulty_real->C_GetAttributeValue(session, object, &attributes[i], 1);
         rv = rv == CKR_OK ? one : rv;
     }
     return rv;
 }
 
-static CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify,
-                          CK_SESSION_HANDLE *session)
+static CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                                 CK_ATTRIBUTE *attributes, CK_ULONG len)
 {
-    unsigned long max = script_now().sessions_max;
-    counters.open_session++;
-    if (max != 0 && counters.sessions_now >= max) {
-        return CKR_SESSION_COUNT;
-    }
-    if (is_pulled()) {
-        return CKR_TOKEN_NOT_PRESENT;
-    }
-    CK_RV rv = real->C_OpenSession(slot - moved(), flags, application, notify, session);
+    CK_RV rv = card_enter();
     if (rv == CKR_OK) {
-        opened_at[*session % SESSIONS_MAX] = moved();
-        counters.sessions_now++;
+        rv = tell_attributes(session, object, attributes, len);
+        card_leave();
     }
     return rv;
-}
-
-static CK_RV close_session(CK_SESSION_HANDLE session)
-{
-    counters.close_session++;
-    enter(session);
-    CK_RV rv = real->C_CloseSession(session);
-    counters.sessions_now -= rv == CKR_OK ? 1 : 0;
-    pulled_under -= rv == CKR_OK && pulled_under > 0 ? 1 : 0;
-    leave(session);
-    return rv;
-}
-
-static void delay(unsigned long ms)
-{
-    struct timespec left = { .tv_sec = (time_t)(ms / 1000),
-                             .tv_nsec = (long)(ms % 1000) * 1000000 };
-    while (nanosleep(&left, &left) != 0) {
-    }
-}
-
-static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR *pin, CK_ULONG len)
-{
-    counters.login++;
-    delay(script_now().login_ms);
-    CK_RV rv = script_strike(FAULT_LOGIN);
-    rv = rv == CKR_OK ? removed() : rv;
-    if (user == CKU_CONTEXT_SPECIFIC) {
-        counters.context_login++;
-    }
-    const char *pad = getenv("FAULTY_PAD");
-    if (pin == NULL && pad != NULL) {
-        counters.pad_login++;
-        pin = (CK_UTF8CHAR *)(uintptr_t)pad;
-        len = strlen(pad);
-    }
-    if (rv == CKR_OK) {
-        rv = real->C_Login(session, user, pin, len);
-    }
-    if (rv != CKR_OK) {
-        counters.login_failed++;
-    }
-    return rv;
-}
-
-static CK_RV logout(CK_SESSION_HANDLE session)
-{
-    counters.logout++;
-    return real->C_Logout(session);
 }
 
 /* tpm2-pkcs11 reads the caller's parameters again in C_Sign, on the thread that began. */
@@ -274,15 +167,20 @@ static void note_mechanism(const CK_MECHANISM *mechanism)
         pss_before = *pss;
     }
     if (mechanism->mechanism == CKM_RSA_X_509) {
-        counters.bare_rsa++;
+        faulty_counts.bare_rsa++;
     }
 }
 
 static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
-    counters.sign_init++;
+    faulty_counts.sign_init++;
+    session_hang_while(offsetof(struct script, sign_init_hang));
+    if (mechanism == NULL) { /* no module takes that for a cancellation */
+        faulty_counts.sign_cancelled++;
+        return CKR_ARGUMENTS_BAD;
+    }
     CK_RV rv = script_strike(FAULT_SIGN_INIT);
-    rv = rv == CKR_OK ? removed() : rv;
+    rv = rv == CKR_OK ? card_removed() : rv;
     if (rv != CKR_OK) {
         return rv;
     }
@@ -293,32 +191,75 @@ static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OB
         return CKR_MECHANISM_PARAM_INVALID;
     }
     note_mechanism(mechanism);
-    enter(session);
-    rv = real->C_SignInit(session, mechanism, key);
-    leave(session);
+    rv = card_enter();
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    session_enter(session);
+    rv = faulty_real->C_SignInit(session, mechanism, key);
+    session_leave(session);
+    card_leave();
     return rv;
+}
+
+/* What a client of a dead server does: SIGPIPE, unless somebody sees to that. */
+static void write_to_nobody(void)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) == 0) {
+        close(ends[0]);
+        ssize_t ignored = write(ends[1], "", 1);
+        (void)ignored;
+        close(ends[1]);
+    }
+}
+
+static CK_RV sign_in(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len,
+                     CK_BYTE *signature, CK_ULONG *signature_len)
+{
+    CK_RV strike = script_strike(FAULT_SIGN);
+
+    if (strike != CKR_OK && script_now().sign_pipe != 0) {
+        write_to_nobody();
+    }
+    if (strike != CKR_OK && script_now().sign_keeps != 0) {
+        return strike;
+    }
+    /* The real call ends the operation, whatever we answer. */
+    CK_RV rv = faulty_real->C_Sign(session, data, data_len, signature, signature_len);
+    strike = strike == CKR_OK ? card_removed() : strike;
+    return strike != CKR_OK ? strike : rv;
 }
 
 static CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG data_len, CK_BYTE *signature,
                   CK_ULONG *signature_len)
 {
-    counters.sign++;
-    counters.signing_now++;
-    enter(session);
-    delay(script_now().sign_ms);
+    faulty_counts.sign++;
+    faulty_counts.signing_now++;
+    session_enter(session);
+    session_delay(script_now().sign_ms);
     while (script_now().sign_hang != 0) {
-        delay(1);
+        session_delay(1);
     }
     if (pss != NULL && memcmp(pss, &pss_before, sizeof(pss_before)) != 0) {
-        counters.pss_changed++;
+        faulty_counts.pss_changed++;
     }
-    /* The real call ends the operation, whatever we answer. */
-    CK_RV rv = real->C_Sign(session, data, data_len, signature, signature_len);
-    CK_RV strike = script_strike(FAULT_SIGN);
-    strike = strike == CKR_OK ? removed() : strike;
-    leave(session);
-    counters.signing_now--;
-    return strike != CKR_OK ? strike : rv;
+    CK_RV rv = card_enter();
+    if (rv == CKR_OK) {
+        rv = sign_in(session, data, data_len, signature, signature_len);
+        card_leave();
+    }
+    session_leave(session);
+    faulty_counts.signing_now--;
+    return rv;
+}
+
+/* tpm2-pkcs11 crashes in it after C_SignInit alone: it is no way to cancel. */
+static CK_RV sign_final(CK_SESSION_HANDLE session, CK_BYTE *signature, CK_ULONG *len)
+{
+    faulty_counts.sign_cancelled++;
+    return faulty_real->C_SignFinal(session, signature, len);
 }
 
 static void load(void)
@@ -329,25 +270,27 @@ static void load(void)
     if (module != NULL) {
         *(void **)&get = dlsym(module, "C_GetFunctionList");
     }
-    if (get == NULL || get(&real) != CKR_OK) {
+    if (get == NULL || get(&faulty_real) != CKR_OK) {
         fprintf(stderr, "faulty token: FAULTY_MODULE names no module\n");
         abort();
     }
-    ours = *real;
+    ours = *faulty_real;
     ours.C_Initialize = initialize;
     ours.C_Finalize = finalize;
-    ours.C_GetSlotList = get_slot_list;
-    ours.C_GetSessionInfo = get_session_info;
-    ours.C_CloseAllSessions = close_all_sessions;
+    ours.C_GetSlotList = card_get_slot_list;
+    ours.C_GetSessionInfo = card_get_session_info;
+    ours.C_CloseAllSessions = card_close_all_sessions;
+    ours.C_FindObjectsInit = session_find_init;
+    ours.C_SignFinal = sign_final;
     ours.C_GetTokenInfo = get_token_info;
     ours.C_GetSlotInfo = get_slot_info;
     ours.C_GetMechanismList = get_mechanism_list;
     ours.C_GetMechanismInfo = get_mechanism_info;
-    ours.C_OpenSession = open_session;
-    ours.C_CloseSession = close_session;
+    ours.C_OpenSession = session_open;
+    ours.C_CloseSession = session_close;
     ours.C_GetAttributeValue = get_attribute_value;
-    ours.C_Login = login;
-    ours.C_Logout = logout;
+    ours.C_Login = session_login;
+    ours.C_Logout = session_logout;
     ours.C_SignInit = sign_init;
     ours.C_Sign = sign;
 }
@@ -363,5 +306,5 @@ EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
 EXPORT const struct faulty_counters *faulty_counters(void);
 const struct faulty_counters *faulty_counters(void)
 {
-    return &counters;
+    return &faulty_counts;
 }

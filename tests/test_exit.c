@@ -24,30 +24,40 @@ static struct member alice;
 static const struct row {
     const char *order;
     const char *script; /* NULL: SoftHSM itself; else the faulty token before it */
+    bool lent;          /* four threads of the plugin poll, too */
 } rows[] = {
-    { "close-then-shutdown", NULL },
-    { "shutdown-then-close", NULL },
-    { "shutdown-and-wait-then-close", NULL },
-    { "close-without-shutdown", NULL },
-    { "shutdown-without-close", NULL },
-    { "nothing-at-all", NULL },
-    { "close-under-a-running-server", NULL },
-    { "credentials-alive", NULL },
-    { "release-after-close-and-shutdown", NULL },
-    { "exit-from-a-second-thread", NULL },
-    { "eight-threads-signing", NULL },
-    { "eight-threads-signing", "sign_ms=20" }, /* nearly always inside at that moment */
-    { "close-under-eight-threads-signing", NULL },
-    { "close-under-eight-threads-signing", "sign_ms=20" },
-    { "close-while-eight-dial-on", NULL },
-    { "exit-from-a-second-thread-while-eight-sign", NULL },
+    { .order = "close-then-shutdown" },
+    { .order = "shutdown-then-close" },
+    { .order = "shutdown-and-wait-then-close" },
+    { .order = "close-without-shutdown" },
+    { .order = "shutdown-without-close" },
+    { .order = "nothing-at-all" },
+    { .order = "close-under-a-running-server" },
+    { .order = "credentials-alive" },
+    { .order = "release-after-close-and-shutdown" },
+    { .order = "exit-from-a-second-thread" },
+    { .order = "eight-threads-signing" },
+    { .order = "eight-threads-signing",
+      .script = "sign_ms=20" }, /* nearly always inside at that moment */
+    { .order = "close-under-eight-threads-signing" },
+    { .order = "close-under-eight-threads-signing", .script = "sign_ms=20" },
+    { .order = "close-while-eight-dial-on" },
+    { .order = "exit-from-a-second-thread-while-eight-sign" },
+    { .order = "shutdown-and-wait-then-close", .lent = true },
+    { .order = "shutdown-without-close", .lent = true },
+    { .order = "close-under-a-running-server", .lent = true },
+    { .order = "eight-threads-signing", .script = "sign_ms=20", .lent = true },
+    { .order = "close-while-eight-dial-on", .lent = true },
 };
 
-static void save_config(const char *file)
+static void save_configs(const char *name)
 {
     char *config = member_config(&alice, "{}");
-    write_file(path_of("%s/%s", federation.folder, file), config, 0644);
+    char *lent = member_config(&alice, "{\"grpc\": {\"lent_threads\": 4}}");
+    write_file(path_of("%s/%s.json", federation.folder, name), config, 0644);
+    write_file(path_of("%s/%s-lent.json", federation.folder, name), lent, 0644);
     free(config);
+    free(lent);
 }
 
 static int start(void **state)
@@ -59,9 +69,9 @@ static int start(void **state)
     setenv("RUNTIME_DIRECTORY", runtime_folder, 1);
     federation_make(&federation, "example.org");
     federation_enrol(&federation, &alice, "alice", "RSA-2048");
-    save_config("direct.json");
+    save_configs("direct");
     alice.module = faulty_start();
-    save_config("slow.json");
+    save_configs("slow");
     return 0;
 }
 
@@ -89,8 +99,8 @@ static bool is_empty(const char *path)
 static void check_row(void **state)
 {
     const struct row *row = *state;
-    const char *config =
-        path_of("%s/%s", federation.folder, row->script != NULL ? "slow.json" : "direct.json");
+    const char *config = path_of("%s/%s%s.json", federation.folder,
+                                 row->script != NULL ? "slow" : "direct", row->lent ? "-lent" : "");
     const char *const argv[] = { EXIT_CHILD, row->order, config, NULL };
     const struct process process = { .argv = argv, .with_stderr = true };
     const char *fewer = getenv("NODEKEY_EXIT_RUNS");
@@ -113,7 +123,8 @@ int main(void)
 {
     static struct CMUnitTest tests[ARRAY_LEN(rows)];
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i].name = path_of("%s%s", rows[i].order, rows[i].script != NULL ? ", slow" : "");
+        tests[i].name = path_of("%s%s%s", rows[i].order, rows[i].script != NULL ? ", slow" : "",
+                                rows[i].lent ? ", lent" : "");
         tests[i].test_func = check_row;
         tests[i].initial_state = (void *)(uintptr_t)&rows[i];
     }

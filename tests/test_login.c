@@ -587,6 +587,84 @@ static void a_key_that_wants_the_pin_each_time_gets_it(void **state)
     identity_free(&mine);
 }
 
+/* --- a PIN that is changed on the token --- */
+
+#define SIGNERS 8
+#define SIGNATURES_EACH 3
+
+struct signer {
+    pthread_t thread;
+    const struct hsm_key *key;
+    const struct identity *identity;
+    unsigned signatures;
+};
+
+static void *sign_often(void *arg)
+{
+    struct signer *signer = arg;
+    EVP_PKEY *loaded = rig_load(signer->key);
+    for (int i = 0; i < SIGNATURES_EACH; i++) {
+        signer->signatures += rig_signs(loaded, signer->identity) ? 1 : 0;
+    }
+    EVP_PKEY_free(loaded);
+    return NULL;
+}
+
+static unsigned all_sign(const struct hsm_key *key, const struct identity *mine)
+{
+    struct signer signers[SIGNERS];
+    unsigned signatures = 0;
+    for (int i = 0; i < SIGNERS; i++) {
+        signers[i] = (struct signer){ .key = key, .identity = mine };
+        assert_int_equal(pthread_create(&signers[i].thread, NULL, sign_often, &signers[i]), 0);
+    }
+    for (int i = 0; i < SIGNERS; i++) {
+        pthread_join(signers[i].thread, NULL);
+        signatures += signers[i].signatures;
+    }
+    return signatures;
+}
+
+static void change_pin(const char *label, const char *from, const char *to)
+{
+    CK_FUNCTION_LIST *softhsm = rig_other_user(SOFTHSM_MODULE);
+    CK_SESSION_HANDLE session = rig_session(softhsm, label, CKF_RW_SESSION);
+    assert_int_equal(softhsm->C_SetPIN(session, (CK_UTF8CHAR *)(uintptr_t)from, strlen(from),
+                                       (CK_UTF8CHAR *)(uintptr_t)to, strlen(to)),
+                     CKR_OK);
+    assert_int_equal(softhsm->C_CloseSession(session), CKR_OK);
+}
+
+/* Run in both modes, for the login of each signature. Refused once; then it is not sent, also not
+ * after the module has started anew; and when the file has the new PIN, no restart is needed. */
+static void a_pin_changed_on_the_token_is_refused_once(void **state)
+{
+    const struct rig_terms *mode = *state;
+    const char *label = mode->sign_timeout_ms > 0 ? "ivan" : "hana";
+    static const char again[] = "sign_init_error=0x30\nsign_init_error_at=1\n";
+    struct identity mine = generate(label, (struct kind){ CK_TRUE, CK_TRUE });
+    rig_set_terms(mode);
+    struct hsm_key *key = open_key(&mine);
+    assert_int_equal(all_sign(key, &mine), SIGNERS * SIGNATURES_EACH);
+    unsigned long failed = faulty_count()->login_failed;
+    change_pin(label, SOFTHSM_PIN, WRONG_PIN); /* now ours is the wrong one */
+    assert_int_equal(all_sign(key, &mine), 0);
+    assert_int_equal(faulty_count()->login_failed, failed + 1);
+    faulty_set(again);
+    assert_int_equal(all_sign(key, &mine), 0);
+    assert_int_equal(faulty_count()->login_failed, failed + 1);
+    identity_set_pin(&mine, WRONG_PIN);
+    faulty_set("");
+    for (int i = 0; i < 300 && all_sign(key, &mine) == 0; i++) { /* a breaker may be open */
+        usleep(100000);
+    }
+    assert_int_equal(all_sign(key, &mine), SIGNERS * SIGNATURES_EACH);
+    assert_int_equal(faulty_count()->login_failed, failed + 1);
+    rig_shut(key);
+    rig_set_terms(&(struct rig_terms){ .sign_timeout_ms = 0 });
+    identity_free(&mine);
+}
+
 /* --- an application that has logged in itself --- */
 
 static void a_login_of_the_application_is_used_and_left(void **state)
@@ -635,6 +713,8 @@ static int stop_all(void **state)
 
 int main(int argc, char **argv)
 {
+    static struct rig_terms direct;
+    static struct rig_terms deadline = { .sign_timeout_ms = 30000 };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(twenty_restarts_send_a_wrong_pin_once, fresh_state),
         cmocka_unit_test_setup(without_a_state_dir_each_restart_sends_it, fresh_state),
@@ -658,6 +738,10 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(a_token_that_needs_no_login_gets_none, fresh_right),
         cmocka_unit_test_setup(a_key_that_wants_the_pin_each_time_gets_it, fresh_right),
         cmocka_unit_test_setup(a_key_that_wants_the_pin_each_time_gets_it_by_deadline, fresh_right),
+        { "a_pin_changed_on_the_token_is_refused_once: direct",
+          a_pin_changed_on_the_token_is_refused_once, fresh_right, NULL, &direct },
+        { "a_pin_changed_on_the_token_is_refused_once: deadline",
+          a_pin_changed_on_the_token_is_refused_once, fresh_right, NULL, &deadline },
         cmocka_unit_test_setup(a_login_of_the_application_is_used_and_left, fresh_right),
     };
     if (argc == 6 && strcmp(argv[1], "start") == 0) {

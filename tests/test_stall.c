@@ -1,57 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A token that hangs for ever in C_Sign while 20 peers dial a node with two polling threads: calls
- * on a connection that stands are answered all the while, and when the token is back so are new
- * connections. */
+ * A token that hangs for ever in C_Sign while 50 peers dial a node with four polling threads: calls
+ * on a connection that stands are answered all the while, none later than the deadline of a
+ * signature and a little more, and as fast as ever once the breaker is open; when the token is back
+ * so are new connections. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "auto.h"
 #include "check.h"
 #include "faulty_rig.h"
 #include "federation.h"
+#include "figures.h"
+#include "pulse.h"
 #include "rpc.h"
 #include "softhsm.h"
 
-#define POLLERS 2
-#define DIALLERS 20
-#define DIAL_PAUSE_MS 200 /* as peers back off; else it is the handshakes' CPU time that is seen   \
-                           */
+#define POLLERS 4
+#define DIALLERS 50
+#define DIAL_PAUSE_MS                                                                              \
+    1000 /* gRPC's own first back-off; else it is the handshakes' CPU time that                    \
+            is seen */
 #define TIMEOUT_MS 1000
+#define LATE_MS 100
+#define SLOWER_MAX 2.0
 #define PATIENCE_MS 30000
-#define CALLS 1000
+#define TURNS 6
+#define TURN_MS 500
 #define DEADLINE "{\"token\": {\"sign_timeout_ms\": 1000}}"
-#define HUNG_MS 3000
+/* The bounds are those of a machine that is ours alone, and a neighbour's load comes and goes: one
+ * run of some must keep them. What breaks the promise breaks it in each. */
+#ifdef NODEKEY_SANITIZED
+#define RUNS 1 /* time is not measured */
+#else
+#define RUNS 5
+#endif
 
 static struct federation federation;
 static struct member alice, bob;
 static struct tls_peer stranger;
 
-static double now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
-
 /* --- those who dial --- */
 
+static pthread_t diallers[DIALLERS];
+static int dialled_port;
+static atomic_bool dialling; /* else they pause */
 static atomic_bool enough;
 static atomic_ulong dials;
 static atomic_ulong admitted;
 
 static void *dial(void *arg)
 {
-    int port = *(const int *)arg;
     while (!enough) {
-        struct tls_result result = tls_peer_dial(&stranger, port);
-        dials++;
-        admitted += result.accepted ? 1 : 0;
-        nanosleep(&(struct timespec){ .tv_nsec = DIAL_PAUSE_MS * 1000000 }, NULL);
+        if (dialling) {
+            struct tls_result result = tls_peer_dial(&stranger, dialled_port);
+            dials++;
+            admitted += result.accepted ? 1 : 0;
+        }
+        rest_ms(dialling ? DIAL_PAUSE_MS : 10);
     }
-    return NULL;
+    return arg;
+}
+
+static void start_diallers(int port)
+{
+    dialled_port = port;
+    for (int i = 0; i < DIALLERS; i++) {
+        assert_int_equal(pthread_create(&diallers[i], NULL, dial, NULL), 0);
+    }
+}
+
+static void stop_diallers(void)
+{
+    enough = true;
+    for (int i = 0; i < DIALLERS; i++) {
+        pthread_join(diallers[i], NULL);
+    }
 }
 
 static bool grows_by(const atomic_ulong *counter, unsigned long more)
@@ -62,108 +87,165 @@ static bool grows_by(const atomic_ulong *counter, unsigned long more)
         if (now_ms() - start > PATIENCE_MS) {
             return false;
         }
-        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        rest_ms(1);
     }
     return true;
 }
 
 /* --- the connection that stands --- */
 
-struct figures {
-    size_t len;
-    double ms[CALLS];
-    double longest;
-};
-
-static int by_size(const void *a, const void *b)
-{
-    double one = *(const double *)a;
-    double other = *(const double *)b;
-    return (one > other) - (one < other);
-}
-
-static double p99(struct figures *figures)
-{
-    qsort(figures->ms, figures->len, sizeof(figures->ms[0]), by_size);
-    return figures->ms[figures->len * 99 / 100];
-}
-
-/* Each must be answered; how fast is only printed. */
+/* Each must be answered. */
 static void call_once(grpc_channel *channel, struct figures *figures)
 {
     double start = now_ms();
     struct rpc_result result = rpc_call(channel, RPC_DEADLINE_MS);
-    double took = now_ms() - start;
+    figures_add(figures, now_ms() - start);
     if (!result.ok) {
         fail_msg("%d %s", result.status, result.details);
     }
-    if (figures->len < CALLS) {
-        figures->ms[figures->len++] = took;
-    }
-    figures->longest = took > figures->longest ? took : figures->longest;
 }
 
-static void call_until_full(grpc_channel *channel, struct figures *figures)
+static void call_for(grpc_channel *channel, struct figures *figures, double ms)
 {
-    while (figures->len < CALLS) {
+    double start = now_ms();
+    while (now_ms() - start < ms) {
         call_once(channel, figures);
     }
 }
 
-static void call_while_it_hangs(grpc_channel *channel, struct recorder *log,
-                                struct figures *hanging, struct figures *open)
+/* On a busy machine it may open and close for a moment without us. */
+static bool is_open(struct recorder *log)
+{
+    return recorder_count(log, "signatures fail at once") >
+           recorder_count(log, "answers again after");
+}
+
+static bool closes(struct recorder *log)
 {
     double start = now_ms();
-    while (!recorder_has(log, "signatures fail at once")) {
-        call_once(channel, hanging);
-        assert_true(now_ms() - start < PATIENCE_MS);
+    while (is_open(log)) {
+        if (now_ms() - start > PATIENCE_MS) {
+            return false;
+        }
+        rest_ms(1);
     }
-    start = now_ms();
-    while (now_ms() - start < HUNG_MS) {
-        call_once(channel, open);
+    return true;
+}
+
+static void call_until_open(grpc_channel *channel, struct recorder *log, struct figures *figures)
+{
+    double start = now_ms();
+    while (!is_open(log)) {
+        call_once(channel, figures);
+        if (now_ms() - start > PATIENCE_MS) {
+            char *text = recorder_copy(log);
+            print_message("%s", text);
+            free(text);
+            fail_msg("the breaker does not open; the log is above");
+        }
     }
-    call_until_full(channel, open);
+}
+
+/* --- one run --- */
+
+struct scene {
+    struct node server_node, client_node;
+    struct rpc_server *server;
+    grpc_channel *channel;
+};
+
+struct outcome {
+    double stall_ms;
+    double machine_ms; /* of it, what the machine may have added */
+    double idle_p99_ms;
+    double open_p99_ms;
+};
+
+/* The breaker is open: in turns while nobody dials and while they do. */
+static void compare(const struct scene *scene, struct figures *idle, struct figures *open)
+{
+    for (int i = 0; i < TURNS; i++) {
+        dialling = false;
+        rest_ms(50); /* those under way end */
+        call_for(scene->channel, idle, TURN_MS);
+        dialling = true;
+        call_for(scene->channel, open, TURN_MS);
+    }
+}
+
+static void hang(const struct scene *scene, struct outcome *outcome)
+{
+    static struct figures hanging, idle, open;
+    figures_clear(&hanging);
+    figures_clear(&idle);
+    figures_clear(&open);
+    unsigned long admitted_before = admitted;
+    pulse_clear();
+    faulty_set("sign_hang=1\n");
+    dialling = true;
+    call_until_open(scene->channel, scene->server_node.log, &hanging);
+    call_for(scene->channel, &open, DIAL_PAUSE_MS); /* what waited is sent on its way */
+    outcome->stall_ms = hanging.longest > open.longest ? hanging.longest : open.longest;
+    outcome->machine_ms = pulse_longest_ms();
+    figures_clear(&open);
+    compare(scene, &idle, &open);
+    assert_true(grows_by(&dials, DIALLERS)); /* refused, not kept */
+    assert_int_equal(admitted, admitted_before);
+    outcome->idle_p99_ms = figures_p99(&idle);
+    outcome->open_p99_ms = figures_p99(&open);
+}
+
+static void heal(const struct scene *scene)
+{
+    faulty_set("");
+    assert_true(closes(scene->server_node.log));
+    assert_true(grows_by(&admitted, DIALLERS));
+    assert_true(
+        rpc_dial(scene->client_node.channel, rpc_server_address(scene->server), RPC_DEADLINE_MS)
+            .ok);
+    dialling = false;
+}
+
+static bool holds(const struct outcome *outcome)
+{
+    print_message("longest stall %.1f ms (sign_timeout_ms %d; the machine's own %.1f); p99 idle "
+                  "%.2f ms, breaker open %.2f ms\n",
+                  outcome->stall_ms, TIMEOUT_MS, outcome->machine_ms, outcome->idle_p99_ms,
+                  outcome->open_p99_ms);
+#ifdef NODEKEY_SANITIZED
+    return outcome->stall_ms > 0;
+#else
+    return outcome->stall_ms <= TIMEOUT_MS + LATE_MS + outcome->machine_ms &&
+           outcome->open_p99_ms <= SLOWER_MAX * outcome->idle_p99_ms;
+#endif
 }
 
 static void a_hung_token_stalls_nobody(void **state)
 {
     (void)state;
-    static struct figures idle, hanging, open;
-    struct node server_node, client_node;
-    pthread_t threads[DIALLERS];
-    node_open(&server_node, &bob, DEADLINE);
-    node_open(&client_node, &alice, DEADLINE);
-    struct rpc_server *server = rpc_server_start(server_node.server, POLLERS, NULL, NULL);
-    int port = rpc_server_port(server);
-    grpc_channel *channel = rpc_channel(client_node.channel, rpc_server_address(server));
-    assert_true(rpc_call_when_ready(channel, RPC_DEADLINE_MS).ok);
-    call_until_full(channel, &idle);
-
-    faulty_set("sign_hang=1\n");
-    for (int i = 0; i < DIALLERS; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, dial, &port), 0);
+    struct scene scene;
+    bool held = false;
+    node_open(&scene.server_node, &bob, DEADLINE);
+    node_open(&scene.client_node, &alice, DEADLINE);
+    scene.server = rpc_server_start(scene.server_node.server, POLLERS, NULL, NULL);
+    scene.channel = rpc_channel(scene.client_node.channel, rpc_server_address(scene.server));
+    assert_true(rpc_call_when_ready(scene.channel, RPC_DEADLINE_MS).ok);
+    pulse_start();
+    start_diallers(rpc_server_port(scene.server));
+    for (int i = 0; i < RUNS && !held; i++) {
+        struct outcome outcome;
+        hang(&scene, &outcome);
+        heal(&scene);
+        held = holds(&outcome);
     }
-    call_while_it_hangs(channel, server_node.log, &hanging, &open);
-    assert_true(grows_by(&dials, DIALLERS)); /* refused, not kept */
-    assert_int_equal(admitted, 0);
-    print_message("longest stall %.1f ms (sign_timeout_ms %d); p99 idle %.2f ms, breaker open "
-                  "%.2f ms (longest %.1f)\n",
-                  hanging.longest > open.longest ? hanging.longest : open.longest, TIMEOUT_MS,
-                  p99(&idle), p99(&open), open.longest);
-
-    faulty_set("");
-    assert_true(recorder_waits_for(server_node.log, "answers again after", PATIENCE_MS));
-    assert_true(grows_by(&admitted, DIALLERS));
-    assert_true(rpc_dial(client_node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
-    enough = true;
-    for (int i = 0; i < DIALLERS; i++) {
-        pthread_join(threads[i], NULL);
-    }
+    stop_diallers();
+    pulse_stop();
+    assert_true(held);
     assert_int_equal(faulty_count()->session_shared, 0);
-    grpc_channel_destroy(channel);
-    rpc_server_stop(server);
-    node_close(&client_node);
-    node_close(&server_node);
+    grpc_channel_destroy(scene.channel);
+    rpc_server_stop(scene.server);
+    node_close(&scene.client_node);
+    node_close(&scene.server_node);
 }
 
 static int start(void **state)

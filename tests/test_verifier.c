@@ -9,6 +9,7 @@
 #include <grpc/support/alloc.h>
 
 #include "check.h"
+#include "clock.h"
 #include "config.h"
 #include "core.h"
 #include "credentials.h"
@@ -251,7 +252,7 @@ static int stop(void **state)
 {
     (void)state;
     core_close(core);
-    credentials_close(core);
+    credentials_close(core, clock_now_ms());
     core_unref(core);
     member_free(&alice);
     federation_free(&federation);

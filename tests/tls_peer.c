@@ -199,7 +199,7 @@ struct tls_result tls_peer_speak_plainly(int fd, bool as_client)
     return result;
 }
 
-struct tls_result tls_peer_dial(const struct tls_peer *peer, int port)
+static int connect_to(int port)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -208,6 +208,12 @@ struct tls_result tls_peer_dial(const struct tls_peer *peer, int port)
         die("connect");
     }
     tls_peer_bound_waiting(fd);
+    return fd;
+}
+
+struct tls_result tls_peer_dial(const struct tls_peer *peer, int port)
+{
+    int fd = connect_to(port);
     struct tls_result result;
     if (peer->plaintext) {
         result = tls_peer_speak_plainly(fd, true);
@@ -215,6 +221,23 @@ struct tls_result tls_peer_dial(const struct tls_peer *peer, int port)
         AUTO(SSL_CTX_free) SSL_CTX *context = tls_peer_context(peer);
         result = tls_peer_converse(peer, context, fd, true);
     }
+    close(fd);
+    return result;
+}
+
+SSL_CTX *tls_peer_context_kept(const struct tls_peer *peer)
+{
+    SSL_CTX *context = tls_peer_context(peer);
+    if (SSL_CTX_set1_groups_list(context, "P-256") != 1) {
+        die("groups");
+    }
+    return context;
+}
+
+struct tls_result tls_peer_dial_kept(const struct tls_peer *peer, SSL_CTX *context, int port)
+{
+    int fd = connect_to(port);
+    struct tls_result result = tls_peer_converse(peer, context, fd, true);
     close(fd);
     return result;
 }

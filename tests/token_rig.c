@@ -68,13 +68,13 @@ void rig_set_terms(const struct rig_terms *terms)
 nk_status identity_open(const struct identity *identity, struct hsm_key **ret_key, nk_error *err)
 {
     const struct hsm_key_request request = {
-        .module = module_name,
+        .module = own_terms.module != NULL ? own_terms.module : module_name,
         .uri = identity->uri,
         .pin = { .kind = identity->protected ? HSM_PIN_PROTECTED : HSM_PIN_FILE,
                  .where = identity->pin_path },
         .max_sessions = own_terms.max_sessions > 0 ? own_terms.max_sessions : 16,
         .max_waiting_inbound = own_terms.max_waiting_inbound,
-        .login_timeout_ms = WAIT_MS,
+        .login_timeout_ms = own_terms.login_timeout_ms > 0 ? own_terms.login_timeout_ms : WAIT_MS,
         .sign_timeout_ms = own_terms.sign_timeout_ms,
         .state_dir = identity->state_dir,
         .host = &host,

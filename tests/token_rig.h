@@ -33,6 +33,8 @@ struct rig_terms {
     unsigned sign_timeout_ms;
     unsigned max_sessions;
     unsigned max_waiting_inbound;
+    unsigned login_timeout_ms;
+    const char *module; /* other than rig_start's */
 };
 void rig_set_terms(const struct rig_terms *terms);
 

@@ -64,6 +64,8 @@ nk_status ours_read(const struct ours_choice *choice, struct ours *ret_ours, nk_
                      .require_hardware = mine->require_hardware,
                      .max_sessions = config->max_sessions,
                      .login_timeout_ms = config->login_timeout_ms,
+                     .sign_timeout_ms = config->sign_timeout_ms,
+                     .state_dir = config->state_dir,
                      .host = &cli_asking_host },
     };
     return NK_OK;

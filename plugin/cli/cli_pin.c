@@ -1,109 +1,116 @@
 /* SPDX-License-Identifier: Apache-2.0
- * PINs typed on the terminal. The answer goes straight into the caller's protected page. */
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
+ * `nodekey pin`: what stands between a node and its login. */
 #include <stdio.h>
-#include <string.h>
-#include <termios.h>
-#include <unistd.h>
-
-#include <openssl/crypto.h>
 
 #include "cli_ours.h"
+#include "hsm_admin.h"
 
-#define ANSWER_BYTES 512
+enum { OPTION_RESET = CLI_OPTION_OWN };
 
-static struct pin_question user_pin = { .what = "PIN" };
+static const struct argp_option options[] = {
+    { "reset", OPTION_RESET, NULL, 0,
+      "Forget the PINs that the token has refused, so that they are sent again", 0 },
+    CLI_ROLE_OPTION,
+    CLI_JSON_OPTION,
+    { 0 },
+};
 
-static void print_line(void *data, int32_t level, const char *line)
+static const char doc[] =
+    "Says how many PINs the token of node.key has refused, as state_dir remembers it over "
+    "restarts, "
+    "and what the token says of its PIN. No PIN is sent.\v"
+    "A PIN that was refused is never sent again, since tokens lock after a few. Reset it after the "
+    "token was given that PIN, or after a file of state_dir was damaged, and only once node.pin "
+    "is known to be right; then start the node again.\n\n"
+    "Exit status: 0 the token would take a PIN; 1 it is locked or on its last try, or could not "
+    "be asked; 2 wrong usage.";
+
+struct wish {
+    struct ours_choice ours;
+    bool reset;
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
 {
-    (void)data;
-    cli_host.log(NULL, level, line);
-}
+    struct wish *wish = state->input;
 
-const nk_host cli_asking_host = { .struct_size = sizeof(cli_asking_host),
-                                  .host_data = &user_pin,
-                                  .log = print_line,
-                                  .ask_pin = cli_ask_pin };
-
-/* A line without its end; -1: end of input, an error, or too long. */
-static ssize_t read_line(int tty, char *buf, size_t room)
-{
-    size_t len = 0;
-    char next = 0;
-
-    for (;;) {
-        ssize_t got = read(tty, &next, 1);
-        if (got < 0 && errno == EINTR) {
-            continue;
+    if (ours_option(key, argument, &wish->ours, state)) {
+        return 0;
+    }
+    switch (key) {
+    case OPTION_RESET:
+        wish->reset = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) {
+            argp_error(state, "`%s' is one argument too many", argument);
         }
-        if (got <= 0 || (next != '\n' && len == room)) {
-            return -1;
-        }
-        if (next == '\n') {
-            return (ssize_t)len;
-        }
-        buf[len++] = next;
+        wish->ours.path = argument;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "CONFIG is missing");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
-/* An interrupt waits until the echo is back: a terminal must not be left mute. */
-static ssize_t ask(int tty, const struct pin_question *question, const char *label,
-                   const char *again, char *buf, size_t room)
+static nk_status look(const struct wish *wish, bool *ret_forgot, struct hsm_pin_news *ret_news,
+                      nk_error *err)
 {
-    struct termios before;
-    sigset_t all;
-    sigset_t old;
-
-    if (tcgetattr(tty, &before) != 0) {
-        return -1;
+    struct ours ours;
+    nk_status status = ours_read(&wish->ours, &ours, err);
+    if (status != NK_OK) {
+        return status;
     }
-    struct termios mute = before;
-    mute.c_lflag &= ~(tcflag_t)ECHO;
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &old);
-    ssize_t len = -1;
-    if (tcsetattr(tty, TCSAFLUSH, &mute) == 0) {
-        dprintf(tty, "%s for token %s%s: ", question->what, label, again);
-        len = read_line(tty, buf, room);
-        dprintf(tty, "\n");
-        tcsetattr(tty, TCSAFLUSH, &before);
-    }
-    sigprocmask(SIG_SETMASK, &old, NULL);
-    return len;
+    status = wish->reset ? hsm_pin_forget(&ours.request, ret_forgot, ret_news, err)
+                         : hsm_pin_look(&ours.request, ret_news, err);
+    ours_clear(&ours);
+    return status;
 }
 
-static bool repeats(int tty, const struct pin_question *question, const char *label,
-                    const char *first, size_t first_len)
+static const char *what_it_says(const struct hsm_pin_news *news)
 {
-    char second[ANSWER_BYTES];
-    ssize_t len = ask(tty, question, label, ", again", second, sizeof(second));
-    bool same = len == (ssize_t)first_len && CRYPTO_memcmp(first, second, first_len) == 0;
-
-    OPENSSL_cleanse(second, sizeof(second));
-    if (!same) {
-        dprintf(tty, "these differ\n");
+    if (news->locked) {
+        return "it is locked; unlock it with the SO PIN (pkcs11-tool --login-type so --init-pin)";
     }
-    return same;
+    if (news->final_try) {
+        return "one wrong PIN more locks it, so nodes do not log in; log in once by hand with the "
+               "right PIN (pkcs11-tool --login)";
+    }
+    return news->count_low ? "the last PIN that it was given was wrong" : "nothing against it";
 }
 
-nk_status cli_ask_pin(void *host_data, const char *token_label, char *buf, size_t room,
-                      size_t *ret_len)
+enum cli_exit cli_pin(int argc, char **argv)
 {
-    const struct pin_question *question = host_data;
-    int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    if (tty < 0) {
-        cli_fail("there is no terminal to ask for the %s on; give it by a file", question->what);
-        return NK_E_PIN;
+    static const struct argp argp = { options, parse, "CONFIG", doc, NULL, NULL, NULL };
+    struct wish wish = { .ours = { .role = -1 } };
+    struct hsm_pin_news news = { .refused = 0 };
+    nk_error err = { .struct_size = sizeof(err) };
+    bool forgot = false;
+
+    if (argp_parse(&argp, argc, argv, 0, NULL, &wish) != 0) {
+        return CLI_USAGE;
     }
-    ssize_t len = ask(tty, question, token_label, "", buf, room);
-    bool good =
-        len > 0 && (!question->twice || repeats(tty, question, token_label, buf, (size_t)len));
-    close(tty);
-    if (!good) {
-        return NK_E_PIN;
+    if (look(&wish, &forgot, &news, &err) != NK_OK) {
+        return ours_fail(&err);
     }
-    *ret_len = (size_t)len;
-    return NK_OK;
+    enum cli_exit end = news.locked || news.final_try ? CLI_FAILED : CLI_OK;
+    if (wish.ours.json) {
+        return cli_put_json(json_pack("{s:s, s:I, s:b, s:b, s:b, s:b}", "token", news.label,
+                                      "refused_pins", (json_int_t)news.refused, "forgot",
+                                      (int)forgot, "locked", (int)news.locked, "final_try",
+                                      (int)news.final_try, "count_low", (int)news.count_low),
+                            end);
+    }
+    if (wish.reset) {
+        printf("token \"%s\": %s\n", news.label,
+               forgot ? "what it has refused is forgotten; start the node again"
+                      : "there was nothing to forget");
+    } else {
+        printf("token \"%s\": %zu refused PINs are remembered and not sent again\n", news.label,
+               news.refused);
+    }
+    printf("the token says of its PIN: %s\n", what_it_says(&news));
+    return end;
 }

@@ -235,6 +235,7 @@ static nk_status look(const struct wish *wish, struct hsm_listing *ret_listing, 
         request.module = ours.request.module;
         request.uri = ours.request.uri;
         request.pin = ours.request.pin;
+        request.state_dir = ours.request.state_dir;
     }
     nk_status status = hsm_list(&request, ret_listing, err);
     ours_clear(&ours);

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "contest.h"
 
 #define ROUNDS_MAX 100000
 #define US_PER_S 1e6
@@ -85,128 +86,52 @@ struct bench_time bench_since(struct bench_time start)
     return (struct bench_time){ now.wall_us - start.wall_us, now.cpu_us - start.cpu_us };
 }
 
-/* --- rounds --- */
+/* --- a row of two sides --- */
 
-struct samples {
-    double *wall; /* the figure of each round by the clock; and by CPU time */
-    double *cpu;
-    double *cpu_us[BENCH_SIDES]; /* per operation */
+struct part {
+    const struct bench_row *row;
+    enum bench_side side;
 };
 
-static double *memory(size_t len)
+static bool do_part(void *user, struct contest_cost *ret_cost)
 {
-    double *made = calloc(len, sizeof(*made));
-    if (made == NULL) {
-        abort();
-    }
-    return made;
+    const struct part *part = user;
+    ret_cost->time = part->row->batch(part->row->user, part->side);
+    ret_cost->done = part->row->operations;
+    return true;
 }
 
-/* On a terminal one line that is written over; else silence. */
-static void show_progress(const struct bench_row *row, size_t done, size_t rounds)
+static double with_over_without(const double *us)
 {
-    if (!isatty(STDERR_FILENO)) {
-        return;
-    }
-    if (done < rounds) {
-        fprintf(stderr, "\r%s: %zu of %zu rounds ", row->name, done, rounds);
-    } else {
-        fprintf(stderr, "\r%78s\r", "");
-    }
+    return us[BENCH_WITH] / us[BENCH_WITHOUT];
 }
 
-static void sample(const struct bench_row *row, size_t round, struct samples *samples)
+static double with_minus_without(const double *us)
 {
-    struct bench_time cost[BENCH_SIDES];
-    enum bench_side first = round % 2 == 0 ? BENCH_WITHOUT : BENCH_WITH;
-    cost[first] = row->batch(row->user, first);
-    cost[!first] = row->batch(row->user, !first);
-    for (int side = 0; side < BENCH_SIDES; side++) {
-        samples->cpu_us[side][round] = cost[side].cpu_us / (double)row->operations;
-    }
-    if (row->figure == BENCH_ADDED_CPU_US) {
-        samples->cpu[round] =
-            samples->cpu_us[BENCH_WITH][round] - samples->cpu_us[BENCH_WITHOUT][round];
-        return;
-    }
-    samples->wall[round] = cost[BENCH_WITH].wall_us / cost[BENCH_WITHOUT].wall_us;
-    samples->cpu[round] = cost[BENCH_WITH].cpu_us / cost[BENCH_WITHOUT].cpu_us;
-}
-
-/* --- the row --- */
-
-struct result {
-    struct stats_interval interval;
-    enum stats_finding finding;
-    const char *measure;
-    double cpu_us[BENCH_SIDES];
-};
-
-static struct result conclude(const struct bench_row *row, const struct samples *samples,
-                              size_t rounds)
-{
-    struct result result = { .measure = "cpu" };
-    for (int side = 0; side < BENCH_SIDES; side++) {
-        result.cpu_us[side] = stats_median(samples->cpu_us[side], rounds);
-    }
-    if (row->figure == BENCH_RATIO) {
-        result.measure = "wall";
-        result.interval = stats_bootstrap(samples->wall, rounds);
-        result.finding = stats_find(&result.interval, &row->bound);
-    }
-    if (row->figure == BENCH_RATIO && result.finding != STATS_NOT_RESOLVED) {
-        return result;
-    }
-    result.measure = "cpu";
-    result.interval = stats_bootstrap(samples->cpu, rounds);
-    result.finding = stats_find(&result.interval, &row->bound);
-    return result;
-}
-
-static void print_json(const struct bench_row *row, const struct result *result)
-{
-    printf("{\"name\": \"%s\", \"value\": %.4f, \"bound\": %.4f, \"holds\": %s, "
-           "\"resolved\": %s, \"low\": %.4f, \"high\": %.4f, \"at\": \"%s\", \"unit\": \"%s\", "
-           "\"measure\": \"%s\", \"cpu_us\": %.3f, \"cpu_us_without\": %.3f, \"rounds\": %zu}\n",
-           row->name, result->interval.median, row->bound.value,
-           result->finding == STATS_HOLDS ? "true" : "false",
-           result->finding != STATS_NOT_RESOLVED ? "true" : "false", result->interval.low,
-           result->interval.high, row->bound.side == STATS_AT_MOST ? "most" : "least",
-           row->figure == BENCH_RATIO ? "ratio" : "us", result->measure, result->cpu_us[BENCH_WITH],
-           result->cpu_us[BENCH_WITHOUT], result->interval.samples);
-}
-
-static void print_table(const struct bench_row *row, const struct result *result)
-{
-    static const char *const findings[] = { "not resolved", "holds", "NOT held" };
-    printf("%-58s %7.3f [%7.3f, %7.3f] %s %.2f%s by %s; CPU us/op %.2f, without %.2f: %s\n",
-           row->what, result->interval.median, result->interval.low, result->interval.high,
-           row->bound.side == STATS_AT_MOST ? "<=" : ">=", row->bound.value,
-           row->figure == BENCH_RATIO ? "" : " us", result->measure, result->cpu_us[BENCH_WITH],
-           result->cpu_us[BENCH_WITHOUT], findings[result->finding]);
+    return us[BENCH_WITH] - us[BENCH_WITHOUT];
 }
 
 void bench_run(const struct bench_options *options, const struct bench_row *row)
 {
-    struct samples samples = {
-        .wall = memory(options->rounds),
-        .cpu = memory(options->rounds),
-        .cpu_us = { memory(options->rounds), memory(options->rounds) },
+    struct part parts[] = { { row, BENCH_WITHOUT }, { row, BENCH_WITH } };
+    const struct contest_side sides[] = {
+        [BENCH_WITHOUT] = { .batch = do_part, .user = &parts[BENCH_WITHOUT] },
+        [BENCH_WITH] = { .batch = do_part, .user = &parts[BENCH_WITH] },
     };
-    for (size_t round = 0; round < options->rounds; round++) {
-        show_progress(row, round, options->rounds);
-        sample(row, round, &samples);
-    }
-    show_progress(row, options->rounds, options->rounds);
-    struct result result = conclude(row, &samples, options->rounds);
-    if (options->json) {
-        print_json(row, &result);
-    } else {
-        print_table(row, &result);
-    }
-    fflush(stdout);
-    free(samples.wall);
-    free(samples.cpu);
-    free(samples.cpu_us[BENCH_WITHOUT]);
-    free(samples.cpu_us[BENCH_WITH]);
+    static const enum contest_measure measures[] = { [BENCH_RATIO] = CONTEST_WALL_OR_CPU,
+                                                     [BENCH_ADDED_CPU_US] = CONTEST_CPU,
+                                                     [BENCH_QUOTIENT] = CONTEST_WALL };
+    bool ratio = row->figure != BENCH_ADDED_CPU_US;
+    const struct contest_figure figure = {
+        .name = row->name,
+        .what = row->what,
+        .unit = ratio ? "ratio" : "us",
+        .measure = measures[row->figure],
+        .bound = &row->bound,
+        .of = ratio ? with_over_without : with_minus_without,
+        .side = BENCH_WITH,
+        .beside = BENCH_WITHOUT,
+    };
+    const struct contest contest = { row->name, row->what, sides, BENCH_SIDES, &figure, 1 };
+    contest_run(options, &contest);
 }

@@ -29,8 +29,10 @@ struct bench_time bench_since(struct bench_time start);
 enum bench_side { BENCH_WITHOUT, BENCH_WITH, BENCH_SIDES };
 
 enum bench_figure {
-    BENCH_RATIO,       /* WITH / WITHOUT by the clock; by CPU time where that does not resolve */
-    BENCH_ADDED_CPU_US /* WITH - WITHOUT per operation, CPU time alone */
+    BENCH_RATIO,        /* WITH / WITHOUT by the clock; by CPU time where that does not resolve */
+    BENCH_ADDED_CPU_US, /* WITH - WITHOUT per operation, CPU time alone */
+    BENCH_QUOTIENT      /* WITH / WITHOUT of what the batch puts into wall_us: a rate, a percentile;
+                           CPU time says nothing about it */
 };
 
 struct bench_row {

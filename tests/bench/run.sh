@@ -7,21 +7,24 @@ usage() {
     cat <<'END'
 usage: tests/bench/run.sh [--json] [--rounds N] [--build FOLDER]
 
-Builds the preset "release" where it is out of date, runs the benchmarks one after the other and
-prints a row for each figure: the median of its rounds, the 95% interval of that median, the bound,
-and CPU time per operation with and without what is measured. "Holds" means that the interval
-reaches the bound; one that is too wide to say is "not resolved", which counts as not held.
+Installs what is missing, builds the preset "release" where it is out of date, runs the benchmarks
+one after the other and prints a row for each figure: the median of its rounds, the 95% interval of
+that median, the bound, and CPU time per operation with and without what is measured. "Holds" means
+that the interval reaches the bound; one that is too wide to say is "not resolved", which counts as
+not held. Rows without a bound are for comparison: the bare token, keys in memory, and the rival,
+libp11's engine; "cannot" stands where the rival does not do it at all. Quiet machines resolve more.
 
-  --json            an array of objects with name, value, bound, holds and more, instead of the table
+  --json            an array of objects with name, value, bound, holds and more, instead of the
+                    table; value is null for "cannot", bound and holds for rows without a bound
   --rounds N        interleaved rounds of every row, instead of each benchmark's own number
-  --build FOLDER    use this build as it is
+  --build FOLDER    use this build as it is, and install nothing
   --help            this text
 
 Exit status: 0 if all ran, whatever the figures say; 1 if one did not; 2 on wrong usage.
 END
 }
 
-benches=(judge rpc) # a new bench_<what> is named here
+benches=(sign handshake storm judge rpc) # a new bench_<what> is named here
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 top=$(dirname -- "$(dirname -- "$here")")
@@ -56,6 +59,13 @@ while (($# > 0)); do
     shift
 done
 
+# What tests/run.sh installs comes with a build; the rival is needed here alone.
+install_rival() {
+    # shellcheck source=examples/install.sh
+    . "$top/examples/install.sh"
+    install_missing libengine-pkcs11-openssl
+}
+
 make_release() {
     cd -- "$top"
     [[ -f build/release/build.ninja ]] || cmake --preset release
@@ -64,7 +74,7 @@ make_release() {
 
 if [[ -z $build ]]; then
     build=$top/build/release
-    (make_release) >&2 # in its own shell: it changes folder
+    (install_rival && make_release) >&2 # in its own shell: it changes folder
 fi
 export NODEKEY_MODULE=$build/nodekey.so
 

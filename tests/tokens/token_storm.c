@@ -276,6 +276,7 @@ int main(int argc, char **argv)
     struct node node;
 
     parse(argc, argv);
+    setvbuf(stdout, NULL, _IOLBF, 0);    /* into a pipe, too: it may abort */
     setenv("GRPC_VERBOSITY", "NONE", 1); /* a line for each handshake that fails */
     grpc_init();
     node_prepare(&node);

@@ -1,7 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0
- * bench_handshake [--handshakes N] [--threads T] [--key TYPE] [--json]
- * N full mutual handshakes, each a call on a channel of its own, from T threads; both keys are in
- * SoftHSM. Ends with 0 only when none failed. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "handshake_load.h"
+
 #include <getopt.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -148,7 +147,7 @@ static void tell(const struct bench *bench, double seconds)
     }
 }
 
-int main(int argc, char **argv)
+int handshake_load(int argc, char **argv)
 {
     struct options options = parse(argc, argv);
     struct federation federation;

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a token and state_dir say of its user PIN. */
+#include <stdio.h>
+
+#include "admin.h"
+#include "pin_state.h"
+#include "report.h"
+
+DEFINE_AUTO(struct pin_state *, pin_state_close);
+
+static nk_status find(const struct hsm_key_request *request, struct module **ret_module,
+                      struct token_name *ret_name, nk_error *err)
+{
+    P11KitUri *uri = NULL;
+
+    if (request->state_dir == NULL) {
+        return report(err, NK_E_CONFIG,
+                      "there is no state_dir, so no process remembers what PINs the one before it "
+                      "was refused; name a folder of the node's (install -d -m 0700)");
+    }
+    nk_status status = uri_parse(request->uri, &uri, err);
+    if (status == NK_OK) {
+        status = module_get(request->module, ret_module, err);
+    }
+    if (status == NK_OK) {
+        status = admin_pick(*ret_module, uri, NULL, ret_name, err);
+    }
+    p11_kit_uri_free(uri);
+    return status;
+}
+
+static nk_status ask_token(struct module *module, const struct token_name *name,
+                           struct hsm_pin_news *news, nk_error *err)
+{
+    CK_TOKEN_INFO info;
+    CK_SLOT_ID slot = 0;
+    CK_RV rv = module_enter(module);
+    if (rv == CKR_OK) {
+        rv = admin_slot_of(module, name, &slot);
+        rv = rv == CKR_OK ? module->call->C_GetTokenInfo(slot, &info) : rv;
+        module_leave(module);
+    }
+    if (rv != CKR_OK) {
+        return report_ckr(err, NK_E_TOKEN, rv, "ask token \"%s\" for its state", name->label);
+    }
+    snprintf(news->label, sizeof(news->label), "%s", name->label);
+    news->locked = (info.flags & CKF_USER_PIN_LOCKED) != 0;
+    news->final_try = (info.flags & CKF_USER_PIN_FINAL_TRY) != 0;
+    news->count_low = (info.flags & CKF_USER_PIN_COUNT_LOW) != 0;
+    return NK_OK;
+}
+
+nk_status hsm_pin_look(const struct hsm_key_request *request, struct hsm_pin_news *ret_news,
+                       nk_error *err)
+{
+    AUTO(pin_state_close) struct pin_state *state = NULL;
+    struct hsm_pin_news news = { .refused = 0 };
+    struct module *module = NULL;
+    struct token_name name;
+    nk_status status = find(request, &module, &name, err);
+    if (status == NK_OK) {
+        status = ask_token(module, &name, &news, err);
+    }
+    if (status == NK_OK) {
+        status = pin_state_open(request->state_dir, &name, request->login_timeout_ms, &state, err);
+    }
+    if (status == NK_OK) {
+        news.refused = pin_state_count(state);
+        *ret_news = news;
+    }
+    return status;
+}
+
+nk_status hsm_pin_forget(const struct hsm_key_request *request, bool *ret_forgot,
+                         struct hsm_pin_news *ret_news, nk_error *err)
+{
+    struct hsm_pin_news news = { .refused = 0 };
+    struct module *module = NULL;
+    struct token_name name;
+    nk_status status = find(request, &module, &name, err);
+    if (status == NK_OK) {
+        status = ask_token(module, &name, &news, err);
+    }
+    if (status == NK_OK) {
+        status =
+            pin_state_forget(request->state_dir, &name, request->login_timeout_ms, ret_forgot, err);
+    }
+    if (status == NK_OK) {
+        *ret_news = news;
+    }
+    return status;
+}

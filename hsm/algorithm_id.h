@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What certificates, requests and CMS name a signature by. No PKCS#11 call happens here. */
+#ifndef NODEKEY_ALGORITHM_ID_H
+#define NODEKEY_ALGORITHM_ID_H
+
+#include "scheme.h"
+
+/* AlgorithmIdentifier in DER (RFC 4055, RFC 5758, RFC 8410). Returns its length; 0: the scheme has
+ * none. *ret_der is owned: OPENSSL_free. */
+MUST_USE int algorithm_id(enum key_kind kind, const struct scheme *scheme, unsigned char **ret_der);
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Opening a key: on the caller's thread what is ours and the host's, on one of their own the calls
+ * into the module, which may hang. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/ec.h>
+#include <openssl/objects.h>
+#include <openssl/rand.h>
+
+#include "errand.h"
+#include "gate.h"
+#include "key.h"
+#include "pin.h"
+#include "provider.h"
+#include "report.h"
+#include "token_find.h"
+
+#define RSA_MIN_BITS 2048
+#define RSA_MAX_BITS 4096
+
+/* Of what the caller lends a copy is made: the calls may outlive him. */
+struct opening {
+    struct errand errand; /* first: the thread knows no more */
+    struct hsm_key *key;
+    char *module_name;
+    char *state_dir; /* or NULL */
+    struct token_terms terms;
+    bool require_hardware;
+    unsigned sign_timeout_ms;
+    bool left; /* the caller's: the rest is the thread's then */
+
+    struct module *module;
+    bool absent; /* the token does not show: look again */
+    struct token_name name;
+    struct pin *pin;
+    nk_status status;
+    nk_error err;
+};
+
+static void drop(struct opening *opening)
+{
+    errand_drop(&opening->errand);
+}
+
+DEFINE_AUTO(struct opening *, drop);
+
+static void free_opening(struct errand *errand)
+{
+    struct opening *opening = (struct opening *)errand;
+
+    hsm_key_unref(opening->key);
+    pin_free(opening->pin);
+    free(opening->module_name);
+    free(opening->state_dir);
+    free(opening);
+}
+
+/* --- what needs no token --- */
+
+static nk_status check_public_key(const struct hsm_key *key, nk_error *err)
+{
+    int bits = EVP_PKEY_get_bits(key->public_key);
+
+    if (key->kind == KEY_RSA && (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS)) {
+        return report(err, NK_E_IDENTITY,
+                      "node.certificate is for an RSA-%d key; RSA keys of %d to %d bits are used, "
+                      "or P-256, P-384, P-521, Ed25519: make another key",
+                      bits, RSA_MIN_BITS, RSA_MAX_BITS);
+    }
+    if (key->kind == KEY_EC) {
+        char group[64] = "";
+        EVP_PKEY_get_group_name(key->public_key, group, sizeof(group), NULL);
+        int nid = OBJ_sn2nid(group);
+        if (nid != NID_X9_62_prime256v1 && nid != NID_secp384r1 && nid != NID_secp521r1) {
+            return report(err, NK_E_IDENTITY,
+                          "node.certificate is for an EC key on curve %s; P-256, P-384 and P-521 "
+                          "are used: make another key",
+                          group);
+        }
+    }
+    if (key->kind == 0) {
+        return report(err, NK_E_IDENTITY,
+                      "node.certificate is for a %s key; RSA, P-256, P-384, P-521 and Ed25519 are "
+                      "used: make another key",
+                      EVP_PKEY_get0_type_name(key->public_key));
+    }
+    return NK_OK;
+}
+
+static struct hsm_key *make(const struct hsm_key_request *request, EVP_PKEY *leaf_public)
+{
+    struct hsm_key *key = calloc(1, sizeof(*key));
+
+    if (key == NULL) {
+        return NULL;
+    }
+    atomic_init(&key->refs, 1);
+    pthread_mutex_init(&key->lock, NULL);
+    key->allow_extractable = request->allow_extractable;
+    key->allow_imported = request->allow_imported;
+    key->host = request->host != NULL ? *request->host : (nk_host){ .struct_size = 0 };
+    key->uri_text = strdup(request->uri);
+    EVP_PKEY_up_ref(leaf_public);
+    key->public_key = leaf_public;
+    key->kind = scheme_kind_of(leaf_public);
+    if (key->uri_text == NULL || RAND_bytes(key->handle, sizeof(key->handle)) != 1) {
+        hsm_key_unref(key);
+        return NULL;
+    }
+    return key;
+}
+
+static struct opening *begin(const struct hsm_key_request *request, EVP_PKEY *leaf_public)
+{
+    struct opening *opening = calloc(1, sizeof(*opening));
+
+    if (opening == NULL) {
+        return NULL;
+    }
+    opening->errand.free = free_opening;
+    errand_init(&opening->errand);
+    opening->key = make(request, leaf_public);
+    opening->module_name = strdup(request->module);
+    opening->state_dir = request->state_dir != NULL ? strdup(request->state_dir) : NULL;
+    if (opening->key == NULL || opening->module_name == NULL ||
+        (request->state_dir != NULL && opening->state_dir == NULL)) {
+        drop(opening);
+        return NULL;
+    }
+    opening->errand.where = opening->module_name;
+    opening->terms = (struct token_terms){ .max_sessions = request->max_sessions,
+                                           .max_waiting_inbound = request->max_waiting_inbound,
+                                           .login_timeout_ms = request->login_timeout_ms,
+                                           .state_dir = opening->state_dir };
+    opening->require_hardware = request->require_hardware;
+    opening->sign_timeout_ms = request->sign_timeout_ms;
+    opening->err.struct_size = sizeof(opening->err);
+    return opening;
+}
+
+/* --- on a thread of its own --- */
+
+static void reach(struct errand *errand)
+{
+    struct opening *opening = (struct opening *)errand;
+    const struct hsm_key *key = opening->key;
+
+    opening->status = module_get(opening->module_name, &opening->module, &opening->err);
+    if (opening->status == NK_OK) {
+        opening->status = token_find(opening->module, key->uri, key->uri_text, "node.key",
+                                     &opening->name, &opening->err);
+        opening->absent = opening->status == NK_E_TOKEN;
+    }
+}
+
+static nk_status check_hardware(struct hsm_key *key, bool require, nk_error *err)
+{
+    key->hardware = (token_slot_flags(key->token) & CKF_HW_SLOT) != 0;
+    if (require && !key->hardware) {
+        return report(err, NK_E_IDENTITY,
+                      "node.require_hardware: token \"%s\" does not claim to be hardware "
+                      "(CKF_HW_SLOT); use a hardware token or drop the requirement",
+                      key->label);
+    }
+    return NK_OK;
+}
+
+static nk_status hire_crew(struct hsm_key *key, unsigned sign_timeout_ms, nk_error *err)
+{
+    key->sign_timeout_ms = sign_timeout_ms;
+    key->crew = token_crew(key->token);
+    return key->crew != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
+}
+
+/* The second, too: what is written anew at each login is also where its PIN is kept. */
+static bool shows_no_token(const nk_error *err)
+{
+    return err->native_kind == NK_NATIVE_CKR &&
+           (err->native == CKR_TOKEN_NOT_PRESENT || err->native == CKR_USER_PIN_NOT_INITIALIZED);
+}
+
+static nk_status join(struct opening *opening)
+{
+    struct hsm_key *key = opening->key;
+    nk_error *err = &opening->err;
+    nk_status status = NK_OK;
+
+    if (key->token == NULL) { /* else its sibling's */
+        status = token_join_by(opening->module, &opening->name, &opening->terms, &opening->pin,
+                               &key->token, err);
+        opening->absent = status != NK_OK && shows_no_token(err);
+    }
+    if (status == NK_OK) {
+        status = check_hardware(key, opening->require_hardware, err);
+    }
+    if (status == NK_OK) {
+        status = key_prove_all(key, err);
+    }
+    if (status == NK_OK && opening->sign_timeout_ms > 0) {
+        status = hire_crew(key, opening->sign_timeout_ms, err);
+    }
+    if (status == NK_OK) {
+        status = reference_prepare(key, err);
+    }
+    return status == NK_OK ? key_twin_make(key, err) : status;
+}
+
+static void join_and_prove(struct errand *errand)
+{
+    struct opening *opening = (struct opening *)errand;
+
+    opening->status = join(opening);
+    if (opening->status != NK_OK && !opening->absent) {
+        hsm_key_shut(opening->key, 0);
+    }
+}
+
+static void undo(struct errand *errand)
+{
+    struct opening *opening = (struct opening *)errand;
+
+    if (opening->status == NK_OK) {
+        hsm_key_shut(opening->key, 0);
+    }
+}
+
+/* --- on the caller's --- */
+
+static nk_status go(struct opening *opening, void (*run)(struct errand *errand), nk_error *err)
+{
+    unsigned patience_ms = opening->terms.login_timeout_ms;
+
+    opening->absent = false;
+    opening->err.status = NK_OK;
+    opening->errand.run = run;
+    enum errand_end end = errand_run(&opening->errand, patience_ms, false);
+    opening->left = end == ERRAND_LEFT;
+    if (end != ERRAND_DONE && end != ERRAND_LEFT && opening->key->token != NULL) {
+        token_leave(opening->key->token); /* its sibling's: not the last */
+        opening->key->token = NULL;
+    }
+    if (end != ERRAND_DONE) {
+        return errand_report(&opening->errand, end, patience_ms, err);
+    }
+    return opening->status == NK_OK ? NK_OK : report_copy(err, &opening->err);
+}
+
+/* The host is asked on the thread that it called from. A sibling's token needs no PIN. */
+static nk_status have_pin(struct opening *opening, const struct hsm_key_request *request,
+                          nk_error *err)
+{
+    const struct hsm_key *sibling = request->sibling;
+
+    memcpy(opening->key->label, opening->name.label, sizeof(opening->key->label));
+    if (sibling != NULL && token_module(sibling->token) == opening->module &&
+        token_name_equal(token_known_as(sibling->token), &opening->name)) {
+        opening->key->token = token_share(sibling->token);
+        return NK_OK;
+    }
+    if (sibling != NULL && request->pin.kind == HSM_PIN_FD) { /* it has been read and closed */
+        return report(err, NK_E_CONFIG,
+                      "pin.fd: one descriptor cannot hold the PINs of two tokens; use files or two "
+                      "descriptors");
+    }
+    if (opening->pin != NULL) { /* of the look before */
+        return NK_OK;
+    }
+    return pin_open(&request->pin, opening->name.label, request->host, &opening->pin, err);
+}
+
+static nk_status look(struct opening *opening, const struct hsm_key_request *request, nk_error *err)
+{
+    nk_status status = go(opening, reach, err);
+    if (status == NK_OK) {
+        status = have_pin(opening, request, err);
+    }
+    if (status == NK_OK) {
+        opening->errand.undo = undo;
+        status = go(opening, join_and_prove, err);
+    }
+    return status;
+}
+
+static nk_status open_with(struct opening *opening, const struct hsm_key_request *request,
+                           nk_error *err)
+{
+    struct hsm_key *key = opening->key;
+    nk_status status = request->for_provider_module ? NK_OK : provider_register(err);
+    if (status == NK_OK) {
+        status = uri_parse(request->uri, &key->uri, err);
+    }
+    if (status == NK_OK) {
+        status = check_public_key(key, err);
+    }
+    if (status != NK_OK) {
+        return status;
+    }
+    nk_error own = { .struct_size = sizeof(own) };
+    status = look(opening, request, &own);
+    /* What a thread that was left behind writes is not read. */
+    for (unsigned i = 1; i < TOKEN_LOOKS && !opening->left && opening->absent; i++) {
+        token_find_pause(i);
+        own = (nk_error){ .struct_size = sizeof(own) };
+        status = look(opening, request, &own);
+    }
+    return status == NK_OK ? NK_OK : report_copy(err, &own);
+}
+
+nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_public,
+                       struct hsm_key **ret_key, nk_error *err)
+{
+    nk_error ignored = { .struct_size = sizeof(ignored) };
+    err = err != NULL ? err : &ignored;
+    if (gate_in_child()) {
+        return report(
+            err, NK_E_USAGE,
+            "this process was forked from one that had a token open; fork first, then open "
+            "in each process");
+    }
+    AUTO(drop) struct opening *opening = begin(request, leaf_public);
+    if (opening == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = open_with(opening, request, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    struct hsm_key *key = opening->key;
+    key_ref(key);
+    reference_add(key);
+    reference_add(key->twin);
+    *ret_key = key;
+    return NK_OK;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The public half of a private key, as its token tells it: for those who come with a URI and no
+ * certificate. Whether it belongs to the key is for hsm_key_open to prove. */
+#ifndef NODEKEY_KEY_PUBLIC_H
+#define NODEKEY_KEY_PUBLIC_H
+
+#include "key.h"
+
+/* Joins the token. Taken from the private key itself (RSA), the public key object of its id, a
+ * certificate of its id, or the public key object of its label. Both are owned: token_leave,
+ * EVP_PKEY_free. */
+MUST_USE nk_status key_public_open(const struct hsm_key_request *request, struct token **ret_token,
+                                   EVP_PKEY **ret_public, nk_error *err);
+/* What stands under the name of an open key now; NULL: the token does not tell. Owned:
+ * EVP_PKEY_free. */
+MUST_USE EVP_PKEY *key_public_now(struct hsm_key *key);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistent.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/asn1t.h>
+#include <openssl/err.h>
+
+#define FROM_DER PROVIDER_FROM_US ",input=der,structure=" PERSISTENT_STRUCTURE
+
+typedef struct persistent_st {
+    ASN1_VISIBLESTRING *description;
+    ASN1_UTF8STRING *uri;
+} PERSISTENT;
+
+DECLARE_ASN1_FUNCTIONS(PERSISTENT)
+ASN1_SEQUENCE(PERSISTENT) = {
+    ASN1_SIMPLE(PERSISTENT, description, ASN1_VISIBLESTRING),
+    ASN1_SIMPLE(PERSISTENT, uri, ASN1_UTF8STRING),
+} ASN1_SEQUENCE_END(PERSISTENT)
+IMPLEMENT_ASN1_FUNCTIONS(PERSISTENT)
+
+DEFINE_AUTO(PERSISTENT *, PERSISTENT_free);
+DEFINE_AUTO(char *, free);
+
+/* Told by the first bytes: parsing an ordinary private key would leave parts of it on the heap. */
+static bool looks_like_one(const unsigned char *der, size_t len)
+{
+    static const char description[] = PERSISTENT_DESCRIPTION;
+    const size_t description_len = sizeof(description) - 1;
+    const unsigned char *at = der;
+    long body_len = 0;
+    int tag = 0;
+    int tag_class = 0;
+
+    return ASN1_get_object(&at, &body_len, &tag, &tag_class, (long)len) == V_ASN1_CONSTRUCTED &&
+           tag == V_ASN1_SEQUENCE && body_len > (long)description_len + 2 &&
+           at[0] == V_ASN1_VISIBLESTRING && at[1] == description_len &&
+           memcmp(at + 2, description, description_len) == 0;
+}
+
+/* NULL: damaged. Owned: free. */
+static char *uri_in(const unsigned char *der, size_t len)
+{
+    const unsigned char *at = der;
+    AUTO(PERSISTENT_free) PERSISTENT *persistent = d2i_PERSISTENT(NULL, &at, (long)len);
+
+    if (persistent == NULL || at != der + len) {
+        return NULL;
+    }
+    const char *uri = (const char *)ASN1_STRING_get0_data(persistent->uri);
+    size_t uri_len = (size_t)ASN1_STRING_length(persistent->uri);
+    return memchr(uri, '\0', uri_len) == NULL ? strndup(uri, uri_len) : NULL;
+}
+
+static enum reference_answer damaged(struct provider *provider)
+{
+    raise_error(provider, RAISE_KEY_NOT_OPENED,
+                "this PEM is no reference that says \"" PERSISTENT_DESCRIPTION
+                "\" and a URI; write it again");
+    return REFERENCE_UNKNOWN;
+}
+
+static enum reference_answer resolve(struct provider *provider, const unsigned char *der,
+                                     size_t len, bool labelled, struct hsm_key **ret_key)
+{
+    ERR_set_mark();
+    bool ours = looks_like_one(der, len);
+    AUTO(free) char *uri = ours ? uri_in(der, len) : NULL;
+    ERR_pop_to_mark();
+    if (!ours && !labelled) {
+        return REFERENCE_FOREIGN;
+    }
+    if (uri == NULL) {
+        return damaged(provider);
+    }
+    /* Stage two comes once for each kind of key; stage one has looked. */
+    *ret_key = persistent_key(provider, uri, labelled);
+    return *ret_key != NULL ? REFERENCE_FOUND : REFERENCE_UNKNOWN;
+}
+
+static const OSSL_ALGORITHM decoders[] = {
+    { "DER", PROVIDER_FROM_US ",input=pem", decoder_pem, NULL },
+    { "RSA", FROM_DER, decoder_rsa, NULL },
+    { "EC", FROM_DER, decoder_ec, NULL },
+    { "ED25519", FROM_DER, decoder_ed25519, NULL },
+    { NULL, NULL, NULL, NULL },
+};
+static const OSSL_ALGORITHM stores[] = {
+    { "pkcs11", PROVIDER_FROM_US, store_pkcs11, "keys in PKCS#11 tokens, by URI" },
+    { NULL, NULL, NULL, NULL },
+};
+const struct reference_format persistent_references = { .pem_label = PERSISTENT_PEM_LABEL,
+                                                        .structure = PERSISTENT_STRUCTURE,
+                                                        .decoders = decoders,
+                                                        .stores = stores,
+                                                        .resolve = resolve,
+                                                        .raise_why = persistent_raise_failure };

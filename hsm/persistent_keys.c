@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The keys that this process has opened by their URIs. */
+#include "persistent.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/rand.h>
+
+#include "clock.h"
+#include "key_public.h"
+#include "provider_config.h"
+#include "report.h"
+
+#define AWAY_TRIES 10 /* counted, not timed: on a busy machine each takes long */
+#define AWAY_STEP_MS 30
+
+DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
+DEFINE_AUTO(char *, free);
+DEFINE_AUTO(struct provider_terms *, provider_terms_free);
+
+struct opened {
+    struct opened *next;
+    char *section; /* under which terms */
+    char *uri;
+    struct hsm_key *key;
+};
+
+static pthread_mutex_t opened_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct opened *opened; /* guarded by opened_lock; never shrinks */
+
+/* The thread that held the lock is not in the child; what it was about to add is not there yet. */
+static void enter_child(void)
+{
+    pthread_mutex_init(&opened_lock, NULL);
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, enter_child);
+}
+
+/* --- what the log of a host would say --- */
+
+static _Thread_local char failure[NK_ERROR_TEXT_BYTES];
+
+static void remember(void *unused, int32_t level, const char *line)
+{
+    (void)unused;
+    if (level == NK_LOG_ERROR) {
+        snprintf(failure, sizeof(failure), "%s", line);
+    }
+}
+
+static const nk_host host = { .struct_size = sizeof(host), .log = remember };
+
+void persistent_raise_failure(const struct provider *provider)
+{
+    char text[NK_ERROR_TEXT_BYTES];
+
+    if (failure[0] != '\0') {
+        provider_terms_words(provider, failure, text, sizeof(text));
+        raise_error(provider, RAISE_SIGNATURE_FAILED, "%s", text);
+        failure[0] = '\0';
+    }
+}
+
+/* --- opening --- */
+
+static nk_status open_on(const struct provider_terms *terms, const char *uri,
+                         struct hsm_key **ret_key, nk_error *err)
+{
+    const struct hsm_key_request request = {
+        .module = terms->module,
+        .uri = uri,
+        .pin = { .kind = terms->pin_kind, .where = terms->pin_where, .fd = -1 },
+        .allow_extractable = terms->allow_extractable,
+        .allow_imported = terms->allow_imported,
+        .require_hardware = terms->require_hardware,
+        .max_sessions = terms->max_sessions,
+        .max_waiting_inbound = terms->max_waiting_inbound,
+        .login_timeout_ms = terms->login_timeout_ms,
+        .sign_timeout_ms = terms->sign_timeout_ms,
+        .state_dir = terms->state_dir,
+        .host = &host,
+        .for_provider_module = true,
+    };
+    struct token *token = NULL;
+    AUTO(EVP_PKEY_free) EVP_PKEY *public_key = NULL;
+    nk_status status = key_public_open(&request, &token, &public_key, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    status = hsm_key_open(&request, public_key, ret_key, err);
+    token_leave(token); /* the key has it */
+    return status;
+}
+
+/* Nothing was sent to it then: a login that failed must not be tried again. */
+static bool is_away(const nk_error *err)
+{
+    return err->status == NK_E_TOKEN &&
+           (err->native_kind == NK_NATIVE_NONE || err->native == CKR_TOKEN_NOT_PRESENT);
+}
+
+/* Programs of one server start at the same moment, and SoftHSM does not show a token while another
+ * process logs in to it (seen in one of five starts when four begin together). */
+static nk_status open_patiently(const struct provider_terms *terms, const char *uri,
+                                struct hsm_key **ret_key, nk_error *err)
+{
+    nk_error last = { .struct_size = sizeof(last) };
+    nk_status status = open_on(terms, uri, ret_key, &last);
+
+    for (int i = 1; i < AWAY_TRIES && is_away(&last); i++) {
+        unsigned char apart = 0; /* so that those who collided do not do so again */
+        (void)RAND_bytes(&apart, sizeof(apart));
+        clock_sleep_ms(AWAY_STEP_MS + apart);
+        last = (nk_error){ .struct_size = sizeof(last) };
+        status = open_on(terms, uri, ret_key, &last);
+    }
+    return status == NK_OK ? NK_OK : report_copy(err, &last);
+}
+
+static nk_status open_key(const struct provider *provider, const char *uri,
+                          struct hsm_key **ret_key, nk_error *err)
+{
+    AUTO(provider_terms_free) struct provider_terms *terms = NULL;
+    nk_status status = provider_terms_read(provider, uri, &terms, err);
+
+    return status == NK_OK ? open_patiently(terms, uri, ret_key, err) : status;
+}
+
+static struct opened *find(const char *section, const char *uri)
+{
+    struct opened *one = opened;
+
+    while (one != NULL && (strcmp(one->section, section) != 0 || strcmp(one->uri, uri) != 0)) {
+        one = one->next;
+    }
+    return one;
+}
+
+/* A key made anew under the same name comes with a certificate of its own: a server that reloads
+ * both must get it. */
+static bool is_current(struct opened *one)
+{
+    AUTO(EVP_PKEY_free) EVP_PKEY *now = key_public_now(one->key);
+
+    return now == NULL || EVP_PKEY_eq(now, one->key->public_key) == 1;
+}
+
+/* Before its namesakes, which keys of the program may still use. Takes over `key`. */
+static nk_status keep(const char *section, const char *uri, struct hsm_key *key, nk_error *err)
+{
+    struct opened *one = calloc(1, sizeof(*one));
+
+    if (one != NULL) {
+        one->section = strdup(section);
+        one->uri = strdup(uri);
+        one->key = key;
+    }
+    if (one == NULL || one->section == NULL || one->uri == NULL) {
+        hsm_key_shut(key, 0);
+        hsm_key_unref(key);
+        if (one != NULL) {
+            free(one->section);
+            free(one->uri);
+        }
+        free(one);
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    one->next = opened;
+    opened = one;
+    return NK_OK;
+}
+
+/* Under opened_lock. */
+static nk_status find_or_open(const struct provider *provider, const char *section, const char *uri,
+                              bool look, struct hsm_key **ret_key, nk_error *err)
+{
+    struct opened *one = find(section, uri);
+
+    if (one == NULL || (look && !is_current(one))) {
+        struct hsm_key *key = NULL;
+        nk_status status = open_key(provider, uri, &key, err);
+        if (status == NK_OK) {
+            status = keep(section, uri, key, err);
+        }
+        if (status != NK_OK) {
+            return status;
+        }
+        one = opened;
+    }
+    key_ref(one->key);
+    *ret_key = one->key;
+    return NK_OK;
+}
+
+/* OpenSSL 3.0 takes ordinary keys to the first provider in its list, which it sorts by name. We do
+ * not verify, so the program could not even check its peer; better to say so than to let it. */
+static nk_status check_order(const struct provider *provider, nk_error *err)
+{
+    EVP_KEYMGMT *keymgmt = EVP_KEYMGMT_fetch(NULL, "RSA", NULL);
+    const OSSL_PROVIDER *first = keymgmt != NULL ? EVP_KEYMGMT_get0_provider(keymgmt) : NULL;
+    bool ours = first != NULL && OSSL_PROVIDER_get0_provider_ctx(first) == provider;
+
+    EVP_KEYMGMT_free(keymgmt);
+    return ours ? report(err, NK_E_CONFIG,
+                         "openssl.cnf: ordinary keys of this program come to us; activate "
+                         "\"default\" in the list of providers, before us, and call us "
+                         "\"nodekey\" there")
+                : NK_OK;
+}
+
+struct hsm_key *persistent_key(struct provider *provider, const char *uri, bool look)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    nk_error err = { .struct_size = sizeof(err) };
+    struct hsm_key *key = NULL;
+    AUTO(free) char *section = provider_section(provider);
+
+    if (section == NULL) {
+        raise_error(provider, RAISE_INTERNAL, "out of memory");
+        return NULL;
+    }
+    (void)pthread_once(&once, watch_forks);
+    ERR_set_mark();
+    pthread_mutex_lock(&opened_lock);
+    nk_status status = check_order(provider, &err);
+    if (status == NK_OK) {
+        status = find_or_open(provider, section, uri, look, &key, &err);
+    }
+    pthread_mutex_unlock(&opened_lock);
+    ERR_pop_to_mark();
+    if (status != NK_OK) {
+        persistent_raise(provider, &err);
+        return NULL;
+    }
+    return key;
+}
+
+int persistent_raise(struct provider *provider, const nk_error *err)
+{
+    char text[NK_ERROR_TEXT_BYTES];
+
+    provider_terms_words(provider, err->text, text, sizeof(text));
+    return raise_error(provider, RAISE_KEY_NOT_OPENED, "%s", text);
+}

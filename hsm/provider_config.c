@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider_config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/params.h>
+
+#include "provider_private.h"
+#include "report.h"
+
+#define SECTION "openssl.cnf, our section: "
+#define MAX_SESSIONS 16
+#define LOGIN_TIMEOUT_MS 10000
+
+DEFINE_AUTO(struct provider_terms *, provider_terms_free);
+
+/* "module" is OpenSSL's own word, for the path of the provider. */
+enum { CONFIG, MODULE, PIN_FILE, PIN_CREDENTIAL, EXTRACTABLE, IMPORTED, STATE_DIR, WORDS };
+static const char *const names[WORDS] = { [CONFIG] = "config",
+                                          [MODULE] = "pkcs11-module",
+                                          [PIN_FILE] = "pin-file",
+                                          [PIN_CREDENTIAL] = "pin-credential",
+                                          [EXTRACTABLE] = "allow-extractable",
+                                          [IMPORTED] = "allow-imported",
+                                          [STATE_DIR] = "state-dir" };
+
+struct section {
+    const char *at[WORDS]; /* the core's; NULL: absent */
+};
+
+static struct section read_section(const struct provider *provider)
+{
+    struct section section = { { NULL } };
+    OSSL_PARAM params[WORDS + 1];
+
+    for (size_t i = 0; i < WORDS; i++) {
+        params[i] = OSSL_PARAM_construct_utf8_ptr(names[i], (char **)(uintptr_t)&section.at[i], 0);
+    }
+    params[WORDS] = OSSL_PARAM_construct_end();
+    if (provider->get_params == NULL || provider->get_params(provider->core, params) != 1) {
+        return (struct section){ { NULL } };
+    }
+    return section;
+}
+
+char *provider_section(const struct provider *provider)
+{
+    const struct section section = read_section(provider);
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    for (size_t i = 0; out != NULL && i < WORDS; i++) {
+        fprintf(out, "%s\n", section.at[i] != NULL ? section.at[i] : "");
+    }
+    if (out == NULL || fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static nk_status copy(const char *text, char **ret_copy, nk_error *err)
+{
+    *ret_copy = text != NULL ? strdup(text) : NULL;
+    return text == NULL || *ret_copy != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
+}
+
+static nk_status yes_or_no(const struct section *section, int word, bool *ret_yes, nk_error *err)
+{
+    const char *text = section->at[word];
+
+    *ret_yes = text != NULL && strcmp(text, "yes") == 0;
+    if (text != NULL && !*ret_yes && strcmp(text, "no") != 0) {
+        return report(err, NK_E_CONFIG, SECTION "%s is yes or no, not \"%s\"", names[word], text);
+    }
+    return NK_OK;
+}
+
+static nk_status check_path(const struct section *section, int word, nk_error *err)
+{
+    const char *text = section->at[word];
+
+    if (text != NULL && text[0] != '/') {
+        return report(err, NK_E_CONFIG,
+                      SECTION "%s = %s is not an absolute path, and programs start in any folder",
+                      names[word], text);
+    }
+    return NK_OK;
+}
+
+/* Two sources for one thing would leave the operator guessing which one counts. */
+static nk_status check_shape(const struct section *section, nk_error *err)
+{
+    for (int i = MODULE; section->at[CONFIG] != NULL && i < WORDS; i++) {
+        if (section->at[i] != NULL) {
+            return report(err, NK_E_CONFIG,
+                          SECTION "both config and %s are there; the file named by config says "
+                                  "that, too: remove one",
+                          names[i]);
+        }
+    }
+    if (section->at[CONFIG] == NULL && section->at[MODULE] == NULL) {
+        return report(err, NK_E_CONFIG,
+                      SECTION "it says of no token; add config = /path/nodekey.json, or "
+                              "pkcs11-module and pin-file");
+    }
+    if (section->at[CONFIG] == NULL &&
+        (section->at[PIN_FILE] == NULL) == (section->at[PIN_CREDENTIAL] == NULL)) {
+        return report(err, NK_E_CONFIG,
+                      SECTION "exactly one of pin-file and pin-credential must say where the PIN "
+                              "is");
+    }
+    nk_status status = check_path(section, CONFIG, err);
+    if (status == NK_OK) {
+        status = check_path(section, PIN_FILE, err);
+    }
+    return status == NK_OK ? check_path(section, STATE_DIR, err) : status;
+}
+
+static nk_status take_words(const struct section *section, struct provider_terms *terms,
+                            nk_error *err)
+{
+    int pin = section->at[PIN_FILE] != NULL ? PIN_FILE : PIN_CREDENTIAL;
+
+    terms->pin_kind = pin == PIN_FILE ? HSM_PIN_FILE : HSM_PIN_CREDENTIAL;
+    terms->max_sessions = MAX_SESSIONS;
+    terms->login_timeout_ms = LOGIN_TIMEOUT_MS;
+    nk_status status = copy(section->at[MODULE], &terms->module, err);
+    if (status == NK_OK) {
+        status = copy(section->at[pin], &terms->pin_where, err);
+    }
+    if (status == NK_OK) {
+        status = copy(section->at[STATE_DIR], &terms->state_dir, err);
+    }
+    if (status == NK_OK) {
+        status = yes_or_no(section, EXTRACTABLE, &terms->allow_extractable, err);
+    }
+    return status == NK_OK ? yes_or_no(section, IMPORTED, &terms->allow_imported, err) : status;
+}
+
+nk_status provider_terms_read(const struct provider *provider, const char *uri,
+                              struct provider_terms **ret_terms, nk_error *err)
+{
+    const struct section section = read_section(provider);
+    AUTO(provider_terms_free) struct provider_terms *terms = calloc(1, sizeof(*terms));
+    if (terms == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = check_shape(&section, err);
+    if (status == NK_OK) {
+        status = section.at[CONFIG] != NULL
+                     ? provider_terms_from_file(section.at[CONFIG], uri, terms, err)
+                     : take_words(&section, terms, err);
+    }
+    if (status == NK_OK) {
+        *ret_terms = terms;
+        terms = NULL;
+    }
+    return status;
+}
+
+void provider_terms_free(struct provider_terms *terms)
+{
+    if (terms == NULL) {
+        return;
+    }
+    free(terms->module);
+    free(terms->pin_where);
+    free(terms->state_dir);
+    free(terms);
+}
+
+/* --- words --- */
+
+static const struct word {
+    const char *theirs;
+    const char *ours;
+    bool of_section; /* a configuration file has the same word as the sentence */
+} words[] = {
+    { "node.certificate: ", "", false },
+    { "node.certificate", "its public half on the token", false },
+    { "node.key: ", "", false },
+    { "node.key", "the key", false },
+    { "node.pin.credential", "pin-credential", true },
+    { "node.pin.prompt", "pin", true },
+    { "node.pin", "pin-file", true },
+    { "node.module", "pkcs11-module", true },
+    { "allow_extractable", "allow-extractable = yes", true },
+    { "allow_imported", "allow-imported = yes", true },
+};
+
+static const struct word *word_at(const char *text, bool section)
+{
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if ((section || !words[i].of_section) &&
+            strncmp(text, words[i].theirs, strlen(words[i].theirs)) == 0) {
+            return &words[i];
+        }
+    }
+    return NULL;
+}
+
+void provider_terms_words(const struct provider *provider, const char *text, char *out, size_t room)
+{
+    const struct section section = read_section(provider);
+    size_t used = 0;
+
+    out[0] = '\0';
+    while (*text != '\0' && used + 1 < room) {
+        const struct word *word = word_at(text, section.at[CONFIG] == NULL);
+        int n = word != NULL ? snprintf(out + used, room - used, "%s", word->ours)
+                             : snprintf(out + used, room - used, "%c", *text);
+        used += (size_t)n;
+        text += word != NULL ? strlen(word->theirs) : 1;
+    }
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lent_advice.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+
+/* 32 threads for a token of 100 ms. */
+#define HANDSHAKES_PER_SECOND 320u
+#define THREADS_MIN 8u /* handshakes come in bursts */
+#define THREADS_MAX 64u
+#define US_PER_SECOND 1000000u
+#define US_PER_MS 1000.0
+
+/* As gRPC 1.51 reads the variable: the first name that it knows decides. */
+static bool polls_by_epoll1(void)
+{
+    static const char *const others[] = { "poll", "none" };
+    static const char *const good[] = { "epoll1", "all" };
+    const char *names = getenv("GRPC_POLL_STRATEGY");
+
+    while (names != NULL && names[0] != '\0') {
+        size_t len = strcspn(names, ",");
+        for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+            if (strlen(good[i]) == len && strncmp(names, good[i], len) == 0) {
+                return true;
+            }
+            if (strlen(others[i]) == len && strncmp(names, others[i], len) == 0) {
+                return false;
+            }
+        }
+        names += len + (names[len] == ',' ? 1 : 0);
+    }
+    return true; /* not set, or gRPC aborts for want of a poller */
+}
+
+struct lent_advice lent_advise(unsigned signature_us)
+{
+    unsigned long long busy =
+        ((unsigned long long)signature_us * HANDSHAKES_PER_SECOND + US_PER_SECOND - 1) /
+        US_PER_SECOND;
+    unsigned threads = busy < THREADS_MIN   ? THREADS_MIN
+                       : busy > THREADS_MAX ? THREADS_MAX
+                                            : (unsigned)busy;
+    return (struct lent_advice){ threads, threads + 1 };
+}
+
+static void recommend(const struct config *config, unsigned signature_us, const nk_host *host)
+{
+    struct lent_advice advice = lent_advise(signature_us);
+    unsigned sessions =
+        advice.sessions > config->max_sessions ? advice.sessions : config->max_sessions;
+
+    log_line(
+        host, NK_LOG_WARNING,
+        "a signature takes %.1f ms, and gRPC makes it on a thread that polls, which answers no "
+        "call meanwhile; set grpc.lent_threads to %u, and token.max_sessions to %u so that "
+        "they can sign at once, if the token can",
+        signature_us / US_PER_MS, advice.threads, sessions);
+}
+
+void lent_say_advice(const struct config *config, unsigned signature_us, const nk_host *host)
+{
+    if (config->lent_threads == 0) {
+        if (signature_us > LENT_SLOW_US) {
+            recommend(config, signature_us, host);
+        }
+        return;
+    }
+    if (config->lent_threads >= config->max_sessions) { /* one is kept for our own dialling */
+        log_line(host, NK_LOG_WARNING,
+                 "%u of %u grpc.lent_threads can sign for peers at once, the others wait for a "
+                 "session; set token.max_sessions to %u or more",
+                 config->max_sessions > 1 ? config->max_sessions - 1 : 1, config->lent_threads,
+                 config->lent_threads + 1);
+    }
+    if (!polls_by_epoll1()) {
+        log_line(host, NK_LOG_WARNING,
+                 "GRPC_POLL_STRATEGY=%s: grpc.lent_threads help only with epoll1, gRPC's own "
+                 "choice; unset it, or poll with more threads of the program's own",
+                 getenv("GRPC_POLL_STRATEGY"));
+    }
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * For nodekey-provider.so: what a node's configuration says of keys and tokens. The whole document
+ * is checked, as for a node: one that does not start is no good for other programs either. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "provider_config.h"
+#include "report.h"
+
+DEFINE_AUTO(struct config *, config_free);
+
+/* The role that has this very key; for other keys of the token the server's, since servers are what
+ * loads keys through OpenSSL. */
+static struct config_identity *whose(struct config *config, const char *uri)
+{
+    for (int role = 0; role < OUR_ROLES; role++) {
+        if (strcmp(config->ours[role].key, uri) == 0) {
+            return &config->ours[role];
+        }
+    }
+    return &config->ours[OUR_SERVER];
+}
+
+static char *take(char **from)
+{
+    char *taken = *from;
+    *from = NULL;
+    return taken;
+}
+
+nk_status provider_terms_from_file(const char *path, const char *uri, struct provider_terms *terms,
+                                   nk_error *err)
+{
+    AUTO(config_free) struct config *config = NULL;
+    nk_status status = config_read(path, &config, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    struct config_identity *ours = whose(config, uri);
+    if (ours->pin_kind == HSM_PIN_FD || ours->pin_kind == HSM_PIN_PROMPT) {
+        return report(err, NK_E_PIN,
+                      "%s: node.pin.%s: a program that knows nothing of us cannot give a PIN that "
+                      "way; use file or credential",
+                      path, ours->pin_kind == HSM_PIN_FD ? "fd" : "prompt");
+    }
+    *terms = (struct provider_terms){ .module = take(&ours->module),
+                                      .pin_kind = ours->pin_kind,
+                                      .pin_where = take(&ours->pin_where),
+                                      .allow_extractable = ours->allow_extractable,
+                                      .allow_imported = ours->allow_imported,
+                                      .require_hardware = ours->require_hardware,
+                                      .max_sessions = config->max_sessions,
+                                      .max_waiting_inbound = config->max_waiting_inbound,
+                                      .login_timeout_ms = config->login_timeout_ms,
+                                      .sign_timeout_ms = config->sign_timeout_ms,
+                                      .state_dir = take(&config->state_dir) };
+    return NK_OK;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What strangers cost. A TLS server signs before it sees who dials, so whoever reaches the port can
+ * make the token sign, and gRPC does not tell of handshakes that die. It is told by difference:
+ * signatures made for inbound handshakes, less inbound handshakes that came to our verifier. */
+#ifndef NODEKEY_STRANGERS_H
+#define NODEKEY_STRANGERS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "nodekey/plugin.h"
+
+#define STRANGERS_LOOKS 10 /* seconds that a handshake may take and is not called unfinished */
+
+/* Zeroed: nothing seen. One for each instance. */
+struct strangers {
+    atomic_ullong judged;
+    atomic_ullong unfinished; /* as found by the last look */
+
+    /* of the thread that looks */
+    unsigned long long looks[STRANGERS_LOOKS];
+    unsigned next;
+    unsigned long long told;
+    long long told_ms;
+    bool ever_told;
+};
+
+/* The verifier was asked about one who dialled us, whatever it said. [any] */
+void strangers_judged(struct strangers *strangers);
+/* Once a second, with the signatures made for inbound handshakes since `open`. Logs what is new, at
+ * most once a minute. [one thread] */
+void strangers_look(struct strangers *strangers, unsigned long long signatures, long long now_ms,
+                    const nk_host *host);
+/* Signatures spent on handshakes that never completed: at least so many. Never goes back, and lags
+ * STRANGERS_LOOKS seconds. The true number is higher by the connections that resumed a session,
+ * which are judged without a signature: gRPC 1.51 does not let a verifier tell them from others.
+ * [any] */
+unsigned long long strangers_unfinished(const struct strangers *strangers);
+
+#endif

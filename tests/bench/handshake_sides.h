@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A node that dials itself, in a process of its own: nodekey's, with keys in the token or in
+ * memory; without nodekey, with keys in memory or of the rival's engine. And the token by itself.
+ */
+#ifndef NODEKEY_BENCH_HANDSHAKE_SIDES_H
+#define NODEKEY_BENCH_HANDSHAKE_SIDES_H
+
+#include "federation.h"
+#include "outpost.h"
+
+/* Of one key type, both enrolled in SoftHSM. */
+struct ends {
+    const char *key_type;
+    const struct federation *federation;
+    struct member server;
+    struct member client;
+};
+
+/* Each errand is so many calls on channels of their own. Started before this process has threads;
+ * stopped with outpost_stop. `ends` is borrowed. */
+struct outpost *nodekey_side(struct ends *ends);
+/* The same node in all but the keys, which are in memory. It can sign with the bare token between
+ * two handshakes, too: caches are as cold then as in a handshake. */
+enum { SOFTWARE_DIALS, SOFTWARE_DIALS_AND_SIGNS };
+struct outpost *software_side(struct ends *ends);
+/* Keys in memory and gRPC's own check of the peer. */
+struct outpost *plain_side(struct ends *ends);
+struct outpost *libp11_side(struct ends *ends);
+/* Each errand is so many bare signatures with the client's key. */
+struct outpost *bare_side(struct ends *ends);
+
+#endif

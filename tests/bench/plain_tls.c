@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plain_tls.h"
+
+static grpc_tls_credentials_options *options_for(const struct plain_tls *end)
+{
+    grpc_tls_identity_pairs *pairs = grpc_tls_identity_pairs_create();
+    grpc_tls_identity_pairs_add_pair(pairs, end->key, end->chain);
+    grpc_tls_certificate_provider *provider =
+        grpc_tls_certificate_provider_static_data_create(end->root, pairs);
+    grpc_tls_credentials_options *options = grpc_tls_credentials_options_create();
+    grpc_tls_credentials_options_set_certificate_provider(options, provider);
+    grpc_tls_credentials_options_watch_identity_key_cert_pairs(options);
+    grpc_tls_credentials_options_watch_root_certs(options);
+    grpc_tls_certificate_provider_release(provider);
+    return options;
+}
+
+grpc_server_credentials *plain_tls_server(const struct plain_tls *end)
+{
+    grpc_tls_credentials_options *options = options_for(end);
+    grpc_tls_credentials_options_set_cert_request_type(
+        options, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    return grpc_tls_server_credentials_create(options);
+}
+
+grpc_channel_credentials *plain_tls_channel(const struct plain_tls *end)
+{
+    return grpc_tls_credentials_create(options_for(end));
+}

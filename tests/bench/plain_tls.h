@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gRPC's own TLS without us: it verifies both ends by the root. */
+#ifndef NODEKEY_BENCH_PLAIN_TLS_H
+#define NODEKEY_BENCH_PLAIN_TLS_H
+
+#include <grpc/grpc_security.h>
+
+struct plain_tls {
+    const char *key; /* PEM, or "engine:ID:KEY" */
+    const char *chain;
+    const char *root;
+};
+
+/* Owned: grpc_server_credentials_release, grpc_channel_credentials_release. */
+grpc_server_credentials *plain_tls_server(const struct plain_tls *end);
+grpc_channel_credentials *plain_tls_channel(const struct plain_tls *end);
+
+#endif

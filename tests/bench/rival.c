@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define OPENSSL_SUPPRESS_DEPRECATED /* engines are; this one is what people use */
+#include "rival.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <openssl/engine.h>
+#include <openssl/err.h>
+
+#include "authority.h"
+#include "signer.h"
+#include "softhsm.h"
+#include "team.h"
+
+const char *rival_uri(const char *label, const char *object)
+{
+    return path_of("pkcs11:token=%s;object=%s;type=private;pin-value=%s", label, object,
+                   SOFTHSM_PIN);
+}
+
+void rival_use(const char *module)
+{
+    setenv("PKCS11_MODULE_PATH", module, 1);
+}
+
+struct rival {
+    const char *uri;
+    EVP_PKEY *public_key;
+    EVP_PKEY *key;
+    struct team *teams[TEAM_MAX + 1];
+};
+
+static ENGINE *find_engine(void)
+{
+    ENGINE *engine = ENGINE_by_id("pkcs11");
+    if (engine == NULL) {
+        ERR_print_errors_fp(stderr);
+        fprintf(stderr, "bench: no engine pkcs11: install libengine-pkcs11-openssl\n");
+        abort();
+    }
+    return engine;
+}
+
+void rival_hush(void)
+{
+    ENGINE_free(find_engine());
+    if (freopen("/dev/null", "we", stderr) == NULL) {
+        abort();
+    }
+}
+
+static bool start(void *user, char *why, size_t room)
+{
+    struct rival *rival = user;
+    rival_hush();
+    ENGINE *engine = find_engine();
+    rival->key =
+        ENGINE_init(engine) == 1 ? ENGINE_load_private_key(engine, rival->uri, NULL, NULL) : NULL;
+    if (rival->key == NULL) {
+        snprintf(why, room, "it does not load the key: %s",
+                 ERR_reason_error_string(ERR_peek_last_error()));
+        return false;
+    }
+    snprintf(why, room, "its signature does not verify");
+    return signer_proves(rival->key, rival->public_key);
+}
+
+static struct contest_cost run(void *user, const struct errand *errand)
+{
+    struct rival *rival = user;
+    struct team **team = &rival->teams[errand->threads];
+    if (*team == NULL) {
+        *team = team_new(errand->threads);
+    }
+    return team_run(*team, errand->operations, signer_sign, rival->key);
+}
+
+struct outpost *rival_start(const char *label, const char *object, EVP_PKEY *public_key)
+{
+    static const struct outpost_work work = { .start = start, .run = run };
+    struct rival rival = { .uri = rival_uri(label, object), .public_key = public_key };
+    return outpost_start("libp11's engine", &work, &rival);
+}
