@@ -2,21 +2,24 @@
 # shellcheck shell=bash
 # Sourced by the tests of this folder, with their arguments: a folder of the test's own, a federation
 # of one node in it, made with the nodekey command, and the storm.
-#   --build DIR   the build to test
-#   --times N     how often the token is broken under load; default 3
-#   --only TEXT   of the checks, those that have this in their names
+#   --build DIR     the build to test
+#   --times N       how often the token is broken under load; default 3
+#   --handshakes N  that must succeed after that; default 100
+#   --only TEXT     of the checks, those that have this in their names
 set -euo pipefail
 
 times=3
+handshakes=100
 only=
 build=
 while [ $# -gt 0 ]; do
   case $1 in
   --build) build=$(realpath "$2") ;;
   --times) times=$2 ;;
+  --handshakes) handshakes=$2 ;;
   --only) only=$2 ;;
   *)
-    echo "usage: $(basename "$0") --build DIR [--times N] [--only TEXT]" >&2
+    echo "usage: $(basename "$0") --build DIR [--times N] [--handshakes N] [--only TEXT]" >&2
     exit 2
     ;;
   esac
@@ -97,3 +100,6 @@ check() {
   echo "== $1"
   "${@:2}" || { echo "FAILED ($?): $1" >&2; exit 1; }
 }
+
+# under_load [OPTION…] CONFIG BREAK CURE: the storm, as often and as long as asked for.
+under_load() { "$storm" --times "$times" --handshakes "$handshakes" "$@"; }

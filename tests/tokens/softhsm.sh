@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SoftHSM: keys of each type made on the token, both roles, the token's folder moved away and back,
 # re-made with another key, and re-made as another token, all under load.
-# usage: softhsm.sh --build DIR [--times N]
+# usage: softhsm.sh --build DIR [--times N] [--handshakes N]
 # shellcheck source=tests/tokens/rig.sh
 . "$(dirname "${BASH_SOURCE[0]}")/rig.sh"
 
@@ -44,9 +44,9 @@ command_file replug <<'SH'
 rmdir "$folder/tokens"
 mv "$folder/away" "$folder/tokens"
 SH
-check "moved away and back, direct" "$storm" --times "$times" --expect "is away" "$folder/ec.json" "$folder/unplug" "$folder/replug"
-check "moved away and back, two keys" "$storm" --times "$times" --expect "is away" "$folder/ed-rsa.json" "$folder/unplug" "$folder/replug"
-check "moved away and back, deadline" "$storm" --times "$times" --expect "is away" "$folder/deadline.json" "$folder/unplug" "$folder/replug"
+check "moved away and back, direct" under_load --expect "is away" "$folder/ec.json" "$folder/unplug" "$folder/replug"
+check "moved away and back, two keys" under_load --expect "is away" "$folder/ed-rsa.json" "$folder/unplug" "$folder/replug"
+check "moved away and back, deadline" under_load --expect "is away" "$folder/deadline.json" "$folder/unplug" "$folder/replug"
 
 # swap NAME: programs that put the folder NAME in the place of the token's, and back.
 swap() {
@@ -69,7 +69,7 @@ done
 SOFTHSM2_CONF=$folder/remade.conf quietly "$nodekey" enroll "$folder/ec.json" --key-type P-256 \
   --san IP:127.0.0.1 --out "$folder/remade.csr"
 swap remade
-check "re-made with another key, then the old one again" "$storm" --times "$times" --logins 2 --expect "does not match" \
+check "re-made with another key, then the old one again" under_load --logins 2 --expect "does not match" \
   "$folder/ec.json" "$folder/remade-in" "$folder/remade-out"
 
 # Another token with the same label, PIN and key name.
@@ -77,5 +77,5 @@ SOFTHSM2_CONF=$folder/stranger.conf quietly "$nodekey" init "$folder/ec.json" --
 SOFTHSM2_CONF=$folder/stranger.conf quietly "$nodekey" enroll "$folder/ec.json" --key-type P-256 \
   --san IP:127.0.0.1 --out "$folder/stranger.csr"
 swap stranger
-check "another token of that name, then the old one again" "$storm" --times "$times" --expect "is away" \
+check "another token of that name, then the old one again" under_load --expect "is away" \
   "$folder/ec.json" "$folder/stranger-in" "$folder/stranger-out"
