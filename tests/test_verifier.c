@@ -9,7 +9,6 @@
 #include <grpc/support/alloc.h>
 
 #include "check.h"
-#include "clock.h"
 #include "config.h"
 #include "core.h"
 #include "credentials.h"
@@ -252,7 +251,7 @@ static int stop(void **state)
 {
     (void)state;
     core_close(core);
-    credentials_close(core, clock_now_ms());
+    credentials_close(core);
     core_unref(core);
     member_free(&alice);
     federation_free(&federation);
