@@ -28,6 +28,9 @@
 #define AT_ONCE 5
 #define QUIET_MS 100
 
+/* Time to log out; who waits for nothing leaves that to a thread. */
+#define SHUT_WAIT_MS 2000
+
 /* A key that the parent has opened and loaded. */
 struct held {
     struct identity identity;
@@ -111,9 +114,9 @@ static bool opens_none_with_a_wrong_pin(void)
 
 static void shut_all(void)
 {
-    hsm_key_shut(direct.key, 0);
-    hsm_key_shut(by_deadline.key, 0);
-    hsm_key_shut(hasty.key, 0);
+    hsm_key_shut(direct.key, SHUT_WAIT_MS);
+    hsm_key_shut(by_deadline.key, SHUT_WAIT_MS);
+    hsm_key_shut(hasty.key, SHUT_WAIT_MS);
 }
 
 static bool shuts_what_it_did_not_use(void)
