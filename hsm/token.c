@@ -193,6 +193,13 @@ static void settle_former(struct token *token, bool proven)
     pin_free(former);
 }
 
+/* SoftHSM that read the token's file while another process wrote it keeps what it read; no PIN was
+ * refused then. */
+static bool may_be_stale(CK_RV rv)
+{
+    return ckr_rung(rv) != RUNG_NONE || rv == CKR_USER_PIN_NOT_INITIALIZED;
+}
+
 /* A module that went stale while nobody used it is initialised again, once. Under join_lock. */
 static nk_status attach_first(struct token *token, struct pin **pin, nk_error *err)
 {
@@ -200,7 +207,7 @@ static nk_status attach_first(struct token *token, struct pin **pin, nk_error *e
     nk_error first = { .struct_size = sizeof(first) };
 
     CK_RV rv = attach_once(token, pin, &first);
-    if (rv != CKR_OK && ckr_rung(rv) != RUNG_NONE &&
+    if (rv != CKR_OK && may_be_stale(rv) &&
         module_reinit(token->module, epoch, token->login_timeout_ms) == CKR_OK) {
         first = (nk_error){ .struct_size = sizeof(first) };
         rv = attach_once(token, pin, &first);
