@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "errand.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 #include "gate.h"
 #include "report.h"
 #include "sigpipe.h"
+#include "worker.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all errands, and the next */
 static struct errand *left_behind;
@@ -82,23 +82,6 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* The host's signals are not for our threads. */
-static bool start(struct errand *errand)
-{
-    pthread_attr_t attr;
-    pthread_t thread;
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool made = pthread_create(&thread, &attr, work, errand) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return made;
-}
-
 /* --- on its caller's --- */
 
 /* Under lock. */
@@ -150,7 +133,7 @@ static enum errand_end send(struct errand *errand, unsigned patience_ms, bool wh
     errand->step_ms = clock_now_ms();
     errand->refs++;
     gate_lend();
-    if (!start(errand)) {
+    if (!worker_start(NULL, work, errand)) {
         gate_take_back();
         errand->refs--;
         end = ERRAND_FAILED;

@@ -117,7 +117,7 @@ static nk_status start(struct module *module, nk_error *err)
     if (status == NK_OK && module->call == NULL) {
         status = load(module->path, &module->call, err);
     }
-    if (status != NK_OK) {
+    if (status != NK_OK || module->call == NULL) {
         return status;
     }
     /* OpenSSL's cleanup must be registered before our gate, so that it runs after it. */
@@ -262,6 +262,7 @@ static CK_RV restart(struct module *module, unsigned wait_ms)
         gate_leave();
         return CKR_FUNCTION_FAILED; /* never finalise under a call */
     }
+    atomic_store(&module->attached, 0);
     if (module->initialised) {
         finalise(module);
     }

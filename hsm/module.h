@@ -30,6 +30,7 @@ struct module {
     unsigned overstaying; /* inside since a restart gave up waiting for them */
     unsigned shift;       /* counts those restarts */
 
+    atomic_uint attached; /* tokens: what a restart would cost a login */
     atomic_uint epoch; /* changes with nobody inside; sessions and handles of another are void */
 
     /* Opening and closing sessions: tpm2-pkcs11 1.9 hands out one handle twice without it. */
@@ -57,7 +58,10 @@ MUST_USE nk_status module_get(const char *name, struct module **ret_module, nk_e
 MUST_USE CK_RV module_enter(struct module *module);
 void module_leave(struct module *module);
 
-/* C_Finalize and C_Initialize, by one thread; the others share its result. Nothing is done if the
+/* C_Finalize and C_Initialize, by one thread; the others share its result. At most every 100 ms: who
+ * comes sooner waits and tries then, since the token may be back by now, and a handshake that begins
+ * after the cure must not fail. That, not a breaker, keeps callers off a token that is away when
+ * there is no deadline: a breaker's probes need a thread that may hang. Nothing is done if the
  * epoch is no longer `seen_epoch`. Not inside a stay. Waits at most `wait_ms` for those inside, and
  * not again for the same ones: CKR_FUNCTION_FAILED if they do not leave, CKR_FUNCTION_NOT_SUPPORTED
  * for a guest. */

@@ -240,61 +240,6 @@ struct crew *token_crew(struct token *token)
     return crew;
 }
 
-static CK_RV attach_again(struct token *token, unsigned generation, nk_error *err)
-{
-    CK_RV rv = module_enter(token->module);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    errand_step("a call of another thread");
-    pthread_mutex_lock(&token->lock);
-    rv = token_attach_anew(token, generation, err);
-    pthread_mutex_unlock(&token->lock);
-    module_leave(token->module);
-    return rv;
-}
-
-static CK_RV login_once(struct token *token, unsigned generation, nk_error *err)
-{
-    CK_RV rv = module_enter(token->module);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    pthread_mutex_lock(&token->lock);
-    /* Another thread may have re-initialised the module: our anchor's number may now be a session
-     * with another token, which must not get our PIN. */
-    rv = token_attach(token, err);
-    if (rv == CKR_OK && token->generation == generation) { /* else somebody has logged in for us */
-        rv = token_login_again(token, err);
-    }
-    pthread_mutex_unlock(&token->lock);
-    module_leave(token->module);
-    return rv;
-}
-
-CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, unsigned epoch,
-                    nk_error *err)
-{
-    switch (rung) {
-    case RUNG_LOGIN:
-        return login_once(token, generation, err);
-    case RUNG_ATTACH:
-        return attach_again(token, generation, err);
-    case RUNG_REINIT:
-        if (token->module->guest) {
-            report(err, NK_E_TOKEN,
-                   "the program itself initialised %s, so only it can initialise it again",
-                   token->module->path);
-        }
-        return module_reinit(token->module, epoch, token->login_timeout_ms);
-    case RUNG_NONE:
-    case RUNG_SESSION:
-    case RUNG_FIND:
-        break;
-    }
-    return CKR_OK;
-}
-
 unsigned token_epoch(const struct token *token)
 {
     return atomic_load(&token->module->epoch);

@@ -65,7 +65,9 @@ void token_give(struct token *token, const struct lease *lease, bool healthy);
 /* Climbs one rung after a failure that was seen under `generation` and `epoch`; nothing happens if
  * another thread has climbed since. Not inside a stay, nor with a lease. RUNG_ATTACH is what a
  * guest may do, too: it closes our sessions alone, never others', and looks for the token in all
- * slots; it waits at most login_timeout_ms for sessions that are lent. */
+ * slots; it waits at most login_timeout_ms for sessions that are lent. RUNG_REINIT
+ * for a token that the last one did not help is refused with CKR_NODEKEY_AWAY for 0.25 s, then up
+ * to 2 s, while it would end the logins of other tokens of the module. */
 CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, unsigned epoch,
                     nk_error *err);
 /* For token_recover when token_take failed and gave no lease. */

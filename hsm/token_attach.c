@@ -126,6 +126,7 @@ CK_RV token_attach(struct token *token, nk_error *err)
     }
     token->epoch = epoch;
     token->generation++;
+    atomic_fetch_add(&token->module->attached, 1);
     return CKR_OK;
 }
 
@@ -149,6 +150,14 @@ static void close_if_there(struct token *token, CK_SESSION_HANDLE session)
     }
 }
 
+void token_forget_attachment(struct token *token)
+{
+    if (token->epoch == atomic_load(&token->module->epoch)) {
+        atomic_fetch_sub(&token->module->attached, 1);
+    }
+    token->epoch = 0;
+}
+
 /* C_CloseAllSessions is not ours to call: others in this process may have sessions of their own. */
 void token_detach(struct token *token)
 {
@@ -164,7 +173,7 @@ void token_detach(struct token *token)
     }
     close_if_there(token, token->anchor);
     token->open = 0;
-    token->epoch = 0;
+    token_forget_attachment(token);
 }
 
 /* A session that stayed lent could give its number to one of the next attachment, and some cards

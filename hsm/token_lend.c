@@ -118,12 +118,15 @@ void token_give(struct token *token, const struct lease *lease, bool healthy)
     token->inbound_lent -= lease->inbound ? 1 : 0;
     token->overstaying -= lease->shift != token->shift && token->overstaying > 0 ? 1 : 0;
     if (healthy) {
+        token->restart_pause_ms = 0;
         token->idle[token->idle_len++] = lease->session;
     } else {
         token_close_session(token, lease->session);
         token->open--;
         /* A lent anchor takes the login with it. */
-        token->epoch = lease->session == token->anchor ? 0 : token->epoch;
+        if (lease->session == token->anchor) {
+            token_forget_attachment(token);
+        }
     }
     if (token->attaching) {
         pthread_cond_broadcast(&token->attach_changed);

@@ -171,8 +171,10 @@ static CK_RV send_to(struct token *token, CK_SESSION_HANDLE session, CK_USER_TYP
     bool protected = pin_is_protected(token->pin);
 
     errand_step("C_Login");
-    return token->module->call->C_Login(session, user, protected ? NULL : pin_bytes(token->pin),
-                                        protected ? 0 : pin_len(token->pin));
+    CK_RV rv = token->module->call->C_Login(session, user, protected ? NULL : pin_bytes(token->pin),
+                                            protected ? 0 : pin_len(token->pin));
+    errand_step(NULL); /* a refusal goes to the disk */
+    return rv;
 }
 
 static CK_RV send_pin(struct token *token, nk_error *err)

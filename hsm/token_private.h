@@ -35,6 +35,9 @@ struct token {
     pthread_cond_t attach_changed; /* one did, or it is over */
     unsigned overstaying;          /* lent since an attempt gave up waiting for them */
     unsigned shift;                /* counts those attempts */
+    unsigned restart_pause_ms;     /* of the module for this token; 0: the last one helped */
+    long long restart_ms;          /* when the last one was, */
+    unsigned restart_epoch;        /* and which epoch it ended */
     CK_SLOT_ID slot;
     CK_FLAGS slot_flags;
     CK_SESSION_HANDLE anchor;
@@ -54,6 +57,7 @@ MUST_USE CK_RV token_attach_anew(struct token *token, unsigned generation, nk_er
 void token_detach(struct token *token);
 /* From its source, if that can be read again; one that fails keeps the old PIN. */
 void token_refresh_pin(struct token *token);
+void token_forget_attachment(struct token *token);              /* what is left of it is void */
 MUST_USE CK_RV token_login(struct token *token, nk_error *err); /* in the anchor session */
 MUST_USE CK_RV token_login_again(struct token *token, nk_error *err);
 MUST_USE CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session);

@@ -11,7 +11,8 @@
 #include "token_rig.h"
 
 #define WRONG_PIN "1234-poplar"
-#define DEVICE_ERROR_ONCE "sign_error=0x30\nsign_error_at=1\n" /* mended by C_Finalize only */
+#define DEVICE_ERROR_ONCE "sign_error=0x30\nsign_error_at=1\n"   /* mended by C_Finalize only */
+#define DEVICE_REMOVED_ONCE "sign_error=0x32\nsign_error_at=1\n" /* without */
 
 static struct recorder *log_lines;
 static struct identity first, second; /* two keys on one token */
@@ -171,11 +172,12 @@ static void a_refused_pin_is_sent_once(void **state)
 
 static void a_pin_that_went_wrong_after_open_is_sent_once(void **state)
 {
-    (void)state;
+    const char *script = *state;
     struct open it = open_it(&first);
     unsigned long failed = faulty_count()->login_failed;
-    identity_set_pin(&first, "5678-willow"); /* not yet refused */
-    faulty_set(DEVICE_ERROR_ONCE);
+    /* not yet refused, in either run */
+    identity_set_pin(&first, strcmp(script, DEVICE_ERROR_ONCE) == 0 ? "5678-willow" : "9012-alder");
+    faulty_set(script);
     assert_false(rig_signs(it.loaded, &first));
     assert_false(rig_signs(it.loaded, &first));
     assert_int_equal(faulty_count()->login_failed, failed + 1);
@@ -244,6 +246,8 @@ static int stop(void **state)
 
 int main(void)
 {
+    static char restart[] = DEVICE_ERROR_ONCE;
+    static char attach_anew[] = DEVICE_REMOVED_ONCE;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_token_of_another_name_never_gets_the_pin),
         cmocka_unit_test(a_token_that_came_back_while_nothing_was_open_opens),
@@ -253,7 +257,10 @@ int main(void)
         cmocka_unit_test(sessions_closed_elsewhere_cost_no_signature),
         cmocka_unit_test(a_key_found_again_must_be_the_same),
         cmocka_unit_test(a_refused_pin_is_sent_once),
-        cmocka_unit_test(a_pin_that_went_wrong_after_open_is_sent_once),
+        { "a_pin_that_went_wrong_after_open_is_sent_once: restart",
+          a_pin_that_went_wrong_after_open_is_sent_once, NULL, NULL, restart },
+        { "a_pin_that_went_wrong_after_open_is_sent_once: attach anew",
+          a_pin_that_went_wrong_after_open_is_sent_once, NULL, NULL, attach_anew },
         cmocka_unit_test(a_pin_file_that_is_away_for_a_moment_does_no_harm),
         cmocka_unit_test(a_second_instance_needs_the_pin_too),
     };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A remote token whose server dies raises SIGPIPE in whoever calls the module: it ends nobody, and
- * neither the host's disposition nor its mask is touched. The node under test is a program of its
- * own, since the fault is its death. */
+ * A remote token (p11-kit). One whose server dies raises SIGPIPE in whoever calls the module: it
+ * ends nobody, and neither the host's disposition nor its mask is touched. One whose server stops
+ * holds neither open nor close. The node under test is a program of its own, since the fault is its
+ * death. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -23,8 +24,9 @@
 #include "softhsm.h"
 #include "token_rig.h"
 
-#define ROUNDS 6
+#define ROUNDS 4
 #define PATIENCE_MS 20000
+#define HASTY_MS 1000
 #define HOST_ADDRESS "P11_KIT_SERVER_ADDRESS"
 
 extern char **environ;
@@ -157,6 +159,31 @@ static void serve(const struct identity *identity, unsigned sign_timeout_ms)
     rig_shut(key);
 }
 
+static void stop_and_go(const struct identity *identity, struct recorder *log_lines)
+{
+    struct hsm_key *key = NULL;
+    nk_error err;
+    rig_set_terms(&(struct rig_terms){ .login_timeout_ms = HASTY_MS });
+    start_server();
+    kill(-server, SIGSTOP);
+    need(identity_open(identity, &key, &err) == NK_E_TOKEN, "open did not fail");
+    need(strstr(err.text, "has not come back from C_Initialize") != NULL, err.text);
+    kill(-server, SIGCONT);
+    rig_set_terms(&(struct rig_terms){ .login_timeout_ms = PATIENCE_MS });
+    need(identity_open(identity, &key, &err) == NK_OK, err.text);
+    EVP_PKEY *loaded = rig_load(key);
+    need(rig_signs(loaded, identity), "no signature");
+    EVP_PKEY_free(loaded);
+    kill(-server, SIGSTOP);
+    rig_shut(key);
+    need(recorder_has(log_lines, "left behind"), "close does not say what it left behind");
+    kill(-server, SIGCONT);
+    rig_set_terms(&(struct rig_terms){ .login_timeout_ms = PATIENCE_MS });
+    need(identity_open(identity, &key, &err) == NK_OK, err.text); /* behind the one that was late */
+    rig_shut(key);
+    kill_server();
+}
+
 static int be_a_node(const char *host)
 {
     struct sigaction handler = { .sa_handler = strcmp(host, "ignores") == 0  ? SIG_IGN
@@ -166,7 +193,7 @@ static int be_a_node(const char *host)
     need(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "prctl");
     softhsm_start();
     softhsm_token("node");
-    rig_start("p11-kit");
+    struct recorder *log_lines = rig_start("p11-kit");
     address = path_of("%s/remote", scratch_folder());
     setenv(HOST_ADDRESS, path_of("unix:path=%s", address), 1);
     struct identity identity = identity_make("node", "identity", "01", "P-256");
@@ -174,7 +201,11 @@ static int be_a_node(const char *host)
     if (strcmp(host, "blocks") == 0) {
         block();
     }
-    serve(&identity, strcmp(host, "deadline") == 0 ? 5000 : 0);
+    if (strcmp(host, "waits") == 0) {
+        stop_and_go(&identity, log_lines);
+    } else {
+        serve(&identity, strcmp(host, "deadline") == 0 ? 5000 : 0);
+    }
     need(sigaction(SIGPIPE, NULL, &after) == 0 && after.sa_handler == handler.sa_handler,
          "the host's disposition changed");
     need(is_blocked() == (strcmp(host, "blocks") == 0), "the host's mask changed");
@@ -184,7 +215,7 @@ static int be_a_node(const char *host)
     return 0;
 }
 
-static void a_dead_server_ends_nobody(void **state)
+static void a_node_lives(void **state)
 {
     const char *const argv[] = { "/proc/self/exe", "node", *state, NULL };
     const struct process process = { .argv = argv, .with_stderr = true };
@@ -269,7 +300,7 @@ static void one_from_another_process_reaches_the_host(void **state)
 
 #define HOST(what)                                                                                 \
     {                                                                                              \
-        "a dead server ends nobody: the host " #what, a_dead_server_ends_nobody, NULL, NULL, #what \
+        "a dead server ends nobody: the host " #what, a_node_lives, NULL, NULL, #what              \
     }
 
 int main(int argc, char **argv)
@@ -287,6 +318,7 @@ int main(int argc, char **argv)
         HOST(counts),
         HOST(blocks),
         HOST(deadline),
+        { "a server that stops holds nobody", a_node_lives, NULL, NULL, "waits" },
     };
-    return cmocka_run_group_tests_name("fault_sigpipe", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("fault_remote", tests, NULL, NULL);
 }
