@@ -11,6 +11,7 @@
 #define ONCE_AN_ERROR "sign_error=0x30\nsign_error_at=1\n"
 #define DEADLINE "{\"token\": {\"sign_timeout_ms\": 2000}}"
 #define IMPATIENT "{\"token\": {\"login_timeout_ms\": 1000}}"
+#define RESTART_PAUSE_MS 2000 /* the longest, where only a restart shows that the token is back */
 #define GUEST "initialize_error=0x191\ninitialize_error_at=1\n" /* the program was first */
 #define OPEN_BREAKER "signatures fail at once"
 #define AGAIN(name) "token alice: " name "; trying again"
@@ -223,7 +224,7 @@ const struct fault_row fault_rows[] = {
     { "we are a guest, CKR_DEVICE_ERROR for a while", UNDER_LOAD, FAILS,
       "the program itself initialised", .first = GUEST, .script = "sign_error=0x30\n" },
     { "the token's folder is away for a while", UNDER_LOAD, FAILS, "is away from", .script = NULL,
-      .strike = unplug, .cure = replug },
+      .strike = unplug, .cure = replug, .pause_ms = RESTART_PAUSE_MS },
     { "the mechanism is hidden for a while", UNDER_LOAD, FAILS,
       "no signature: CKR_MECHANISM_INVALID", .script = "hide=0x1041\n" },
     { "takes 50 ms for each signature", UNDER_LOAD, SERVES, NULL, .script = "sign_ms=50\n" },
@@ -233,7 +234,7 @@ const struct fault_row fault_rows[] = {
     /* --- the module starts anew --- */
     { "C_Initialize CKR_GENERAL_ERROR for a while: the TPM is down", REINITIALISING, FAILS,
       "no signature: CKR_CRYPTOKI_NOT_INITIALIZED",
-      .script = ONCE_AN_ERROR "initialize_error=0x5\n" },
+      .script = ONCE_AN_ERROR "initialize_error=0x5\n", .pause_ms = RESTART_PAUSE_MS },
     { "the same, by deadline", REINITIALISING, FAILS, "no signature: CKR_DEVICE_ERROR",
       .script = ONCE_AN_ERROR "initialize_error=0x5\n", .patch = DEADLINE },
     { "C_Initialize CKR_CRYPTOKI_ALREADY_INITIALIZED", REINITIALISING, SERVES,
