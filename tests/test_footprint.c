@@ -94,7 +94,8 @@ static size_t count_descriptors(void)
 {
     size_t len = 0;
     DIR *folder = opendir("/proc/self/fd");
-    while (folder != NULL && readdir(folder) != NULL) {
+    assert_non_null(folder);
+    while (readdir(folder) != NULL) {
         len++;
     }
     closedir(folder);
