@@ -24,7 +24,7 @@ struct steward;
 struct core {
     atomic_uint refs;
     atomic_bool closed;
-    unsigned forks; /* hsm_forks of the process that it serves; in a child it is not there */
+    unsigned forks;       /* hsm_forks of the process that it serves; in a child it is not there */
     atomic_int questions; /* calls of the host's verify_peer under way */
     atomic_uint verify_timeout_ms;
     nk_host host;

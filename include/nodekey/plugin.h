@@ -45,14 +45,14 @@ extern "C" {
 typedef int32_t nk_status;
 enum {
     NK_OK = 0,
-    NK_E_USAGE = 1,    /* the call breaks this contract; fix the host */
-    NK_E_CONFIG = 2,   /* fix the configuration, then open again */
-    NK_E_PIN = 3,      /* PIN absent, wrong or locked; give the right one, then open again */
-    NK_E_TOKEN = 4,    /* module or token is away or ailing; may come back by itself */
-    NK_E_IDENTITY = 5, /* our key or certificate is absent or unfit: enrol again */
-    NK_E_TRUST = 6,    /* roots or CRLs are absent or unfit: get them from the federation */
-    NK_E_PEER = 7,     /* the peer's certificate could not be evaluated; it is refused */
-    NK_E_CLOSED = 8,   /* the instance is closed; open another */
+    NK_E_USAGE = 1,       /* the call breaks this contract; fix the host */
+    NK_E_CONFIG = 2,      /* fix the configuration, then open again */
+    NK_E_PIN = 3,         /* PIN absent, wrong or locked; give the right one, then open again */
+    NK_E_TOKEN = 4,       /* module or token is away or ailing; may come back by itself */
+    NK_E_IDENTITY = 5,    /* our key or certificate is absent or unfit: enrol again */
+    NK_E_TRUST = 6,       /* roots or CRLs are absent or unfit: get them from the federation */
+    NK_E_PEER = 7,        /* the peer's certificate could not be evaluated; it is refused */
+    NK_E_CLOSED = 8,      /* the instance is closed; open another */
     NK_E_UNSUPPORTED = 9, /* known, but not in this version: remove the member or update */
     NK_E_NOMEM = 10,
     NK_E_INTERNAL = 11, /* a bug or a full disk: the text says where; report it */
