@@ -58,7 +58,7 @@ nk_status hsm_pin_look(const struct hsm_key_request *request, struct hsm_pin_new
     struct module *module = NULL;
     struct token_name name;
     nk_status status = find(request, &module, &name, err);
-    if (status == NK_OK) {
+    if (status == NK_OK && module != NULL) {
         status = ask_token(module, &name, &news, err);
     }
     if (status == NK_OK) {
@@ -78,7 +78,7 @@ nk_status hsm_pin_forget(const struct hsm_key_request *request, bool *ret_forgot
     struct module *module = NULL;
     struct token_name name;
     nk_status status = find(request, &module, &name, err);
-    if (status == NK_OK) {
+    if (status == NK_OK && module != NULL) {
         status = ask_token(module, &name, &news, err);
     }
     if (status == NK_OK) {

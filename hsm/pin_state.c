@@ -208,9 +208,10 @@ nk_status pin_state_open(const char *folder, const struct token_name *token, uns
 {
     AUTO(pin_state_close) struct pin_state *state = NULL;
     nk_status status = hold(folder, token, wait_ms, &state, err);
-    if (status == NK_OK) {
-        status = load(state, err);
+    if (status != NK_OK || state == NULL) {
+        return status;
     }
+    status = load(state, err);
     if (status == NK_OK) {
         status = reserve(state, err);
     }
@@ -298,7 +299,7 @@ nk_status pin_state_forget(const char *folder, const struct token_name *token, u
 {
     AUTO(pin_state_close) struct pin_state *state = NULL;
     nk_status status = hold(folder, token, wait_ms, &state, err);
-    if (status != NK_OK) {
+    if (status != NK_OK || state == NULL) {
         return status;
     }
     bool forgot = unlinkat(state->folder, state->name, 0) == 0;
