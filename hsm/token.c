@@ -179,14 +179,16 @@ static CK_RV attach_once(struct token *token, struct pin **pin, nk_error *err)
     return rv;
 }
 
-/* In a child, the parent's keys go on with what its PIN came from if ours is no good. */
-static void settle_former(struct token *token, bool proven)
+/* In a child, the parent's keys go on with what its PIN came from if ours is no good, or was not
+ * tried; then ours is its owner's again, who may have been able to ask for it but once. */
+static void settle_former(struct token *token, struct pin **pin, bool proven)
 {
     pthread_mutex_lock(&token->lock);
     struct pin *former = token->former;
     if (former != NULL && !proven) {
-        former = token->pin;
-        token->pin = token->former;
+        *pin = token->pin;
+        token->pin = former;
+        former = NULL;
     }
     token->former = NULL;
     pthread_mutex_unlock(&token->lock);
@@ -205,7 +207,7 @@ static nk_status attach_first(struct token *token, struct pin **pin, nk_error *e
         first = (nk_error){ .struct_size = sizeof(first) };
         rv = attach_once(token, pin, &first);
     }
-    settle_former(token, rv == CKR_OK);
+    settle_former(token, pin, rv == CKR_OK);
     if (rv == CKR_OK) {
         return NK_OK;
     }
