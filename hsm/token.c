@@ -8,6 +8,7 @@
 #include "crew.h"
 #include "errand.h"
 #include "fork.h"
+#include "gate.h"
 #include "report.h"
 #include "token_fork.h"
 #include "token_private.h"
@@ -264,14 +265,28 @@ static void detach(struct token *token)
     module_leave(token->module);
 }
 
+/* While the process exits nothing is asked of the module any more, and who is inside it may never
+ * come back: not waited for then. */
+static bool lock_joins(struct module *module)
+{
+    if (!gate_enter()) {
+        return pthread_mutex_trylock(&module->join_lock) == 0;
+    }
+    errand_step("an earlier open or close");
+    pthread_mutex_lock(&module->join_lock);
+    gate_leave();
+    return true;
+}
+
 void token_leave(struct token *token)
 {
     if (is_one_of_several(token)) {
         return;
     }
     pthread_mutex_t *join_lock = &token->module->join_lock;
-    errand_step("an earlier open or close");
-    pthread_mutex_lock(join_lock);
+    if (!lock_joins(token->module)) {
+        return;
+    }
     if (forget(token)) {
         detach(token);
         destroy(token);

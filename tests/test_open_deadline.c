@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "auto.h"
 #include "check.h"
+#include "child.h"
 #include "clock.h"
 #include "errand.h"
 #include "faulty_rig.h"
@@ -101,6 +103,33 @@ static void comes_to(struct held want)
 }
 
 /* --- before anything is initialised: runs first --- */
+
+static struct hsm_key *late; /* in a child */
+
+static void shut_late(void)
+{
+    hsm_key_shut(late, TIMEOUT_MS);
+}
+
+/* As a destructor in C++ does; in a child, since this process goes on. */
+static void a_close_during_exit_beside_an_open_that_hangs(void **state)
+{
+    (void)state;
+    pid_t child = child_fork(true);
+    if (child == 0) {
+        struct hsm_key *key = NULL;
+        nk_error err;
+        alarm(HUNG_MS / 1000);
+        atexit(shut_late); /* before the module is loaded, so it comes after our own handler */
+        rig_set_terms(&hasty);
+        bool ok = identity_open(&other, &late, &err) == NK_OK;
+        faulty_set("login_hang=1\n");
+        ok = ok && identity_open(&node, &key, &err) == NK_E_TOKEN;
+        exit(ok ? 0 : 1);
+    }
+    assert_true(child_is_fine(child));
+    faulty_set("");
+}
 
 static void a_first_call_that_hangs(void **state)
 {
@@ -365,6 +394,7 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_close_during_exit_beside_an_open_that_hangs),
         cmocka_unit_test(a_first_call_that_hangs),
         ROW(0),
         ROW(1),
