@@ -11,6 +11,9 @@
 #include "sigpipe.h"
 #include "worker.h"
 
+/* More than any deadline of ours that is not the caller's own. */
+#define OWN_DEADLINE_MS 2000
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all errands, and the next */
 static struct errand *left_behind;
 
@@ -107,6 +110,15 @@ static unsigned count_left(const struct errand *like, const struct errand **ret_
     return count;
 }
 
+/* Under lock. What has a deadline of its own ends by that, unless a lock that it needs again is
+ * held by another thread whose call hangs. */
+static long long when_too_long(const struct errand *errand, unsigned patience_ms)
+{
+    long long own_ms = errand->step == NULL ? OWN_DEADLINE_MS + (long long)patience_ms : 0;
+
+    return errand->step_ms + own_ms + patience_ms;
+}
+
 /* Under lock. Until it is done, or has been at one thing for too long. */
 static bool await(struct errand *errand, unsigned patience_ms, bool whole)
 {
@@ -115,7 +127,7 @@ static bool await(struct errand *errand, unsigned patience_ms, bool whole)
     while (!errand->done) {
         long long now_ms = clock_now_ms();
         if (!whole) {
-            end_ms = (errand->step != NULL ? errand->step_ms : now_ms) + patience_ms;
+            end_ms = when_too_long(errand, patience_ms);
         }
         if (now_ms >= end_ms) {
             return false;
@@ -171,7 +183,7 @@ nk_status errand_report(const struct errand *errand, enum errand_end end, unsign
                         nk_error *err)
 {
     const struct errand *hung = errand;
-    char step[64] = "the module";
+    char step[64] = "a call of another thread";
     long long for_ms = patience_ms;
 
     if (end == ERRAND_FAILED) {

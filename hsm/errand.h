@@ -27,7 +27,7 @@ struct errand {
     unsigned refs;
     bool done;
     bool left;
-    const char *step; /* NULL: what goes on has a deadline of its own */
+    const char *step; /* NULL: what goes on has a deadline of its own, and is given more time */
     long long step_ms;
     struct errand *next; /* of those left behind */
 };
@@ -49,7 +49,7 @@ MUST_USE enum errand_end errand_run(struct errand *errand, unsigned patience_ms,
 nk_status errand_report(const struct errand *errand, enum errand_end end, unsigned patience_ms,
                         nk_error *err);
 /* The name of a call, or of what is waited for, which begins now; does nothing on other threads.
- * NULL: what follows ends by itself. `what` is kept. */
+ * NULL: what follows should end by itself. `what` is kept. */
 void errand_step(const char *what);
 
 #endif

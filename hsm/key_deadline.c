@@ -198,7 +198,9 @@ static CK_RV overdue(struct hsm_key *key, struct crew *crew, long long began_ms,
     long long now_ms = clock_now_ms();
     bool hangs = now_ms - began_ms >= key->sign_timeout_ms / 2;
     if (hangs && breaker_hang(crew_breaker(crew), began_ms, now_ms)) {
-        tell_open(key, why);
+        if (!atomic_load(&key->shut)) { /* else a close that waited less has left us behind */
+            tell_open(key, why);
+        }
         crew_call_off(crew);
     }
     report(err, NK_E_TOKEN, "token \"%s\": %s (token.sign_timeout_ms)", key->label, why);

@@ -201,7 +201,7 @@ CK_RV key_sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw
         if (attempt.rv == CKR_OK) {
             return CKR_OK;
         }
-        enum rung rung = next_rung(key, &attempt, climbed);
+        enum rung rung = atomic_load(&key->shut) ? RUNG_NONE : next_rung(key, &attempt, climbed);
         if (rung == RUNG_NONE) {
             *err = attempt.err;
             return attempt.rv;
@@ -211,8 +211,10 @@ CK_RV key_sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw
             *err = climb_err.text[0] != '\0' ? climb_err : attempt.err;
             return attempt.rv;
         }
-        log_line(&key->host, NK_LOG_INFO, "token %s: %s; trying again", key->label,
-                 ckr_name(attempt.rv, name, sizeof(name)));
+        if (!atomic_load(&key->shut)) { /* else it was left behind, and the host may be gone */
+            log_line(&key->host, NK_LOG_INFO, "token %s: %s; trying again", key->label,
+                     ckr_name(attempt.rv, name, sizeof(name)));
+        }
         climbed = rung;
     }
     return CKR_NODEKEY_SHUT;

@@ -216,7 +216,7 @@ CK_RV module_enter(struct module *module)
         gate_leave();
         return rv;
     }
-    errand_step("a restart of it");
+    errand_step(module->one_at_a_time ? "a call of another thread" : "a restart of it");
     pthread_mutex_lock(&module->use_lock);
     while (module->restarting || (module->one_at_a_time && module->inside > 0)) {
         pthread_cond_wait(&module->use_changed, &module->use_lock);

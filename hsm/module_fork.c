@@ -56,8 +56,10 @@ static void release_all(void)
     }
     for (struct module *module = module_first(); module != NULL; module = module->next) {
         if (module->held) {
+            /* Under the lock of before: a first C_Initialize may end at this very moment. */
+            module->restarting = false;
+            pthread_cond_broadcast(&module->use_changed);
             pthread_mutex_unlock(&module->use_lock);
-            module_reopen(module, module->initialised);
             if (module->start_held) {
                 pthread_mutex_unlock(&module->start_lock);
             }

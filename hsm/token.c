@@ -8,6 +8,7 @@
 #include "crew.h"
 #include "errand.h"
 #include "fork.h"
+#include "gate.h"
 #include "report.h"
 #include "token_fork.h"
 #include "token_private.h"
@@ -179,14 +180,16 @@ static CK_RV attach_once(struct token *token, struct pin **pin, nk_error *err)
     return rv;
 }
 
-/* In a child, the parent's keys go on with what its PIN came from if ours is no good. */
-static void settle_former(struct token *token, bool proven)
+/* In a child, the parent's keys go on with what its PIN came from if ours is no good, or was not
+ * tried; then ours is its owner's again, who may have been able to ask for it but once. */
+static void settle_former(struct token *token, struct pin **pin, bool proven)
 {
     pthread_mutex_lock(&token->lock);
     struct pin *former = token->former;
     if (former != NULL && !proven) {
-        former = token->pin;
-        token->pin = token->former;
+        *pin = token->pin;
+        token->pin = former;
+        former = NULL;
     }
     token->former = NULL;
     pthread_mutex_unlock(&token->lock);
@@ -212,7 +215,7 @@ static nk_status attach_first(struct token *token, struct pin **pin, nk_error *e
         first = (nk_error){ .struct_size = sizeof(first) };
         rv = attach_once(token, pin, &first);
     }
-    settle_former(token, rv == CKR_OK);
+    settle_former(token, pin, rv == CKR_OK);
     if (rv == CKR_OK) {
         return NK_OK;
     }
@@ -269,14 +272,28 @@ static void detach(struct token *token)
     module_leave(token->module);
 }
 
+/* While the process exits nothing is asked of the module any more, and who is inside it may never
+ * come back: not waited for then. */
+static bool lock_joins(struct module *module)
+{
+    if (!gate_enter()) {
+        return pthread_mutex_trylock(&module->join_lock) == 0;
+    }
+    errand_step("an earlier open or close");
+    pthread_mutex_lock(&module->join_lock);
+    gate_leave();
+    return true;
+}
+
 void token_leave(struct token *token)
 {
     if (is_one_of_several(token)) {
         return;
     }
     pthread_mutex_t *join_lock = &token->module->join_lock;
-    errand_step("an earlier open or close");
-    pthread_mutex_lock(join_lock);
+    if (!lock_joins(token->module)) {
+        return;
+    }
     if (forget(token)) {
         detach(token);
         destroy(token);

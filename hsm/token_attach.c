@@ -143,7 +143,7 @@ static bool is_there(const struct token *token, CK_SESSION_HANDLE session)
            rv != CKR_CRYPTOKI_NOT_INITIALIZED && info.slotID == token->slot;
 }
 
-static void close_if_there(struct token *token, CK_SESSION_HANDLE session)
+void token_close_if_there(struct token *token, CK_SESSION_HANDLE session)
 {
     if (is_there(token, session)) {
         token_close_session(token, session);
@@ -164,14 +164,14 @@ void token_detach(struct token *token)
     while (token->idle_len > 0) {
         CK_SESSION_HANDLE idle = token->idle[--token->idle_len];
         if (idle != token->anchor) { /* which may have been lent, too */
-            close_if_there(token, idle);
+            token_close_if_there(token, idle);
         }
     }
     if (token->login_is_ours && is_there(token, token->anchor)) {
         errand_step("C_Logout");
         token->module->call->C_Logout(token->anchor);
     }
-    close_if_there(token, token->anchor);
+    token_close_if_there(token, token->anchor);
     token->open = 0;
     token_forget_attachment(token);
 }

@@ -121,7 +121,7 @@ void token_give(struct token *token, const struct lease *lease, bool healthy)
         token->restart_pause_ms = 0;
         token->idle[token->idle_len++] = lease->session;
     } else {
-        token_close_session(token, lease->session);
+        token_close_if_there(token, lease->session);
         token->open--;
         /* A lent anchor takes the login with it. */
         if (lease->session == token->anchor) {

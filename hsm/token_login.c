@@ -294,7 +294,10 @@ CK_RV token_login(struct token *token, nk_error *err)
     }
     errand_step("C_GetSessionInfo");
     rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
-    if (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED) {
+    /* A program that has started its module anew may have a session with another token by the
+     * number of our anchor: that token must not get our PIN, either. */
+    bool is_others = rv == CKR_OK && session.slotID != token->slot;
+    if (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED || is_others) {
         rv = replace_anchor(token, &session);
     }
     if (rv == CKR_OK) {

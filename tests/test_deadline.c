@@ -377,6 +377,22 @@ static void a_close_leaves_a_hung_call_behind(void **state)
     assert_true(comes_to(&faulty_count()->logout, logouts + 1)); /* when it comes back after all */
 }
 
+/* After the close the program may have thrown away what its log function works with. */
+static void what_a_close_left_behind_logs_nothing(void **state)
+{
+    (void)state;
+    struct open it = open_it(&spare, &with_deadline);
+    unsigned long logouts = faulty_count()->logout;
+    faulty_set(HANG);
+    assert_false(rig_signs(it.outbound, &spare));
+    close_it(&it);
+    recorder_clear(log_lines);
+    faulty_set("sign_error=0xb3\n"); /* CKR_SESSION_HANDLE_INVALID: another one would do */
+    assert_true(comes_to(&faulty_count()->logout, logouts + 1));
+    assert_false(recorder_has(log_lines, "token"));
+    faulty_set("");
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -426,6 +442,7 @@ int main(void)
         IN_MODE(strangers_beyond_the_bound_are_refused_at_once, direct),
         IN_MODE(strangers_beyond_the_bound_are_refused_at_once, deadline),
         cmocka_unit_test(a_close_leaves_a_hung_call_behind),
+        cmocka_unit_test(what_a_close_left_behind_logs_nothing),
     };
     return cmocka_run_group_tests_name("fault_deadline", tests, start, stop);
 }

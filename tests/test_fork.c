@@ -156,6 +156,32 @@ static bool has_no_pin_that_was_given(void)
     return rig_queue_has("the PIN is with its parent alone") && ok;
 }
 
+/* Its PIN is read to the end of a pipe. */
+static nk_status open_given(struct hsm_key **ret_key, nk_error *err)
+{
+    int ends[2];
+    if (pipe(ends) != 0 || write(ends[1], SOFTHSM_PIN, strlen(SOFTHSM_PIN)) < 0) {
+        abort();
+    }
+    close(ends[1]);
+    const struct hsm_key_request request = { .module = FAULTY_TOKEN,
+                                             .uri = given.identity.uri,
+                                             .pin = { .kind = HSM_PIN_FD, .fd = ends[0] },
+                                             .max_sessions = 4,
+                                             .login_timeout_ms = 2000 };
+    *err = (nk_error){ .struct_size = sizeof(*err) };
+    return hsm_key_open(&request, given.identity.public_key, ret_key, err);
+}
+
+/* However often it looks for the token, a descriptor can be read but once. */
+static bool reads_a_descriptor_once(void)
+{
+    struct hsm_key *key = NULL;
+    nk_error err;
+    nk_status status = open_given(&key, &err);
+    return status == NK_E_TOKEN && err.native == CKR_TOKEN_NOT_PRESENT && SINCE(login) == 0;
+}
+
 static bool knows_no_pin(void)
 {
     static const unsigned char zero[PIN_MAX_BYTES];
@@ -221,6 +247,7 @@ static const struct row {
       "notices_fork=1\n" },
     { "it begins anew: a PIN given once is not here", has_no_pin_that_was_given,
       "notices_fork=1\n" },
+    { "a child that looks again reads its PIN once", reads_a_descriptor_once, "open_error=0xe0\n" },
     { "not made for it: a child uses nothing", uses_nothing_of_another_make, "other_maker=1\n" },
 };
 
@@ -402,21 +429,10 @@ static void check_after_close(void **state)
     let_go(&direct);
 }
 
-/* Its PIN is read to the end of a pipe. */
 static bool hold_given(void)
 {
-    int ends[2];
-    nk_error err = { .struct_size = sizeof(err) };
-    if (pipe(ends) != 0 || write(ends[1], SOFTHSM_PIN, strlen(SOFTHSM_PIN)) < 0) {
-        return false;
-    }
-    close(ends[1]);
-    const struct hsm_key_request request = { .module = FAULTY_TOKEN,
-                                             .uri = given.identity.uri,
-                                             .pin = { .kind = HSM_PIN_FD, .fd = ends[0] },
-                                             .max_sessions = 4,
-                                             .login_timeout_ms = 2000 };
-    if (hsm_key_open(&request, given.identity.public_key, &given.key, &err) != NK_OK) {
+    nk_error err;
+    if (open_given(&given.key, &err) != NK_OK) {
         print_error("%s\n", err.text);
         return false;
     }

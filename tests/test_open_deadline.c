@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "auto.h"
 #include "check.h"
+#include "child.h"
 #include "clock.h"
 #include "errand.h"
 #include "faulty_rig.h"
@@ -101,6 +103,33 @@ static void comes_to(struct held want)
 }
 
 /* --- before anything is initialised: runs first --- */
+
+static struct hsm_key *late; /* in a child */
+
+static void shut_late(void)
+{
+    hsm_key_shut(late, TIMEOUT_MS);
+}
+
+/* As a destructor in C++ does; in a child, since this process goes on. */
+static void a_close_during_exit_beside_an_open_that_hangs(void **state)
+{
+    (void)state;
+    pid_t child = child_fork(true);
+    if (child == 0) {
+        struct hsm_key *key = NULL;
+        nk_error err;
+        alarm(HUNG_MS / 1000);
+        atexit(shut_late); /* before the module is loaded, so it comes after our own handler */
+        rig_set_terms(&hasty);
+        bool ok = identity_open(&other, &late, &err) == NK_OK;
+        faulty_set("login_hang=1\n");
+        ok = ok && identity_open(&node, &key, &err) == NK_E_TOKEN;
+        exit(ok ? 0 : 1);
+    }
+    assert_true(child_is_fine(child));
+    faulty_set("");
+}
 
 static void a_first_call_that_hangs(void **state)
 {
@@ -281,6 +310,47 @@ static void a_close_beside_an_open_that_hangs(void **state)
     comes_to((struct held){ 0, 0 });
 }
 
+/* --- what has a deadline of its own, but then needs what another holds --- */
+
+struct blocked {
+    struct errand errand; /* first: the thread knows no more */
+    pthread_mutex_t lock;
+};
+
+static void run_blocked(struct errand *errand)
+{
+    struct blocked *blocked = (struct blocked *)errand;
+
+    errand_step(NULL);
+    pthread_mutex_lock(&blocked->lock);
+    pthread_mutex_unlock(&blocked->lock);
+}
+
+static void free_blocked(struct errand *errand)
+{
+    free(errand);
+}
+
+static void a_wait_that_outlives_its_deadline(void **state)
+{
+    (void)state;
+    struct blocked *blocked = calloc(1, sizeof(*blocked));
+    nk_error err = { .struct_size = sizeof(err) };
+    assert_non_null(blocked);
+    blocked->errand =
+        (struct errand){ .run = run_blocked, .free = free_blocked, .where = "a module" };
+    errand_init(&blocked->errand);
+    pthread_mutex_init(&blocked->lock, NULL);
+    pthread_mutex_lock(&blocked->lock);
+    long long before = clock_now_ms();
+    assert_int_equal(errand_run(&blocked->errand, TIMEOUT_MS, false), ERRAND_LEFT);
+    assert_true(clock_now_ms() - before < HUNG_MS);
+    errand_report(&blocked->errand, ERRAND_LEFT, TIMEOUT_MS, &err);
+    assert_non_null(strstr(err.text, "a call of another thread"));
+    pthread_mutex_unlock(&blocked->lock);
+    errand_drop(&blocked->errand);
+}
+
 static void certificates_that_hang(void **state)
 {
     (void)state;
@@ -324,6 +394,7 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_close_during_exit_beside_an_open_that_hangs),
         cmocka_unit_test(a_first_call_that_hangs),
         ROW(0),
         ROW(1),
@@ -334,6 +405,7 @@ int main(void)
         cmocka_unit_test(the_pin_is_asked_for_on_the_callers_thread),
         cmocka_unit_test(a_close_that_hangs),
         cmocka_unit_test(a_close_beside_an_open_that_hangs),
+        cmocka_unit_test(a_wait_that_outlives_its_deadline),
         cmocka_unit_test(certificates_that_hang),
     };
     return cmocka_run_group_tests_name("fault_open", tests, start, stop);

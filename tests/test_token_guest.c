@@ -134,6 +134,32 @@ static void a_guest_outlives_a_restart_by_the_program(void **state)
     rig_shut(key);
 }
 
+/* The numbers of our sessions may then be those of the program's with another token: that one must
+ * not get our PIN, and they are not ours to close. */
+static void a_guest_never_takes_anothers_session_for_its_own(void **state)
+{
+    (void)state;
+    enum { SESSIONS = 8 };
+    struct hsm_key *key = NULL;
+    EVP_PKEY *loaded = open_key(&key);
+    CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
+    CK_SESSION_HANDLE sessions[SESSIONS];
+    assert_int_equal(p11->C_Finalize(NULL), CKR_OK);
+    assert_int_equal(p11->C_Initialize(&args), CKR_OK);
+    for (size_t i = 0; i < SESSIONS; i++) {
+        sessions[i] = rig_session(p11, "bob", 0);
+    }
+    assert_true(rig_signs(loaded, &identity));
+    for (size_t i = 0; i < SESSIONS; i++) {
+        CK_SESSION_INFO info = { .state = 0 };
+        assert_int_equal(p11->C_GetSessionInfo(sessions[i], &info), CKR_OK);
+        assert_int_equal(info.state, CKS_RO_PUBLIC_SESSION);
+        assert_int_equal(p11->C_CloseSession(sessions[i]), CKR_OK);
+    }
+    EVP_PKEY_free(loaded);
+    rig_shut(key);
+}
+
 static void *sign_once(void *loaded)
 {
     return rig_signs(loaded, &identity) ? loaded : NULL;
@@ -167,6 +193,7 @@ static int start(void **state)
     (void)state;
     softhsm_start();
     softhsm_token("alice");
+    softhsm_token("bob");
     const char *module = faulty_start();
     log_lines = rig_start(module);
     identity = identity_make("alice", "identity", "01", "P-256");
@@ -191,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_guest_never_closes_a_session_that_is_not_ours),
         cmocka_unit_test(dead_sessions_cost_a_guest_no_signature),
         cmocka_unit_test(a_guest_outlives_a_restart_by_the_program),
+        cmocka_unit_test(a_guest_never_takes_anothers_session_for_its_own),
     };
     return cmocka_run_group_tests_name("token_guest", tests, start, stop);
 }
