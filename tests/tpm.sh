@@ -187,7 +187,7 @@ tpm_config storm "$faulty" identity node-a.pem
 mkdir -p "$build/tests/tpm"
 ln -f "$faulty" "$build/tests/tpm/p11-kit-client.so"
 tpm_config storm-remote "$build/tests/tpm/p11-kit-client.so" identity node-a.pem
-tpm_config storm-deadline "$faulty" identity node-a.pem node-a.pin '"token": {"sign_timeout_ms": 4000}'
+tpm_config storm-deadline "$faulty" identity node-a.pem node-a.pin '"token": {"sign_timeout_ms": 15000}'
 check "killed and restarted" storm_counts_tries storm kill start
 check "killed and restarted, deadline" storm_counts_tries storm-deadline kill start
 check "stopped without a word" storm_counts_tries storm-deadline freeze thaw --expect "signatures fail at once"

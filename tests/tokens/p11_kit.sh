@@ -46,11 +46,11 @@ kill -CONT "$server" $(cat "/proc/$server/task/$server/children")
 SH
 put_away() { "$folder/kill"; }
 
-deadline='"token": {"sign_timeout_ms": 1000}'
 config ec "$faulty" ec
 config rsa "$faulty" rsa
 config ed "$faulty" ed
-config deadline "$faulty" ec "$deadline"
+config deadline "$faulty" ec '"token": {"sign_timeout_ms": 10000}'
+config hasty "$faulty" ec '"token": {"sign_timeout_ms": 1000}'
 quietly "$folder/start"
 quietly "$nodekey" init "$folder/ec.json" --so-pin-file "$folder/so.pin"
 enroll ec P-256
@@ -66,5 +66,5 @@ check "killed and restarted, deadline" under_load "$folder/deadline.json" "$fold
 check "killed and restarted, direct" under_load "$folder/ec.json" "$folder/kill" "$folder/start"
 check "its connections killed, but not the server" under_load --felt 0 "$folder/ec.json" \
   "$folder/kill_remotes" /bin/true
-check "stopped without a word" under_load --expect "signatures fail at once" "$folder/deadline.json" \
+check "stopped without a word" under_load --expect "signatures fail at once" "$folder/hasty.json" \
   "$folder/stop" "$folder/go_on"

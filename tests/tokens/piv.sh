@@ -121,7 +121,7 @@ pasted=$("$build/nodekey" tokens --module opensc-pkcs11 | sed -n 's/^ *\(pkcs11:
 sed "s#\"key\": \"[^\"]*\"#\"key\": \"$pasted\"#" 9E-file.json >pasted.json
 card_config deadline 01 9A.pem right.pin '"sign_timeout_ms": 4000, "login_timeout_ms": 4000'
 card_config storm 01 9A.pem right.pin '' "$faulty"
-card_config storm-deadline 01 9A.pem right.pin '"sign_timeout_ms": 4000' "$faulty"
+card_config storm-deadline 01 9A.pem right.pin '"sign_timeout_ms": 15000' "$faulty"
 card_config wrong 01 9A.pem wrong.pin
 card_config wrong-too 01 9A.pem wrong-too.pin
 

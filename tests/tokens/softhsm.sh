@@ -19,7 +19,7 @@ export SOFTHSM2_CONF=$folder/tokens.conf FAULTY_MODULE=/usr/lib/softhsm/libsofth
 config ec "$faulty" ec
 config rsa "$faulty" rsa
 config ed "$faulty" ed
-config deadline "$faulty" ec '"token": {"sign_timeout_ms": 3000}'
+config deadline "$faulty" ec '"token": {"sign_timeout_ms": 10000}'
 quietly "$nodekey" init "$folder/ec.json" --so-pin-file "$folder/so.pin"
 enroll ec P-256
 enroll rsa RSA-2048
