@@ -79,7 +79,7 @@ const struct fault_row fault_rows[] = {
     { "C_Login CKR_DEVICE_ERROR", BEFORE_OPEN, FAILS, "log in to token \"alice\": CKR_DEVICE_ERROR",
       .script = "login_error=0x30\n", .status = NK_E_TOKEN },
     { "C_Login CKR_GENERAL_ERROR: a TPM's three slots are taken", BEFORE_OPEN, FAILS,
-      "log in to token \"alice\": CKR_GENERAL_ERROR", .script = "login_error=0x5\n",
+      "log in to token \"alice\": its module says no more", .script = "login_error=0x5\n",
       .status = NK_E_TOKEN },
     { "C_Login CKR_PIN_LOCKED: a TPM in lockout", BEFORE_OPEN, FAILS, "its user PIN is locked",
       .script = "login_error=0xa4\n", .status = NK_E_PIN },
