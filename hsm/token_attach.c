@@ -133,7 +133,7 @@ CK_RV token_attach(struct token *token, nk_error *err)
 /* --- anew --- */
 
 /* A number that has become void may be somebody else's by now. */
-static bool is_there(const struct token *token, CK_SESSION_HANDLE session)
+bool token_session_is_there(const struct token *token, CK_SESSION_HANDLE session)
 {
     CK_SESSION_INFO info = { .slotID = token->slot };
 
@@ -145,7 +145,7 @@ static bool is_there(const struct token *token, CK_SESSION_HANDLE session)
 
 void token_close_if_there(struct token *token, CK_SESSION_HANDLE session)
 {
-    if (is_there(token, session)) {
+    if (token_session_is_there(token, session)) {
         token_close_session(token, session);
     }
 }
@@ -167,7 +167,7 @@ void token_detach(struct token *token)
             token_close_if_there(token, idle);
         }
     }
-    if (token->login_is_ours && is_there(token, token->anchor)) {
+    if (token->login_is_ours && token_session_is_there(token, token->anchor)) {
         errand_step("C_Logout");
         token->module->call->C_Logout(token->anchor);
     }

@@ -16,6 +16,21 @@ static bool may_take(const struct token *token, bool inbound)
                             : token->waiting[OUTBOUND] == 0;
 }
 
+/* The program that a guest is with may start the module anew, which nobody tells us: then numbers
+ * of sessions and of objects are others', and a signature by them would be another key's. */
+static bool take_idle(struct token *token, CK_SESSION_HANDLE *ret_session)
+{
+    while (token->idle_len > 0) {
+        *ret_session = token->idle[--token->idle_len];
+        if (!token->module->guest || token_session_is_there(token, *ret_session)) {
+            return true;
+        }
+        token->open--;
+        token->generation++; /* the key is found and proven anew */
+    }
+    return false;
+}
+
 /* One that is idle, or a new one. CKR_NODEKEY_BUSY: not now. */
 static CK_RV lend_now(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
 {
@@ -25,8 +40,7 @@ static CK_RV lend_now(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_
     if (token->attaching || !may_take(token, inbound)) {
         return CKR_NODEKEY_BUSY;
     }
-    if (token->idle_len > 0) {
-        *ret_session = token->idle[--token->idle_len];
+    if (take_idle(token, ret_session)) {
         return CKR_OK;
     }
     if (token->open >= token->limit) {

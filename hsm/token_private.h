@@ -64,6 +64,8 @@ MUST_USE CK_RV token_login(struct token *token, nk_error *err); /* in the anchor
 MUST_USE CK_RV token_login_again(struct token *token, nk_error *err);
 MUST_USE CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session);
 void token_close_session(struct token *token, CK_SESSION_HANDLE session);
+/* Ours still, or at least one with our token. */
+MUST_USE bool token_session_is_there(const struct token *token, CK_SESSION_HANDLE session);
 /* One that may have become void, and its number another's. */
 void token_close_if_there(struct token *token, CK_SESSION_HANDLE session);
 

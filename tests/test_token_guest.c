@@ -13,6 +13,7 @@
 
 static struct recorder *log_lines;
 static struct identity identity;
+static struct identity others; /* the program's, on another token */
 static CK_FUNCTION_LIST *p11;
 static CK_SESSION_HANDLE own; /* the program's session */
 
@@ -160,6 +161,36 @@ static void a_guest_never_takes_anothers_session_for_its_own(void **state)
     rig_shut(key);
 }
 
+/* Nor is its key taken for ours, where it has the number that ours had. */
+static void a_guest_never_signs_with_anothers_key(void **state)
+{
+    (void)state;
+    struct hsm_key *key = NULL;
+    CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
+    CK_OBJECT_CLASS private = CKO_PRIVATE_KEY;
+    CK_ATTRIBUTE wanted = { CKA_CLASS, &private, sizeof(private) };
+    CK_OBJECT_HANDLE found = CK_INVALID_HANDLE;
+    CK_ULONG len = 0;
+    assert_int_equal(p11->C_Finalize(NULL), CKR_OK); /* so that the numbers are the same */
+    assert_int_equal(p11->C_Initialize(&args), CKR_OK);
+    EVP_PKEY *loaded = open_key(&key);
+    assert_int_equal(p11->C_Finalize(NULL), CKR_OK);
+    assert_int_equal(p11->C_Initialize(&args), CKR_OK);
+    CK_SESSION_HANDLE anchor = rig_session(p11, "bob", 0);
+    CK_SESSION_HANDLE pooled = rig_session(p11, "bob", 0);
+    assert_int_equal(
+        p11->C_Login(anchor, CKU_USER, (CK_UTF8CHAR *)SOFTHSM_PIN, strlen(SOFTHSM_PIN)), CKR_OK);
+    assert_int_equal(p11->C_FindObjectsInit(pooled, &wanted, 1), CKR_OK);
+    assert_int_equal(p11->C_FindObjects(pooled, &found, 1, &len), CKR_OK);
+    assert_int_equal(p11->C_FindObjectsFinal(pooled), CKR_OK);
+    assert_int_equal(len, 1);
+    assert_true(rig_signs(loaded, &identity)); /* and aborts if it is another's */
+    assert_int_equal(p11->C_CloseSession(pooled), CKR_OK);
+    assert_int_equal(p11->C_CloseSession(anchor), CKR_OK);
+    EVP_PKEY_free(loaded);
+    rig_shut(key);
+}
+
 static void *sign_once(void *loaded)
 {
     return rig_signs(loaded, &identity) ? loaded : NULL;
@@ -197,6 +228,7 @@ static int start(void **state)
     const char *module = faulty_start();
     log_lines = rig_start(module);
     identity = identity_make("alice", "identity", "01", "P-256");
+    others = identity_make("bob", "identity", "01", "P-256");
     p11 = rig_other_user(module);
     CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
     return p11->C_Initialize(&args) == CKR_OK ? 0 : -1;
@@ -206,6 +238,7 @@ static int stop(void **state)
 {
     (void)state;
     identity_free(&identity);
+    identity_free(&others);
     return 0;
 }
 
@@ -219,6 +252,7 @@ int main(void)
         cmocka_unit_test(dead_sessions_cost_a_guest_no_signature),
         cmocka_unit_test(a_guest_outlives_a_restart_by_the_program),
         cmocka_unit_test(a_guest_never_takes_anothers_session_for_its_own),
+        cmocka_unit_test(a_guest_never_signs_with_anothers_key),
     };
     return cmocka_run_group_tests_name("token_guest", tests, start, stop);
 }
