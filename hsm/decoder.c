@@ -131,12 +131,9 @@ static int decode_der(struct provider *provider, OSSL_CORE_BIO *core_bio, enum k
 {
     unsigned char der[DER_MAX_BYTES];
     size_t len = read_der(provider, core_bio, der);
-
-    if (len == 0) {
-        return 1;
-    }
     struct hsm_key *key = NULL;
-    enum reference_answer answer = provider->format->resolve(provider, der, len, false, &key);
+    enum reference_answer answer =
+        len > 0 ? provider->format->resolve(provider, der, len, false, &key) : REFERENCE_FOREIGN;
     OPENSSL_cleanse(der, sizeof(der)); /* ordinary private keys are shown to every decoder */
     if (answer != REFERENCE_FOUND) {
         return answer == REFERENCE_FOREIGN;

@@ -8,6 +8,7 @@
 
 #include <openssl/err.h>
 
+#include "gate.h"
 #include "key_public.h"
 #include "provider_config.h"
 #include "report.h"
@@ -27,17 +28,6 @@ struct opened {
 
 static pthread_mutex_t opened_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct opened *opened; /* guarded by opened_lock; never shrinks */
-
-/* The thread that held the lock is not in the child; what it was about to add is not there yet. */
-static void enter_child(void)
-{
-    pthread_mutex_init(&opened_lock, NULL);
-}
-
-static void watch_forks(void)
-{
-    (void)pthread_atfork(NULL, NULL, enter_child);
-}
 
 /* --- what the log of a host would say --- */
 
@@ -62,6 +52,23 @@ void persistent_raise_failure(const struct provider *provider)
         raise_error(provider, RAISE_SIGNATURE_FAILED, "%s", text);
         failure[0] = '\0';
     }
+}
+
+/* --- forks --- */
+
+/* The thread that held the lock is not in the child; what it was about to add is not there yet.
+ * Keys have forgotten their hosts by now, but ours takes no lock. */
+static void enter_child(void)
+{
+    pthread_mutex_init(&opened_lock, NULL);
+    for (struct opened *one = opened; one != NULL; one = one->next) {
+        one->key->host = host;
+    }
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, enter_child);
 }
 
 /* --- opening --- */
@@ -180,7 +187,7 @@ static nk_status check_order(const struct provider *provider, nk_error *err)
                 : NK_OK;
 }
 
-struct hsm_key *persistent_key(struct provider *provider, const char *uri, bool look)
+static struct hsm_key *find_inside(struct provider *provider, const char *uri, bool look)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     nk_error err = { .struct_size = sizeof(err) };
@@ -204,6 +211,18 @@ struct hsm_key *persistent_key(struct provider *provider, const char *uri, bool 
         persistent_raise(provider, &err);
         return NULL;
     }
+    return key;
+}
+
+/* The gate comes first: DER and URIs come here by ways of their own. */
+struct hsm_key *persistent_key(struct provider *provider, const char *uri, bool look)
+{
+    if (!gate_enter()) {
+        raise_error(provider, RAISE_INTERNAL, PROVIDER_NO_ENTRY);
+        return NULL;
+    }
+    struct hsm_key *key = find_inside(provider, uri, look);
+    gate_leave();
     return key;
 }
 

@@ -188,6 +188,7 @@ static const struct word {
     { "node.pin.prompt", "pin", true },
     { "node.pin", "pin-file", true },
     { "node.module", "pkcs11-module", true },
+    { "state_dir", "state-dir", true },
     { "allow_extractable", "allow-extractable = yes", true },
     { "allow_imported", "allow-imported = yes", true },
 };

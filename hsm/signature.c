@@ -173,6 +173,11 @@ static int sign_now(struct signature *ctx, unsigned char *signature, size_t *sig
         *signature_len = (size_t)ctx->max_size;
         return 1;
     }
+    /* Also when another digest was named after hashing had begun. */
+    if (ctx->digest != NULL && len != (size_t)EVP_MD_get_size(ctx->digest)) {
+        return raise_error(ctx->provider, RAISE_PARAMETER, "%zu bytes are no %s", len,
+                           EVP_MD_get0_name(ctx->digest));
+    }
     if (!choose_scheme(ctx, &scheme)) {
         return raise_error(ctx->provider, RAISE_PARAMETER, "salt length %d", ctx->salt_len);
     }
@@ -195,13 +200,7 @@ static OSSL_FUNC_signature_sign_fn sign;
 static int sign(void *data, unsigned char *signature, size_t *signature_len, size_t room,
                 const unsigned char *input, size_t len)
 {
-    struct signature *ctx = data;
-
-    if (ctx->digest != NULL && len != (size_t)EVP_MD_get_size(ctx->digest)) {
-        return raise_error(ctx->provider, RAISE_PARAMETER, "%zu bytes are no %s", len,
-                           EVP_MD_get0_name(ctx->digest));
-    }
-    return sign_now(ctx, signature, signature_len, room, input, len);
+    return sign_now(data, signature, signature_len, room, input, len);
 }
 
 static OSSL_FUNC_signature_digest_sign_update_fn digest_sign_update;

@@ -23,7 +23,7 @@ struct nk_instance {
 };
 
 /* Closed in a child: the parent's threads, which are not here, own parts of them. */
-static struct nk_instance *left_to_parent;
+static struct nk_instance *_Atomic left_to_parent;
 
 DEFINE_AUTO(char *, free);
 DEFINE_AUTO(struct config *, config_free);
@@ -189,8 +189,7 @@ static nk_status plugin_close(nk_instance *instance, nk_error *err)
     }
     if (instance != NULL && !core_is_here(instance->core)) {
         core_close(instance->core); /* only what this process has with the token */
-        instance->next = left_to_parent;
-        left_to_parent = instance;
+        instance->next = atomic_exchange(&left_to_parent, instance);
         return NK_OK;
     }
     if (instance != NULL) {
@@ -364,10 +363,10 @@ static nk_status plugin_claims(const nk_peer *peer, const char *claim, nk_error 
 /* --- live connections --- */
 
 static nk_status check_call(const nk_instance *instance, const struct grpc_call *call,
-                            nk_error *err)
+                            const char *name, nk_error *err)
 {
     if (instance == NULL || call == NULL || !is_error(err)) {
-        return report(err, NK_E_USAGE, "guard_call: instance or call is NULL");
+        return report(err, NK_E_USAGE, "%s: instance or call is NULL", name);
     }
     return NK_OK;
 }
@@ -376,7 +375,7 @@ static nk_status plugin_guard_call(nk_instance *instance, uint32_t role, struct 
                                    nk_error *err)
 {
     nk_error own = { .struct_size = sizeof(own) };
-    nk_status status = check_call(instance, call, err);
+    nk_status status = check_call(instance, call, "guard_call", err);
 
     if (status != NK_OK) {
         return status;
@@ -395,7 +394,7 @@ static nk_status plugin_guard_call(nk_instance *instance, uint32_t role, struct 
 static nk_status plugin_unguard_call(nk_instance *instance, struct grpc_call *call, nk_error *err)
 {
     nk_error own = { .struct_size = sizeof(own) };
-    nk_status status = check_call(instance, call, err);
+    nk_status status = check_call(instance, call, "unguard_call", err);
 
     if (status != NK_OK) {
         return status;

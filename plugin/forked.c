@@ -9,10 +9,11 @@
 static atomic_bool at_fork; /* as the parent was just before */
 static atomic_bool here;
 
-/* Asked in the parent: in the child gRPC's lock may be held for ever. */
+/* Asked in the parent: in the child gRPC's lock may be held for ever, so a child that forks again
+ * does not ask. */
 static void look(void)
 {
-    atomic_store(&at_fork, grpc_is_initialized() != 0);
+    atomic_store(&at_fork, forked_after_grpc() || grpc_is_initialized() != 0);
 }
 
 static void remember(void)

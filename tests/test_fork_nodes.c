@@ -4,11 +4,14 @@
  * becomes a node itself. */
 #include <fcntl.h>
 #include <glob.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "auto.h"
@@ -21,6 +24,8 @@
 
 #define DIALS 20
 #define CHILDREN 3 /* at once */
+#define GENERATIONS 100
+#define GENERATION_S 20
 
 static struct federation federation;
 static struct member alice;
@@ -176,6 +181,55 @@ static void becomes_a_node(void **state)
     rpc_shutdown();
 }
 
+static void *use_grpc(void *data)
+{
+    const atomic_bool *enough = data;
+    while (!atomic_load(enough)) {
+        grpc_init(); /* as every call that makes something does: for its lock */
+        grpc_shutdown();
+    }
+    return NULL;
+}
+
+static bool forks_again(void)
+{
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(0);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+/* The child has nothing to do with us, and gRPC's lock may be held in it by a thread that it has
+ * not. */
+static void children_of_a_program_on_grpc_fork_in_turn(void **state)
+{
+    (void)state;
+    atomic_bool enough = false;
+    pthread_t threads[2];
+    assert_non_null(plugin_load());
+    grpc_init();
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, use_grpc, &enough), 0);
+    }
+    bool ok = true;
+    for (int i = 0; i < GENERATIONS && ok; i++) {
+        pid_t child = child_fork(true);
+        if (child == 0) {
+            alarm(GENERATION_S);
+            _exit(forks_again() ? 0 : 1);
+        }
+        ok = child_is_fine(child);
+    }
+    atomic_store(&enough, true);
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_true(ok);
+    grpc_shutdown();
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -200,12 +254,14 @@ static int stop(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(rows) + 1] = { 0 };
+    struct CMUnitTest tests[ARRAY_LEN(rows) + 2] = { 0 };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         tests[i] = (struct CMUnitTest){ .name = rows[i].name,
                                         .test_func = check_row,
                                         .initial_state = (void *)(uintptr_t)&rows[i] };
     }
     tests[ARRAY_LEN(rows)] = (struct CMUnitTest)cmocka_unit_test(becomes_a_node);
+    tests[ARRAY_LEN(rows) + 1] =
+        (struct CMUnitTest)cmocka_unit_test(children_of_a_program_on_grpc_fork_in_turn);
     return cmocka_run_group_tests_name("fork_nodes", tests, start, stop);
 }

@@ -129,6 +129,24 @@ static void check_prehashed_row(void **state)
     EVP_PKEY_CTX_free(ctx);
 }
 
+static void a_digest_named_too_late_is_refused(void **state)
+{
+    (void)state;
+    for (int key = ON_RSA; key <= ON_EC; key++) {
+        unsigned char signature[SIGNATURE_ROOM];
+        size_t len = sizeof(signature);
+        EVP_PKEY_CTX *options = NULL;
+        EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        assert_int_equal(
+            EVP_DigestSignInit_ex(ctx, &options, "SHA256", NULL, NULL, keys[key].loaded, NULL), 1);
+        assert_int_equal(EVP_DigestSignUpdate(ctx, message, MESSAGE_BYTES), 1);
+        assert_int_equal(EVP_PKEY_CTX_set_signature_md(options, EVP_sha384()), 1);
+        assert_int_not_equal(EVP_DigestSignFinal(ctx, signature, &len), 1);
+        ERR_clear_error();
+        EVP_MD_CTX_free(ctx);
+    }
+}
+
 /* FIPS 186-4 section 6.4; SoftHSM does it for itself, others do not. */
 static void a_token_is_never_given_more_than_the_order(void **state)
 {
@@ -428,6 +446,7 @@ static int stop(void **state)
 int main(void)
 {
     static const struct CMUnitTest single[] = {
+        cmocka_unit_test(a_digest_named_too_late_is_refused),
         cmocka_unit_test(a_token_is_never_given_more_than_the_order),
         cmocka_unit_test(references_equal_their_certificates_key_alone),
         cmocka_unit_test(references_sign_requests),

@@ -161,6 +161,20 @@ static bool begins_with_nothing(const struct server *server)
     return ok;
 }
 
+/* As its parent would: in the program's own report. */
+static bool says_why_it_cannot_sign(const struct server *server)
+{
+    softhsm_unplug();
+    bool signs = signs_for(server->libctx, server->key, server->public_key);
+    const char *queue = queue_text();
+    bool says = strstr(queue, "no signature: ") != NULL;
+    if (signs || !says) {
+        fprintf(stderr, "pid %ld: %s\n", (long)getpid(), signs ? "signed" : queue);
+    }
+    softhsm_replug();
+    return !signs && says;
+}
+
 static bool only_ends(const struct server *server)
 {
     (void)server;
@@ -267,6 +281,15 @@ static void check_own(void **state)
     fork_under_load(*state, loads_the_key_itself);
 }
 
+static void check_why(void **state)
+{
+    struct server server = server_start(*state);
+    assert_true(serve(&server, 2));
+    assert_int_equal(reap(fork_worker(&server, says_why_it_cannot_sign)), 0);
+    assert_true(serve(&server, 2));
+    server_stop(&server);
+}
+
 static void check_end(void **state)
 {
     fork_under_load(*state, only_ends);
@@ -307,6 +330,7 @@ int main(void)
         { "workers that only end leave the parent alone", check_end },
         { "workers serve with the key they inherited", check_inherited },
         { "workers load the key themselves", check_own },
+        { "workers say why they cannot sign", check_why },
     };
     struct CMUnitTest tests[ARRAY_LEN(rows) * ARRAY_LEN(kinds)] = { 0 };
     for (size_t i = 0; i < ARRAY_LEN(tests); i++) {

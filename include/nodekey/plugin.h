@@ -239,7 +239,7 @@ typedef struct nk_plugin {
      * good comes into force: trust at once, a renewed certificate for the same key when gRPC has
      * taken it (event "rotated"). The status tells of the first part that is not; that one stays as
      * it was. NK_E_UNSUPPORTED: a change that takes effect at the next start only. Not from one of
-     * our callbacks: NK_E_USAGE. */
+     * our callbacks, nor where gRPC runs host code on a lent thread: NK_E_USAGE. */
     nk_status (*reload)(nk_instance *instance, nk_error *err);
     /* later: the state as JSON; OpenMetrics text. */
     nk_status (*status)(nk_instance *instance, char **ret_json, nk_error *err);
