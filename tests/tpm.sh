@@ -3,7 +3,7 @@
 # A software TPM: the commands of README's TPM section as they stand there; RSA with a PSS of the TPM's
 # own and without; p11-kit's server in front of it; then nodes talk while the TPM goes and comes
 # back. Its own count of wrong PINs and unorderly restarts says whether a node sends a PIN too many.
-# usage: tpm.sh --build DIR [--times N] [--only TEXT]
+# usage: tpm.sh --build DIR [--times N] [--handshakes N] [--only TEXT]
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/tokens/rig.sh
 . "$here/tokens/rig.sh"
@@ -173,7 +173,6 @@ check "outages, one by one" "$test_tpm" outages
 check "PINs" "$test_tpm" pins
 ./lockout_clear
 
-handshakes=$((times > 3 ? 500 : 100))
 # NAME BREAK CURE [OPTION…]. What the TPM counts is what the breaks cost, and no wrong PIN.
 storm_counts_tries() {
   local name=$1 breaks=$2 cures=$3

@@ -4,12 +4,12 @@
 # of one node in it, made with the nodekey command, and the storm.
 #   --build DIR     the build to test
 #   --times N       how often the token is broken under load; default 3
-#   --handshakes N  that must succeed after that; default 100
+#   --handshakes N  that must succeed after that; default 100, or 500 after more than 3 breaks
 #   --only TEXT     of the checks, those that have this in their names
 set -euo pipefail
 
 times=3
-handshakes=100
+handshakes=
 only=
 build=
 while [ $# -gt 0 ]; do
@@ -27,6 +27,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$build" ] || { echo "$(basename "$0"): --build names the build to test" >&2; exit 2; }
 
+handshakes=${handshakes:-$((times > 3 ? 500 : 100))}
 nodekey=$build/nodekey
 faulty=$build/tests/faulty_token.so # counts PINs; $FAULTY_MODULE is the module behind it
 storm=$build/tests/tokens/token_storm
