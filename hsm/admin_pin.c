@@ -29,8 +29,8 @@ static nk_status find(const struct hsm_key_request *request, struct module **ret
     return status;
 }
 
-static nk_status ask_token(struct module *module, const struct token_name *name,
-                           struct hsm_pin_news *news, nk_error *err)
+static nk_status ask_module(struct module *module, const struct token_name *name,
+                            struct hsm_pin_news *news, nk_error *err)
 {
     CK_TOKEN_INFO info;
     CK_SLOT_ID slot = 0;
@@ -50,17 +50,21 @@ static nk_status ask_token(struct module *module, const struct token_name *name,
     return NK_OK;
 }
 
+static nk_status ask_token(const struct hsm_key_request *request, struct token_name *ret_name,
+                           struct hsm_pin_news *news, nk_error *err)
+{
+    struct module *module = NULL;
+    nk_status status = find(request, &module, ret_name, err);
+    return status == NK_OK ? ask_module(module, ret_name, news, err) : status;
+}
+
 nk_status hsm_pin_look(const struct hsm_key_request *request, struct hsm_pin_news *ret_news,
                        nk_error *err)
 {
     AUTO(pin_state_close) struct pin_state *state = NULL;
     struct hsm_pin_news news = { .refused = 0 };
-    struct module *module = NULL;
     struct token_name name;
-    nk_status status = find(request, &module, &name, err);
-    if (status == NK_OK && module != NULL) {
-        status = ask_token(module, &name, &news, err);
-    }
+    nk_status status = ask_token(request, &name, &news, err);
     if (status == NK_OK) {
         status = pin_state_open(request->state_dir, &name, request->login_timeout_ms, &state, err);
     }
@@ -75,12 +79,8 @@ nk_status hsm_pin_forget(const struct hsm_key_request *request, bool *ret_forgot
                          struct hsm_pin_news *ret_news, nk_error *err)
 {
     struct hsm_pin_news news = { .refused = 0 };
-    struct module *module = NULL;
     struct token_name name;
-    nk_status status = find(request, &module, &name, err);
-    if (status == NK_OK && module != NULL) {
-        status = ask_token(module, &name, &news, err);
-    }
+    nk_status status = ask_token(request, &name, &news, err);
     if (status == NK_OK) {
         status =
             pin_state_forget(request->state_dir, &name, request->login_timeout_ms, ret_forgot, err);

@@ -20,16 +20,17 @@ struct authority { /* one CA, root or intermediate */
 
 /* What differs from a good certificate. Zero-initialise: NULL and 0 mean the good default. */
 struct certificate_spec {
-    const char *cn;                /* NULL: "node" */
-    const char *san;               /* OpenSSL syntax: "URI:spiffe://f/n/a,IP:127.0.0.1"; NULL: none */
-    const char *eku;               /* NULL: "serverAuth,clientAuth"; "": no extension */
-    const char *key_usage;         /* NULL: "critical,digitalSignature"; "": no extension */
-    const char *basic_constraints; /* NULL: "critical,CA:FALSE" ("critical,CA:TRUE" for CAs); "": none */
-    const char *extra;             /* "name=value" lines in openssl.cnf syntax, '\n' between; or NULL */
-    long starts_in_seconds;        /* 0: an hour ago */
-    long ends_in_seconds;          /* 0: in a day */
-    bool bare;                     /* no subject and authority key identifiers (as P2PFL's script) */
-    const EVP_MD *digest;          /* NULL: SHA-256 (none for Ed25519) */
+    const char *cn;        /* NULL: "node" */
+    const char *san;       /* OpenSSL syntax: "URI:spiffe://f/n/a,IP:127.0.0.1"; NULL: none */
+    const char *eku;       /* NULL: "serverAuth,clientAuth"; "": no extension */
+    const char *key_usage; /* NULL: "critical,digitalSignature"; "": no extension */
+    const char
+        *basic_constraints; /* NULL: "critical,CA:FALSE" ("critical,CA:TRUE" for CAs); "": none */
+    const char *extra;      /* "name=value" lines in openssl.cnf syntax, '\n' between; or NULL */
+    long starts_in_seconds; /* 0: an hour ago */
+    long ends_in_seconds;   /* 0: in a day */
+    bool bare;              /* no subject and authority key identifiers (as P2PFL's script) */
+    const EVP_MD *digest;   /* NULL: SHA-256 (none for Ed25519) */
 };
 
 /* `parent` NULL: self-signed root. Key type P-256. `spec` may be NULL. */

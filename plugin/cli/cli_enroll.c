@@ -81,9 +81,6 @@ static void take_name(struct wish *wish, const char *text, const struct argp_sta
 
 static void check(const struct wish *wish, const struct argp_state *state)
 {
-    if (wish->ours.path == NULL) {
-        argp_error(state, "CONFIG is missing");
-    }
     if (sk_GENERAL_NAME_num(wish->names) <= 0) {
         argp_error(state, "--san is missing: peers know a node by the names in its certificate");
     }
@@ -115,17 +112,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case OPTION_KEY_TYPE:
         wish->type = argument;
         return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num > 0) {
-            argp_error(state, "`%s' is one argument too many", argument);
-        }
-        wish->ours.path = argument;
-        return 0;
     case ARGP_KEY_END:
         check(wish, state);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return ours_argument(key, argument, &wish->ours, state);
     }
 }
 

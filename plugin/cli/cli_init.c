@@ -22,8 +22,7 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
     "Initialises the module's blank token with the label of node.key, and sets its user PIN to "
-    "what "
-    "node.pin gives.\v"
+    "what node.pin gives.\v"
     "A token that is initialised already is never touched. Keep the SO PIN away from the node: "
     "whoever has it can set another user PIN, or erase the token.\n\n"
     "Exit status: 0 made; 1 not made; 2 wrong usage.";
@@ -44,17 +43,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case OPTION_SO_PIN_FILE:
         wish->so_pin_file = argument;
         return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num > 0) {
-            argp_error(state, "`%s' is one argument too many", argument);
-        }
-        wish->ours.path = argument;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "CONFIG is missing");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return ours_argument(key, argument, &wish->ours, state);
     }
 }
 

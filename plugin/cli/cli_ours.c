@@ -24,6 +24,24 @@ bool ours_option(int key, const char *argument, struct ours_choice *choice,
     }
 }
 
+error_t ours_argument(int key, const char *argument, struct ours_choice *choice,
+                      const struct argp_state *state)
+{
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) {
+            argp_error(state, "`%s' is one argument too many", argument);
+        }
+        choice->path = argument;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "CONFIG is missing");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 static nk_status choose_role(const struct ours_choice *choice, const struct config *config,
                              int *ret_role, nk_error *err)
 {

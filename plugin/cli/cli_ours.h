@@ -34,6 +34,9 @@ struct ours_choice {
 /* For argp parsers: true when it was one of ours. */
 bool ours_option(int key, const char *argument, struct ours_choice *choice,
                  const struct argp_state *state);
+/* Likewise, as the last case of a command whose one argument is CONFIG: what the parser returns. */
+error_t ours_argument(int key, const char *argument, struct ours_choice *choice,
+                      const struct argp_state *state);
 
 struct ours {
     struct config *config;

@@ -17,8 +17,7 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
     "Says how many PINs the token of node.key has refused, as state_dir remembers it over "
-    "restarts, "
-    "and what the token says of its PIN. No PIN is sent.\v"
+    "restarts, and what the token says of its PIN. No PIN is sent.\v"
     "A PIN that was refused is never sent again, since tokens lock after a few. Reset it after the "
     "token was given that PIN, or after a file of state_dir was damaged, and only once node.pin "
     "is known to be right; then start the node again.\n\n"
@@ -41,17 +40,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case OPTION_RESET:
         wish->reset = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num > 0) {
-            argp_error(state, "`%s' is one argument too many", argument);
-        }
-        wish->ours.path = argument;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "CONFIG is missing");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return ours_argument(key, argument, &wish->ours, state);
     }
 }
 
