@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <openssl/crypto.h>
+
 #include "fork.h"
 
 #define WAIT_MS 2000
 /* A thread between two signatures is outside, yet comes back within a moment: OpenSSL's own
- * cleanup, which follows us, must find it parked. */
+ * cleanup, which follows us where the host had used it first, must find it parked. */
 #define QUIET_MS 50
 /* An exit handler of the host's may wait for a thread that we hold: better an error than a hang. */
 #define PARK_SECONDS 5
@@ -40,6 +42,12 @@ static void close_gate(void)
         quiet = now == seen && atomic_load(&inside) == 0 ? quiet + 1 : 0;
         seen = now;
     }
+}
+
+void gate_keep_openssl(void)
+{
+    /* The first call decides; it is not told when it comes too late. */
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 }
 
 void gate_arm(void)

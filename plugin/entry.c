@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "core.h"
 #include "credentials.h"
+#include "gate.h"
 #include "nodekey/plugin.h"
 #include "peer_identity.h"
 #include "reasons.h"
@@ -46,6 +47,12 @@ static nk_status copy_host(const nk_host *host, nk_host *ret_host, nk_error *err
     }
     *ret_host = copy;
     return NK_OK;
+}
+
+static nk_status begin_open(const nk_host *host, nk_host *ret_host, nk_error *err)
+{
+    gate_keep_openssl();
+    return copy_host(host, ret_host, err);
 }
 
 /* An nk_error that the host forgot to initialise would be read as noise. */
@@ -130,7 +137,7 @@ static nk_status plugin_open_file(const nk_host *host, const char *path, nk_inst
     if (path == NULL || ret == NULL || !is_error(err)) {
         return report(err, NK_E_USAGE, "open_file: path or ret is NULL");
     }
-    nk_status status = copy_host(host, &own_host, &own);
+    nk_status status = begin_open(host, &own_host, &own);
     if (status == NK_OK) {
         status = config_read(path, &config, &own);
     }
@@ -150,7 +157,7 @@ static nk_status plugin_open_text(const nk_host *host, const char *text, const c
     if (text == NULL || base_dir == NULL || ret == NULL || !is_error(err)) {
         return report(err, NK_E_USAGE, "open_text: text, base_dir or ret is NULL");
     }
-    nk_status status = copy_host(host, &own_host, &own);
+    nk_status status = begin_open(host, &own_host, &own);
     if (status == NK_OK) {
         status = config_parse(text, base_dir, &config, &own);
     }

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
+
 #include "auto.h"
 #include "plugin_host.h"
 #include "rpc.h"
@@ -187,6 +189,17 @@ static void exit_from_a_second_thread_while_eight_sign(void)
     exit_from_a_second_thread();
 }
 
+/* gRPC's threads use OpenSSL until the end. */
+static void cleaned_up(void)
+{
+    need(false, "OpenSSL was cleaned up under gRPC");
+}
+
+static void openssl_is_kept(void)
+{
+    need(OPENSSL_atexit(cleaned_up) == 1, "OPENSSL_atexit");
+}
+
 static const struct order {
     const char *name;
     void (*run)(void);
@@ -204,6 +217,7 @@ static const struct order {
     { "eight-threads-signing", eight_threads_signing },
     { "close-under-eight-threads-signing", close_under_eight_threads_signing },
     { "close-while-eight-dial-on", close_while_eight_dial_on },
+    { "openssl-is-kept", openssl_is_kept },
     { "exit-from-a-second-thread-while-eight-sign", exit_from_a_second_thread_while_eight_sign },
 };
 

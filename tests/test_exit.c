@@ -43,6 +43,7 @@ static const struct row {
     { .order = "close-under-eight-threads-signing", .script = "sign_ms=20" },
     { .order = "close-while-eight-dial-on" },
     { .order = "exit-from-a-second-thread-while-eight-sign" },
+    { .order = "openssl-is-kept" },
     { .order = "shutdown-and-wait-then-close", .lent = true },
     { .order = "shutdown-without-close", .lent = true },
     { .order = "close-under-a-running-server", .lent = true },

@@ -2,8 +2,10 @@
  * Handshake after handshake, both roles in this process, both keys in tokens: the node keeps
  * nothing of them, no memory, no session, no descriptor.
  *
- * By hand: test_footprint --handshakes 100000 */
+ * By hand: test_footprint --handshakes 100000, and beside it --handshakes 100000 --plain: gRPC's
+ * own TLS with keys in memory, whose growth is not ours. */
 #include <dirent.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "authority.h"
+#include "bench/plain_tls.h"
 #include "check.h"
 #include "faulty_rig.h"
 #include "federation.h"
@@ -33,9 +37,12 @@
 
 static unsigned long handshakes = HANDSHAKES_DEFAULT;
 static bool by_hand;
+static bool plain;
 static struct federation federation;
 static struct member alice, bob;
 static struct node alice_node, bob_node;
+static grpc_server_credentials *plain_server;
+static grpc_channel_credentials *channel;
 static struct rpc_server *server;
 static atomic_ulong errors; /* that a node logged */
 
@@ -47,6 +54,7 @@ static struct run {
 
 struct measure {
     long resident_kib;
+    long in_use_kib; /* of it, what malloc has given out; the rest are gaps */
     size_t descriptors;
     unsigned long sessions;
 };
@@ -68,8 +76,7 @@ static void *dial(void *arg)
     (void)arg;
     unsigned long number = 0;
     while ((number = run.begun++) < run.until) {
-        struct rpc_result result =
-            rpc_dial(alice_node.channel, rpc_server_address(server), PATIENCE_MS);
+        struct rpc_result result = rpc_dial(channel, rpc_server_address(server), PATIENCE_MS);
         if (!result.ok && run.failed++ == 0) {
             fprintf(stderr, "first failure: %d %s\n", result.status, result.details);
         }
@@ -105,15 +112,24 @@ static size_t count_descriptors(void)
     return len;
 }
 
+static long in_use_kib(void)
+{
+    struct mallinfo2 all = mallinfo2();
+    return (long)((all.uordblks + all.hblkhd) / 1024);
+}
+
 /* The least of some looks: gRPC sees connections end a little later. */
 static struct measure look(void)
 {
-    struct measure least = { resident_kib(), count_descriptors(), faulty_count()->sessions_now };
+    struct measure least = { resident_kib(), in_use_kib(), count_descriptors(),
+                             plain ? 0 : faulty_count()->sessions_now };
     for (int i = 0; i < SETTLE_READS; i++) {
         nanosleep(&(struct timespec){ .tv_nsec = SETTLE_STEP_MS * 1000000L }, NULL);
         long kib = resident_kib();
+        long in_use = in_use_kib();
         size_t descriptors = count_descriptors();
         least.resident_kib = kib < least.resident_kib ? kib : least.resident_kib;
+        least.in_use_kib = in_use < least.in_use_kib ? in_use : least.in_use_kib;
         least.descriptors = descriptors < least.descriptors ? descriptors : least.descriptors;
     }
     return least;
@@ -126,28 +142,50 @@ static void open_node(struct node *node, const struct member *member)
     node_open_with(node, member, "{\"token\": {\"max_sessions\": " SESSIONS "}}");
 }
 
-static int start(void **state)
+static void open_nodes(void)
 {
-    (void)state;
-    softhsm_start();
-    grpc_init();
-    federation_make(&federation, "example.org");
     federation_enrol(&federation, &alice, "alice", "P-256");
     federation_enrol(&federation, &bob, "bob", "P-256");
     alice.module = bob.module = faulty_start();
     open_node(&alice_node, &alice);
     open_node(&bob_node, &bob);
     server = rpc_server_start(bob_node.server, THREADS, NULL, NULL);
+    channel = alice_node.channel;
+}
+
+static void open_plain(void)
+{
+    struct certificate_spec spec = member_spec(&federation, "both");
+    EVP_PKEY *key = software_key("P-256");
+    X509 *leaf = authority_issue(&federation.intermediate, key, &spec);
+    const struct plain_tls end = { .key = pem_of_key(key),
+                                   .chain = pem_of(leaf, federation.intermediate.certificate, NULL),
+                                   .root = pem_of(federation.root.certificate, NULL) };
+    plain_server = plain_tls_server(&end);
+    server = rpc_server_start(plain_server, THREADS, NULL, NULL);
+    channel = plain_tls_channel(&end);
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    softhsm_start();
+    grpc_init();
+    federation_make(&federation, "example.org");
+    (plain ? open_plain : open_nodes)();
     first_look = handshakes / 10 > FIRST_LOOK_MIN ? handshakes / 10 : FIRST_LOOK_MIN;
     dial_until(first_look);
     early = look();
     dial_until(handshakes);
     late = look();
-    print_message("after %lu handshakes: %ld KiB resident, %zu descriptors, %lu sessions; after "
-                  "%lu: %ld KiB (%+ld), %zu, %lu\n",
-                  first_look, early.resident_kib, early.descriptors, early.sessions, handshakes,
-                  late.resident_kib, late.resident_kib - early.resident_kib, late.descriptors,
-                  late.sessions);
+    print_message("after %lu handshakes: %ld KiB resident, %ld in use, %zu descriptors, %lu "
+                  "sessions; after %lu: %ld KiB (%+ld), %ld (%+ld), %zu, %lu\n",
+                  first_look, early.resident_kib, early.in_use_kib, early.descriptors,
+                  early.sessions, handshakes, late.resident_kib,
+                  late.resident_kib - early.resident_kib, late.in_use_kib,
+                  late.in_use_kib - early.in_use_kib, late.descriptors, late.sessions);
     return 0;
 }
 
@@ -155,10 +193,15 @@ static int stop(void **state)
 {
     (void)state;
     rpc_server_stop(server);
-    node_close(&alice_node);
-    node_close(&bob_node);
-    member_free(&alice);
-    member_free(&bob);
+    if (plain) {
+        grpc_server_credentials_release(plain_server);
+        grpc_channel_credentials_release(channel);
+    } else {
+        node_close(&alice_node);
+        node_close(&bob_node);
+        member_free(&alice);
+        member_free(&bob);
+    }
     federation_free(&federation);
     rpc_shutdown();
     return 0;
@@ -167,9 +210,11 @@ static int stop(void **state)
 static void none_fails(void **state)
 {
     (void)state;
-    assert_int_equal(run.failed, 0);
     assert_int_equal(errors, 0);
-    assert_int_equal(rpc_server_runs(server), handshakes);
+    if (!plain) { /* gRPC's own loses one in a thousand */
+        assert_int_equal(run.failed, 0);
+        assert_int_equal(rpc_server_runs(server), handshakes);
+    }
 }
 
 static void no_memory_is_kept(void **state)
@@ -185,7 +230,7 @@ static void no_session_and_no_descriptor_is_kept(void **state)
     (void)state;
     assert_int_equal(late.descriptors, early.descriptors);
     assert_true(late.sessions <= SESSIONS_ALL);
-    assert_int_equal(faulty_count()->session_shared, 0);
+    assert_int_equal(plain ? 0 : faulty_count()->session_shared, 0);
 }
 
 int main(int argc, char **argv)
@@ -195,10 +240,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_memory_is_kept),
         cmocka_unit_test(no_session_and_no_descriptor_is_kept),
     };
-    by_hand = argc == 3 && strcmp(argv[1], "--handshakes") == 0;
+    by_hand = argc >= 3 && strcmp(argv[1], "--handshakes") == 0;
+    plain = argc == 4 && strcmp(argv[3], "--plain") == 0;
     handshakes = by_hand ? strtoul(argv[2], NULL, 10) : HANDSHAKES_DEFAULT;
-    if ((argc > 1 && !by_hand) || handshakes <= FIRST_LOOK_MIN) {
-        fprintf(stderr, "usage: %s [--handshakes N (more than %d)]\n", argv[0], FIRST_LOOK_MIN);
+    if ((argc > 1 && !by_hand) || (argc > 3 && !plain) || handshakes <= FIRST_LOOK_MIN) {
+        fprintf(stderr, "usage: %s [--handshakes N (more than %d) [--plain]]\n", argv[0],
+                FIRST_LOOK_MIN);
         return 2;
     }
     return cmocka_run_group_tests_name("footprint", tests, start, stop);

@@ -12,7 +12,9 @@
  *     credentials, close, grpc_shutdown
  * but every order of the last three is safe, and so is exit() without them. An exit handler or
  * static destructor of the host that stops a gRPC server may have to wait for some seconds for
- * threads that nodekey parks at exit: stop servers before exit().
+ * threads that nodekey parks at exit: stop servers before exit(). gRPC's own threads use OpenSSL to
+ * the very end, so the first open asks OpenSSL not to clean up at exit, which it heeds if nobody in
+ * the process has used it before; OPENSSL_atexit handlers do not run then.
  * Calls leave the thread's OpenSSL error queue empty.
  *
  * Words used below
