@@ -84,7 +84,7 @@ static X509 *read_one(const struct reader *reader, CK_OBJECT_HANDLE object)
     return owned;
 }
 
-static nk_status read_leaf(const struct reader *reader, stack chain, nk_error *err)
+static nk_status read_leaf(const struct reader *reader, X509 **ret_leaf, nk_error *err)
 {
     CK_OBJECT_CLASS object_class;
     CK_ATTRIBUTE template[URI_TEMPLATE_MAX];
@@ -105,17 +105,13 @@ static nk_status read_leaf(const struct reader *reader, stack chain, nk_error *e
                       len > 1 ? "add id= or object= to name it"
                               : "write it there (pkcs11-tool --write-object), or name a PEM file");
     }
-    AUTO(X509_free) X509 *leaf = read_one(reader, found[0]);
-    if (leaf == NULL) {
+    *ret_leaf = read_one(reader, found[0]);
+    if (*ret_leaf == NULL) {
         return report(err, NK_E_IDENTITY,
                       "node.certificate: %s on token \"%s\" is not a certificate in DER form; "
                       "write it there again",
                       reader->text, reader->name.label);
     }
-    if (sk_X509_push(chain, leaf) == 0) {
-        return report(err, NK_E_NOMEM, "out of memory");
-    }
-    leaf = NULL;
     return NK_OK;
 }
 
@@ -207,8 +203,8 @@ static void end(const struct reader *reader, struct module *module)
     pthread_mutex_unlock(&module->session_lock);
 }
 
-static nk_status read_chain(struct reader *reader, struct module *module, stack all, stack chain,
-                            nk_error *err)
+static nk_status read_both(struct reader *reader, struct module *module, stack all, X509 **ret_leaf,
+                           nk_error *err)
 {
     CK_RV rv = module_enter(module);
     if (rv != CKR_OK) {
@@ -220,7 +216,7 @@ static nk_status read_chain(struct reader *reader, struct module *module, stack 
         status =
             report_ckr(err, NK_E_TOKEN, rv, "open a session with token \"%s\"", reader->name.label);
     } else {
-        status = read_leaf(reader, chain, err);
+        status = read_leaf(reader, ret_leaf, err);
         if (status == NK_OK) {
             status = read_all(reader, all, err);
         }
@@ -235,6 +231,7 @@ nk_status certificate_read(struct module *module, P11KitUri *uri, const char *te
 {
     struct reader reader = { .module = module, .uri = uri, .text = text };
     AUTO(free_stack) stack all = sk_X509_new_null();
+    AUTO(X509_free) X509 *leaf = NULL;
     if (all == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
@@ -243,7 +240,14 @@ nk_status certificate_read(struct module *module, P11KitUri *uri, const char *te
     if (status != NK_OK) {
         return status;
     }
-    status = read_chain(&reader, module, all, chain, err);
+    status = read_both(&reader, module, all, &leaf, err);
     *ret_absent = status == NK_E_TOKEN && err->native == CKR_TOKEN_NOT_PRESENT;
-    return status == NK_OK ? add_issuers(all, chain, err) : status;
+    if (status != NK_OK) {
+        return status;
+    }
+    if (sk_X509_push(chain, leaf) == 0) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    leaf = NULL;
+    return add_issuers(all, chain, err);
 }

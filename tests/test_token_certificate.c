@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The certificate lies on the token beside its key, and the issuers beside it. */
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <grpc/grpc.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include "auto.h"
 #include "check.h"
+#include "faulty_rig.h"
 #include "federation.h"
 #include "process.h"
 #include "rpc.h"
@@ -155,6 +160,34 @@ static void a_uri_that_names_not_one_is_refused(void **state)
                    "node.certificate: the URI holds a PIN");
 }
 
+/* In what gRPC was given. */
+static size_t shown_certificates(void)
+{
+    glob_t files;
+    size_t len = 0;
+    assert_int_equal(glob(path_of("%s/run/*/*.pem", federation.folder), 0, NULL, &files), 0);
+    FILE *file = fopen(files.gl_pathv[0], "re");
+    assert_non_null(file);
+    for (X509 *one = NULL; (one = PEM_read_X509(file, NULL, NULL, NULL)) != NULL; len++) {
+        X509_free(one);
+    }
+    ERR_clear_error(); /* of the file's end */
+    fclose(file);
+    globfree(&files);
+    return len;
+}
+
+static void a_second_look_shows_no_leaf_twice(void **state)
+{
+    (void)state;
+    struct node node;
+    faulty_set("find_error=0xe0\nfind_error_at=2\n"); /* the leaf is found, the list is not */
+    node_open(&node, &alice, GOOD);
+    assert_int_equal(shown_certificates(), 2);
+    node_close(&node);
+    faulty_set("");
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -162,6 +195,10 @@ static int start(void **state)
     plugin = plugin_load();
     federation_make(&federation, "example.org");
     federation_enrol(&federation, &alice, "alice", "P-256");
+    alice.module = faulty_start();
+    const char *run = path_of("%s/run", federation.folder);
+    assert_int_equal(mkdir(run, 0700), 0);
+    setenv("RUNTIME_DIRECTORY", run, 1);
     struct authority stranger = authority_make(&federation.root, "another intermediate", NULL);
     put(alice.leaf, "leaf", "01");
     put(federation.intermediate.certificate, "issuer", "09");
@@ -186,6 +223,7 @@ int main(void)
         cmocka_unit_test(a_renewed_certificate_is_taken_by_reload),
         cmocka_unit_test(a_certificate_of_another_key_is_refused),
         cmocka_unit_test(a_uri_that_names_not_one_is_refused),
+        cmocka_unit_test(a_second_look_shows_no_leaf_twice),
     };
     grpc_init();
     int failed = cmocka_run_group_tests_name("token_certificate", tests, start, stop);
