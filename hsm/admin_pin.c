@@ -55,7 +55,7 @@ static nk_status ask_token(const struct hsm_key_request *request, struct token_n
 {
     struct module *module = NULL;
     nk_status status = find(request, &module, ret_name, err);
-    return status == NK_OK ? ask_module(module, ret_name, news, err) : status;
+    return status == NK_OK && module != NULL ? ask_module(module, ret_name, news, err) : status;
 }
 
 nk_status hsm_pin_look(const struct hsm_key_request *request, struct hsm_pin_news *ret_news,
