@@ -77,23 +77,9 @@ static void stop_dialling(struct self *self)
     rpc_server_stop(self->server);
 }
 
-/* --- keys in memory --- */
-
-/* A member by its certificate; the key is in memory. Texts live until the process ends. */
-static struct plain_tls software_end(const struct ends *ends, const char *label)
+static struct plain_tls in_memory(const struct ends *ends, const char *label)
 {
-    const struct federation *federation = ends->federation;
-    struct certificate_spec spec = member_spec(federation, label);
-    EVP_PKEY *key = software_key(ends->key_type);
-    X509 *leaf = authority_issue(&federation->intermediate, key, &spec);
-    struct plain_tls end = {
-        .key = pem_of_key(key),
-        .chain = pem_of(leaf, federation->intermediate.certificate, NULL),
-        .root = pem_of(federation->root.certificate, NULL),
-    };
-    X509_free(leaf);
-    EVP_PKEY_free(key);
-    return end;
+    return plain_tls_member(ends->federation, label, ends->key_type);
 }
 
 /* --- nodekey --- */
@@ -129,7 +115,7 @@ struct outpost *nodekey_side(struct ends *ends)
 static bool start_software(void *user, char *why, size_t room)
 {
     struct self *self = user;
-    const struct plain_tls end = software_end(self->ends, "software");
+    const struct plain_tls end = in_memory(self->ends, "software");
     const char *path =
         path_of("%s/software-%s.pem", self->ends->federation->folder, self->ends->key_type);
     write_file(path, path_of("%s%s", end.key, end.chain), 0600);
@@ -200,8 +186,8 @@ static bool start_without_us(struct self *self, const struct plain_tls *server,
 static bool start_plain_tls(void *user, char *why, size_t room)
 {
     struct self *self = user;
-    const struct plain_tls server = software_end(self->ends, "server");
-    const struct plain_tls client = software_end(self->ends, "client");
+    const struct plain_tls server = in_memory(self->ends, "server");
+    const struct plain_tls client = in_memory(self->ends, "client");
     return start_without_us(self, &server, &client, why, room);
 }
 

@@ -1,6 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plain_tls.h"
 
+#include "authority.h"
+
+struct plain_tls plain_tls_member(const struct federation *federation, const char *label,
+                                  const char *key_type)
+{
+    struct certificate_spec spec = member_spec(federation, label);
+    EVP_PKEY *key = software_key(key_type);
+    X509 *leaf = authority_issue(&federation->intermediate, key, &spec);
+    struct plain_tls end = {
+        .key = pem_of_key(key),
+        .chain = pem_of(leaf, federation->intermediate.certificate, NULL),
+        .root = pem_of(federation->root.certificate, NULL),
+    };
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+    return end;
+}
+
 static grpc_tls_credentials_options *options_for(const struct plain_tls *end)
 {
     grpc_tls_identity_pairs *pairs = grpc_tls_identity_pairs_create();

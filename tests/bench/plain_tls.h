@@ -5,12 +5,17 @@
 
 #include <grpc/grpc_security.h>
 
+#include "federation.h"
+
 struct plain_tls {
     const char *key; /* PEM, or "engine:ID:KEY" */
     const char *chain;
     const char *root;
 };
 
+/* A member by its certificate; the key is in memory. Texts live until the process ends. */
+struct plain_tls plain_tls_member(const struct federation *federation, const char *label,
+                                  const char *key_type);
 /* Owned: grpc_server_credentials_release, grpc_channel_credentials_release. */
 grpc_server_credentials *plain_tls_server(const struct plain_tls *end);
 grpc_channel_credentials *plain_tls_channel(const struct plain_tls *end);
