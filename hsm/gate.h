@@ -12,7 +12,7 @@
 #include "auto.h"
 
 /* To be called before anything of OpenSSL: unless the process has used it already, its cleanup does
- * not run at exit, so that no thread of gRPC's, which waits for nobody, is caught in it. */
+ * not run at exit, so that no thread that nobody waits for is caught in it. */
 void gate_keep_openssl(void);
 /* Registers the handler. Must be called after the module was loaded and initialised: handlers run
  * in reverse order. Once for each module; the handler itself works once. */
