@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/report.h"
 #include "discovery.h"
 #include "module_name.h"
 #include "provider.h"
-#include "report.h"
 
 typedef CK_SLOT_ID *slots_ptr;
 DEFINE_AUTO(slots_ptr, free);

@@ -6,7 +6,7 @@
 #include <openssl/rand.h>
 
 #include "admin.h"
-#include "report.h"
+#include "base/report.h"
 
 #define ID_BYTES 8
 #define ID_MAX_BYTES 255

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "admin.h"
+#include "base/report.h"
 #include "module_name.h"
-#include "report.h"
 
 #define LABEL_BYTES 32 /* CK_TOKEN_INFO; padded with spaces */
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "admin.h"
-#include "report.h"
+#include "base/report.h"
 
 typedef CK_OBJECT_HANDLE *handles_ptr;
 DEFINE_AUTO(handles_ptr, free);

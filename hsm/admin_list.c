@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "admin.h"
+#include "base/report.h"
 #include "ckr.h"
-#include "report.h"
 
 typedef CK_OBJECT_HANDLE *handles_ptr;
 DEFINE_AUTO(handles_ptr, free);

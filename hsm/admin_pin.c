@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "admin.h"
+#include "base/report.h"
 #include "pin_state.h"
-#include "report.h"
 
 DEFINE_AUTO(struct pin_state *, pin_state_close);
 

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define BREAKER_ERRORS 3
 #define BREAKER_BACKOFF_MIN_MS 250

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/exit_gate.h"
+#include "base/fork.h"
+#include "base/report.h"
 #include "certificate_read.h"
 #include "errand.h"
-#include "fork.h"
-#include "gate.h"
 #include "hsm.h"
-#include "report.h"
 #include "token_find.h"
 
 struct reading {

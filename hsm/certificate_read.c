@@ -6,10 +6,10 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "base/report.h"
 #include "certificate_read.h"
 #include "ckr.h"
 #include "errand.h"
-#include "report.h"
 #include "token_find.h"
 
 #define CERTIFICATES_MAX 64

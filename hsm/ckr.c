@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "report.h"
+#include "base/report.h"
 
 #define ROW(value, rung)                                                                           \
     {                                                                                              \

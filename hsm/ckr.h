@@ -5,7 +5,7 @@
 
 #include <p11-kit/pkcs11.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 /* Not the module's: the key found under the URI does not sign for the certificate. */

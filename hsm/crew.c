@@ -2,10 +2,10 @@
  * A crew's life, its queues and its threads. */
 #include <stdlib.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/sigpipe.h"
+#include "base/worker.h"
 #include "crew_private.h"
-#include "sigpipe.h"
-#include "worker.h"
 
 /* --- queues, under lock --- */
 

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "breaker.h"
 
 struct crew; /* counted: by its owner until crew_close, and by each thread */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Those who bring a crew its jobs. */
-#include "clock.h"
+#include "base/clock.h"
 #include "crew_private.h"
 
 void job_drop(struct crew *crew, struct job *job)

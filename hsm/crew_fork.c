@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A crew over a fork. */
-#include "clock.h"
+#include "base/clock.h"
+#include "base/fork.h"
 #include "crew_private.h"
-#include "fork.h"
 
 bool crew_hold(struct crew *crew, long long deadline_ms)
 {

@@ -7,7 +7,7 @@
 #include <openssl/obj_mac.h>
 #include <openssl/objects.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define TAG_OID 0x06
 #define TAG_PRINTABLE 0x13

@@ -10,7 +10,7 @@
 #include <openssl/params.h>
 #include <openssl/pem.h>
 
-#include "gate.h"
+#include "base/exit_gate.h"
 #include "provider_private.h"
 
 #define DER_MAX_BYTES 4096 /* a reference with an RSA-8192 key is 1.1 kB */

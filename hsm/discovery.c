@@ -8,10 +8,10 @@
 #include <pkcs11-helper-1.0/pkcs11h-core.h>
 #include <pkcs11-helper-1.0/pkcs11h-token.h>
 
+#include "base/fork.h"
+#include "base/report.h"
 #include "ckr.h"
 #include "errand.h"
-#include "fork.h"
-#include "report.h"
 
 #define REFERENCE "nodekey"
 #define SLOTS_MAX 256

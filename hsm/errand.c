@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "clock.h"
-#include "fork.h"
-#include "gate.h"
-#include "report.h"
-#include "sigpipe.h"
-#include "worker.h"
+#include "base/clock.h"
+#include "base/exit_gate.h"
+#include "base/fork.h"
+#include "base/report.h"
+#include "base/sigpipe.h"
+#include "base/worker.h"
 
 /* More than any deadline of ours that is not the caller's own. */
 #define OWN_DEADLINE_MS 2000

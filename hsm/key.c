@@ -6,11 +6,11 @@
 
 #include <openssl/rsa.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/exit_gate.h"
+#include "base/fork.h"
+#include "base/report.h"
 #include "errand.h"
-#include "fork.h"
-#include "gate.h"
-#include "report.h"
 
 bool key_prepare(const struct hsm_key *key, const struct scheme *scheme, const unsigned char *input,
                  size_t len, struct to_sign *ret_to_sign)

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/exit_gate.h"
+#include "base/report.h"
 #include "crew.h"
-#include "gate.h"
-#include "report.h"
 
 struct signing {
     struct job job; /* first: the crew knows no more */

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/report.h"
 #include "curve.h"
 #include "errand.h"
 #include "key.h"
-#include "report.h"
 
 #define FOUND_MAX 16
 #define PARAMS_MAX_BYTES 512 /* explicit ones are long */

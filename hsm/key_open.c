@@ -8,13 +8,13 @@
 #include <openssl/objects.h>
 #include <openssl/rand.h>
 
+#include "base/exit_gate.h"
+#include "base/fork.h"
+#include "base/report.h"
 #include "errand.h"
-#include "fork.h"
-#include "gate.h"
 #include "key.h"
 #include "pin.h"
 #include "provider.h"
-#include "report.h"
 #include "token_find.h"
 
 #define RSA_MIN_BITS 2048

@@ -7,8 +7,8 @@
 #include <openssl/x509.h>
 
 #include "admin.h"
+#include "base/report.h"
 #include "errand.h"
-#include "report.h"
 #include "token_find.h"
 
 /* More than TOKEN_LOOKS: all programs of a server start at the same moment. */

@@ -7,13 +7,13 @@
 #include <openssl/objects.h>
 #include <openssl/rand.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/exit_gate.h"
+#include "base/fork.h"
+#include "base/report.h"
 #include "errand.h"
-#include "fork.h"
-#include "gate.h"
 #include "key.h"
 #include "key_deadline.h"
-#include "report.h"
 
 static CK_RV sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                      struct to_sign *what, unsigned char *raw, CK_ULONG *raw_len, nk_error *err)

@@ -6,8 +6,8 @@
 
 #include <openssl/rand.h>
 
+#include "base/report.h"
 #include "key.h"
-#include "report.h"
 
 nk_status key_twin_make(struct hsm_key *key, nk_error *err)
 {

@@ -12,15 +12,15 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
+#include "base/clock.h"
+#include "base/exit_gate.h"
+#include "base/fork.h"
+#include "base/report.h"
+#include "base/sigpipe.h"
 #include "ckr.h"
-#include "clock.h"
 #include "errand.h"
-#include "fork.h"
-#include "gate.h"
 #include "module_fork.h"
 #include "module_name.h"
-#include "report.h"
-#include "sigpipe.h"
 
 /* While a token is away every handshake asks for it; the module is not torn down more often. */
 #define REINIT_INTERVAL_MS 100

@@ -10,7 +10,7 @@
 
 #include <p11-kit/pkcs11.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 struct module {

@@ -5,11 +5,11 @@
 
 #include <openssl/err.h>
 
+#include "base/clock.h"
+#include "base/exit_gate.h"
+#include "base/fork.h"
+#include "base/sigpipe.h"
 #include "ckr.h"
-#include "clock.h"
-#include "fork.h"
-#include "gate.h"
-#include "sigpipe.h"
 
 static bool registry_held; /* of the thread that forks */
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "report.h"
+#include "base/report.h"
 
 /* Where Debian puts the modules that have a name of ours. %s is p11-kit's module folder. */
 static const struct known {

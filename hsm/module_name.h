@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 /* *ret_path is the real path; owned: free. NK_E_CONFIG lists where it looked. */

@@ -8,10 +8,10 @@
 
 #include <openssl/err.h>
 
-#include "gate.h"
+#include "base/exit_gate.h"
+#include "base/report.h"
 #include "key_public.h"
 #include "provider_config.h"
-#include "report.h"
 
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 DEFINE_AUTO(char *, free);

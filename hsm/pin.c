@@ -12,9 +12,9 @@
 
 #include <openssl/crypto.h>
 
-#include "callback.h"
-#include "report.h"
-#include "secret_page.h"
+#include "base/callback.h"
+#include "base/report.h"
+#include "base/secret_page.h"
 
 /* One byte more than a PIN plus a line end can have shows that a source is too long. */
 #define READ_ROOM (PIN_MAX_BYTES + 3)

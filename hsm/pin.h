@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "hsm.h"
 #include "token_name.h"
 

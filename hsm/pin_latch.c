@@ -5,9 +5,9 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-#include "fork.h"
+#include "base/fork.h"
+#include "base/secret_page.h"
 #include "pin_marks.h"
-#include "secret_page.h"
 
 #define LATCH_ROOM (SECRET_PAGE_BYTES / PIN_MARK_BYTES - 2)
 

@@ -14,9 +14,9 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/report.h"
 #include "pin_marks.h"
-#include "report.h"
 
 #define LOCK_PAUSE_MS 10
 #define NAME_HEX_BYTES 16 /* of the token's digest: enough to tell an operator's tokens apart */

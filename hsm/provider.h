@@ -5,7 +5,7 @@
 
 #include <openssl/core.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 /* Both sort after "default": OpenSSL 3.0 sorts its providers by name, and the first that has an

@@ -7,8 +7,8 @@
 
 #include <openssl/params.h>
 
+#include "base/report.h"
 #include "provider_private.h"
-#include "report.h"
 
 #define SECTION "openssl.cnf, our section: "
 #define MAX_SESSIONS 16

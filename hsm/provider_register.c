@@ -8,9 +8,9 @@
 #include <openssl/evp.h>
 #include <openssl/provider.h>
 
-#include "fork.h"
+#include "base/fork.h"
+#include "base/report.h"
 #include "provider.h"
-#include "report.h"
 
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
 static OSSL_PROVIDER *registered; /* guarded by register_lock; never unloaded */

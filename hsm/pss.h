@@ -8,7 +8,7 @@
 
 #include <openssl/evp.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 /* `digest` is hashed with `md`, which MGF1 uses too. Writes as many bytes as the modulus of
  * `modulus_bits` has to `out`, with a salt of its own. False: the modulus is too short for these,

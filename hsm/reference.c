@@ -9,8 +9,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "fork.h"
-#include "report.h"
+#include "base/fork.h"
+#include "base/report.h"
 
 #define REFERENCE_VERSION 1
 

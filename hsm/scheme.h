@@ -10,7 +10,7 @@
 #include <openssl/evp.h>
 #include <p11-kit/pkcs11.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 #define SIGNATURE_MAX_BYTES 1024 /* RSA-8192 */

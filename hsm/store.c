@@ -11,7 +11,7 @@
 #include <openssl/store.h>
 #include <openssl/x509.h>
 
-#include "gate.h"
+#include "base/exit_gate.h"
 #include "persistent.h"
 #include "provider_config.h"
 

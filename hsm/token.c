@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/exit_gate.h"
+#include "base/fork.h"
+#include "base/report.h"
 #include "crew.h"
 #include "errand.h"
-#include "fork.h"
-#include "gate.h"
-#include "report.h"
 #include "token_fork.h"
 #include "token_private.h"
 

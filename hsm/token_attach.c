@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/report.h"
 #include "errand.h"
 #include "module_name.h"
-#include "report.h"
 #include "token_private.h"
 
 DEFINE_AUTO(CK_SLOT_ID *, free);

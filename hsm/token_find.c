@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/report.h"
 #include "discovery.h"
 #include "errand.h"
 #include "module_name.h"
-#include "report.h"
 
 #define REINIT_WAIT_MS 1000
 #define LOOK_PAUSE_MS 60

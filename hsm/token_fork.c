@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "token_fork.h"
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/fork.h"
 #include "crew.h"
-#include "fork.h"
 
 bool token_hold(struct token *token, long long deadline_ms)
 {

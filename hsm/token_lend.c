@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Who gets a session, and who waits for one. */
-#include "clock.h"
+#include "base/clock.h"
 #include "errand.h"
 #include "token_private.h"
 

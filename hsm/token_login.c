@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The login: the PIN is sent once, and not at all when that may cost the token. */
-#include "clock.h"
+#include "base/clock.h"
+#include "base/report.h"
 #include "errand.h"
 #include "pin_state.h"
-#include "report.h"
 #include "token_fork.h"
 
 #define LOCKED_PAUSE_MS 1000 /* a locked token is not asked by every handshake */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The rungs of recovery that concern the token as a whole. */
-#include "clock.h"
+#include "base/clock.h"
+#include "base/report.h"
 #include "errand.h"
-#include "report.h"
 #include "token_private.h"
 
 /* Of the module for a token that does not come back by it. The longest is also how long a handshake

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "report.h"
+#include "base/report.h"
 
 /* A field that the URI does not give begins with NUL. */
 static bool field_fits(const CK_UTF8CHAR *wanted, size_t len, const char *name)

@@ -9,7 +9,7 @@
 #include "audit_file.h"
 #include "audit_line.h"
 #include "audit_share.h"
-#include "report.h"
+#include "base/report.h"
 
 #define COMPLAINT_SECONDS 60
 

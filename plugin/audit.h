@@ -27,7 +27,7 @@
 
 #include <stdint.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 struct audit; /* any thread, concurrently */

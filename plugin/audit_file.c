@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "report.h"
+#include "base/report.h"
 
 struct audit_file {
     char *path;

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "audit.h"
-#include "auto.h"
+#include "base/auto.h"
 
 #define AUDIT_LINE_MAX_BYTES 32768u /* a peer can neither reach it nor be left out for it */
 

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define AUDIT_SHARE_PEERS 1024u /* let in; and as many refused */
 #define AUDIT_SHARE_REFUSED 20u

@@ -8,10 +8,10 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include "base/report.h"
 #include "chain_limits.h"
 #include "chain_policies.h"
 #include "chain_revocation.h"
-#include "report.h"
 #include "trust.h"
 
 #define DEPTH_MAX 8

@@ -9,7 +9,7 @@
 
 #include <openssl/x509.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "chain.h"
 
 #define LIMITS_CERTIFICATES 10 /* as peer.h, the leaf included */

@@ -7,7 +7,7 @@
 
 #include <openssl/x509_vfy.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "chain.h"
 
 /* Always, also when no rule asks: policyConstraints and inhibitAnyPolicy are critical, and without

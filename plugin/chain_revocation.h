@@ -15,7 +15,7 @@
 
 #include <openssl/x509.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "chain.h"
 
 struct revocation; /* any thread, concurrently */

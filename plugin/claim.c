@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "report.h"
+#include "base/report.h"
 
 #define HOST_MAX_BYTES 256 /* a DNS name has at most 253 */
 #define OWNED_BYTES 256

@@ -3,7 +3,7 @@
 #ifndef NODEKEY_CLAIM_H
 #define NODEKEY_CLAIM_H
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 /* As nk_plugin.check_claim. */

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/file.h"
+#include "base/report.h"
 #include "config_members.h"
 #include "config_rules.h"
 #include "config_whole.h"
-#include "file.h"
 #include "json_lines.h"
-#include "report.h"
 
 #define MAX_WAITING_INBOUND 64
 #define MAX_SESSIONS 16u

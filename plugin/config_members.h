@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "json_lines.h"
 
 #define ALL_CERTIFIED "all-certified"

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "json_lines.h"
 #include "rules.h"
 

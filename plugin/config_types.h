@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "json_lines.h"
 
 #ifndef NODEKEY_VERSION

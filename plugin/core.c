@@ -8,13 +8,13 @@
 
 #include <openssl/err.h>
 
-#include "clock.h"
-#include "file.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/report.h"
 #include "hook.h"
 #include "lent_advice.h"
 #include "reasons.h"
 #include "reload.h"
-#include "report.h"
 
 #define PEER_TEXT_BYTES 512
 #define REFUSAL_HOLDS_SECONDS 5 /* a refused peer that goes on asking is judged this often */

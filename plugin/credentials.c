@@ -7,11 +7,11 @@
 
 #include <grpc/grpc.h>
 
+#include "base/report.h"
 #include "forked.h"
 #include "keeper.h"
 #include "lent.h"
 #include "live.h"
-#include "report.h"
 #include "verifier.h"
 
 /* Objects of one core given to another crash it: the host's core must be the one we are linked

@@ -7,9 +7,9 @@
 
 #include <jansson.h>
 
-#include "callback.h"
+#include "base/callback.h"
+#include "base/report.h"
 #include "crl_list.h"
-#include "report.h"
 
 #define LIFETIME_PARTS 4 /* the last of them is for fetching the next list */
 #define NUMBER_BYTES 64

@@ -10,7 +10,7 @@
 
 #include <openssl/x509.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 #define CRL_FILE_MAX_BYTES ((size_t)64 * 1024 * 1024)

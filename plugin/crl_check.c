@@ -11,7 +11,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
-#include "report.h"
+#include "base/report.h"
 
 #define DIGEST_BYTES_MIN 28 /* SHA-224: 112 bits against collisions */
 #define OID_BYTES 80

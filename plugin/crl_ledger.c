@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "file.h"
-#include "report.h"
+#include "base/file.h"
+#include "base/report.h"
 
 /* --- memory --- */
 

@@ -13,8 +13,8 @@
 #include <jansson.h>
 #include <openssl/crypto.h>
 
-#include "file.h"
-#include "report.h"
+#include "base/file.h"
+#include "base/report.h"
 
 #define FILE_NAME "crl-numbers.json"
 #define FRESH_NAME "crl-numbers.json.new"

@@ -7,9 +7,9 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
-#include "file.h"
+#include "base/file.h"
+#include "base/report.h"
 #include "pem.h"
-#include "report.h"
 #include "trust.h"
 
 #define DER_SEQUENCE 0x30

@@ -11,8 +11,8 @@
 
 #include <openssl/err.h>
 
-#include "file.h"
-#include "report.h"
+#include "base/file.h"
+#include "base/report.h"
 
 #define MEMBER "federation.crls"
 

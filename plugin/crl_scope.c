@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crl_scope.h"
 
-#include "auto.h"
+#include "base/auto.h"
 
 enum { FULL_NAME = 0, RELATIVE_NAME = 1 }; /* DIST_POINT_NAME.type */
 

@@ -8,8 +8,8 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
+#include "base/report.h"
 #include "policy_private.h"
-#include "report.h"
 
 #define FORMAT "nodekey policy 1" /* a change of what is hashed changes this */
 #define ROOTS_MAX 4096

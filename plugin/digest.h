@@ -4,7 +4,7 @@
 #ifndef NODEKEY_DIGEST_H
 #define NODEKEY_DIGEST_H
 
-#include "auto.h"
+#include "base/auto.h"
 #include "policy.h"
 
 MUST_USE nk_status digest_policy(const struct policy *policy, char hex[POLICY_DIGEST_CHARS + 1],

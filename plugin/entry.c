@@ -3,17 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "callback.h"
+#include "base/callback.h"
+#include "base/clock.h"
+#include "base/exit_gate.h"
+#include "base/report.h"
 #include "claim.h"
-#include "clock.h"
 #include "core.h"
 #include "credentials.h"
-#include "gate.h"
 #include "nodekey/plugin.h"
 #include "peer_identity.h"
 #include "reasons.h"
 #include "reload.h"
-#include "report.h"
 #include "steward.h"
 
 #define EXPORT __attribute__((__visibility__("default")))

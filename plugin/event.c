@@ -5,8 +5,8 @@
 
 #include <jansson.h>
 
-#include "auto.h"
-#include "callback.h"
+#include "base/auto.h"
+#include "base/callback.h"
 
 DEFINE_AUTO(json_t *, json_decref);
 

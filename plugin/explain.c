@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define WHY_BYTES 512
 #define HEX_BYTES (2 * NK_SHA256_BYTES + 1)

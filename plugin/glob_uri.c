@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "address.h"
-#include "auto.h"
+#include "base/auto.h"
 #include "glob_bytes.h"
 #include "rules.h"
 

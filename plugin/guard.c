@@ -9,10 +9,10 @@
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 
-#include "callback.h"
+#include "base/callback.h"
+#include "base/report.h"
 #include "core.h"
 #include "peer_identity.h"
-#include "report.h"
 
 #define REFUSED "nodekey: the peer is not admitted any more"
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 struct core;

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "callback.h"
-#include "clock.h"
+#include "base/callback.h"
+#include "base/clock.h"
+#include "base/worker.h"
 #include "reasons.h"
-#include "worker.h"
 
 /* One question. Shared by the asking thread, which may give up, and the answering one. */
 struct question {

@@ -7,9 +7,9 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include "file.h"
+#include "base/file.h"
+#include "base/report.h"
 #include "pem.h"
-#include "report.h"
 
 #define CERTIFICATE_MAX_BYTES ((size_t)256 * 1024)
 #define INTERMEDIATES_MAX 8

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "report.h"
+#include "base/report.h"
 
 #define NAME_SHOWN_BYTES 48  /* of a member's name, which may be hostile and long */
 #define FILE_SHOWN_BYTES 400 /* of the document's own, so that the cure fits behind it */

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 #define PLACE_PATH_BYTES 256

@@ -9,7 +9,7 @@
 #include <grpc/grpc.h>
 #include <grpc/support/time.h>
 
-#include "report.h"
+#include "base/report.h"
 
 #define ADDRESS_BYTES 160 /* a scheme and sun_path */
 #define ABSTRACT_BYTES 64 /* "/nodekey-PID-XXXXXX/watch" and more */

@@ -8,7 +8,7 @@
 
 #include <grpc/grpc_security.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 struct keeper;

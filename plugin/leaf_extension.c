@@ -6,7 +6,7 @@
 
 #include <openssl/crypto.h>
 
-#include "report.h"
+#include "base/report.h"
 
 static void openssl_free(void *data)
 {

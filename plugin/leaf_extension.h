@@ -7,7 +7,7 @@
 #include <openssl/asn1t.h>
 #include <openssl/x509.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 /* *ret_value is owned, ASN1_item_free; NULL: the leaf has no such extension. There twice, malformed

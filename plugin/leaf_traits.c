@@ -9,8 +9,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
+#include "base/report.h"
 #include "leaf_extension.h"
-#include "report.h"
 
 #define DAY_SECONDS 86400
 #define OID_TEXT_BYTES (4 * TRAITS_OID_MAX_BYTES + 8) /* one arc per byte is the longest text */

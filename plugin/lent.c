@@ -8,11 +8,11 @@
 #include <grpc/grpc.h>
 #include <grpc/support/time.h>
 
-#include "callback.h"
-#include "clock.h"
+#include "base/callback.h"
+#include "base/clock.h"
+#include "base/report.h"
+#include "base/worker.h"
 #include "hsm.h"
-#include "report.h"
-#include "worker.h"
 
 #define THREAD_NAME "nodekey-lent"
 

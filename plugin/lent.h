@@ -6,7 +6,7 @@
 #ifndef NODEKEY_LENT_H
 #define NODEKEY_LENT_H
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 struct lent;

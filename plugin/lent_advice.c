@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "base/report.h"
 
 #define SLOW_US 5000u
 /* 32 threads for a token of 100 ms. */

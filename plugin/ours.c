@@ -5,8 +5,8 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "base/report.h"
 #include "config.h"
-#include "report.h"
 #include "trust.h"
 
 #define DATE_BYTES 64

@@ -8,10 +8,10 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
+#include "base/report.h"
 #include "leaf_names.h"
 #include "leaf_traits.h"
 #include "pem.h"
-#include "report.h"
 
 #define FINGERPRINT_SHOWN_BYTES 8
 

@@ -6,7 +6,7 @@
 
 #include <grpc/grpc_security_constants.h>
 
-#include "report.h"
+#include "base/report.h"
 
 DEFINE_AUTO(struct peer *, peer_free);
 DEFINE_AUTO(struct policy *, policy_unref);

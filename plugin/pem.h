@@ -9,7 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 struct pem_block {
     char *label;

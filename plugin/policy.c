@@ -7,10 +7,10 @@
 
 #include <openssl/err.h>
 
+#include "base/report.h"
 #include "digest.h"
 #include "ours.h"
 #include "policy_private.h"
-#include "report.h"
 #include "trust.h"
 
 static void free_certificates(STACK_OF(X509) *certificates)

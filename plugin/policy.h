@@ -9,7 +9,7 @@
 
 #include <openssl/x509.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "config.h"
 #include "crl.h"
 #include "nodekey/plugin.h"

@@ -15,7 +15,7 @@
 
 #include <openssl/x509.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define POOL_MAX 64
 #define POOL_NAMESAKES_MAX 4

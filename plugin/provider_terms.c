@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/report.h"
 #include "config.h"
 #include "provider_config.h"
-#include "report.h"
 
 DEFINE_AUTO(struct config *, config_free);
 

@@ -14,10 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/fork.h"
+#include "base/report.h"
 #include "config.h"
-#include "fork.h"
-#include "report.h"
 
 #define PREFIX "nodekey-"
 #define SWEEP_AFTER_SECONDS 60 /* younger: its owner may not have locked it yet */

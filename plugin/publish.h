@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 #define PUBLISH_WATCH_SECONDS 1 /* how often gRPC's file watcher looks */

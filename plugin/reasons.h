@@ -3,7 +3,7 @@
 #ifndef NODEKEY_REASONS_H
 #define NODEKEY_REASONS_H
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 /* X(constant, label, meaning). Append only: dashboards know the labels. */

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 struct recent; /* any thread, concurrently */
 

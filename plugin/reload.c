@@ -6,9 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/report.h"
 #include "event.h"
 #include "log_lines.h"
-#include "report.h"
 
 DEFINE_AUTO(struct policy *, policy_unref);
 

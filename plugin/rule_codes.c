@@ -7,7 +7,7 @@
 
 #include <openssl/objects.h>
 
-#include "report.h"
+#include "base/report.h"
 
 #define OID_TEXT_BYTES 256
 #define ANY_POLICY "2.5.29.32.0"

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "report.h"
+#include "base/report.h"
 #include "rule_index_parts.h"
 #include "rule_values.h"
 

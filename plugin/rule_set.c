@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "report.h"
+#include "base/report.h"
 
 DEFINE_AUTO(struct rule_set *, rule_set_unref);
 

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "config.h"
 #include "nodekey/plugin.h"
 #include "rules.h"

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "address.h"
+#include "base/report.h"
 #include "glob.h"
-#include "report.h"
 
 #define CN_MAX_BYTES 255
 #define LIFETIME_MAX_DAYS 36500

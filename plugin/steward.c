@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/report.h"
+#include "base/worker.h"
 #include "reload.h"
-#include "report.h"
-#include "worker.h"
 
 #define TICK_MS 1000u
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "strangers.h"
 
-#include "report.h"
+#include "base/report.h"
 
 #define TELL_EVERY_MS 60000
 

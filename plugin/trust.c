@@ -6,10 +6,10 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "base/file.h"
+#include "base/report.h"
 #include "chain_limits.h"
-#include "file.h"
 #include "pem.h"
-#include "report.h"
 
 #define SUBJECT_BYTES 256
 

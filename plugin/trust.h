@@ -8,7 +8,7 @@
 
 #include <openssl/x509.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 #define TRUST_FILE_MAX_BYTES ((size_t)1024 * 1024)

@@ -11,7 +11,7 @@
 
 #include <openssl/crypto.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "plugin_host.h"
 #include "rpc.h"
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "auto.h"
-#include "clock.h"
+#include "base/auto.h"
+#include "base/clock.h"
 #include "rpc.h"
 
 #define POLLERS 2

@@ -2,7 +2,7 @@
  * The faults: what PKCS#11 modules were seen to do, each at the moments where it can reach us. */
 #include <p11-kit/pkcs11.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "fault_table.h"
 #include "softhsm.h"
 #include "token_rig.h"

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "auto.h"
-#include "clock.h"
+#include "base/auto.h"
+#include "base/clock.h"
 #include "fault_load.h"
 #include "fault_table.h"
 #include "faulty_rig.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define LINE_MAX_BYTES 256
 

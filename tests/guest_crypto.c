@@ -14,7 +14,7 @@
 #include <openssl/ssl.h>
 
 #include "authority.h"
-#include "auto.h"
+#include "base/auto.h"
 
 #define REPORT_BYTES 4096
 #define STEPS_MAX 20

@@ -8,7 +8,7 @@
 #include <openssl/bn.h>
 #include <openssl/x509v3.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "matrix.h"
 #include "revocation.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The policies of the matrix, and the verdict expected of each on each kind of peer. */
-#include "auto.h"
+#include "base/auto.h"
 #include "matrix.h"
 
 #define D MATRIX_DOMAIN

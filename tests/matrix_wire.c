@@ -9,7 +9,7 @@
 #include <grpc/grpc_security.h>
 #include <jansson.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "matrix.h"
 #include "rpc.h"
 

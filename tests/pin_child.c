@@ -10,7 +10,7 @@
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "faulty_rig.h"
 #include "federation.h"
 #include "rpc.h"

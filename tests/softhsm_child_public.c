@@ -6,7 +6,7 @@
 #include <openssl/core_names.h>
 #include <openssl/param_build.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "softhsm_child.h"
 
 #define VALUE_MAX_BYTES 1024

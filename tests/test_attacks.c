@@ -11,7 +11,7 @@
 #include <openssl/core_names.h>
 #include <openssl/param_build.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "federation.h"
 #include "resident.h"

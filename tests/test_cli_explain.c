@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "authority.h"
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "process.h"
 

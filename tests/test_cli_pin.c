@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "authority.h"
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "nodekey_run.h"
 #include "process.h"

@@ -3,8 +3,8 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "check.h"
-#include "clock.h"
 #include "federation.h"
 #include "rpc.h"
 #include "softhsm.h"

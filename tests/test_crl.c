@@ -15,9 +15,9 @@
 #include <openssl/rsa.h>
 
 #include "authority.h"
-#include "auto.h"
+#include "base/auto.h"
+#include "base/file.h"
 #include "check.h"
-#include "file.h"
 #include "revocation.h"
 
 #define NOBODY 65534

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "federation.h"
 #include "resident.h"

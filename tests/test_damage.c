@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "federation.h"
 #include "rpc.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "faulty_rig.h"
 #include "softhsm.h"

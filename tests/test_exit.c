@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "faulty_rig.h"
 #include "federation.h"

@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
+#include "base/auto.h"
+#include "base/clock.h"
 #include "check.h"
-#include "clock.h"
 #include "fault_load.h"
 #include "faulty_rig.h"
 #include "rpc.h"

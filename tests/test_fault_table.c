@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "fault_table.h"
 #include "faulty_rig.h"

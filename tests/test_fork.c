@@ -13,10 +13,10 @@
 #include <openssl/err.h>
 
 #include "authority.h"
+#include "base/fork.h"
 #include "check.h"
 #include "child.h"
 #include "faulty_rig.h"
-#include "fork.h"
 #include "pin.h"
 #include "softhsm.h"
 #include "token_rig.h"

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "child.h"
 #include "federation.h"

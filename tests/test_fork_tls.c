@@ -15,7 +15,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "child.h"
 #include "federation.h"

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "authority.h"
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "policy.h"
 #include "revocation.h"

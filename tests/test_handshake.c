@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "federation.h"
 #include "rpc.h"

@@ -6,12 +6,12 @@
 
 #include <grpc/grpc.h>
 
-#include "auto.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/worker.h"
 #include "check.h"
-#include "clock.h"
 #include "lent.h"
 #include "rpc.h"
-#include "worker.h"
 
 #define PATIENCE_MS 30000
 

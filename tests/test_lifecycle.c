@@ -7,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "check.h"
-#include "clock.h"
 #include "faulty_rig.h"
 #include "federation.h"
 #include "rpc.h"

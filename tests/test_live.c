@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "federation.h"
 #include "rpc_stream.h"

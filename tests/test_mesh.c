@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "auto.h"
+#include "base/auto.h"
+#include "base/clock.h"
 #include "check.h"
-#include "clock.h"
 #include "federation.h"
 #include "rpc_stream.h"
 #include "softhsm.h"

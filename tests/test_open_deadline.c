@@ -7,10 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "auto.h"
+#include "base/auto.h"
+#include "base/clock.h"
 #include "check.h"
 #include "child.h"
-#include "clock.h"
 #include "errand.h"
 #include "faulty_rig.h"
 #include "softhsm.h"

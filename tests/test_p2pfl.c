@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "federation.h"
 #include "rpc.h"

@@ -8,7 +8,7 @@
 
 #include <openssl/evp.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "process.h"
 #include "softhsm.h"

@@ -8,7 +8,7 @@
 
 #include <grpc/grpc.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "matrix.h"
 #include "rpc.h"

@@ -14,7 +14,7 @@
 #include <openssl/x509.h>
 
 #include "authority.h"
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "faulty_rig.h"
 #include "persistent_rig.h"

@@ -14,7 +14,7 @@
 #include <openssl/x509v3.h>
 
 #include "authority.h"
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "child.h"
 #include "persistent_rig.h"

@@ -12,7 +12,7 @@
 #include <openssl/x509.h>
 
 #include "authority.h"
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "guest_crypto.h"
 #include "persistent_rig.h"

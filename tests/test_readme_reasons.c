@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "reasons.h"
 

@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #include "authority.h"
+#include "base/sigpipe.h"
 #include "check.h"
 #include "process.h"
-#include "sigpipe.h"
 #include "softhsm.h"
 #include "token_rig.h"
 

@@ -11,7 +11,7 @@
 #include <grpc/slice.h>
 #include <grpc/support/alloc.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "federation.h"
 #include "rpc.h"

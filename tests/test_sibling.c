@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "authority.h"
+#include "base/clock.h"
 #include "check.h"
-#include "clock.h"
 #include "faulty_rig.h"
 #include "softhsm.h"
 #include "token_rig.h"

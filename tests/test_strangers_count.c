@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "strangers.h"
 

@@ -11,7 +11,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "faulty_rig.h"
 #include "federation.h"

@@ -12,7 +12,7 @@
 
 #include <openssl/err.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "http2.h"
 #include "tls_peer_ends.h"
 

@@ -3,7 +3,7 @@
 #ifndef NODEKEY_CLI_H
 #define NODEKEY_CLI_H
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };

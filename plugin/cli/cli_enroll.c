@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/report.h"
 #include "cli_ours.h"
 #include "cli_request.h"
 #include "cli_write.h"
 #include "hsm_admin.h"
-#include "report.h"
 
 #define DEFAULT_TYPE "P-256"
 #define CN_MAX_BYTES 64 /* ub-common-name, RFC 5280 appendix A.1 */

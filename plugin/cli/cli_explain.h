@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 struct question { /* points into argv */

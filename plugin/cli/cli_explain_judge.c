@@ -7,12 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/report.h"
 #include "cli.h"
 #include "config.h"
 #include "peer.h"
 #include "policy.h"
 #include "reasons.h"
-#include "report.h"
 
 #define PEM_CURE                                                                                   \
     "; wanted are PEM certificates, leaf first, as `openssl s_client -showcerts' prints"

@@ -7,12 +7,12 @@
 
 #include <openssl/pem.h>
 
+#include "base/report.h"
 #include "cli_import.h"
 #include "cli_ours.h"
 #include "cli_write.h"
 #include "hsm_admin.h"
 #include "policy.h"
-#include "report.h"
 #include "trust.h"
 
 #define SHUT_WAIT_MS 1000

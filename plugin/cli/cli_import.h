@@ -5,7 +5,7 @@
 
 #include <openssl/x509.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 struct chain_file { /* both owned */

@@ -9,9 +9,9 @@
 
 #include <openssl/err.h>
 
+#include "base/report.h"
 #include "cli_import.h"
 #include "pem.h"
-#include "report.h"
 
 #define TEXT_MAX_BYTES ((size_t)256 * 1024)
 #define INTERMEDIATES_MAX 8 /* as a node reads */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "report.h"
+#include "base/report.h"
 
 bool ours_option(int key, const char *argument, struct ours_choice *choice,
                  const struct argp_state *state)

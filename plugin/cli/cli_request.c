@@ -8,7 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include "report.h"
+#include "base/report.h"
 
 DEFINE_AUTO(char *, free);
 DEFINE_AUTO(BIO *, BIO_free_all);

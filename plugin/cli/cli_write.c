@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "file.h"
-#include "report.h"
+#include "base/file.h"
+#include "base/report.h"
 
 #define FILE_MODE 0644
 

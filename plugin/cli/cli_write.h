@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 /* Replaces what the path names, through links, by rename; mode 0644, on the disk when it returns.

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "authority.h"
-#include "auto.h"
+#include "base/auto.h"
 #include "bench.h"
 #include "contest.h"
 #include "handshake_load.h"

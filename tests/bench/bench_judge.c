@@ -8,7 +8,7 @@
 #include <openssl/sha.h>
 
 #include "authority.h"
-#include "auto.h"
+#include "base/auto.h"
 #include "bench.h"
 #include "config.h"
 #include "peer.h"

@@ -3,8 +3,8 @@
  * token.
  */
 #include "authority.h"
-#include "auto.h"
 #include "bare.h"
+#include "base/auto.h"
 #include "rival.h"
 #include "sign_side.h"
 #include "signer.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Where a signature is waited for: with a deadline, and on a token that takes 5 ms. */
-#include "auto.h"
 #include "bare.h"
+#include "base/auto.h"
 #include "faulty_rig.h"
 #include "rival.h"
 #include "sign_side.h"

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 
 #define SIDES 3

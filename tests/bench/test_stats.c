@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stats.h"
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 
 #define SAMPLES 101

@@ -2,7 +2,7 @@
  * All refuse what PKITS accepts, or for another reason, but for the two at the end. */
 #include "vectors.h"
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define DSA "DSA is taken from no peer, and the keys have 1024 bits"
 #define OTHER_KEY                                                                                  \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vectors.h"
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define POLICY(number, file, want, policies, asks)                                                 \
     {                                                                                              \

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "check.h"
 #include "federation.h"
 #include "rpc.h"

@@ -23,7 +23,7 @@
 
 #include <grpc/grpc.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "faulty_rig.h"
 #include "federation.h"
 #include "process.h"

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 /* To be called before anything of OpenSSL: unless the process has used it already, its cleanup does
  * not run at exit, so that no thread that nobody waits for is caught in it. */

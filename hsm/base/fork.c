@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fork.h"
+#include "base/fork.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
 
 #include <sys/mman.h>
 
-#include "clock.h"
-#include "gate.h"
+#include "base/clock.h"
+#include "base/exit_gate.h"
 
 #define MARK_BYTES 4096
 

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 /* `ret_thread` NULL: detached. False: no thread was made. */
 MUST_USE bool worker_start(pthread_t *ret_thread, void *(*run)(void *), void *arg);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gate.h"
+#include "base/exit_gate.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include <openssl/crypto.h>
 
-#include "fork.h"
+#include "base/fork.h"
 
 #define WAIT_MS 2000
 /* A thread between two signatures is outside, yet comes back within a moment: OpenSSL's own

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "callback.h"
+#include "base/callback.h"
 
 static _Thread_local int depth;
 

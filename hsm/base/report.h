@@ -3,7 +3,7 @@
 #ifndef NODEKEY_REPORT_H
 #define NODEKEY_REPORT_H
 
-#include "auto.h"
+#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 nk_status report(nk_error *err, nk_status status, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sigpipe.h"
+#include "base/sigpipe.h"
 
 #include <errno.h>
 #include <pthread.h>

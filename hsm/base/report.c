@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "report.h"
+#include "base/report.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 #include <openssl/err.h>
 
-#include "callback.h"
+#include "base/callback.h"
 
 #define LOG_LINE_BYTES 2048
 

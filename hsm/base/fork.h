@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 /* How long fork() waits at most for calls inside a module; once for those that hang. */
 #define FORK_WAIT_MS 3000
