@@ -7,9 +7,9 @@
 #include "base/fork.h"
 #include "base/report.h"
 #include "certificate_read.h"
-#include "errand.h"
 #include "hsm.h"
 #include "token_find.h"
+#include "wait/bounded_call.h"
 
 struct reading {
     struct errand errand; /* first: the thread knows no more */

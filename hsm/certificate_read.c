@@ -9,8 +9,8 @@
 #include "base/report.h"
 #include "certificate_read.h"
 #include "ckr.h"
-#include "errand.h"
 #include "token_find.h"
+#include "wait/bounded_call.h"
 
 #define CERTIFICATES_MAX 64
 #define CERTIFICATE_MAX_BYTES ((CK_ULONG)64 * 1024)

@@ -11,7 +11,7 @@
 #include "base/fork.h"
 #include "base/report.h"
 #include "ckr.h"
-#include "errand.h"
+#include "wait/bounded_call.h"
 
 #define REFERENCE "nodekey"
 #define SLOTS_MAX 256

@@ -10,7 +10,7 @@
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
-#include "errand.h"
+#include "wait/bounded_call.h"
 
 bool key_prepare(const struct hsm_key *key, const struct scheme *scheme, const unsigned char *input,
                  size_t len, struct to_sign *ret_to_sign)

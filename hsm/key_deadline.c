@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/exit_gate.h"
 #include "base/report.h"
-#include "crew.h"
+#include "wait/signers.h"
 
 struct signing {
     struct job job; /* first: the crew knows no more */

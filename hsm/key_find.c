@@ -6,8 +6,8 @@
 
 #include "base/report.h"
 #include "curve.h"
-#include "errand.h"
 #include "key.h"
+#include "wait/bounded_call.h"
 
 #define FOUND_MAX 16
 #define PARAMS_MAX_BYTES 512 /* explicit ones are long */

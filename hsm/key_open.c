@@ -11,11 +11,11 @@
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
-#include "errand.h"
 #include "key.h"
 #include "pin.h"
 #include "provider.h"
 #include "token_find.h"
+#include "wait/bounded_call.h"
 
 #define RSA_MIN_BITS 2048
 #define RSA_MAX_BITS 4096

@@ -8,8 +8,8 @@
 
 #include "admin.h"
 #include "base/report.h"
-#include "errand.h"
 #include "token_find.h"
+#include "wait/bounded_call.h"
 
 /* More than TOKEN_LOOKS: all programs of a server start at the same moment. */
 #define LOOKS 10

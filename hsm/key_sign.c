@@ -11,9 +11,9 @@
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
-#include "errand.h"
 #include "key.h"
 #include "key_deadline.h"
+#include "wait/bounded_call.h"
 
 static CK_RV sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                      struct to_sign *what, unsigned char *raw, CK_ULONG *raw_len, nk_error *err)

@@ -18,9 +18,9 @@
 #include "base/report.h"
 #include "base/sigpipe.h"
 #include "ckr.h"
-#include "errand.h"
 #include "module_fork.h"
 #include "module_name.h"
+#include "wait/bounded_call.h"
 
 /* While a token is away every handshake asks for it; the module is not torn down more often. */
 #define REINIT_INTERVAL_MS 100

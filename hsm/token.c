@@ -8,10 +8,10 @@
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
-#include "crew.h"
-#include "errand.h"
 #include "token_fork.h"
 #include "token_private.h"
+#include "wait/bounded_call.h"
+#include "wait/signers.h"
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct token *registry; /* guarded by registry_lock */

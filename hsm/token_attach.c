@@ -5,9 +5,9 @@
 
 #include "base/clock.h"
 #include "base/report.h"
-#include "errand.h"
 #include "module_name.h"
 #include "token_private.h"
+#include "wait/bounded_call.h"
 
 DEFINE_AUTO(CK_SLOT_ID *, free);
 

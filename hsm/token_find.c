@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/report.h"
 #include "discovery.h"
-#include "errand.h"
 #include "module_name.h"
+#include "wait/bounded_call.h"
 
 #define REINIT_WAIT_MS 1000
 #define LOOK_PAUSE_MS 60

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fork.h"
-#include "crew.h"
+#include "wait/signers.h"
 
 bool token_hold(struct token *token, long long deadline_ms)
 {

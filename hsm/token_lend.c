@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Who gets a session, and who waits for one. */
 #include "base/clock.h"
-#include "errand.h"
 #include "token_private.h"
+#include "wait/bounded_call.h"
 
 /* --- sessions, under lock --- */
 

@@ -2,9 +2,9 @@
  * The login: the PIN is sent once, and not at all when that may cost the token. */
 #include "base/clock.h"
 #include "base/report.h"
-#include "errand.h"
 #include "pin_state.h"
 #include "token_fork.h"
+#include "wait/bounded_call.h"
 
 #define LOCKED_PAUSE_MS 1000 /* a locked token is not asked by every handshake */
 

@@ -11,10 +11,10 @@
 #include "base/clock.h"
 #include "check.h"
 #include "child.h"
-#include "errand.h"
 #include "faulty_rig.h"
 #include "softhsm.h"
 #include "token_rig.h"
+#include "wait/bounded_call.h"
 
 #define TIMEOUT_MS 1000
 #define HUNG_MS 20000 /* whatever takes that long here, hangs */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "breaker.h"
+#include "wait/breaker.h"
 
 void breaker_init(struct breaker *breaker)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "errand.h"
+#include "wait/bounded_call.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Those who bring a crew its jobs. */
 #include "base/clock.h"
-#include "crew_private.h"
+#include "wait/signers_private.h"
 
 void job_drop(struct crew *crew, struct job *job)
 {

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/auto.h"
-#include "breaker.h"
+#include "wait/breaker.h"
 
 struct crew; /* counted: by its owner until crew_close, and by each thread */
 

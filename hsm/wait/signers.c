@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/sigpipe.h"
 #include "base/worker.h"
-#include "crew_private.h"
+#include "wait/signers_private.h"
 
 /* --- queues, under lock --- */
 

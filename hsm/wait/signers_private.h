@@ -3,7 +3,7 @@
 #ifndef NODEKEY_CREW_PRIVATE_H
 #define NODEKEY_CREW_PRIVATE_H
 
-#include "crew.h"
+#include "wait/signers.h"
 
 struct queue {
     struct job *first, **end;

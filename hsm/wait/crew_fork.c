@@ -2,7 +2,7 @@
  * A crew over a fork. */
 #include "base/clock.h"
 #include "base/fork.h"
-#include "crew_private.h"
+#include "wait/signers_private.h"
 
 bool crew_hold(struct crew *crew, long long deadline_ms)
 {
