@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/report.h"
-#include "discovery.h"
-#include "module_name.h"
+#include "module/discovery.h"
+#include "module/module_name.h"
 #include "provider.h"
 
 typedef CK_SLOT_ID *slots_ptr;

@@ -7,10 +7,10 @@
 #include <p11-kit/uri.h>
 
 #include "hsm_admin.h"
-#include "module.h"
+#include "module/module.h"
+#include "module/uri.h"
 #include "pin.h"
 #include "token.h"
-#include "uri.h"
 
 #define ADMIN_SESSIONS 4
 #define ADMIN_LOGIN_MS 10000

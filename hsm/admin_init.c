@@ -5,7 +5,7 @@
 
 #include "admin.h"
 #include "base/report.h"
-#include "module_name.h"
+#include "module/module_name.h"
 
 #define LABEL_BYTES 32 /* CK_TOKEN_INFO; padded with spaces */
 

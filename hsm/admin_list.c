@@ -5,7 +5,7 @@
 
 #include "admin.h"
 #include "base/report.h"
-#include "ckr.h"
+#include "module/ckr.h"
 
 typedef CK_OBJECT_HANDLE *handles_ptr;
 DEFINE_AUTO(handles_ptr, free);

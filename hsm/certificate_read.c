@@ -8,7 +8,7 @@
 
 #include "base/report.h"
 #include "certificate_read.h"
-#include "ckr.h"
+#include "module/ckr.h"
 #include "token_find.h"
 #include "wait/bounded_call.h"
 

@@ -5,8 +5,8 @@
 
 #include <openssl/x509.h>
 
-#include "module.h"
-#include "uri.h"
+#include "module/module.h"
+#include "module/uri.h"
 
 /* The one that the URI names, then its issuers, onto `chain`, which is empty. *ret_absent: the
  * token did not show, which it may at the next look. Not inside a stay. */

@@ -10,9 +10,9 @@
 #include <openssl/sha.h>
 
 #include "hsm.h"
+#include "module/uri.h"
 #include "scheme.h"
 #include "token.h"
-#include "uri.h"
 
 #define KEY_HANDLE_BYTES 16
 

@@ -9,7 +9,7 @@
 
 #include "base/auto.h"
 #include "hsm.h"
-#include "token_name.h"
+#include "module/token_name.h"
 
 #define PIN_MAX_BYTES 255
 

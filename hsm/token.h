@@ -6,10 +6,10 @@
 #ifndef NODEKEY_TOKEN_H
 #define NODEKEY_TOKEN_H
 
-#include "ckr.h"
 #include "hsm.h"
-#include "module.h"
-#include "token_name.h"
+#include "module/ckr.h"
+#include "module/module.h"
+#include "module/token_name.h"
 
 struct pin;
 struct token; /* counted by token_join and token_leave */

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/report.h"
-#include "module_name.h"
+#include "module/module_name.h"
 #include "token_private.h"
 #include "wait/bounded_call.h"
 

@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/report.h"
-#include "discovery.h"
-#include "module_name.h"
+#include "module/discovery.h"
+#include "module/module_name.h"
 #include "wait/bounded_call.h"
 
 #define REINIT_WAIT_MS 1000

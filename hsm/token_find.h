@@ -3,9 +3,9 @@
 #ifndef NODEKEY_TOKEN_FIND_H
 #define NODEKEY_TOKEN_FIND_H
 
-#include "module.h"
-#include "token_name.h"
-#include "uri.h"
+#include "module/module.h"
+#include "module/token_name.h"
+#include "module/uri.h"
 
 /* SoftHSM hides a token while another process writes into it, as each login does, and keeps it
  * hidden until it is initialised again. Who opens one looks so often before it counts as absent,

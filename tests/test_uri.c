@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "uri.h"
+#include "module/uri.h"
 
 #define PIN "8461-spruce"
 #define PIN_TEXT "remove it, change the PIN"

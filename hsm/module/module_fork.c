@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "module_fork.h"
+#include "module/module_fork.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/sigpipe.h"
-#include "ckr.h"
+#include "module/ckr.h"
 
 static bool registry_held; /* of the thread that forks */
 

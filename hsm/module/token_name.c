@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "token_name.h"
+#include "module/token_name.h"
 
 #include <string.h>
 

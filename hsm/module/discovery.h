@@ -7,8 +7,8 @@
 #ifndef NODEKEY_DISCOVERY_H
 #define NODEKEY_DISCOVERY_H
 
-#include "module.h"
-#include "token_name.h"
+#include "module/module.h"
+#include "module/token_name.h"
 
 struct token_names {
     struct token_name *names;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ckr.h"
+#include "module/ckr.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "uri.h"
+#include "module/uri.h"
 
 #include <string.h>
 

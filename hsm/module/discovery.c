@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "discovery.h"
+#include "module/discovery.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #include "base/fork.h"
 #include "base/report.h"
-#include "ckr.h"
+#include "module/ckr.h"
 #include "wait/bounded_call.h"
 
 #define REFERENCE "nodekey"

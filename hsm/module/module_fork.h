@@ -9,7 +9,7 @@
 #ifndef NODEKEY_MODULE_FORK_H
 #define NODEKEY_MODULE_FORK_H
 
-#include "module.h"
+#include "module/module.h"
 
 /* Of module.c. */
 struct module *module_first(void);

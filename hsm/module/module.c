@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "module.h"
+#include "module/module.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,9 +17,9 @@
 #include "base/fork.h"
 #include "base/report.h"
 #include "base/sigpipe.h"
-#include "ckr.h"
-#include "module_fork.h"
-#include "module_name.h"
+#include "module/ckr.h"
+#include "module/module_fork.h"
+#include "module/module_name.h"
 #include "wait/bounded_call.h"
 
 /* While a token is away every handshake asks for it; the module is not torn down more often. */

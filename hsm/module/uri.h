@@ -9,8 +9,8 @@
 #include <p11-kit/uri.h>
 
 #include "base/auto.h"
+#include "module/token_name.h"
 #include "nodekey/plugin.h"
-#include "token_name.h"
 
 DEFINE_AUTO(P11KitUri *, p11_kit_uri_free);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "module_name.h"
+#include "module/module_name.h"
 
 #include <limits.h>
 #include <stdio.h>
