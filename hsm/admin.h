@@ -9,7 +9,7 @@
 #include "hsm_admin.h"
 #include "module/module.h"
 #include "module/uri.h"
-#include "pin.h"
+#include "pin/pin.h"
 #include "token.h"
 
 #define ADMIN_SESSIONS 4

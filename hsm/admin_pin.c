@@ -4,7 +4,7 @@
 
 #include "admin.h"
 #include "base/report.h"
-#include "pin_state.h"
+#include "pin/refused_file.h"
 
 DEFINE_AUTO(struct pin_state *, pin_state_close);
 

@@ -12,7 +12,7 @@
 #include "base/fork.h"
 #include "base/report.h"
 #include "key.h"
-#include "pin.h"
+#include "pin/pin.h"
 #include "provider.h"
 #include "token_find.h"
 #include "wait/bounded_call.h"

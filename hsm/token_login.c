@@ -2,7 +2,7 @@
  * The login: the PIN is sent once, and not at all when that may cost the token. */
 #include "base/clock.h"
 #include "base/report.h"
-#include "pin_state.h"
+#include "pin/refused_file.h"
 #include "token_fork.h"
 #include "wait/bounded_call.h"
 

@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-#include "pin.h"
+#include "pin/pin.h"
 #include "token.h"
 
 enum { OUTBOUND, INBOUND }; /* for our own dialling, for strangers */

@@ -17,7 +17,7 @@
 #include "check.h"
 #include "child.h"
 #include "faulty_rig.h"
-#include "pin.h"
+#include "pin/pin.h"
 #include "softhsm.h"
 #include "token_rig.h"
 

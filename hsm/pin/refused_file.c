@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pin_state.h"
+#include "pin/refused_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "base/report.h"
-#include "pin_marks.h"
+#include "pin/refused_marks.h"
 
 #define LOCK_PAUSE_MS 10
 #define NAME_HEX_BYTES 16 /* of the token's digest: enough to tell an operator's tokens apart */

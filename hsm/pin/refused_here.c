@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The memory of refused PINs, for this process. */
-#include "pin.h"
+#include "pin/pin.h"
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #include "base/fork.h"
 #include "base/secret_page.h"
-#include "pin_marks.h"
+#include "pin/refused_marks.h"
 
 #define LATCH_ROOM (SECRET_PAGE_BYTES / PIN_MARK_BYTES - 2)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pin_marks.h"
+#include "pin/refused_marks.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef NODEKEY_PIN_MARKS_H
 #define NODEKEY_PIN_MARKS_H
 
-#include "pin.h"
+#include "pin/pin.h"
 
 #define PIN_MARK_BYTES 32
 #define PIN_SALT_BYTES 32

@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-#include "pin.h"
+#include "pin/pin.h"
 
 struct pin_state;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pin.h"
+#include "pin/pin.h"
 
 #include <errno.h>
 #include <fcntl.h>
