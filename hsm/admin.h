@@ -10,7 +10,7 @@
 #include "module/module.h"
 #include "module/uri.h"
 #include "pin/pin.h"
-#include "token.h"
+#include "token/token.h"
 
 #define ADMIN_SESSIONS 4
 #define ADMIN_LOGIN_MS 10000

@@ -8,7 +8,7 @@
 #include "base/report.h"
 #include "certificate_read.h"
 #include "hsm.h"
-#include "token_find.h"
+#include "token/token_find.h"
 #include "wait/bounded_call.h"
 
 struct reading {

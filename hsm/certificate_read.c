@@ -9,7 +9,7 @@
 #include "base/report.h"
 #include "certificate_read.h"
 #include "module/ckr.h"
-#include "token_find.h"
+#include "token/token_find.h"
 #include "wait/bounded_call.h"
 
 #define CERTIFICATES_MAX 64

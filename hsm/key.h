@@ -12,7 +12,7 @@
 #include "hsm.h"
 #include "module/uri.h"
 #include "scheme.h"
-#include "token.h"
+#include "token/token.h"
 
 #define KEY_HANDLE_BYTES 16
 

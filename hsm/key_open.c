@@ -14,7 +14,7 @@
 #include "key.h"
 #include "pin/pin.h"
 #include "provider.h"
-#include "token_find.h"
+#include "token/token_find.h"
 #include "wait/bounded_call.h"
 
 #define RSA_MIN_BITS 2048

@@ -8,7 +8,7 @@
 
 #include "admin.h"
 #include "base/report.h"
-#include "token_find.h"
+#include "token/token_find.h"
 #include "wait/bounded_call.h"
 
 /* More than TOKEN_LOOKS: all programs of a server start at the same moment. */

@@ -4,7 +4,7 @@
 #ifndef NODEKEY_TOKEN_FORK_H
 #define NODEKEY_TOKEN_FORK_H
 
-#include "token_private.h"
+#include "token/token_private.h"
 
 /* Around a fork, under the registry's lock. */
 MUST_USE bool token_hold(struct token *token, long long deadline_ms);

@@ -7,7 +7,7 @@
 #include <pthread.h>
 
 #include "pin/pin.h"
-#include "token.h"
+#include "token/token.h"
 
 enum { OUTBOUND, INBOUND }; /* for our own dialling, for strangers */
 

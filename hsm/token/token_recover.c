@@ -2,7 +2,7 @@
  * The rungs of recovery that concern the token as a whole. */
 #include "base/clock.h"
 #include "base/report.h"
-#include "token_private.h"
+#include "token/token_private.h"
 #include "wait/bounded_call.h"
 
 /* Of the module for a token that does not come back by it. The longest is also how long a handshake

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Who gets a session, and who waits for one. */
 #include "base/clock.h"
-#include "token_private.h"
+#include "token/token_private.h"
 #include "wait/bounded_call.h"
 
 /* --- sessions, under lock --- */

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/report.h"
 #include "module/module_name.h"
-#include "token_private.h"
+#include "token/token_private.h"
 #include "wait/bounded_call.h"
 
 DEFINE_AUTO(CK_SLOT_ID *, free);

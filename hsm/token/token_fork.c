@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "token_fork.h"
+#include "token/token_fork.h"
 
 #include "base/clock.h"
 #include "base/fork.h"

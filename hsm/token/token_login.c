@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/report.h"
 #include "pin/refused_file.h"
-#include "token_fork.h"
+#include "token/token_fork.h"
 #include "wait/bounded_call.h"
 
 #define LOCKED_PAUSE_MS 1000 /* a locked token is not asked by every handshake */

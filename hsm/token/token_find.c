@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "token_find.h"
+#include "token/token_find.h"
 
 #include <stdio.h>
 #include <stdlib.h>

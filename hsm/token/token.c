@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "token.h"
+#include "token/token.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +8,8 @@
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
-#include "token_fork.h"
-#include "token_private.h"
+#include "token/token_fork.h"
+#include "token/token_private.h"
 #include "wait/bounded_call.h"
 #include "wait/signers.h"
 
