@@ -10,7 +10,7 @@
 
 #include "base/exit_gate.h"
 #include "base/report.h"
-#include "key_public.h"
+#include "key/key_public.h"
 #include "provider_config.h"
 
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);

@@ -7,7 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/provider.h>
 
-#include "key.h"
+#include "key/key.h"
 #include "reference.h"
 
 struct provider;

@@ -5,7 +5,7 @@
 #ifndef NODEKEY_REFERENCE_H
 #define NODEKEY_REFERENCE_H
 
-#include "key.h"
+#include "key/key.h"
 
 #define REFERENCE_PEM_LABEL "NODEKEY KEY REFERENCE"
 #define REFERENCE_STRUCTURE "nodekey-reference" /* what the decoder's stages call its DER */

@@ -9,7 +9,7 @@
 #include "authority.h"
 #include "check.h"
 #include "faulty_rig.h"
-#include "pss.h"
+#include "key/pss.h"
 #include "softhsm.h"
 #include "token_rig.h"
 

@@ -13,8 +13,8 @@
 
 #include "authority.h"
 #include "check.h"
+#include "key/scheme.h"
 #include "process.h"
-#include "scheme.h"
 #include "softhsm.h"
 #include "token_rig.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheme.h"
+#include "key/scheme.h"
 #include "softhsm.h"
 #include "token_rig.h"
 

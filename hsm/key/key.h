@@ -10,8 +10,8 @@
 #include <openssl/sha.h>
 
 #include "hsm.h"
+#include "key/scheme.h"
 #include "module/uri.h"
-#include "scheme.h"
 #include "token/token.h"
 
 #define KEY_HANDLE_BYTES 16

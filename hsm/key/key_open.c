@@ -11,7 +11,7 @@
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
-#include "key.h"
+#include "key/key.h"
 #include "pin/pin.h"
 #include "provider.h"
 #include "token/token_find.h"

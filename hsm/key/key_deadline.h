@@ -4,7 +4,7 @@
 #ifndef NODEKEY_KEY_DEADLINE_H
 #define NODEKEY_KEY_DEADLINE_H
 
-#include "key.h"
+#include "key/key.h"
 
 /* Inside a stay at the gate and a use of the key. *ret_len bytes of `raw` on CKR_OK.
  * CKR_NODEKEY_NO_ANSWER, _AWAY and _BUSY have their sentence in `err`. The breaker says itself when

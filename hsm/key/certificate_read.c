@@ -7,7 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/report.h"
-#include "certificate_read.h"
+#include "key/certificate_read.h"
 #include "module/ckr.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"

@@ -11,8 +11,8 @@
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
-#include "key.h"
-#include "key_deadline.h"
+#include "key/key.h"
+#include "key/key_deadline.h"
 #include "wait/bounded_call.h"
 
 static CK_RV sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,

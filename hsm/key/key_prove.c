@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What open asks of a key before a handshake does: a signature for each TLS scheme. */
 #include "base/report.h"
-#include "key.h"
+#include "key/key.h"
 
 static CK_RV no_mechanism(const struct hsm_key *key, const struct scheme_need *need, nk_error *err)
 {

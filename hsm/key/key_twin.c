@@ -7,7 +7,7 @@
 #include <openssl/rand.h>
 
 #include "base/report.h"
-#include "key.h"
+#include "key/key.h"
 
 nk_status key_twin_make(struct hsm_key *key, nk_error *err)
 {

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/report.h"
-#include "curve.h"
-#include "key.h"
+#include "key/curve.h"
+#include "key/key.h"
 #include "wait/bounded_call.h"
 
 #define FOUND_MAX 16

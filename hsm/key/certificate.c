@@ -6,8 +6,8 @@
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
-#include "certificate_read.h"
 #include "hsm.h"
+#include "key/certificate_read.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"
 

@@ -13,7 +13,7 @@
 #include <openssl/param_build.h>
 
 #include "admin.h"
-#include "scheme.h"
+#include "key/scheme.h"
 
 #define FIND_AT_ONCE 16
 #define OBJECTS_MAX 4096 /* a token that never ends must not take all memory */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The life of a key, once it is open: shut, released. */
-#include "key.h"
+#include "key/key.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "key_deadline.h"
+#include "key/key_deadline.h"
 
 #include <stdio.h>
 #include <stdlib.h>

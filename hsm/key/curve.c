@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "curve.h"
+#include "key/curve.h"
 
 #include <string.h>
 #include <strings.h>

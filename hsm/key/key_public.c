@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "key_public.h"
+#include "key/key_public.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #ifndef NODEKEY_KEY_PUBLIC_H
 #define NODEKEY_KEY_PUBLIC_H
 
-#include "key.h"
+#include "key/key.h"
 
 /* Joins the token. Taken from the private key itself (RSA), the public key object of its id, a
  * certificate of its id, or the public key object of its label. Bounded as hsm_key_open is; a PIN

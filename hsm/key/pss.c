@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pss.h"
+#include "key/pss.h"
 
 #include <string.h>
 
