@@ -8,7 +8,7 @@
 #include "base/report.h"
 #include "module/discovery.h"
 #include "module/module_name.h"
-#include "provider.h"
+#include "provider/provider.h"
 
 typedef CK_SLOT_ID *slots_ptr;
 DEFINE_AUTO(slots_ptr, free);

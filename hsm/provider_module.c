@@ -2,7 +2,7 @@
  * The provider as a module for openssl.cnf: keys are named by their URI, in PEM or where a program
  * takes a URI. The token is touched when the first key is asked for, never before: modules that
  * call OpenSSL themselves would wait for the very load that we are part of. */
-#include "persistent.h"
+#include "provider/uri_reference.h"
 
 OSSL_provider_init_fn OSSL_provider_init;
 

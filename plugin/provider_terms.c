@@ -6,7 +6,7 @@
 
 #include "base/report.h"
 #include "config.h"
-#include "provider_config.h"
+#include "provider/provider_config.h"
 
 DEFINE_AUTO(struct config *, config_free);
 

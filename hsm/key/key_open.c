@@ -13,7 +13,7 @@
 #include "base/report.h"
 #include "key/key.h"
 #include "pin/pin.h"
-#include "provider.h"
+#include "provider/provider.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"
 

@@ -10,7 +10,7 @@
 
 #include "base/fork.h"
 #include "base/report.h"
-#include "provider.h"
+#include "provider/provider.h"
 
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
 static OSSL_PROVIDER *registered; /* guarded by register_lock; never unloaded */

@@ -8,7 +8,7 @@
 #include <openssl/provider.h>
 
 #include "key/key.h"
-#include "reference.h"
+#include "provider/reference.h"
 
 struct provider;
 

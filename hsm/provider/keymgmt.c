@@ -4,7 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
-#include "provider_private.h"
+#include "provider/provider_private.h"
 
 DEFINE_AUTO(EVP_PKEY_CTX *, EVP_PKEY_CTX_free);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "persistent.h"
+#include "provider/uri_reference.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "provider_config.h"
+#include "provider/provider_config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include <openssl/params.h>
 
 #include "base/report.h"
-#include "provider_private.h"
+#include "provider/provider_private.h"
 
 #define SECTION "openssl.cnf, our section: "
 #define MAX_SESSIONS 16

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "algorithm_id.h"
+#include "provider/algorithm_id.h"
 
 #include <openssl/objects.h>
 #include <openssl/rsa.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "reference.h"
+#include "provider/reference.h"
 
 #include <stdlib.h>
 #include <string.h>

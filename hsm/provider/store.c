@@ -12,8 +12,8 @@
 #include <openssl/x509.h>
 
 #include "base/exit_gate.h"
-#include "persistent.h"
-#include "provider_config.h"
+#include "provider/provider_config.h"
+#include "provider/uri_reference.h"
 
 typedef STACK_OF(X509) *stack;
 

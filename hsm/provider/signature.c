@@ -10,8 +10,8 @@
 #include <openssl/params.h>
 #include <openssl/rsa.h>
 
-#include "algorithm_id.h"
-#include "provider_private.h"
+#include "provider/algorithm_id.h"
+#include "provider/provider_private.h"
 
 struct signature {
     struct provider *provider;

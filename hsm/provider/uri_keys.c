@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The keys that this process has opened by their URIs. */
-#include "persistent.h"
+#include "provider/uri_reference.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "base/exit_gate.h"
 #include "base/report.h"
 #include "key/key_public.h"
-#include "provider_config.h"
+#include "provider/provider_config.h"
 
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 DEFINE_AUTO(char *, free);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Init, the algorithm tables, errors. */
-#include "provider_private.h"
+#include "provider/provider_private.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include <openssl/params.h>
 #include <openssl/provider.h>
 
-#include "provider.h"
+#include "provider/provider.h"
 
 #define FROM_US PROVIDER_FROM_US
 #define FROM_DER FROM_US ",input=der,structure=" REFERENCE_STRUCTURE

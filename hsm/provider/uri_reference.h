@@ -4,7 +4,7 @@
 #ifndef NODEKEY_PERSISTENT_H
 #define NODEKEY_PERSISTENT_H
 
-#include "provider_private.h"
+#include "provider/provider_private.h"
 
 /* As pkcs11-provider writes them, so its files keep working. */
 #define PERSISTENT_PEM_LABEL "PKCS#11 PROVIDER URI"

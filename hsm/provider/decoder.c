@@ -11,7 +11,7 @@
 #include <openssl/pem.h>
 
 #include "base/exit_gate.h"
-#include "provider_private.h"
+#include "provider/provider_private.h"
 
 #define DER_MAX_BYTES 4096 /* a reference with an RSA-8192 key is 1.1 kB */
 
