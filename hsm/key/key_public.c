@@ -6,7 +6,7 @@
 
 #include <openssl/x509.h>
 
-#include "admin.h"
+#include "admin/admin.h"
 #include "base/report.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"

@@ -12,7 +12,7 @@
 #include <openssl/objects.h>
 #include <openssl/param_build.h>
 
-#include "admin.h"
+#include "admin/admin.h"
 #include "key/scheme.h"
 
 #define FIND_AT_ONCE 16

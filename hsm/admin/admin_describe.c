@@ -9,7 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
-#include "admin.h"
+#include "admin/admin.h"
 
 #define CERTIFICATE_MAX_BYTES 16384
 #define ID_MAX_BYTES 128

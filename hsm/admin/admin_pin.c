@@ -2,7 +2,7 @@
  * What a token and state_dir say of its user PIN. */
 #include <stdio.h>
 
-#include "admin.h"
+#include "admin/admin.h"
 #include "base/report.h"
 #include "pin/refused_file.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One token, found and logged in, for as long as an operator's command works on it. */
-#include "admin.h"
+#include "admin/admin.h"
 
 #include <stdlib.h>
 #include <string.h>

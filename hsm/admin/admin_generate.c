@@ -5,7 +5,7 @@
 
 #include <openssl/rand.h>
 
-#include "admin.h"
+#include "admin/admin.h"
 #include "base/report.h"
 
 #define ID_BYTES 8

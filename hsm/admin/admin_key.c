@@ -2,7 +2,7 @@
  * The key that a configuration names, and its public half. */
 #include <stdlib.h>
 
-#include "admin.h"
+#include "admin/admin.h"
 #include "base/report.h"
 
 typedef CK_OBJECT_HANDLE *handles_ptr;
