@@ -8,7 +8,7 @@
 
 #include "crl.h"
 #include "hsm.h"
-#include "rules.h"
+#include "rules/rules.h"
 
 #define CONFIG_MAX_BYTES ((size_t)4 * 1024 * 1024)
 

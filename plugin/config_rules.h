@@ -7,7 +7,7 @@
 
 #include "base/auto.h"
 #include "json_lines.h"
-#include "rules.h"
+#include "rules/rules.h"
 
 /* `rules` may be NULL or no array: then the list stays empty. *list is sorted after NK_OK. */
 MUST_USE nk_status config_rules_read(const json_t *rules, const struct place *at,

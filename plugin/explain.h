@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "nodekey/plugin.h"
-#include "rules.h"
+#include "rules/rules.h"
 
 struct explain_rules {
     const struct rule_list *deny;

@@ -7,10 +7,10 @@
 
 #include <openssl/x509v3.h>
 
-#include "address.h"
 #include "base/report.h"
-#include "glob.h"
 #include "leaf_extension.h"
+#include "rules/address.h"
+#include "rules/glob.h"
 
 #define URI_MAX_BYTES 2048  /* SPIFFE ID section 2.3 */
 #define DNS_MAX_BYTES 254   /* a dot at the end included */

@@ -9,7 +9,7 @@
 
 #include "base/auto.h"
 #include "nodekey/plugin.h"
-#include "traits.h"
+#include "rules/traits.h"
 
 #define KEY_TYPE_BYTES 48
 

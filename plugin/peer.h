@@ -11,7 +11,7 @@
 
 #include "base/auto.h"
 #include "nodekey/plugin.h"
-#include "traits.h"
+#include "rules/traits.h"
 
 #define PEER_CHAIN_MAX_BYTES 131072u /* PEM text of a whole chain */
 #define PEER_CHAIN_MAX_CERTS 10

@@ -8,7 +8,7 @@
 #include "base/auto.h"
 #include "config.h"
 #include "nodekey/plugin.h"
-#include "rules.h"
+#include "rules/rules.h"
 
 struct rule_set { /* counted; immutable once made */
     struct rule_list deny;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * DNS names and e-mail addresses; URIs are in glob_uri.c. */
-#include "glob.h"
+#include "rules/glob.h"
 
 #include <stddef.h>
 #include <string.h>
 
-#include "glob_bytes.h"
-#include "rules.h"
+#include "rules/glob_bytes.h"
+#include "rules/rules.h"
 
 #define DNS_NAME_MAX 253
 #define DNS_LABEL_MAX 63

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The facts of a peer, member by member, spelled as the keys of values are. */
-#include "rule_values.h"
+#include "rules/rule_values.h"
 
 #include <string.h>
 

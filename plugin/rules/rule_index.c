@@ -3,15 +3,15 @@
  * one of its own facts leads there. A DNS star hangs on what stands behind it, a network on its
  * prefix; a URI is looked up once for each set of segments in which patterns have their stars. So
  * thousands of rules that do not match cost a few look-ups. */
-#include "rule_index.h"
+#include "rules/rule_index.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/report.h"
-#include "rule_index_parts.h"
-#include "rule_values.h"
+#include "rules/rule_index_parts.h"
+#include "rules/rule_values.h"
 
 /* --- hashing --- */
 

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "rules.h"
+#include "rules/rules.h"
 
 #define RULE_ADDRESS_BYTES                                                                         \
     18                          /* its length, its prefix in bits, 16 bytes of which 4 may be used \

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rule_values.h"
+#include "rules/rule_values.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "address.h"
 #include "base/report.h"
-#include "glob.h"
+#include "rules/address.h"
+#include "rules/glob.h"
 
 #define CN_MAX_BYTES 255
 #define LIFETIME_MAX_DAYS 36500

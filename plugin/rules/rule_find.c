@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Looking up a peer's facts in the index. */
-#include "rule_index.h"
+#include "rules/rule_index.h"
 
 #include <string.h>
 
-#include "rule_index_parts.h"
-#include "rule_values.h"
+#include "rules/rule_index_parts.h"
+#include "rules/rule_values.h"
 
 /* As if the segments of `shape` were stars, so that equal hashes are those of the patterns that
  * fit. False: longer than any pattern. */

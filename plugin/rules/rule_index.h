@@ -3,7 +3,7 @@
 #ifndef NODEKEY_RULE_INDEX_H
 #define NODEKEY_RULE_INDEX_H
 
-#include "rules.h"
+#include "rules/rules.h"
 
 /* Of sorted rules, whose keys must outlive it. *ret_index is owned: rule_index_free. */
 MUST_USE nk_status rule_index_new(const struct rule *rules, size_t len,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One rule and one peer: does it match, and if not, why. */
-#include "rule_values.h"
+#include "rules/rule_values.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "glob.h"
+#include "rules/glob.h"
 
 #define DAY_SECONDS 86400
 

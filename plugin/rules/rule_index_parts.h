@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "rule_index.h"
+#include "rules/rule_index.h"
 
 #define ADDRESS_BITS_MAX 128
 #define SHAPES_MAX 16

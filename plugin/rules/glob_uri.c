@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * URIs are compared byte by byte, so every URI that RFC 3986 and the schemes' own rules would call
  * equal to another one has to be spelled in one way only, or is refused. */
-#include "glob.h"
+#include "rules/glob.h"
 
 #include <arpa/inet.h>
 #include <stddef.h>
@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "address.h"
 #include "base/auto.h"
-#include "glob_bytes.h"
-#include "rules.h"
+#include "rules/address.h"
+#include "rules/glob_bytes.h"
+#include "rules/rules.h"
 
 #define HOST_MAX 255 /* of a SPIFFE trust domain */
 #define PORT_DIGITS_MAX 5

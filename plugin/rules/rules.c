@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Lists of rules: building, ordering, finding. What a value means is in rule_values.c. */
-#include "rules.h"
+#include "rules/rules.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/report.h"
-#include "rule_index.h"
-#include "rule_values.h"
+#include "rules/rule_index.h"
+#include "rules/rule_values.h"
 
 #define ALL_CERTIFIED "all-certified"
 

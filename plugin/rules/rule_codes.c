@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Values that are digests, numbers or names of a registry. Each is read into the one spelling that
  * facts have, so that comparing is comparing bytes. */
-#include "rule_values.h"
+#include "rules/rule_values.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
 
 #include "base/auto.h"
 #include "nodekey/plugin.h"
-#include "traits.h"
+#include "rules/traits.h"
 
 /* The members of a rule that match a fact of the peer. */
 enum rule_member {
