@@ -12,7 +12,7 @@
 #include "chain_limits.h"
 #include "chain_policies.h"
 #include "chain_revocation.h"
-#include "trust.h"
+#include "trust/roots.h"
 
 #define DEPTH_MAX 8
 #define AUTH_LEVEL 2 /* 112 bits: RSA-2048 and P-256 or more, no SHA-1 */

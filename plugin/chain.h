@@ -10,10 +10,10 @@
 #include <openssl/x509.h>
 
 #include "base/auto.h"
-#include "crl.h"
 #include "nodekey/plugin.h"
 #include "pool.h"
 #include "reasons.h"
+#include "trust/crl.h"
 
 #define CHAIN_NAMESAKES_MAX 4 /* roots of one name, for their change */
 

@@ -6,7 +6,7 @@
 
 #include <openssl/x509v3.h>
 
-#include "trust.h"
+#include "trust/roots.h"
 
 #define SUBJECT_BYTES 96
 #define PROBLEM_BYTES 150

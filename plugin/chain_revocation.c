@@ -10,8 +10,8 @@
 #include <openssl/x509v3.h>
 
 #include "chain_limits.h"
-#include "crl_scope.h"
-#include "trust.h"
+#include "trust/crl_scope.h"
+#include "trust/roots.h"
 
 #define PROOFS 4 /* keys per list: the issuer's old and new one, and namesakes */
 /* For keys of one path that turned out not to have signed a list: their owner may be a member that

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "crl.h"
 #include "hsm.h"
 #include "rules/rules.h"
+#include "trust/crl.h"
 
 #define CONFIG_MAX_BYTES ((size_t)4 * 1024 * 1024)
 

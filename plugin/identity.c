@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "base/report.h"
-#include "pem.h"
+#include "trust/pem.h"
 
 #define CERTIFICATE_MAX_BYTES ((size_t)256 * 1024)
 #define INTERMEDIATES_MAX 8

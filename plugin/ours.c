@@ -7,7 +7,7 @@
 
 #include "base/report.h"
 #include "config.h"
-#include "trust.h"
+#include "trust/roots.h"
 
 #define DATE_BYTES 64
 #define SUBJECT_BYTES 256

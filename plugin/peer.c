@@ -11,7 +11,7 @@
 #include "base/report.h"
 #include "leaf_names.h"
 #include "leaf_traits.h"
-#include "pem.h"
+#include "trust/pem.h"
 
 #define FINGERPRINT_SHOWN_BYTES 8
 

@@ -11,7 +11,7 @@
 #include "digest.h"
 #include "ours.h"
 #include "policy_private.h"
-#include "trust.h"
+#include "trust/roots.h"
 
 static void free_certificates(STACK_OF(X509) *certificates)
 {

@@ -11,10 +11,10 @@
 
 #include "base/auto.h"
 #include "config.h"
-#include "crl.h"
 #include "nodekey/plugin.h"
 #include "peer.h"
 #include "pool.h"
+#include "trust/crl.h"
 
 #define POLICY_DIGEST_CHARS 64 /* hex, without its NUL */
 

@@ -16,7 +16,7 @@
 #include "authority.h"
 #include "chain_limits.h"
 #include "check.h"
-#include "trust.h"
+#include "trust/roots.h"
 
 #define SERVER NK_PEER_IS_SERVER
 #define OTHERS_MAX 12

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crl.h"
+#include "trust/crl.h"
 
 #include <signal.h>
 #include <stdio.h>

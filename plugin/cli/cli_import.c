@@ -13,7 +13,7 @@
 #include "cli_write.h"
 #include "hsm_admin.h"
 #include "policy.h"
-#include "trust.h"
+#include "trust/roots.h"
 
 #define SHUT_WAIT_MS 1000
 #define SUBJECT_BYTES 256

@@ -11,7 +11,7 @@
 
 #include "base/report.h"
 #include "cli_import.h"
-#include "pem.h"
+#include "trust/pem.h"
 
 #define TEXT_MAX_BYTES ((size_t)256 * 1024)
 #define INTERMEDIATES_MAX 8 /* as a node reads */

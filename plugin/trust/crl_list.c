@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crl_list.h"
+#include "trust/crl_list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 
 #include "base/file.h"
 #include "base/report.h"
-#include "pem.h"
-#include "trust.h"
+#include "trust/pem.h"
+#include "trust/roots.h"
 
 #define DER_SEQUENCE 0x30
 

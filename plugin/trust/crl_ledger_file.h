@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#include "crl_ledger.h"
+#include "trust/crl_ledger.h"
 
 struct seen {
     struct crl_order order;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "trust.h"
+#include "trust/roots.h"
 
 #include <stdlib.h>
 
@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/report.h"
 #include "chain_limits.h"
-#include "pem.h"
+#include "trust/pem.h"
 
 #define SUBJECT_BYTES 256
 

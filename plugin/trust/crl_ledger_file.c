@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crl_ledger_file.h"
+#include "trust/crl_ledger_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

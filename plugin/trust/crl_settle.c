@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Old and new lists beside each other: which are in force. */
-#include "crl_reading.h"
+#include "trust/crl_reading.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "crl_ledger.h"
+#include "trust/crl_ledger.h"
 
 #define CRL_LISTS_MAX 4096 /* of one generation */
 #define CRL_DIGEST_BYTES 32

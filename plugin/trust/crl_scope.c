@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crl_scope.h"
+#include "trust/crl_scope.h"
 
 #include "base/auto.h"
 

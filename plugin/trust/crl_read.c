@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One generation of lists: from the files as they are now and the generation before it. */
-#include "crl_reading.h"
+#include "trust/crl_reading.h"
 
 #include <fcntl.h>
 #include <stdio.h>

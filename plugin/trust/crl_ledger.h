@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "crl.h"
+#include "trust/crl.h"
 
 #define CRL_KEY_BYTES 32
 #define CRL_NUMBER_BYTES 20  /* RFC 5280 section 5.2.3 */

@@ -4,7 +4,7 @@
 #ifndef NODEKEY_CRL_READING_H
 #define NODEKEY_CRL_READING_H
 
-#include "crl_list.h"
+#include "trust/crl_list.h"
 
 struct reading {
     const struct crls *old; /* NULL: at open */

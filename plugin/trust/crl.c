@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A generation of lists once it is read. */
-#include "crl.h"
+#include "trust/crl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 #include "base/callback.h"
 #include "base/report.h"
-#include "crl_list.h"
+#include "trust/crl_list.h"
 
 #define LIFETIME_PARTS 4 /* the last of them is for fetching the next list */
 #define NUMBER_BYTES 64

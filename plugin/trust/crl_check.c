@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What one list says of itself, and who signed it. */
-#include "crl_list.h"
+#include "trust/crl_list.h"
 
 #include <stdio.h>
 #include <string.h>
