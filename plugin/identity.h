@@ -5,7 +5,7 @@
 
 #include <openssl/x509.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "hsm.h"
 #include "policy.h"
 

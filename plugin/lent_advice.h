@@ -3,7 +3,7 @@
 #ifndef NODEKEY_LENT_ADVICE_H
 #define NODEKEY_LENT_ADVICE_H
 
-#include "config.h"
+#include "config/config.h"
 #include "nodekey/plugin.h"
 
 /* Warns of a token that takes over 5 ms for a signature without lent threads, and says how many it

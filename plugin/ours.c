@@ -6,7 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/report.h"
-#include "config.h"
+#include "config/config.h"
 #include "trust/roots.h"
 
 #define DATE_BYTES 64

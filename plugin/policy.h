@@ -10,7 +10,7 @@
 #include <openssl/x509.h>
 
 #include "base/auto.h"
-#include "config.h"
+#include "config/config.h"
 #include "nodekey/plugin.h"
 #include "peer.h"
 #include "pool.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/report.h"
-#include "config.h"
+#include "config/config.h"
 #include "provider/provider_config.h"
 
 DEFINE_AUTO(struct config *, config_free);

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/fork.h"
 #include "base/report.h"
-#include "config.h"
+#include "config/config.h"
 
 #define PREFIX "nodekey-"
 #define SWEEP_AFTER_SECONDS 60 /* younger: its owner may not have locked it yet */

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "base/auto.h"
-#include "config.h"
+#include "config/config.h"
 #include "nodekey/plugin.h"
 #include "rules/rules.h"
 

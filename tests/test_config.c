@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "config.h"
+#include "config/config.h"
 
 #define TEXT_BYTES 4096
 #define PATH_BYTES 256

@@ -9,7 +9,7 @@
 #include <grpc/support/alloc.h>
 
 #include "check.h"
-#include "config.h"
+#include "config/config.h"
 #include "core.h"
 #include "credentials.h"
 #include "federation.h"

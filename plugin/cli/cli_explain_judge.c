@@ -9,7 +9,7 @@
 
 #include "base/report.h"
 #include "cli.h"
-#include "config.h"
+#include "config/config.h"
 #include "peer.h"
 #include "policy.h"
 #include "reasons.h"

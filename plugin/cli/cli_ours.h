@@ -9,7 +9,7 @@
 #include <jansson.h>
 
 #include "cli.h"
-#include "config.h"
+#include "config/config.h"
 #include "hsm.h"
 
 /* Options and argument that these commands share; letters begin behind it. */

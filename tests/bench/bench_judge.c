@@ -10,7 +10,7 @@
 #include "authority.h"
 #include "base/auto.h"
 #include "bench.h"
-#include "config.h"
+#include "config/config.h"
 #include "peer.h"
 #include "policy.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config_whole.h"
+#include "config/config_whole.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-#include "config_members.h"
+#include "config/config_members.h"
 
 static nk_status require_identities(const json_t *root, const struct place *document, nk_error *err)
 {

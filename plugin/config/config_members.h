@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/auto.h"
-#include "json_lines.h"
+#include "config/json_lines.h"
 
 #define ALL_CERTIFIED "all-certified"
 

@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "base/auto.h"
-#include "json_lines.h"
+#include "config/json_lines.h"
 #include "rules/rules.h"
 
 /* `rules` may be NULL or no array: then the list stays empty. *list is sorted after NK_OK. */

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "base/auto.h"
-#include "json_lines.h"
+#include "config/json_lines.h"
 
 #ifndef NODEKEY_VERSION
 #define NODEKEY_VERSION "0.1.0"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "json_lines.h"
+#include "config/json_lines.h"
 
 #include <jansson.h>
 #include <stdarg.h>

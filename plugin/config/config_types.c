@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config_types.h"
+#include "config/config_types.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config_members.h"
+#include "config/config_members.h"
 
 #include <limits.h>
 #include <string.h>
 #include <strings.h>
 
-#include "config_types.h"
+#include "config/config_types.h"
 
 DEFINE_AUTO(json_t *, json_decref);
 

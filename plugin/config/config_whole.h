@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "base/auto.h"
-#include "json_lines.h"
+#include "config/json_lines.h"
 
 /* For a document that passed members_check. */
 MUST_USE nk_status whole_check(const json_t *root, const struct place *document, nk_error *err);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config_rules.h"
+#include "config/config_rules.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "config_members.h"
+#include "config/config_members.h"
 
 static unsigned read_directions(const json_t *rule)
 {

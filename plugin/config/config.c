@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config.h"
+#include "config/config.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -9,10 +9,10 @@
 
 #include "base/file.h"
 #include "base/report.h"
-#include "config_members.h"
-#include "config_rules.h"
-#include "config_whole.h"
-#include "json_lines.h"
+#include "config/config_members.h"
+#include "config/config_rules.h"
+#include "config/config_whole.h"
+#include "config/json_lines.h"
 
 #define MAX_WAITING_INBOUND 64
 #define MAX_SESSIONS 16u
