@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "peer.h"
+#include "peer/peer.h"
 
 #define TEXT_MAX_BYTES 512u /* so that no text but names can make a line long */
 #define NAME_MAX_BYTES 1024u

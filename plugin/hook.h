@@ -4,7 +4,7 @@
 #define NODEKEY_HOOK_H
 
 #include "core.h"
-#include "peer.h"
+#include "peer/peer.h"
 
 #define HOOK_OUTSTANDING_MAX 8
 

@@ -7,9 +7,9 @@
 #include <openssl/err.h>
 
 #include "explain.h"
+#include "peer/server_name.h"
 #include "policy_private.h"
 #include "reasons.h"
-#include "server_name.h"
 
 #define DESCRIPTION_BYTES 200
 

@@ -12,7 +12,7 @@
 #include "base/auto.h"
 #include "config/config.h"
 #include "nodekey/plugin.h"
-#include "peer.h"
+#include "peer/peer.h"
 #include "pool.h"
 #include "trust/crl.h"
 

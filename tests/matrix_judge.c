@@ -6,7 +6,7 @@
 
 #include "config/config.h"
 #include "matrix.h"
-#include "peer.h"
+#include "peer/peer.h"
 #include "policy.h"
 
 #define CHAIN_BYTES ((size_t)64 * 1024)

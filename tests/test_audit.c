@@ -19,7 +19,7 @@
 #include "audit_line.h"
 #include "authority.h"
 #include "check.h"
-#include "peer.h"
+#include "peer/peer.h"
 
 #define PER_PEER 5u
 #define MINUTE 60

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "peer.h"
+#include "peer/peer.h"
 
 #include <stdbool.h>
 #include <stdio.h>

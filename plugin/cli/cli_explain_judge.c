@@ -10,7 +10,7 @@
 #include "base/report.h"
 #include "cli.h"
 #include "config/config.h"
-#include "peer.h"
+#include "peer/peer.h"
 #include "policy.h"
 #include "reasons.h"
 

@@ -11,7 +11,7 @@
 #include "base/auto.h"
 #include "bench.h"
 #include "config/config.h"
-#include "peer.h"
+#include "peer/peer.h"
 #include "policy.h"
 
 #define ROUNDS 101

@@ -9,7 +9,7 @@
 
 #include "chain.h"
 #include "check.h"
-#include "peer.h"
+#include "peer/peer.h"
 #include "suite.h"
 #include "vectors.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "leaf_traits.h"
+#include "peer/leaf_traits.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/report.h"
-#include "leaf_extension.h"
+#include "peer/leaf_extension.h"
 
 #define DAY_SECONDS 86400
 #define OID_TEXT_BYTES (4 * TRAITS_OID_MAX_BYTES + 8) /* one arc per byte is the longest text */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "claim.h"
+#include "peer/claim.h"
 
 #include <arpa/inet.h>
 #include <stdbool.h>

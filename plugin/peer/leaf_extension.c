@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "leaf_extension.h"
+#include "peer/leaf_extension.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server_name.h"
+#include "peer/server_name.h"
 
 #include <arpa/inet.h>
 #include <stdbool.h>

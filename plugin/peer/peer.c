@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "peer.h"
+#include "peer/peer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 #include <openssl/evp.h>
 
 #include "base/report.h"
-#include "leaf_names.h"
-#include "leaf_traits.h"
+#include "peer/leaf_names.h"
+#include "peer/leaf_traits.h"
 #include "trust/pem.h"
 
 #define FINGERPRINT_SHOWN_BYTES 8

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "leaf_names.h"
+#include "peer/leaf_names.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/report.h"
-#include "leaf_extension.h"
+#include "peer/leaf_extension.h"
 #include "rules/address.h"
 #include "rules/glob.h"
 

@@ -7,7 +7,7 @@
 
 #include "base/auto.h"
 #include "nodekey/plugin.h"
-#include "peer.h"
+#include "peer/peer.h"
 
 #define NAMES_COMMON_NAME_MAX_BYTES 255
 
