@@ -11,9 +11,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/report.h"
+#include "chain/reasons.h"
 #include "hook.h"
 #include "lent_advice.h"
-#include "reasons.h"
 #include "reload.h"
 
 #define PEER_TEXT_BYTES 512

@@ -7,12 +7,12 @@
 #include "base/clock.h"
 #include "base/exit_gate.h"
 #include "base/report.h"
+#include "chain/reasons.h"
 #include "core.h"
 #include "credentials.h"
 #include "nodekey/plugin.h"
 #include "peer/claim.h"
 #include "peer_identity.h"
-#include "reasons.h"
 #include "reload.h"
 #include "steward.h"
 

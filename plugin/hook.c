@@ -8,7 +8,7 @@
 #include "base/callback.h"
 #include "base/clock.h"
 #include "base/worker.h"
-#include "reasons.h"
+#include "chain/reasons.h"
 
 /* One question. Shared by the asking thread, which may give up, and the answering one. */
 struct question {

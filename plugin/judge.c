@@ -6,10 +6,10 @@
 
 #include <openssl/err.h>
 
+#include "chain/reasons.h"
 #include "explain.h"
 #include "peer/server_name.h"
 #include "policy_private.h"
-#include "reasons.h"
 
 #define DESCRIPTION_BYTES 200
 

@@ -3,7 +3,7 @@
 #ifndef NODEKEY_OURS_H
 #define NODEKEY_OURS_H
 
-#include "chain.h"
+#include "chain/chain.h"
 
 /* `our_role` is OUR_SERVER or OUR_CLIENT; see policy_check_ours. */
 MUST_USE nk_status ours_check(struct chain *chain, struct pool *pool, int our_role, X509 *leaf,

@@ -10,10 +10,10 @@
 #include <openssl/x509.h>
 
 #include "base/auto.h"
+#include "chain/pool.h"
 #include "config/config.h"
 #include "nodekey/plugin.h"
 #include "peer/peer.h"
-#include "pool.h"
 #include "trust/crl.h"
 
 #define POLICY_DIGEST_CHARS 64 /* hex, without its NUL */

@@ -5,7 +5,7 @@
 
 #include <stdatomic.h>
 
-#include "chain.h"
+#include "chain/chain.h"
 #include "policy.h"
 #include "rule_set.h"
 

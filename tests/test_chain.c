@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Chains as an attacker would send them, DER in, verdict out. */
-#include "chain.h"
+#include "chain/chain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include <openssl/x509v3.h>
 
 #include "authority.h"
-#include "chain_limits.h"
+#include "chain/chain_limits.h"
 #include "check.h"
 #include "trust/roots.h"
 

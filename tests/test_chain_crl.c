@@ -8,8 +8,8 @@
 #include <openssl/x509v3.h>
 
 #include "authority.h"
-#include "chain.h"
-#include "chain_revocation.h"
+#include "chain/chain.h"
+#include "chain/chain_revocation.h"
 #include "check.h"
 #include "revocation.h"
 

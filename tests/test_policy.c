@@ -11,8 +11,8 @@
 #include <openssl/err.h>
 
 #include "authority.h"
+#include "chain/reasons.h"
 #include "check.h"
-#include "reasons.h"
 
 #define NODE "spiffe://fed.example/node/a"
 #define MEMBERS "spiffe://fed.example/node/*"

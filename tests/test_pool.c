@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pool.h"
+#include "chain/pool.h"
 
 #include <stdio.h>
 
 #include <openssl/err.h>
 
 #include "authority.h"
-#include "chain.h"
-#include "chain_limits.h"
+#include "chain/chain.h"
+#include "chain/chain_limits.h"
 #include "check.h"
 
 static struct authority root;

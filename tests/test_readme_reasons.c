@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "chain/reasons.h"
 #include "check.h"
-#include "reasons.h"
 
 #define README_MAX_BYTES 1000000
 #define ROW_BYTES 512

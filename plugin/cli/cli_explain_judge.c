@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "base/report.h"
+#include "chain/reasons.h"
 #include "cli.h"
 #include "config/config.h"
 #include "peer/peer.h"
 #include "policy.h"
-#include "reasons.h"
 
 #define PEM_CURE                                                                                   \
     "; wanted are PEM certificates, leaf first, as `openssl s_client -showcerts' prints"

@@ -5,7 +5,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
-#include "chain_limits.h"
+#include "chain/chain_limits.h"
 
 #define ED25519_KEY_BYTES 32
 #define POINT_UNCOMPRESSED 4

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "reasons.h"
+#include "chain/reasons.h"
 
 /* A verdict: HOLDS, or the reason to refuse. */
 #define HOLDS REASONS_LEN

@@ -8,7 +8,7 @@
 #include <openssl/x509_vfy.h>
 
 #include "base/auto.h"
-#include "chain.h"
+#include "chain/chain.h"
 
 /* Always, also when no rule asks: policyConstraints and inhibitAnyPolicy are critical, and without
  * the flag OpenSSL takes them for known and does not enforce them. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "chain_limits.h"
+#include "chain/chain_limits.h"
 
 #include <stdarg.h>
 #include <stdio.h>

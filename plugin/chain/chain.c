@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "chain.h"
+#include "chain/chain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +9,9 @@
 #include <openssl/x509v3.h>
 
 #include "base/report.h"
-#include "chain_limits.h"
-#include "chain_policies.h"
-#include "chain_revocation.h"
+#include "chain/chain_limits.h"
+#include "chain/chain_policies.h"
+#include "chain/chain_revocation.h"
 #include "trust/roots.h"
 
 #define DEPTH_MAX 8

@@ -10,7 +10,7 @@
 #include <openssl/x509.h>
 
 #include "base/auto.h"
-#include "chain.h"
+#include "chain/chain.h"
 
 #define LIMITS_CERTIFICATES 10 /* as peer.h, the leaf included */
 #define LIMITS_CERTIFICATE_BYTES 16384

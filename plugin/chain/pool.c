@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pool.h"
+#include "chain/pool.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,7 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "chain_limits.h"
+#include "chain/chain_limits.h"
 
 #define BRANCH_BYTES 32 /* SHA-256 of the certificate right below the root */
 

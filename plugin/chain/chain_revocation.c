@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "chain_revocation.h"
+#include "chain/chain_revocation.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "chain_limits.h"
+#include "chain/chain_limits.h"
 #include "trust/crl_scope.h"
 #include "trust/roots.h"
 

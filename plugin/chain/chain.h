@@ -10,9 +10,9 @@
 #include <openssl/x509.h>
 
 #include "base/auto.h"
+#include "chain/pool.h"
+#include "chain/reasons.h"
 #include "nodekey/plugin.h"
-#include "pool.h"
-#include "reasons.h"
 #include "trust/crl.h"
 
 #define CHAIN_NAMESAKES_MAX 4 /* roots of one name, for their change */

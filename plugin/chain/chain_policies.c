@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "chain_policies.h"
+#include "chain/chain_policies.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -16,7 +16,7 @@
 #include <openssl/x509.h>
 
 #include "base/auto.h"
-#include "chain.h"
+#include "chain/chain.h"
 
 struct revocation; /* any thread, concurrently */
 
