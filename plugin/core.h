@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "audit.h"
+#include "audit/audit.h"
 #include "guard.h"
 #include "identity.h"
 #include "policy.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The audit file. Time stands still but where a test moves it, and the disk is full when a test
  * says so: clock_gettime and write are wrapped by the linker. */
-#include "audit.h"
+#include "audit/audit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 #include <jansson.h>
 
-#include "audit_line.h"
+#include "audit/audit_line.h"
 #include "authority.h"
 #include "check.h"
 #include "peer/peer.h"

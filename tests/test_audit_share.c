@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "audit_share.h"
+#include "audit/audit_share.h"
 
 #include <stdlib.h>
 #include <string.h>

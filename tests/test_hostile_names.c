@@ -13,7 +13,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "audit_line.h"
+#include "audit/audit_line.h"
 #include "authority.h"
 #include "check.h"
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "audit.h"
+#include "audit/audit.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "audit_file.h"
-#include "audit_line.h"
-#include "audit_share.h"
+#include "audit/audit_file.h"
+#include "audit/audit_line.h"
+#include "audit/audit_share.h"
 #include "base/report.h"
 
 #define COMPLAINT_SECONDS 60

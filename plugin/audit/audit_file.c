@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "audit_file.h"
+#include "audit/audit_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

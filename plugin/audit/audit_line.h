@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "audit.h"
+#include "audit/audit.h"
 #include "base/auto.h"
 
 #define AUDIT_LINE_MAX_BYTES 32768u /* a peer can neither reach it nor be left out for it */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "audit_line.h"
+#include "audit/audit_line.h"
 
 #include <stdbool.h>
 #include <stdio.h>
