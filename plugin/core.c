@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/report.h"
 #include "chain/reasons.h"
-#include "hook.h"
+#include "judge/host_hook.h"
 #include "lent_advice.h"
 #include "reload.h"
 

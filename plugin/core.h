@@ -12,10 +12,10 @@
 #include "audit/audit.h"
 #include "guard.h"
 #include "identity.h"
-#include "policy.h"
+#include "judge/policy.h"
+#include "judge/unfinished_handshakes.h"
+#include "judge/verdict_cache.h"
 #include "publish.h"
-#include "recent.h"
-#include "strangers.h"
 
 struct lent;
 struct outbound;

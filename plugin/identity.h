@@ -7,7 +7,7 @@
 
 #include "config/config.h"
 #include "hsm.h"
-#include "policy.h"
+#include "judge/policy.h"
 
 struct identity {
     X509 *leaf;

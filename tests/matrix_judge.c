@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "judge/policy.h"
 #include "matrix.h"
 #include "peer/peer.h"
-#include "policy.h"
 
 #define CHAIN_BYTES ((size_t)64 * 1024)
 

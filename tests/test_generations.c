@@ -9,7 +9,7 @@
 #include "authority.h"
 #include "base/auto.h"
 #include "check.h"
-#include "policy.h"
+#include "judge/policy.h"
 #include "revocation.h"
 
 #define HOUR 3600L

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Certificates whose names are made to be read as other ones. The federation's CA signed them all,
  * so that nothing but their names can be what refuses them. */
-#include "policy.h"
+#include "judge/policy.h"
 
 #include <stdbool.h>
 #include <stdio.h>

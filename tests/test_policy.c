@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy.h"
+#include "judge/policy.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "explain.h"
+#include "judge/explain.h"
 
 #define F "spiffe://fed.example"
 #define BOTH (NK_PEER_IS_CLIENT | NK_PEER_IS_SERVER)

@@ -5,7 +5,7 @@
 
 #include "base/auto.h"
 #include "check.h"
-#include "strangers.h"
+#include "judge/unfinished_handshakes.h"
 
 static struct {
     unsigned lines;

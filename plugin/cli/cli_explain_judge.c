@@ -11,8 +11,8 @@
 #include "chain/reasons.h"
 #include "cli.h"
 #include "config/config.h"
+#include "judge/policy.h"
 #include "peer/peer.h"
-#include "policy.h"
 
 #define PEM_CURE                                                                                   \
     "; wanted are PEM certificates, leaf first, as `openssl s_client -showcerts' prints"

@@ -12,7 +12,7 @@
 #include "cli_ours.h"
 #include "cli_write.h"
 #include "hsm_admin.h"
-#include "policy.h"
+#include "judge/policy.h"
 #include "trust/roots.h"
 
 #define SHUT_WAIT_MS 1000

@@ -11,8 +11,8 @@
 #include "base/auto.h"
 #include "bench.h"
 #include "config/config.h"
+#include "judge/policy.h"
 #include "peer/peer.h"
-#include "policy.h"
 
 #define ROUNDS 101
 #define PEERS 16

@@ -13,7 +13,7 @@
 #include <openssl/x509v3.h>
 
 #include "authority.h"
-#include "policy.h"
+#include "judge/policy.h"
 
 #define BOTH (NK_PEER_IS_CLIENT | NK_PEER_IS_SERVER)
 #define INPUT_MAX_BYTES 20000

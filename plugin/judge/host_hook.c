@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "hook.h"
+#include "judge/host_hook.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ours.h"
+#include "judge/own_certificate.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>

@@ -5,7 +5,7 @@
 #define NODEKEY_DIGEST_H
 
 #include "base/auto.h"
-#include "policy.h"
+#include "judge/policy.h"
 
 MUST_USE nk_status digest_policy(const struct policy *policy, char hex[POLICY_DIGEST_CHARS + 1],
                                  nk_error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy.h"
+#include "judge/policy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +8,9 @@
 #include <openssl/err.h>
 
 #include "base/report.h"
-#include "digest.h"
-#include "ours.h"
-#include "policy_private.h"
+#include "judge/digest.h"
+#include "judge/own_certificate.h"
+#include "judge/policy_private.h"
 #include "trust/roots.h"
 
 static void free_certificates(STACK_OF(X509) *certificates)

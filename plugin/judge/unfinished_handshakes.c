@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "strangers.h"
+#include "judge/unfinished_handshakes.h"
 
 #include "base/report.h"
 

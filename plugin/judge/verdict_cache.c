@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "recent.h"
+#include "judge/verdict_cache.h"
 
 #include <pthread.h>
 #include <stdlib.h>

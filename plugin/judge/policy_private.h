@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 
 #include "chain/chain.h"
-#include "policy.h"
-#include "rule_set.h"
+#include "judge/policy.h"
+#include "judge/rule_set.h"
 
 #define ALL_CERTIFIED "all-certified"
 

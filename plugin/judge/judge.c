@@ -7,9 +7,9 @@
 #include <openssl/err.h>
 
 #include "chain/reasons.h"
-#include "explain.h"
+#include "judge/explain.h"
+#include "judge/policy_private.h"
 #include "peer/server_name.h"
-#include "policy_private.h"
 
 #define DESCRIPTION_BYTES 200
 

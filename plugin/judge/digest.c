@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "digest.h"
+#include "judge/digest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include <openssl/evp.h>
 
 #include "base/report.h"
-#include "policy_private.h"
+#include "judge/policy_private.h"
 
 #define FORMAT "nodekey policy 1" /* a change of what is hashed changes this */
 #define ROOTS_MAX 4096
