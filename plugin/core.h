@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 #include "audit/audit.h"
-#include "guard.h"
+#include "grpc/guard.h"
+#include "grpc/publication.h"
 #include "identity.h"
 #include "judge/policy.h"
 #include "judge/unfinished_handshakes.h"
 #include "judge/verdict_cache.h"
-#include "publish.h"
 
 struct lent;
 struct outbound;

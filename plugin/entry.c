@@ -9,10 +9,10 @@
 #include "base/report.h"
 #include "chain/reasons.h"
 #include "core.h"
-#include "credentials.h"
+#include "grpc/credentials.h"
+#include "grpc/peer_identity.h"
 #include "nodekey/plugin.h"
 #include "peer/claim.h"
-#include "peer_identity.h"
 #include "reload.h"
 #include "steward.h"
 

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/worker.h"
 #include "check.h"
-#include "lent.h"
+#include "grpc/polling_threads.h"
 #include "rpc.h"
 
 #define PATIENCE_MS 30000

@@ -11,11 +11,11 @@
 #include "check.h"
 #include "config/config.h"
 #include "core.h"
-#include "credentials.h"
 #include "federation.h"
+#include "grpc/credentials.h"
+#include "grpc/verifier.h"
 #include "rpc.h"
 #include "softhsm.h"
-#include "verifier.h"
 
 static struct federation federation;
 static struct member alice;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "publish.h"
+#include "grpc/publication.h"
 
 #include <dirent.h>
 #include <errno.h>

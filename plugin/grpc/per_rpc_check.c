@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "live.h"
+#include "grpc/per_rpc_check.h"
 
 #include <string.h>
 
 #include <grpc/grpc_security_constants.h>
 #include <grpc/support/string_util.h>
 
-#include "peer_identity.h"
+#include "grpc/peer_identity.h"
 
 #define CREDENTIALS_TYPE "nodekey"
 /* For the other side and for our own caller alike; our log says why. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "peer_identity.h"
+#include "grpc/peer_identity.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "forked.h"
+#include "grpc/forked.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "guard.h"
+#include "grpc/guard.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 #include "base/callback.h"
 #include "base/report.h"
 #include "core.h"
-#include "peer_identity.h"
+#include "grpc/peer_identity.h"
 
 #define REFUSED "nodekey: the peer is not admitted any more"
 

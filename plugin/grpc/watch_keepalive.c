@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "keeper.h"
+#include "grpc/watch_keepalive.h"
 
 #include <stdio.h>
 #include <stdlib.h>

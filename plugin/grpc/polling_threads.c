@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lent.h"
+#include "grpc/polling_threads.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "credentials.h"
+#include "grpc/credentials.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -8,11 +8,11 @@
 #include <grpc/grpc.h>
 
 #include "base/report.h"
-#include "forked.h"
-#include "keeper.h"
-#include "lent.h"
-#include "live.h"
-#include "verifier.h"
+#include "grpc/forked.h"
+#include "grpc/per_rpc_check.h"
+#include "grpc/polling_threads.h"
+#include "grpc/verifier.h"
+#include "grpc/watch_keepalive.h"
 
 /* Objects of one core given to another crash it: the host's core must be the one we are linked
  * with. Function addresses are unique in a process, copies of a library are not. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "verifier.h"
+#include "grpc/verifier.h"
 
 #include <stddef.h>
 #include <stdio.h>
