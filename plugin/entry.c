@@ -8,13 +8,13 @@
 #include "base/exit_gate.h"
 #include "base/report.h"
 #include "chain/reasons.h"
-#include "core.h"
 #include "grpc/credentials.h"
 #include "grpc/peer_identity.h"
+#include "node/housekeeping.h"
+#include "node/instance.h"
+#include "node/reload.h"
 #include "nodekey/plugin.h"
 #include "peer/claim.h"
-#include "reload.h"
-#include "steward.h"
 
 #define EXPORT __attribute__((__visibility__("default")))
 

@@ -6,7 +6,7 @@
 
 #include "base/auto.h"
 #include "check.h"
-#include "lent_advice.h"
+#include "node/polling_advice.h"
 
 #define NOTHING NULL
 

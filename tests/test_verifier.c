@@ -10,10 +10,10 @@
 
 #include "check.h"
 #include "config/config.h"
-#include "core.h"
 #include "federation.h"
 #include "grpc/credentials.h"
 #include "grpc/verifier.h"
+#include "node/instance.h"
 #include "rpc.h"
 #include "softhsm.h"
 

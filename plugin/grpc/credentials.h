@@ -5,7 +5,7 @@
 
 #include <grpc/grpc_security.h>
 
-#include "core.h"
+#include "node/instance.h"
 
 /* NK_E_USAGE: grpc_init was not called, or the host's gRPC core is not ours. The result is owned by
  * the caller and holds a reference to the core. */

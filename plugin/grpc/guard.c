@@ -11,8 +11,8 @@
 
 #include "base/callback.h"
 #include "base/report.h"
-#include "core.h"
 #include "grpc/peer_identity.h"
+#include "node/instance.h"
 
 #define REFUSED "nodekey: the peer is not admitted any more"
 

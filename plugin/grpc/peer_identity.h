@@ -5,7 +5,7 @@
 
 #include <grpc/grpc_security.h>
 
-#include "core.h"
+#include "node/instance.h"
 
 /* As nk_plugin.peer_identity. *ret is owned: peer_identity_free. */
 MUST_USE nk_status peer_identity_read(struct core *core, uint32_t role,

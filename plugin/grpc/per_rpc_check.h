@@ -6,7 +6,7 @@
 
 #include <grpc/grpc_security.h>
 
-#include "core.h"
+#include "node/instance.h"
 
 /* Inbound: a refused RPC ends with status 16 and reaches no handler. Once per credentials. */
 void live_watch_server(struct core *core, grpc_server_credentials *credentials);

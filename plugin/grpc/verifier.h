@@ -5,7 +5,7 @@
 
 #include <grpc/grpc_security.h>
 
-#include "core.h"
+#include "node/instance.h"
 
 /* A verifier for peers of this role. gRPC frees it through its destruct, once
  * grpc_tls_certificate_verifier_external_create has taken it; before that, verifier_free. NULL: no

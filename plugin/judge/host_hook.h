@@ -3,7 +3,7 @@
 #ifndef NODEKEY_HOOK_H
 #define NODEKEY_HOOK_H
 
-#include "core.h"
+#include "node/instance.h"
 #include "peer/peer.h"
 
 #define HOOK_OUTSTANDING_MAX 8

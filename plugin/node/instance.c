@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core.h"
+#include "node/instance.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 #include "base/report.h"
 #include "chain/reasons.h"
 #include "judge/host_hook.h"
-#include "lent_advice.h"
-#include "reload.h"
+#include "node/polling_advice.h"
+#include "node/reload.h"
 
 #define PEER_TEXT_BYTES 512
 #define REFUSAL_HOLDS_SECONDS 5 /* a refused peer that goes on asking is judged this often */

@@ -3,7 +3,7 @@
 #ifndef NODEKEY_STEWARD_H
 #define NODEKEY_STEWARD_H
 
-#include "core.h"
+#include "node/instance.h"
 
 /* NK_E_INTERNAL: no thread. */
 MUST_USE nk_status steward_start(struct core *core, nk_error *err);

@@ -12,10 +12,10 @@
 #include "audit/audit.h"
 #include "grpc/guard.h"
 #include "grpc/publication.h"
-#include "identity.h"
 #include "judge/policy.h"
 #include "judge/unfinished_handshakes.h"
 #include "judge/verdict_cache.h"
+#include "node/identity.h"
 
 struct lent;
 struct outbound;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "steward.h"
+#include "node/housekeeping.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/report.h"
 #include "base/worker.h"
-#include "reload.h"
+#include "node/reload.h"
 
 #define TICK_MS 1000u
 

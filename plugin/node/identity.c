@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "identity.h"
+#include "node/identity.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "core.h"
+#include "node/instance.h"
 
 /* RELOAD_SAYS_NEWS: a failure that the last reload had, too, is neither logged nor told. */
 enum reload_voice { RELOAD_SAYS_ALL, RELOAD_SAYS_NEWS };

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "reload.h"
+#include "node/reload.h"
 
 #define PRIME 1099511628211u /* FNV-1a */
 #define BASIS 14695981039346656037u

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "reload.h"
+#include "node/reload.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "base/report.h"
-#include "event.h"
-#include "log_lines.h"
+#include "node/event.h"
+#include "node/log_lines.h"
 
 DEFINE_AUTO(struct policy *, policy_unref);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lent_advice.h"
+#include "node/polling_advice.h"
 
 #include <stdlib.h>
 #include <string.h>
