@@ -10,7 +10,7 @@
 
 #include <openssl/crypto.h>
 
-#include "cli_ours.h"
+#include "cli/cli_ours.h"
 
 #define ANSWER_BYTES 512
 

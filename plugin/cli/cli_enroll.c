@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/report.h"
-#include "cli_ours.h"
-#include "cli_request.h"
-#include "cli_write.h"
+#include "cli/cli_ours.h"
+#include "cli/cli_request.h"
+#include "cli/cli_write.h"
 #include "hsm_admin.h"
 
 #define DEFAULT_TYPE "P-256"

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli.h"
-#include "cli_explain.h"
+#include "cli/cli.h"
+#include "cli/cli_explain.h"
 
 DEFINE_AUTO(json_t *, json_decref);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli_explain.h"
+#include "cli/cli_explain.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 
 #include "base/report.h"
 #include "chain/reasons.h"
-#include "cli.h"
+#include "cli/cli.h"
 #include "config/config.h"
 #include "judge/policy.h"
 #include "peer/peer.h"

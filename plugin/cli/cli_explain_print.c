@@ -2,7 +2,7 @@
  * One column of labels, one of text. What is printed here has passed peer_read, the grammar of rule
  * names or the command line's checks: printable ASCII, so a certificate cannot write to a terminal.
  */
-#include "cli_explain.h"
+#include "cli/cli_explain.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,9 +8,9 @@
 #include <openssl/pem.h>
 
 #include "base/report.h"
-#include "cli_import.h"
-#include "cli_ours.h"
-#include "cli_write.h"
+#include "cli/cli_import.h"
+#include "cli/cli_ours.h"
+#include "cli/cli_write.h"
 #include "hsm_admin.h"
 #include "judge/policy.h"
 #include "trust/roots.h"

@@ -10,7 +10,7 @@
 #include <openssl/err.h>
 
 #include "base/report.h"
-#include "cli_import.h"
+#include "cli/cli_import.h"
 #include "trust/pem.h"
 
 #define TEXT_MAX_BYTES ((size_t)256 * 1024)

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli_ours.h"
+#include "cli/cli_ours.h"
 #include "hsm_admin.h"
 
 DEFINE_AUTO(char *, free);

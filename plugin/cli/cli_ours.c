@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli_ours.h"
+#include "cli/cli_ours.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 #include "config/config.h"
 #include "hsm.h"
 

@@ -2,7 +2,7 @@
  * `nodekey pin`: what stands between a node and its login. */
 #include <stdio.h>
 
-#include "cli_ours.h"
+#include "cli/cli_ours.h"
 #include "hsm_admin.h"
 
 enum { OPTION_RESET = CLI_OPTION_OWN };

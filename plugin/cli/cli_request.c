@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli_request.h"
+#include "cli/cli_request.h"
 
 #include <stdlib.h>
 #include <string.h>

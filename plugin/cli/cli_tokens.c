@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli_ours.h"
+#include "cli/cli_ours.h"
 #include "hsm_admin.h"
 
 #define DEFAULT_MODULE "softhsm"

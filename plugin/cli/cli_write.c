@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli_write.h"
+#include "cli/cli_write.h"
 
 #include <errno.h>
 #include <fcntl.h>
