@@ -45,9 +45,13 @@ struct hsm_key_request {
     /* A key of the same instance with the same PIN source, or NULL: on the same token, a PIN that
      * can be had only once (fd, prompt) is not asked for again. */
     struct hsm_key *sibling;
-    /* nodekey-provider.so has made itself known to OpenSSL, and issues no references. */
-    bool for_provider_module;
 };
+
+/* Makes our provider known to OpenSSL's default library context, once per process, for ever:
+ * unloading at exit crashes with keys alive. Whoever has references to keys decoded calls it before
+ * hsm_key_open. Ordinary keys stay with the default provider, and this is checked: NK_E_INTERNAL
+ * otherwise. [any] */
+MUST_USE nk_status hsm_provider_register(nk_error *err);
 
 /* Finds, logs in, checks attributes, compares with `leaf_public`, then makes and verifies one
  * signature per TLS scheme. *ret_key is owned: hsm_key_unref.

@@ -80,7 +80,8 @@ nk_status identity_open(const struct identity *identity, struct hsm_key **ret_ke
         .host = &host,
     };
     *err = (nk_error){ .struct_size = sizeof(*err) };
-    return hsm_key_open(&request, identity->public_key, ret_key, err);
+    nk_status status = hsm_provider_register(err);
+    return status == NK_OK ? hsm_key_open(&request, identity->public_key, ret_key, err) : status;
 }
 
 void rig_shut(struct hsm_key *key)

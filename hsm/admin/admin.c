@@ -8,7 +8,6 @@
 #include "base/report.h"
 #include "module/discovery.h"
 #include "module/module_name.h"
-#include "provider/provider.h"
 
 typedef CK_SLOT_ID *slots_ptr;
 DEFINE_AUTO(slots_ptr, free);
@@ -199,7 +198,7 @@ nk_status hsm_admin_open(const struct hsm_key_request *request, struct hsm_admin
     if (admin == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    nk_status status = provider_register(err);
+    nk_status status = hsm_provider_register(err);
     if (status == NK_OK) {
         status = uri_parse(admin->uri_text, &admin->uri, err);
     }

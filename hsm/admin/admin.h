@@ -7,6 +7,7 @@
 #include <p11-kit/uri.h>
 
 #include "hsm_admin.h"
+#include "key/object.h"
 #include "module/module.h"
 #include "module/uri.h"
 #include "pin/pin.h"
@@ -14,7 +15,6 @@
 
 #define ADMIN_SESSIONS 4
 #define ADMIN_LOGIN_MS 10000
-#define ADMIN_FIELD_BYTES 2048 /* an RSA-8192 modulus has 1024 */
 
 struct hsm_admin {
     struct hsm_key_request request; /* its strings are the three below; asks `relay` for the PIN */
@@ -49,21 +49,9 @@ typedef nk_status admin_piece(struct hsm_admin *admin, CK_SESSION_HANDLE session
 MUST_USE nk_status admin_work(struct hsm_admin *admin, CK_FLAGS flags, admin_piece *do_it,
                               void *arg, nk_error *err);
 
-/* The private keys that fit the URI; as admin_find. */
+/* The private keys that fit the URI; as object_find. */
 MUST_USE nk_status admin_find_keys(struct hsm_admin *admin, CK_SESSION_HANDLE session,
                                    CK_OBJECT_HANDLE **ret_found, CK_ULONG *ret_len, nk_error *err);
-/* All objects that fit; *ret_found is owned: free. Inside a stay. */
-MUST_USE CK_RV admin_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
-                          CK_ULONG template_len, CK_OBJECT_HANDLE **ret_found, CK_ULONG *ret_len);
-/* The attribute's bytes, or false: unknown, or longer than `room`. */
-bool admin_attribute(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                     CK_ATTRIBUTE_TYPE type, void *value, CK_ULONG room, CK_ULONG *ret_len);
-/* The public key that an object holds or tells: of a public key, or of an RSA private key. NULL: it
- * does not tell. Owned: EVP_PKEY_free. */
-EVP_PKEY *admin_public_of(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                          CK_OBJECT_HANDLE object);
-/* "P-256", "RSA-3072", "Ed25519"; "" for a kind that nodekey does not use. */
-void admin_type_of(EVP_PKEY *key, char *text, size_t room);
 
 struct admin_look { /* at one token */
     CK_FUNCTION_LIST *call;

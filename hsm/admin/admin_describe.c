@@ -98,7 +98,7 @@ static bool flag(const struct admin_look *look, CK_OBJECT_HANDLE handle, CK_ATTR
     CK_BBOOL value = CK_FALSE;
     CK_ULONG len = 0;
 
-    if (!admin_attribute(look->call, look->session, handle, type, &value, sizeof(value), &len) ||
+    if (!object_attribute(look->call, look->session, handle, type, &value, sizeof(value), &len) ||
         len != sizeof(value)) {
         return if_unknown;
     }
@@ -113,7 +113,7 @@ static void describe_certificate(const struct admin_look *look, CK_OBJECT_HANDLE
     CK_ULONG len = 0;
     struct tm ends;
 
-    if (!admin_attribute(look->call, look->session, handle, CKA_VALUE, der, sizeof(der), &len)) {
+    if (!object_attribute(look->call, look->session, handle, CKA_VALUE, der, sizeof(der), &len)) {
         return;
     }
     ERR_set_mark();
@@ -130,7 +130,7 @@ static void describe_certificate(const struct admin_look *look, CK_OBJECT_HANDLE
     }
     EVP_PKEY *key = certificate != NULL ? X509_get0_pubkey(certificate) : NULL;
     if (key != NULL) {
-        admin_type_of(key, object->type, sizeof(object->type));
+        object_key_type(key, object->type, sizeof(object->type));
     }
     ERR_pop_to_mark();
 }
@@ -138,9 +138,9 @@ static void describe_certificate(const struct admin_look *look, CK_OBJECT_HANDLE
 static void describe_key(const struct admin_look *look, CK_OBJECT_HANDLE handle,
                          struct hsm_object *object)
 {
-    AUTO(EVP_PKEY_free) EVP_PKEY *key = admin_public_of(look->call, look->session, handle);
+    AUTO(EVP_PKEY_free) EVP_PKEY *key = object_public_key(look->call, look->session, handle);
     if (key != NULL) {
-        admin_type_of(key, object->type, sizeof(object->type));
+        object_key_type(key, object->type, sizeof(object->type));
     }
     if (object->kind != HSM_PRIVATE_KEY) {
         return;
@@ -155,16 +155,16 @@ static void describe_key(const struct admin_look *look, CK_OBJECT_HANDLE handle,
 void admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
                            CK_OBJECT_HANDLE handle, struct hsm_object *object)
 {
-    unsigned char label[ADMIN_FIELD_BYTES];
+    unsigned char label[OBJECT_FIELD_BYTES];
     unsigned char id[ID_MAX_BYTES];
     CK_ATTRIBUTE label_at = { CKA_LABEL, label, 0 };
     CK_ATTRIBUTE id_at = { CKA_ID, id, 0 };
 
-    if (!admin_attribute(look->call, look->session, handle, CKA_LABEL, label, sizeof(label),
+    if (!object_attribute(look->call, look->session, handle, CKA_LABEL, label, sizeof(label),
                          &label_at.ulValueLen)) {
         label_at.ulValueLen = 0;
     }
-    if (!admin_attribute(look->call, look->session, handle, CKA_ID, id, sizeof(id),
+    if (!object_attribute(look->call, look->session, handle, CKA_ID, id, sizeof(id),
                          &id_at.ulValueLen)) {
         id_at.ulValueLen = 0;
     }

@@ -176,7 +176,7 @@ static nk_status give_birth(struct hsm_admin *admin, CK_SESSION_HANDLE session, 
         admin->made[0] = admin->made[1] = CK_INVALID_HANDLE;
         return refuse_type(admin, birth->type, rv, err);
     }
-    birth->public_key = admin_public_of(admin->module->call, session, admin->made[0]);
+    birth->public_key = object_public_key(admin->module->call, session, admin->made[0]);
     if (birth->public_key == NULL) {
         return report(err, NK_E_TOKEN, "token \"%s\" does not tell the public half of its new key",
                       admin->name.label);

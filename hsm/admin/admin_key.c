@@ -43,21 +43,21 @@ static EVP_PKEY *beside(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OB
 {
     static const CK_ATTRIBUTE_TYPE ties[] = { CKA_ID, CKA_LABEL };
     CK_OBJECT_CLASS object_class = CKO_PUBLIC_KEY;
-    unsigned char tie[ADMIN_FIELD_BYTES];
+    unsigned char tie[OBJECT_FIELD_BYTES];
 
     for (size_t i = 0; i < ARRAY_LEN(ties); i++) {
         CK_ULONG tie_len = 0;
         CK_ULONG len = 0;
         AUTO(free) handles_ptr found = NULL;
-        if (!admin_attribute(call, session, key, ties[i], tie, sizeof(tie), &tie_len) ||
+        if (!object_attribute(call, session, key, ties[i], tie, sizeof(tie), &tie_len) ||
             tie_len == 0) {
             continue;
         }
         CK_ATTRIBUTE wanted[] = { { CKA_CLASS, &object_class, sizeof(object_class) },
                                   { ties[i], tie, tie_len } };
-        if (admin_find(call, session, wanted, ARRAY_LEN(wanted), &found, &len) == CKR_OK &&
+        if (object_find(call, session, wanted, ARRAY_LEN(wanted), &found, &len) == CKR_OK &&
             len == 1) {
-            return admin_public_of(call, session, found[0]);
+            return object_public_key(call, session, found[0]);
         }
     }
     return NULL;
@@ -69,7 +69,7 @@ nk_status admin_find_keys(struct hsm_admin *admin, CK_SESSION_HANDLE session,
     CK_OBJECT_CLASS key_class;
     CK_ATTRIBUTE template[URI_TEMPLATE_MAX];
     CK_ULONG len = uri_template(admin->uri, &key_class, template);
-    CK_RV rv = admin_find(admin->module->call, session, template, len, ret_found, ret_len);
+    CK_RV rv = object_find(admin->module->call, session, template, len, ret_found, ret_len);
 
     return rv == CKR_OK ? NK_OK
                         : report_ckr(err, NK_E_TOKEN, rv, "search token \"%s\" for %s",
@@ -99,7 +99,7 @@ static nk_status find_public(struct hsm_admin *admin, CK_SESSION_HANDLE session,
                       (unsigned long)len, admin->name.label, admin->uri_text);
     }
     EVP_PKEY *key = beside(call, session, found[0]);
-    key = key != NULL ? key : admin_public_of(call, session, found[0]);
+    key = key != NULL ? key : object_public_key(call, session, found[0]);
     *(EVP_PKEY **)arg = key;
     return NK_OK;
 }

@@ -35,7 +35,7 @@ static CK_RV list_class(const struct admin_look *look, enum hsm_object_kind kind
     CK_ATTRIBUTE wanted = { CKA_CLASS, &object_class, sizeof(object_class) };
     AUTO(free) handles_ptr found = NULL;
     CK_ULONG len = 0;
-    CK_RV rv = admin_find(look->call, look->session, &wanted, 1, &found, &len);
+    CK_RV rv = object_find(look->call, look->session, &wanted, 1, &found, &len);
     if (rv != CKR_OK) {
         return rv;
     }

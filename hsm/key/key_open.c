@@ -13,7 +13,6 @@
 #include "base/report.h"
 #include "key/key.h"
 #include "pin/pin.h"
-#include "provider/provider.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"
 
@@ -287,10 +286,7 @@ static nk_status open_with(struct opening *opening, const struct hsm_key_request
                            nk_error *err)
 {
     struct hsm_key *key = opening->key;
-    nk_status status = request->for_provider_module ? NK_OK : provider_register(err);
-    if (status == NK_OK) {
-        status = uri_parse(request->uri, &key->uri, err);
-    }
+    nk_status status = uri_parse(request->uri, &key->uri, err);
     if (status == NK_OK) {
         status = check_public_key(key, err);
     }

@@ -6,8 +6,8 @@
 
 #include <openssl/x509.h>
 
-#include "admin/admin.h"
 #include "base/report.h"
+#include "key/object.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"
 
@@ -33,7 +33,7 @@ static EVP_PKEY *of_certificate(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE sessio
     CK_ULONG len = 0;
     AUTO(free_bytes) bytes_ptr value = malloc(CERTIFICATE_MAX_BYTES);
     if (value == NULL ||
-        !admin_attribute(call, session, object, CKA_VALUE, value, CERTIFICATE_MAX_BYTES, &len)) {
+        !object_attribute(call, session, object, CKA_VALUE, value, CERTIFICATE_MAX_BYTES, &len)) {
         return NULL;
     }
     const unsigned char *at = value;
@@ -47,9 +47,9 @@ static const struct tie {
     CK_OBJECT_CLASS to;
     EVP_PKEY *(*read)(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object);
 } ties[] = {
-    { CKA_ID, CKO_PUBLIC_KEY, admin_public_of },
+    { CKA_ID, CKO_PUBLIC_KEY, object_public_key },
     { CKA_ID, CKO_CERTIFICATE, of_certificate },
-    { CKA_LABEL, CKO_PUBLIC_KEY, admin_public_of },
+    { CKA_LABEL, CKO_PUBLIC_KEY, object_public_key },
 };
 
 static EVP_PKEY *follow(const struct tie *tie, CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
@@ -62,13 +62,13 @@ static EVP_PKEY *follow(const struct tie *tie, CK_FUNCTION_LIST *call, CK_SESSIO
     EVP_PKEY *public_key = NULL;
     AUTO(free) handles_ptr found = NULL;
 
-    if (!admin_attribute(call, session, key, tie->by, value, sizeof(value), &value_len) ||
+    if (!object_attribute(call, session, key, tie->by, value, sizeof(value), &value_len) ||
         value_len == 0) {
         return NULL;
     }
     CK_ATTRIBUTE wanted[] = { { CKA_CLASS, &object_class, sizeof(object_class) },
                               { tie->by, value, value_len } };
-    if (admin_find(call, session, wanted, ARRAY_LEN(wanted), &found, &len) != CKR_OK) {
+    if (object_find(call, session, wanted, ARRAY_LEN(wanted), &found, &len) != CKR_OK) {
         return NULL;
     }
     for (CK_ULONG i = 0; i < len && public_key == NULL; i++) {
@@ -80,7 +80,7 @@ static EVP_PKEY *follow(const struct tie *tie, CK_FUNCTION_LIST *call, CK_SESSIO
 /* Inside a lease. */
 static EVP_PKEY *public_of(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
 {
-    EVP_PKEY *public_key = admin_public_of(call, session, key);
+    EVP_PKEY *public_key = object_public_key(call, session, key);
 
     for (size_t i = 0; i < ARRAY_LEN(ties) && public_key == NULL; i++) {
         public_key = follow(&ties[i], call, session, key);

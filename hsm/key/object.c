@@ -1,5 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0
- * Objects of a token: finding them, and the public keys that they hold. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key/object.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,6 @@
 #include <openssl/objects.h>
 #include <openssl/param_build.h>
 
-#include "admin/admin.h"
 #include "key/scheme.h"
 
 #define FIND_AT_ONCE 16
@@ -50,7 +50,7 @@ static CK_RV collect(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, handles_
     }
 }
 
-CK_RV admin_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
+CK_RV object_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
                  CK_ULONG template_len, CK_OBJECT_HANDLE **ret_found, CK_ULONG *ret_len)
 {
     AUTO(free) handles_ptr found = NULL;
@@ -70,7 +70,7 @@ CK_RV admin_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE
     return rv;
 }
 
-bool admin_attribute(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+bool object_attribute(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                      CK_ATTRIBUTE_TYPE type, void *value, CK_ULONG room, CK_ULONG *ret_len)
 {
     CK_ATTRIBUTE wanted = { type, value, room };
@@ -100,13 +100,13 @@ static EVP_PKEY *from_params(const char *type, OSSL_PARAM_BLD *builder)
 
 static EVP_PKEY *rsa(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
 {
-    unsigned char n[ADMIN_FIELD_BYTES];
-    unsigned char e[ADMIN_FIELD_BYTES];
+    unsigned char n[OBJECT_FIELD_BYTES];
+    unsigned char e[OBJECT_FIELD_BYTES];
     CK_ULONG n_len = 0;
     CK_ULONG e_len = 0;
 
-    if (!admin_attribute(call, session, object, CKA_MODULUS, n, sizeof(n), &n_len) ||
-        !admin_attribute(call, session, object, CKA_PUBLIC_EXPONENT, e, sizeof(e), &e_len)) {
+    if (!object_attribute(call, session, object, CKA_MODULUS, n, sizeof(n), &n_len) ||
+        !object_attribute(call, session, object, CKA_PUBLIC_EXPONENT, e, sizeof(e), &e_len)) {
         return NULL;
     }
     AUTO(BN_free) BIGNUM *modulus = BN_bin2bn(n, (int)n_len, NULL);
@@ -144,15 +144,15 @@ static EVP_PKEY *on_curve(const char *group, const unsigned char *point, size_t 
 static EVP_PKEY *curve(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                        bool edwards)
 {
-    unsigned char params[ADMIN_FIELD_BYTES];
-    unsigned char point[ADMIN_FIELD_BYTES];
+    unsigned char params[OBJECT_FIELD_BYTES];
+    unsigned char point[OBJECT_FIELD_BYTES];
     const unsigned char *at = point;
     CK_ULONG params_len = 0;
     CK_ULONG len = 0;
 
-    if (!admin_attribute(call, session, object, CKA_EC_PARAMS, params, sizeof(params),
+    if (!object_attribute(call, session, object, CKA_EC_PARAMS, params, sizeof(params),
                          &params_len) ||
-        !admin_attribute(call, session, object, CKA_EC_POINT, point, sizeof(point), &len)) {
+        !object_attribute(call, session, object, CKA_EC_POINT, point, sizeof(point), &len)) {
         return NULL;
     }
     AUTO(ASN1_OCTET_STRING_free)
@@ -167,14 +167,14 @@ static EVP_PKEY *curve(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJ
     return group != NULL ? on_curve(group, bytes, bytes_len) : NULL;
 }
 
-EVP_PKEY *admin_public_of(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+EVP_PKEY *object_public_key(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
                           CK_OBJECT_HANDLE object)
 {
     CK_KEY_TYPE type = 0;
     CK_ULONG len = 0;
     EVP_PKEY *key = NULL;
 
-    if (!admin_attribute(call, session, object, CKA_KEY_TYPE, &type, sizeof(type), &len) ||
+    if (!object_attribute(call, session, object, CKA_KEY_TYPE, &type, sizeof(type), &len) ||
         len != sizeof(type)) {
         return NULL;
     }
@@ -188,7 +188,7 @@ EVP_PKEY *admin_public_of(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
     return key;
 }
 
-void admin_type_of(EVP_PKEY *key, char *text, size_t room)
+void object_key_type(EVP_PKEY *key, char *text, size_t room)
 {
     char group[64] = "";
 

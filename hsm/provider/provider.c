@@ -12,7 +12,6 @@
 #include <openssl/params.h>
 #include <openssl/provider.h>
 
-#include "provider/provider.h"
 
 #define FROM_US PROVIDER_FROM_US
 #define FROM_DER FROM_US ",input=der,structure=" REFERENCE_STRUCTURE
@@ -235,7 +234,8 @@ static void take_core_functions(struct provider *provider, const OSSL_DISPATCH *
 }
 
 int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
-                   void **ret_ctx, const struct reference_format *format)
+                   void **ret_ctx, const struct reference_format *format,
+                   provider_terms_reader *read_terms)
 {
     struct provider *provider = calloc(1, sizeof(*provider));
 
@@ -244,6 +244,7 @@ int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const 
     }
     provider->core = core;
     provider->format = format;
+    provider->read_terms = read_terms;
     take_core_functions(provider, in);
     /* From the dispatch, or BIO_new_from_core_bio would return NULL. */
     provider->libctx = OSSL_LIB_CTX_new_from_dispatch(core, in);
@@ -261,5 +262,5 @@ int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const 
 int provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
                   void **ret_ctx)
 {
-    return provider_start(core, in, out, ret_ctx, &private_references);
+    return provider_start(core, in, out, ret_ctx, &private_references, NULL);
 }

@@ -5,7 +5,6 @@
 
 #include <openssl/core.h>
 
-#include "base/auto.h"
 #include "nodekey/plugin.h"
 
 /* Both sort after "default": OpenSSL 3.0 sorts its providers by name, and the first that has an
@@ -15,9 +14,14 @@
 
 OSSL_provider_init_fn provider_init;
 
-/* Makes the provider known to the default library context, once per process, for ever: unloading
- * at exit crashes with keys alive. Ordinary keys stay with the default provider, and this is
- * checked. NK_E_INTERNAL otherwise. [any] */
-MUST_USE nk_status provider_register(nk_error *err);
+struct provider_terms;
+/* Fills in zeroed terms for the key that `uri` names, from a node's configuration file. */
+typedef nk_status provider_terms_reader(const char *path, const char *uri,
+                                        struct provider_terms *terms, nk_error *err);
+/* OSSL_provider_init for nodekey-provider.so, whose openssl.cnf section may name such a file:
+ * `read_terms` is the caller's reader of it. */
+int provider_module_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
+                         const OSSL_DISPATCH **out, void **ret_ctx,
+                         provider_terms_reader *read_terms);
 
 #endif

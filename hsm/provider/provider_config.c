@@ -152,7 +152,7 @@ nk_status provider_terms_read(const struct provider *provider, const char *uri,
     nk_status status = check_shape(&section, err);
     if (status == NK_OK) {
         status = section.at[CONFIG] != NULL
-                     ? provider_terms_from_file(section.at[CONFIG], uri, terms, err)
+                     ? provider->read_terms(section.at[CONFIG], uri, terms, err)
                      : take_words(&section, terms, err);
     }
     if (status == NK_OK) {

@@ -34,8 +34,4 @@ void provider_terms_free(struct provider_terms *terms);
 void provider_terms_words(const struct provider *provider, const char *text, char *out,
                           size_t room);
 
-/* From a configuration file, by the plugin's own reader; zeroed terms are filled in. */
-MUST_USE nk_status provider_terms_from_file(const char *path, const char *uri,
-                                            struct provider_terms *terms, nk_error *err);
-
 #endif

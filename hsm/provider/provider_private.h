@@ -8,6 +8,7 @@
 #include <openssl/provider.h>
 
 #include "key/key.h"
+#include "provider/provider.h"
 #include "provider/reference.h"
 
 struct provider;
@@ -38,6 +39,7 @@ struct provider {
     OSSL_LIB_CTX *libctx;
     OSSL_PROVIDER *basics; /* that "default" */
     const struct reference_format *format;
+    provider_terms_reader *read_terms; /* NULL: this product names no such file */
 };
 
 /* The provider's key object: what EVP_PKEY holds. */
@@ -57,9 +59,10 @@ struct provider_key *provider_key_new(struct provider *provider, struct hsm_key 
 int provider_give_key(struct provider *provider, struct hsm_key *key, OSSL_CALLBACK *callback,
                       void *arg);
 
-/* OSSL_provider_init, for one format. */
+/* OSSL_provider_init, for one format; `read_terms` as in struct provider. */
 int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
-                   void **ret_ctx, const struct reference_format *format);
+                   void **ret_ctx, const struct reference_format *format,
+                   provider_terms_reader *read_terms);
 
 extern const OSSL_DISPATCH keymgmt_rsa[];
 extern const OSSL_DISPATCH keymgmt_ec[];

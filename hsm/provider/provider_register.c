@@ -10,6 +10,7 @@
 
 #include "base/fork.h"
 #include "base/report.h"
+#include "hsm.h"
 #include "provider/provider.h"
 
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -51,7 +52,7 @@ static nk_status load(nk_error *err)
     return NK_OK;
 }
 
-nk_status provider_register(nk_error *err)
+nk_status hsm_provider_register(nk_error *err)
 {
     nk_status status = NK_OK;
 

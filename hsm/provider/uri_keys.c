@@ -89,7 +89,6 @@ static nk_status open_on(const struct provider_terms *terms, const char *uri,
         .sign_timeout_ms = terms->sign_timeout_ms,
         .state_dir = terms->state_dir,
         .host = &host,
-        .for_provider_module = true,
     };
     struct token *token = NULL;
     AUTO(EVP_PKEY_free) EVP_PKEY *public_key = NULL;

@@ -97,3 +97,10 @@ const struct reference_format persistent_references = { .pem_label = PERSISTENT_
                                                         .stores = stores,
                                                         .resolve = resolve,
                                                         .raise_why = persistent_raise_failure };
+
+int provider_module_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
+                         const OSSL_DISPATCH **out, void **ret_ctx,
+                         provider_terms_reader *read_terms)
+{
+    return provider_start(core, in, out, ret_ctx, &persistent_references, read_terms);
+}

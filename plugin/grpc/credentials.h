@@ -3,15 +3,13 @@
 #ifndef NODEKEY_CREDENTIALS_H
 #define NODEKEY_CREDENTIALS_H
 
-#include <grpc/grpc_security.h>
-
 #include "node/instance.h"
 
 /* NK_E_USAGE: grpc_init was not called, or the host's gRPC core is not ours. The result is owned by
  * the caller and holds a reference to the core. */
-MUST_USE nk_status credentials_server(struct core *core, grpc_server_credentials **ret,
+MUST_USE nk_status credentials_server(struct core *core, struct grpc_server_credentials **ret,
                                       nk_error *err);
-MUST_USE nk_status credentials_channel(struct core *core, grpc_channel_credentials **ret,
+MUST_USE nk_status credentials_channel(struct core *core, struct grpc_channel_credentials **ret,
                                        nk_error *err);
 
 /* After core_close: gives back what gRPC holds for our channels. Waits for gRPC, so never in a

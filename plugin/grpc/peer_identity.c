@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <grpc/grpc_security.h>
 #include <grpc/grpc_security_constants.h>
 
 #include "base/report.h"

@@ -147,7 +147,8 @@ static nk_status open_key(struct identity *identity, const struct config *config
         .host = host,
         .sibling = sibling != NULL && same_pin(config) ? sibling->key : NULL,
     };
-    return hsm_key_open(&request, leaf_public, &identity->key, err);
+    nk_status status = hsm_provider_register(err);
+    return status == NK_OK ? hsm_key_open(&request, leaf_public, &identity->key, err) : status;
 }
 
 nk_status identity_open(const struct config *config, int our_role, struct policy *policy,

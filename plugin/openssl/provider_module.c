@@ -2,7 +2,8 @@
  * The provider as a module for openssl.cnf: keys are named by their URI, in PEM or where a program
  * takes a URI. The token is touched when the first key is asked for, never before: modules that
  * call OpenSSL themselves would wait for the very load that we are part of. */
-#include "provider/uri_reference.h"
+#include "openssl/provider_terms.h"
+#include "provider/provider.h"
 
 OSSL_provider_init_fn OSSL_provider_init;
 
@@ -11,5 +12,5 @@ __attribute__((__visibility__("default"))) int OSSL_provider_init(const OSSL_COR
                                                                   const OSSL_DISPATCH **out,
                                                                   void **ret_ctx)
 {
-    return provider_start(core, in, out, ret_ctx, &persistent_references);
+    return provider_module_init(core, in, out, ret_ctx, provider_terms_from_file);
 }

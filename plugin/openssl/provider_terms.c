@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0
- * For nodekey-provider.so: what a node's configuration says of keys and tokens. The whole document
- * is checked, as for a node: one that does not start is no good for other programs either. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "openssl/provider_terms.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +10,6 @@
 
 DEFINE_AUTO(struct config *, config_free);
 
-/* The role that has this very key; for other keys of the token the server's, since servers are what
- * loads keys through OpenSSL. */
 static struct config_identity *whose(struct config *config, const char *uri)
 {
     for (int role = 0; role < OUR_ROLES; role++) {

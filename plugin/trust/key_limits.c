@@ -1,11 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0
- * The part of chain_limits.h about keys and algorithms. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trust/key_limits.h"
+
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
-#include "chain/chain_limits.h"
+#include "base/auto.h"
 
 #define ED25519_KEY_BYTES 32
 #define POINT_UNCOMPRESSED 4

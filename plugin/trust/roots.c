@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "base/report.h"
-#include "chain/chain_limits.h"
+#include "trust/key_limits.h"
 #include "trust/pem.h"
 
 #define SUBJECT_BYTES 256
