@@ -51,7 +51,7 @@ static nk_status copy_host(const nk_host *host, nk_host *ret_host, nk_error *err
 
 static nk_status begin_open(const nk_host *host, nk_host *ret_host, nk_error *err)
 {
-    gate_keep_openssl();
+    exit_gate_keep_openssl();
     return copy_host(host, ret_host, err);
 }
 
@@ -97,9 +97,9 @@ static nk_status enter(const nk_instance *instance, const char *call, nk_error *
 
 /* --- life --- */
 
-static nk_status start_steward(struct core *core, nk_error *err)
+static nk_status start_housekeeping(struct core *core, nk_error *err)
 {
-    nk_status status = steward_start(core, err);
+    nk_status status = housekeeping_start(core, err);
     if (status != NK_OK) {
         core_close(core);
         core_unref(core);
@@ -117,7 +117,7 @@ static nk_status open_config(struct config **config, const char *path, const nk_
     }
     nk_status status = core_open(config, path, host, &instance->core, err);
     if (status == NK_OK) {
-        status = start_steward(instance->core, err);
+        status = start_housekeeping(instance->core, err);
     }
     if (status != NK_OK) {
         free(instance);
@@ -172,15 +172,15 @@ static void close_core(struct core *core)
     long long deadline_ms = clock_now_ms() + core->login_timeout_ms;
 
     if (hsm_enter()) { /* not in a forked child, where our threads are not */
-        credentials_dismiss_lent(core);
+        credentials_dismiss_polling(core);
         hsm_leave();
     }
     core_close(core);
     if (hsm_enter()) {
-        steward_stop(core);
+        housekeeping_stop(core);
         guards_close(core->guards);
         credentials_close(core);
-        credentials_join_lent(core, deadline_ms);
+        credentials_join_polling(core, deadline_ms);
         hsm_leave();
     }
     core_unref(core);

@@ -75,7 +75,7 @@ static void check_row(void **state)
     if (row->strategy != NULL) {
         setenv("GRPC_POLL_STRATEGY", row->strategy, 1);
     }
-    lent_say_advice(&config, row->signature_us, &host);
+    polling_advice_say(&config, row->signature_us, &host);
     assert_int_equal(told.lines, row->says != NOTHING ? 1 : 0);
     if (row->says != NOTHING && strstr(told.last, row->says) == NULL) {
         fail_msg("%s", told.last);
@@ -89,7 +89,7 @@ static void both_at_once(void **state)
     const struct config config = { .lent_threads = 16, .max_sessions = 16 };
     memset(&told, 0, sizeof(told));
     setenv("GRPC_POLL_STRATEGY", "poll", 1);
-    lent_say_advice(&config, 100, &host);
+    polling_advice_say(&config, 100, &host);
     assert_int_equal(told.lines, 2);
 }
 

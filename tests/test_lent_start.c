@@ -8,7 +8,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "base/worker.h"
+#include "base/thread.h"
 #include "check.h"
 #include "grpc/polling_threads.h"
 #include "rpc.h"
@@ -17,16 +17,16 @@
 
 static unsigned threads_left; /* that the system has for us */
 
-bool __real_worker_start(pthread_t *ret_thread, void *(*run)(void *), void *arg);
-bool __wrap_worker_start(pthread_t *ret_thread, void *(*run)(void *), void *arg);
+bool __real_thread_start(pthread_t *ret_thread, void *(*run)(void *), void *arg);
+bool __wrap_thread_start(pthread_t *ret_thread, void *(*run)(void *), void *arg);
 
-bool __wrap_worker_start(pthread_t *ret_thread, void *(*run)(void *), void *arg)
+bool __wrap_thread_start(pthread_t *ret_thread, void *(*run)(void *), void *arg)
 {
     if (threads_left == 0) {
         return false;
     }
     threads_left--;
-    return __real_worker_start(ret_thread, run, arg);
+    return __real_thread_start(ret_thread, run, arg);
 }
 
 static bool grpc_ends(void)
@@ -43,26 +43,26 @@ static bool grpc_ends(void)
 static void all_of_them(void **state)
 {
     (void)state;
-    struct lent *lent = NULL;
+    struct polling_threads *lent = NULL;
     nk_error err = { .struct_size = sizeof(err) };
     threads_left = 9;
-    assert_int_equal(lent_start(9, &lent, &err), NK_OK);
+    assert_int_equal(polling_threads_start(9, &lent, &err), NK_OK);
     assert_int_equal(threads_left, 0);
     assert_int_equal(grpc_is_initialized(), 1);
-    lent_dismiss(lent);
-    lent_dismiss(lent); /* again is no harm */
-    assert_int_equal(lent_join(lent, clock_now_ms() + PATIENCE_MS), 0);
+    polling_threads_dismiss(lent);
+    polling_threads_dismiss(lent); /* again is no harm */
+    assert_int_equal(polling_threads_join(lent, clock_now_ms() + PATIENCE_MS), 0);
     assert_true(grpc_ends());
 }
 
 static void or_none(void **state)
 {
     unsigned few = (unsigned)(uintptr_t)*state;
-    struct lent *lent = NULL;
+    struct polling_threads *lent = NULL;
     char says[64];
     nk_error err = { .struct_size = sizeof(err) };
     threads_left = few;
-    assert_int_equal(lent_start(9, &lent, &err), NK_E_INTERNAL);
+    assert_int_equal(polling_threads_start(9, &lent, &err), NK_E_INTERNAL);
     assert_null(lent);
     snprintf(says, sizeof(says), "grpc.lent_threads: the system gives us %u of 9 threads; ", few);
     assert_non_null(strstr(err.text, says));
@@ -72,21 +72,21 @@ static void or_none(void **state)
 static void who_does_not_wait_leaves_it_to_them(void **state)
 {
     (void)state;
-    struct lent *lent = NULL;
+    struct polling_threads *lent = NULL;
     nk_error err = { .struct_size = sizeof(err) };
     threads_left = 9;
-    assert_int_equal(lent_start(9, &lent, &err), NK_OK);
-    assert_int_equal(lent_join(lent, clock_now_ms()), 9); /* nobody has told them */
+    assert_int_equal(polling_threads_start(9, &lent, &err), NK_OK);
+    assert_int_equal(polling_threads_join(lent, clock_now_ms()), 9); /* nobody has told them */
     assert_int_equal(grpc_is_initialized(), 1);
-    lent_dismiss(lent); /* what they poll is theirs now, and stays until then */
+    polling_threads_dismiss(lent); /* what they poll is theirs now, and stays until then */
     assert_true(grpc_ends());
 }
 
 static void without_any(void **state)
 {
     (void)state;
-    lent_dismiss(NULL);
-    assert_int_equal(lent_join(NULL, 0), 0);
+    polling_threads_dismiss(NULL);
+    assert_int_equal(polling_threads_join(NULL, 0), 0);
 }
 
 int main(void)

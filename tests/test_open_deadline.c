@@ -211,7 +211,7 @@ static void *open_once(void *arg)
 static void threads_left_behind_are_bounded(void **state)
 {
     (void)state;
-    struct opener openers[ERRANDS_LEFT_MAX];
+    struct opener openers[BOUNDED_CALLS_LEFT_MAX];
     struct held before = holds();
     rig_set_terms(&hasty);
     faulty_set("slots_hang=1\n");
@@ -314,22 +314,22 @@ static void a_close_beside_an_open_that_hangs(void **state)
 /* --- what has a deadline of its own, but then needs what another holds --- */
 
 struct blocked {
-    struct errand errand; /* first: the thread knows no more */
+    struct bounded_call bounded; /* first: the thread knows no more */
     pthread_mutex_t lock;
 };
 
-static void run_blocked(struct errand *errand)
+static void run_blocked(struct bounded_call *bounded)
 {
-    struct blocked *blocked = (struct blocked *)errand;
+    struct blocked *blocked = (struct blocked *)bounded;
 
-    errand_step(NULL);
+    bounded_call_step(NULL);
     pthread_mutex_lock(&blocked->lock);
     pthread_mutex_unlock(&blocked->lock);
 }
 
-static void free_blocked(struct errand *errand)
+static void free_blocked(struct bounded_call *bounded)
 {
-    free(errand);
+    free(bounded);
 }
 
 static void a_wait_that_outlives_its_deadline(void **state)
@@ -338,18 +338,18 @@ static void a_wait_that_outlives_its_deadline(void **state)
     struct blocked *blocked = calloc(1, sizeof(*blocked));
     nk_error err = { .struct_size = sizeof(err) };
     assert_non_null(blocked);
-    blocked->errand =
-        (struct errand){ .run = run_blocked, .free = free_blocked, .where = "a module" };
-    errand_init(&blocked->errand);
+    blocked->bounded =
+        (struct bounded_call){ .run = run_blocked, .free = free_blocked, .where = "a module" };
+    bounded_call_init(&blocked->bounded);
     pthread_mutex_init(&blocked->lock, NULL);
     pthread_mutex_lock(&blocked->lock);
     long long before = clock_now_ms();
-    assert_int_equal(errand_run(&blocked->errand, TIMEOUT_MS, false), ERRAND_LEFT);
+    assert_int_equal(bounded_call_run(&blocked->bounded, TIMEOUT_MS, false), BOUNDED_CALL_LEFT);
     assert_true(clock_now_ms() - before < HUNG_MS);
-    errand_report(&blocked->errand, ERRAND_LEFT, TIMEOUT_MS, &err);
+    bounded_call_report(&blocked->bounded, BOUNDED_CALL_LEFT, TIMEOUT_MS, &err);
     assert_non_null(strstr(err.text, "a call of another thread"));
     pthread_mutex_unlock(&blocked->lock);
-    errand_drop(&blocked->errand);
+    bounded_call_drop(&blocked->bounded);
 }
 
 static void certificates_that_hang(void **state)

@@ -21,7 +21,7 @@ static void keep(void *host_data, int32_t level, const char *line)
 }
 
 static const nk_host host = { .struct_size = sizeof(host), .log = keep };
-static struct strangers strangers;
+static struct unfinished_handshakes strangers;
 static long long now_ms;
 
 static int start(void **state)
@@ -36,14 +36,14 @@ static int start(void **state)
 static void judge(unsigned times)
 {
     for (unsigned i = 0; i < times; i++) {
-        strangers_judged(&strangers);
+        unfinished_handshakes_judged(&strangers);
     }
 }
 
 static void look(unsigned long long signatures, unsigned times)
 {
     for (unsigned i = 0; i < times; i++) {
-        strangers_look(&strangers, signatures, now_ms, &host);
+        unfinished_handshakes_look(&strangers, signatures, now_ms, &host);
         now_ms += 1000;
     }
 }
@@ -52,27 +52,27 @@ static void members_are_not_counted(void **state)
 {
     (void)state;
     judge(100);
-    look(100, 2 * STRANGERS_LOOKS);
-    assert_int_equal(strangers_unfinished(&strangers), 0);
+    look(100, 2 * UNFINISHED_LOOKS);
+    assert_int_equal(unfinished_handshakes_count(&strangers), 0);
     assert_int_equal(told.lines, 0);
 }
 
 static void who_is_under_way_is_not_counted_yet(void **state)
 {
     (void)state;
-    look(5, STRANGERS_LOOKS - 1);
-    assert_int_equal(strangers_unfinished(&strangers), 0);
+    look(5, UNFINISHED_LOOKS - 1);
+    assert_int_equal(unfinished_handshakes_count(&strangers), 0);
     judge(5);
-    look(5, STRANGERS_LOOKS);
-    assert_int_equal(strangers_unfinished(&strangers), 0);
+    look(5, UNFINISHED_LOOKS);
+    assert_int_equal(unfinished_handshakes_count(&strangers), 0);
 }
 
 static void who_never_finishes_is(void **state)
 {
     (void)state;
     judge(3);
-    look(10, STRANGERS_LOOKS);
-    assert_int_equal(strangers_unfinished(&strangers), 7);
+    look(10, UNFINISHED_LOOKS);
+    assert_int_equal(unfinished_handshakes_count(&strangers), 7);
     assert_int_equal(told.lines, 1);
     assert_non_null(strstr(told.last, "7 signatures (7 since open) went to peers that never "));
 }
@@ -80,30 +80,31 @@ static void who_never_finishes_is(void **state)
 static void members_of_the_moment_do_not_hide_them(void **state)
 {
     (void)state;
-    for (unsigned i = 1; i <= 3 * STRANGERS_LOOKS; i++) { /* 2 members and 1 stranger a second */
+    for (unsigned i = 1; i <= 3 * UNFINISHED_LOOKS; i++) { /* 2 members and 1 stranger a second */
         judge(2);
         look(3ULL * i, 1);
     }
-    assert_in_range(strangers_unfinished(&strangers), 2 * STRANGERS_LOOKS, 3 * STRANGERS_LOOKS);
+    assert_in_range(unfinished_handshakes_count(&strangers), 2 * UNFINISHED_LOOKS,
+                    3 * UNFINISHED_LOOKS);
 }
 
 /* A resumed connection is judged without a signature: the count stays a lower bound. */
 static void it_never_goes_back(void **state)
 {
     (void)state;
-    look(7, STRANGERS_LOOKS);
+    look(7, UNFINISHED_LOOKS);
     judge(4);
-    look(7, STRANGERS_LOOKS);
-    assert_int_equal(strangers_unfinished(&strangers), 7);
+    look(7, UNFINISHED_LOOKS);
+    assert_int_equal(unfinished_handshakes_count(&strangers), 7);
     judge(100);
-    look(7, STRANGERS_LOOKS);
-    assert_int_equal(strangers_unfinished(&strangers), 7);
+    look(7, UNFINISHED_LOOKS);
+    assert_int_equal(unfinished_handshakes_count(&strangers), 7);
 }
 
 static void it_is_told_once_a_minute_and_only_if_it_grew(void **state)
 {
     (void)state;
-    look(7, STRANGERS_LOOKS);
+    look(7, UNFINISHED_LOOKS);
     assert_int_equal(told.lines, 1);
     look(9, 59); /* ten seconds until it counts, and not yet a minute since the last line */
     assert_int_equal(told.lines, 1);

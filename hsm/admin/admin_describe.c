@@ -161,11 +161,11 @@ void admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object
     CK_ATTRIBUTE id_at = { CKA_ID, id, 0 };
 
     if (!object_attribute(look->call, look->session, handle, CKA_LABEL, label, sizeof(label),
-                         &label_at.ulValueLen)) {
+                          &label_at.ulValueLen)) {
         label_at.ulValueLen = 0;
     }
     if (!object_attribute(look->call, look->session, handle, CKA_ID, id, sizeof(id),
-                         &id_at.ulValueLen)) {
+                          &id_at.ulValueLen)) {
         id_at.ulValueLen = 0;
     }
     show(object->label, sizeof(object->label), label, label_at.ulValueLen);

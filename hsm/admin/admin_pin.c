@@ -6,7 +6,7 @@
 #include "base/report.h"
 #include "pin/refused_file.h"
 
-DEFINE_AUTO(struct pin_state *, pin_state_close);
+DEFINE_AUTO(struct refused_file *, refused_file_close);
 
 static nk_status find(const struct hsm_key_request *request, struct module **ret_module,
                       struct token_name *ret_name, nk_error *err)
@@ -61,15 +61,16 @@ static nk_status ask_token(const struct hsm_key_request *request, struct token_n
 nk_status hsm_pin_look(const struct hsm_key_request *request, struct hsm_pin_news *ret_news,
                        nk_error *err)
 {
-    AUTO(pin_state_close) struct pin_state *state = NULL;
+    AUTO(refused_file_close) struct refused_file *state = NULL;
     struct hsm_pin_news news = { .refused = 0 };
     struct token_name name;
     nk_status status = ask_token(request, &name, &news, err);
     if (status == NK_OK) {
-        status = pin_state_open(request->state_dir, &name, request->login_timeout_ms, &state, err);
+        status =
+            refused_file_open(request->state_dir, &name, request->login_timeout_ms, &state, err);
     }
     if (status == NK_OK) {
-        news.refused = pin_state_count(state);
+        news.refused = refused_file_count(state);
         *ret_news = news;
     }
     return status;
@@ -82,8 +83,8 @@ nk_status hsm_pin_forget(const struct hsm_key_request *request, bool *ret_forgot
     struct token_name name;
     nk_status status = ask_token(request, &name, &news, err);
     if (status == NK_OK) {
-        status =
-            pin_state_forget(request->state_dir, &name, request->login_timeout_ms, ret_forgot, err);
+        status = refused_file_forget(request->state_dir, &name, request->login_timeout_ms,
+                                     ret_forgot, err);
     }
     if (status == NK_OK) {
         *ret_news = news;

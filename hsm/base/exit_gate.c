@@ -44,24 +44,24 @@ static void close_gate(void)
     }
 }
 
-void gate_keep_openssl(void)
+void exit_gate_keep_openssl(void)
 {
     /* The first call decides; it is not told when it comes too late. */
     (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 }
 
-void gate_arm(void)
+void exit_gate_arm(void)
 {
     /* No handler left (ENOMEM) means the old risk at exit, not a reason to refuse service. */
     (void)atexit(close_gate);
 }
 
-bool gate_inside(void)
+bool exit_gate_inside(void)
 {
     return depth > 0;
 }
 
-void gate_renew(void)
+void exit_gate_renew(void)
 {
     atomic_store(&inside, 0);
     atomic_store(&parked, 0);
@@ -70,7 +70,7 @@ void gate_renew(void)
     exiting_here = false;
 }
 
-bool gate_enter(void)
+bool exit_gate_enter(void)
 {
     if (fork_is_foreign()) {
         return false;
@@ -96,24 +96,24 @@ bool gate_enter(void)
     return false;
 }
 
-void gate_leave(void)
+void exit_gate_leave(void)
 {
     if (--depth == 0) {
         atomic_fetch_sub(&inside, 1);
     }
 }
 
-void gate_lend(void)
+void exit_gate_lend(void)
 {
     atomic_fetch_add(&inside, 1);
 }
 
-void gate_take_over(void)
+void exit_gate_take_over(void)
 {
     depth = 1;
 }
 
-void gate_take_back(void)
+void exit_gate_take_back(void)
 {
     atomic_fetch_sub(&inside, 1);
 }

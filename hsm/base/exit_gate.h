@@ -4,8 +4,8 @@
  * atexit handler, which runs before all those, lets nobody in any more and waits for those inside.
  * The decoder, signing and the verifier pass the gate, too: whatever thread is between two of them
  * gets parked at the next, before OpenSSL is gone. */
-#ifndef NODEKEY_GATE_H
-#define NODEKEY_GATE_H
+#ifndef NODEKEY_EXIT_GATE_H
+#define NODEKEY_EXIT_GATE_H
 
 #include <stdbool.h>
 
@@ -13,25 +13,25 @@
 
 /* To be called before anything of OpenSSL: unless the process has used it already, its cleanup does
  * not run at exit, so that no thread that nobody waits for is caught in it. */
-void gate_keep_openssl(void);
+void exit_gate_keep_openssl(void);
 /* Registers the handler. Must be called after the module was loaded and initialised: handlers run
  * in reverse order. Once for each module; the handler itself works once. */
-void gate_arm(void);
-/* Call before and after a stay; stays nest. While the process exits, gate_enter parks every thread
- * but the exiting one. False: at once on that one, for a parked one when the exit takes
+void exit_gate_arm(void);
+/* Call before and after a stay; stays nest. While the process exits, exit_gate_enter parks every
+ * thread but the exiting one. False: at once on that one, for a parked one when the exit takes
  * suspiciously long (somebody joins it), and always in a foreign child (fork.h): then nothing must
  * be called. */
-MUST_USE bool gate_enter(void);
-void gate_leave(void);
+MUST_USE bool exit_gate_enter(void);
+void exit_gate_leave(void);
 /* Is this thread between the two? */
-bool gate_inside(void);
+bool exit_gate_inside(void);
 /* In a forked child: nobody but this thread is here, and the exit has not begun. */
-void gate_renew(void);
+void exit_gate_renew(void);
 /* A stay for another thread, which begins inside one of the caller's, so that it is never parked:
- * gate_lend here, then gate_take_over there and gate_leave there; or gate_take_back by anybody when
- * it will not happen. */
-void gate_lend(void);
-void gate_take_over(void);
-void gate_take_back(void);
+ * exit_gate_lend here, then exit_gate_take_over there and exit_gate_leave there; or
+ * exit_gate_take_back by anybody when it will not happen. */
+void exit_gate_lend(void);
+void exit_gate_take_over(void);
+void exit_gate_take_back(void);
 
 #endif

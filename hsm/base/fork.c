@@ -34,7 +34,7 @@ bool fork_lock_by(pthread_mutex_t *lock, long long deadline_ms)
 
 static void prepare(void)
 {
-    was_inside = calls > 0 || gate_inside();
+    was_inside = calls > 0 || exit_gate_inside();
     if (was_inside) {
         return; /* what it waits for might be itself */
     }
@@ -82,7 +82,7 @@ static void begin_child(void)
     if (was_inside) {
         return; /* it may hold our locks itself */
     }
-    gate_renew();
+    exit_gate_renew();
     for (struct fork_part *part = parts; part != NULL; part = part->next) {
         if (!part->locked) {
             pthread_mutex_init(part->lock, NULL); /* whoever holds it is not here */

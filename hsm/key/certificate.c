@@ -12,7 +12,7 @@
 #include "wait/bounded_call.h"
 
 struct reading {
-    struct errand errand; /* first: the thread knows no more */
+    struct bounded_call bounded; /* first: the thread knows no more */
     char *module_name;
     char *text;
     P11KitUri *uri;
@@ -23,14 +23,14 @@ struct reading {
 
 static void drop(struct reading *reading)
 {
-    errand_drop(&reading->errand);
+    bounded_call_drop(&reading->bounded);
 }
 
 DEFINE_AUTO(struct reading *, drop);
 
-static void free_reading(struct errand *errand)
+static void free_reading(struct bounded_call *bounded)
 {
-    struct reading *reading = (struct reading *)errand;
+    struct reading *reading = (struct reading *)bounded;
 
     p11_kit_uri_free(reading->uri);
     sk_X509_pop_free(reading->chain, X509_free);
@@ -58,9 +58,9 @@ static nk_status read_token(struct reading *reading, nk_error *err)
     return status == NK_OK ? NK_OK : report_copy(err, &own);
 }
 
-static void run(struct errand *errand)
+static void run(struct bounded_call *bounded)
 {
-    struct reading *reading = (struct reading *)errand;
+    struct reading *reading = (struct reading *)bounded;
 
     reading->status = read_token(reading, &reading->err);
 }
@@ -72,13 +72,13 @@ static struct reading *prepare(const char *module_name, const char *uri_text)
     if (reading == NULL) {
         return NULL;
     }
-    reading->errand = (struct errand){ .run = run, .free = free_reading };
-    errand_init(&reading->errand);
+    reading->bounded = (struct bounded_call){ .run = run, .free = free_reading };
+    bounded_call_init(&reading->bounded);
     reading->err.struct_size = sizeof(reading->err);
     reading->module_name = strdup(module_name);
     reading->text = strdup(uri_text);
     reading->chain = sk_X509_new_null();
-    reading->errand.where = reading->module_name;
+    reading->bounded.where = reading->module_name;
     if (reading->module_name == NULL || reading->text == NULL || reading->chain == NULL) {
         drop(reading);
         return NULL;
@@ -100,9 +100,9 @@ nk_status hsm_certificates(const char *module_name, const char *uri_text, unsign
     if (status != NK_OK) {
         return status;
     }
-    enum errand_end end = errand_run(&reading->errand, wait_ms, false);
-    if (end != ERRAND_DONE) {
-        return errand_report(&reading->errand, end, wait_ms, err);
+    enum bounded_call_end end = bounded_call_run(&reading->bounded, wait_ms, false);
+    if (end != BOUNDED_CALL_DONE) {
+        return bounded_call_report(&reading->bounded, end, wait_ms, err);
     }
     if (reading->status != NK_OK) {
         return report_copy(err, &reading->err);

@@ -41,7 +41,7 @@ static CK_RV search(const struct reader *reader, CK_ATTRIBUTE *template, CK_ULON
     CK_ULONG len = 0;
     CK_ULONG got = 1;
 
-    errand_step("C_FindObjects");
+    bounded_call_step("C_FindObjects");
     CK_RV rv = call->C_FindObjectsInit(reader->session, template, template_len);
     if (rv != CKR_OK) {
         return rv;
@@ -184,10 +184,10 @@ static CK_RV begin(struct reader *reader, struct module *module)
 {
     CK_SLOT_ID slot = 0;
 
-    errand_step("C_GetSlotList");
+    bounded_call_step("C_GetSlotList");
     CK_RV rv = token_find_slot(module, &reader->name, &slot);
     if (rv == CKR_OK) {
-        errand_step("C_OpenSession");
+        bounded_call_step("C_OpenSession");
         pthread_mutex_lock(&module->session_lock);
         rv = module->call->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &reader->session);
         pthread_mutex_unlock(&module->session_lock);
@@ -197,7 +197,7 @@ static CK_RV begin(struct reader *reader, struct module *module)
 
 static void end(const struct reader *reader, struct module *module)
 {
-    errand_step("C_CloseSession");
+    bounded_call_step("C_CloseSession");
     pthread_mutex_lock(&module->session_lock);
     module->call->C_CloseSession(reader->session);
     pthread_mutex_unlock(&module->session_lock);

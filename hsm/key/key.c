@@ -67,27 +67,27 @@ static void give_back(struct hsm_key *key)
 /* --- the way back, which may hang, too --- */
 
 struct leaving {
-    struct errand errand; /* first: the thread knows no more */
+    struct bounded_call bounded; /* first: the thread knows no more */
     struct hsm_key *key;
 };
 
 static void leave(struct hsm_key *key)
 {
-    if (key->twin != NULL) {
-        give_back(key->twin);
+    if (key->inbound_key != NULL) {
+        give_back(key->inbound_key);
     }
     give_back(key);
 }
 
-static void run_leaving(struct errand *errand)
+static void run_leaving(struct bounded_call *bounded)
 {
-    leave(((struct leaving *)errand)->key);
+    leave(((struct leaving *)bounded)->key);
 }
 
-static void free_leaving(struct errand *errand)
+static void free_leaving(struct bounded_call *bounded)
 {
-    hsm_key_unref(((struct leaving *)errand)->key);
-    free(errand);
+    hsm_key_unref(((struct leaving *)bounded)->key);
+    free(bounded);
 }
 
 static void leave_by(struct hsm_key *key, long long deadline_ms, unsigned wait_ms)
@@ -99,37 +99,38 @@ static void leave_by(struct hsm_key *key, long long deadline_ms, unsigned wait_m
         return;
     }
     nk_error err = { .struct_size = sizeof(err) };
-    leaving->errand = (struct errand){ .run = run_leaving,
-                                       .free = free_leaving,
-                                       .where = token_module(key->token)->path };
+    leaving->bounded = (struct bounded_call){ .run = run_leaving,
+                                              .free = free_leaving,
+                                              .where = token_module(key->token)->path };
     leaving->key = key;
     key_ref(key);
-    errand_init(&leaving->errand);
+    bounded_call_init(&leaving->bounded);
     long long left_ms = deadline_ms - clock_now_ms();
-    enum errand_end end = errand_run(&leaving->errand, left_ms > 0 ? (unsigned)left_ms : 0, true);
-    if (end == ERRAND_LEFT) {
-        errand_report(&leaving->errand, end, wait_ms, &err);
+    enum bounded_call_end end =
+        bounded_call_run(&leaving->bounded, left_ms > 0 ? (unsigned)left_ms : 0, true);
+    if (end == BOUNDED_CALL_LEFT) {
+        bounded_call_report(&leaving->bounded, end, wait_ms, &err);
         log_line(&key->host, NK_LOG_ERROR, "token %s: close: %s", key->label, err.text);
-    } else if (end != ERRAND_DONE) { /* no thread of its own: it ends when it ends */
+    } else if (end != BOUNDED_CALL_DONE) { /* no thread of its own: it ends when it ends */
         leave(key);
     }
-    errand_drop(&leaving->errand);
+    bounded_call_drop(&leaving->bounded);
 }
 
 void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
 {
     atomic_store(&key->shut, true);
-    if (key->twin != NULL) {
-        atomic_store(&key->twin->shut, true);
+    if (key->inbound_key != NULL) {
+        atomic_store(&key->inbound_key->shut, true);
     }
     if (fork_is_foreign()) {
         return; /* nothing here is ours to give back, and who holds the locks is not here */
     }
     long long deadline_ms = clock_now_ms() + wait_ms;
     reference_remove(key);
-    if (key->twin != NULL) {
-        reference_remove(key->twin);
-        await_uses(key->twin, deadline_ms, wait_ms);
+    if (key->inbound_key != NULL) {
+        reference_remove(key->inbound_key);
+        await_uses(key->inbound_key, deadline_ms, wait_ms);
     }
     await_uses(key, deadline_ms, wait_ms);
     if (key->token != NULL) {
@@ -155,7 +156,7 @@ void hsm_key_unref(struct hsm_key *key)
     if (key == NULL || atomic_fetch_sub(&key->refs, 1) != 1) {
         return;
     }
-    hsm_key_unref(key->twin);
+    hsm_key_unref(key->inbound_key);
     EVP_PKEY_free(key->public_key);
     p11_kit_uri_free(key->uri);
     pthread_mutex_destroy(&key->lock);
@@ -170,12 +171,12 @@ unsigned hsm_forks(void)
 
 bool hsm_enter(void)
 {
-    return gate_enter();
+    return exit_gate_enter();
 }
 
 void hsm_leave(void)
 {
-    gate_leave();
+    exit_gate_leave();
 }
 
 const char *hsm_key_custody(const struct hsm_key *key)
@@ -195,5 +196,5 @@ unsigned hsm_key_preflight_us(const struct hsm_key *key)
 
 unsigned long long hsm_key_inbound_signatures(const struct hsm_key *key)
 {
-    return atomic_load(&key->twin->signatures);
+    return atomic_load(&key->inbound_key->signatures);
 }

@@ -36,9 +36,10 @@ struct hsm_key {
     atomic_ullong signatures; /* handed over to callers */
     struct token *token;      /* until shut */
     unsigned sign_timeout_ms;
-    struct crew *crew;    /* the token's; NULL in direct mode */
-    bool inbound;         /* signs for strangers who dialled us */
-    struct hsm_key *twin; /* owned: the same key for inbound signatures, with a handle of its own */
+    struct signers *signers; /* the token's; NULL in direct mode */
+    bool inbound;            /* signs for strangers who dialled us */
+    struct hsm_key
+        *inbound_key; /* owned: the same key for inbound signatures, with a handle of its own */
     char label[33];
     unsigned char handle[KEY_HANDLE_BYTES];          /* names it in references; random */
     unsigned char spki_sha256[SHA256_DIGEST_LENGTH]; /* references must carry this public key */
@@ -86,7 +87,7 @@ MUST_USE CK_RV key_sign_raw(struct hsm_key *key, struct to_sign *what, unsigned 
 void key_end_use(struct hsm_key *key);
 
 /* Gives a proven key its twin; key->twin is there to be shut and released also after a failure. */
-MUST_USE nk_status key_twin_make(struct hsm_key *key, nk_error *err);
+MUST_USE nk_status key_make_inbound(struct hsm_key *key, nk_error *err);
 
 /* Before the first reference to it, and before its twin is made. */
 MUST_USE nk_status reference_prepare(struct hsm_key *key, nk_error *err);

@@ -13,7 +13,7 @@
 struct signing {
     struct job job; /* first: the crew knows no more */
     struct hsm_key *key;
-    struct crew *crew;
+    struct signers *signers;
     unsigned ticket; /* of a probe; 0: somebody's signature */
     CK_RV told;      /* why the last probe failed, as it was logged */
     struct to_sign what;
@@ -32,8 +32,8 @@ static void discard(struct job *job)
     free(signing);
 }
 
-static struct signing *make(struct hsm_key *key, struct crew *crew, const struct scheme *scheme,
-                            const unsigned char *input, size_t len)
+static struct signing *make(struct hsm_key *key, struct signers *signers,
+                            const struct scheme *scheme, const unsigned char *input, size_t len)
 {
     struct signing *signing = calloc(1, sizeof(*signing) + len);
 
@@ -47,7 +47,7 @@ static struct signing *make(struct hsm_key *key, struct crew *crew, const struct
     }
     key_ref(key);
     signing->key = key;
-    signing->crew = crew;
+    signing->signers = signers;
     signing->job.free = discard;
     signing->job.inbound = key->inbound;
     signing->err.struct_size = sizeof(signing->err);
@@ -73,7 +73,7 @@ static void tell_open(const struct hsm_key *key, const char *why)
 /* Also of a call whose caller has left: that it came back at all is what a breaker waits for. */
 static void learn(const struct signing *signing)
 {
-    struct breaker *breaker = crew_breaker(signing->crew);
+    struct breaker *breaker = signers_breaker(signing->signers);
     bool tells = !atomic_load(&signing->key->shut);
     char name[CKR_NAME_BYTES];
     char why[96];
@@ -99,11 +99,11 @@ static void sign_for_caller(struct job *job)
     struct signing *signing = (struct signing *)job;
     struct hsm_key *key = signing->key;
 
-    gate_take_over();
+    exit_gate_take_over();
     signing->rv = key_sign_raw(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
     learn(signing);
     key_end_use(key);
-    gate_leave();
+    exit_gate_leave();
 }
 
 /* Nobody hears a probe's answer, and the caller whose failure opened the breaker may have left
@@ -126,13 +126,13 @@ static bool probe_once(struct signing *signing)
 {
     struct hsm_key *key = signing->key;
 
-    if (!gate_enter()) {
+    if (!exit_gate_enter()) {
         return false;
     }
     atomic_fetch_add(&key->uses, 1);
     bool serves = !atomic_load(&key->shut);
     if (serves) {
-        breaker_probe_begins(crew_breaker(signing->crew), signing->ticket, clock_now_ms());
+        breaker_probe_begins(signers_breaker(signing->signers), signing->ticket, clock_now_ms());
         signing->raw_len = sizeof(signing->raw);
         signing->err.status = NK_OK;
         signing->rv =
@@ -141,18 +141,18 @@ static bool probe_once(struct signing *signing)
         tell_probe(signing);
     }
     key_end_use(key);
-    gate_leave();
+    exit_gate_leave();
     return serves && signing->rv != CKR_OK;
 }
 
 static void probe(struct job *job)
 {
     struct signing *signing = (struct signing *)job;
-    struct breaker *breaker = crew_breaker(signing->crew);
+    struct breaker *breaker = signers_breaker(signing->signers);
     unsigned wait_ms = 0;
 
     while (breaker_probe_wait(breaker, signing->ticket, &wait_ms) &&
-           crew_sleep(signing->crew, wait_ms) && probe_once(signing)) {
+           signers_sleep(signing->signers, wait_ms) && probe_once(signing)) {
     }
     breaker_probe_done(breaker, signing->ticket);
 }
@@ -160,21 +160,21 @@ static void probe(struct job *job)
 /* --- on the caller's thread --- */
 
 /* The signature that failed is asked for again and again, until it comes; nobody gets it. */
-static void send_prober(struct hsm_key *key, struct crew *crew, const struct scheme *scheme,
+static void send_prober(struct hsm_key *key, struct signers *signers, const struct scheme *scheme,
                         const unsigned char *input, size_t len)
 {
-    struct breaker *breaker = crew_breaker(crew);
+    struct breaker *breaker = signers_breaker(signers);
     unsigned ticket = breaker_probe_claim(breaker, key->sign_timeout_ms, clock_now_ms());
 
     if (ticket == 0) {
         return;
     }
-    struct signing *signing = make(key, crew, scheme, input, len);
+    struct signing *signing = make(key, signers, scheme, input, len);
     if (signing != NULL) {
         signing->ticket = ticket;
         signing->job.run = probe;
         signing->job.inbound = false; /* it must not wait behind strangers */
-        if (crew_start(crew, &signing->job)) {
+        if (signers_start(signers, &signing->job)) {
             return;
         }
         discard(&signing->job);
@@ -189,7 +189,8 @@ static CK_RV away(const struct hsm_key *key, nk_error *err)
     return CKR_NODEKEY_AWAY;
 }
 
-static CK_RV overdue(struct hsm_key *key, struct crew *crew, long long began_ms, nk_error *err)
+static CK_RV overdue(struct hsm_key *key, struct signers *signers, long long began_ms,
+                     nk_error *err)
 {
     char why[64];
 
@@ -197,11 +198,11 @@ static CK_RV overdue(struct hsm_key *key, struct crew *crew, long long began_ms,
     /* One that waited long for its turn has not hung long. */
     long long now_ms = clock_now_ms();
     bool hangs = now_ms - began_ms >= key->sign_timeout_ms / 2;
-    if (hangs && breaker_hang(crew_breaker(crew), began_ms, now_ms)) {
+    if (hangs && breaker_hang(signers_breaker(signers), began_ms, now_ms)) {
         if (!atomic_load(&key->shut)) { /* else a close that waited less has left us behind */
             tell_open(key, why);
         }
-        crew_call_off(crew);
+        signers_call_off(signers);
     }
     report(err, NK_E_TOKEN, "token \"%s\": %s (token.sign_timeout_ms)", key->label, why);
     return CKR_NODEKEY_NO_ANSWER;
@@ -216,38 +217,39 @@ static CK_RV busy(const struct hsm_key *key, nk_error *err)
     return CKR_NODEKEY_BUSY;
 }
 
-static CK_RV hand_over(struct hsm_key *key, struct signing *signing, struct crew *crew,
+static CK_RV hand_over(struct hsm_key *key, struct signing *signing, struct signers *signers,
                        unsigned char *raw, CK_ULONG *ret_len, nk_error *err)
 {
     long long began_ms = 0;
 
     signing->job.run = sign_for_caller;
     signing->raw_len = sizeof(signing->raw);
-    gate_lend(); /* a stay and a use of its own: the call may outlive its caller */
+    exit_gate_lend(); /* a stay and a use of its own: the call may outlive its caller */
     atomic_fetch_add(&key->uses, 1);
-    enum crew_answer answer = crew_do(crew, &signing->job, key->sign_timeout_ms, &began_ms);
-    if (answer == CREW_DONE) {
+    enum signers_answer answer =
+        signers_do(signers, &signing->job, key->sign_timeout_ms, &began_ms);
+    if (answer == SIGNERS_DONE) {
         CK_RV rv = signing->rv;
         memcpy(raw, signing->raw, sizeof(signing->raw));
         *ret_len = signing->raw_len;
         *err = signing->err;
-        job_drop(crew, &signing->job);
+        job_drop(signers, &signing->job);
         return rv;
     }
     if (began_ms == 0) {
-        gate_take_back();
+        exit_gate_take_back();
         key_end_use(key);
     }
     switch (answer) {
-    case CREW_LEFT:
-        return overdue(key, crew, began_ms, err);
-    case CREW_CALLED_OFF:
+    case SIGNERS_LEFT:
+        return overdue(key, signers, began_ms, err);
+    case SIGNERS_CALLED_OFF:
         return away(key, err);
-    case CREW_FAILED:
+    case SIGNERS_FAILED:
         report(err, NK_E_NOMEM, "no thread can be made for token \"%s\"", key->label);
         return CKR_HOST_MEMORY;
-    case CREW_BUSY:
-    case CREW_DONE:
+    case SIGNERS_BUSY:
+    case SIGNERS_DONE:
         break;
     }
     return busy(key, err);
@@ -257,20 +259,21 @@ CK_RV key_sign_by_deadline(struct hsm_key *key, const struct scheme *scheme,
                            const unsigned char *input, size_t len,
                            unsigned char raw[SIGNATURE_MAX_BYTES], CK_ULONG *ret_len, nk_error *err)
 {
-    struct crew *crew = key->crew;
+    struct signers *signers = key->signers;
     CK_RV rv = CKR_HOST_MEMORY;
 
-    if (breaker_is_open(crew_breaker(crew))) {
-        send_prober(key, crew, scheme, input, len);
+    if (breaker_is_open(signers_breaker(signers))) {
+        send_prober(key, signers, scheme, input, len);
         return away(key, err);
     }
-    struct signing *signing = make(key, crew, scheme, input, len);
+    struct signing *signing = make(key, signers, scheme, input, len);
     if (signing == NULL) {
         return rv;
     }
-    rv = hand_over(key, signing, crew, raw, ret_len, err);
-    if (rv != CKR_OK && breaker_is_open(crew_breaker(crew))) { /* why wait for the next caller */
-        send_prober(key, crew, scheme, input, len);
+    rv = hand_over(key, signing, signers, raw, ret_len, err);
+    if (rv != CKR_OK &&
+        breaker_is_open(signers_breaker(signers))) { /* why wait for the next caller */
+        send_prober(key, signers, scheme, input, len);
     }
     return rv;
 }

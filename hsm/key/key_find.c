@@ -15,7 +15,7 @@
 static CK_RV search(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
                     CK_ULONG template_len, CK_OBJECT_HANDLE found[FOUND_MAX], CK_ULONG *ret_len)
 {
-    errand_step("C_FindObjects");
+    bounded_call_step("C_FindObjects");
     CK_RV rv = call->C_FindObjectsInit(session, template, template_len);
     if (rv != CKR_OK) {
         return rv;
@@ -105,7 +105,7 @@ static CK_RV check_kind(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJEC
 {
     CK_KEY_TYPE type = 0;
     CK_ATTRIBUTE wanted = { CKA_KEY_TYPE, &type, sizeof(type) };
-    errand_step("C_GetAttributeValue");
+    bounded_call_step("C_GetAttributeValue");
     CK_RV rv = token_module(key->token)->call->C_GetAttributeValue(session, object, &wanted, 1);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "read the type of the key on token \"%s\"", key->label);

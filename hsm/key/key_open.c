@@ -21,7 +21,7 @@
 
 /* Of what the caller lends a copy is made: the calls may outlive him. */
 struct opening {
-    struct errand errand; /* first: the thread knows no more */
+    struct bounded_call bounded; /* first: the thread knows no more */
     struct hsm_key *key;
     char *module_name;
     char *state_dir; /* or NULL */
@@ -40,14 +40,14 @@ struct opening {
 
 static void drop(struct opening *opening)
 {
-    errand_drop(&opening->errand);
+    bounded_call_drop(&opening->bounded);
 }
 
 DEFINE_AUTO(struct opening *, drop);
 
-static void free_opening(struct errand *errand)
+static void free_opening(struct bounded_call *bounded)
 {
-    struct opening *opening = (struct opening *)errand;
+    struct opening *opening = (struct opening *)bounded;
 
     hsm_key_unref(opening->key);
     pin_free(opening->pin);
@@ -118,8 +118,8 @@ static struct opening *begin(const struct hsm_key_request *request, EVP_PKEY *le
     if (opening == NULL) {
         return NULL;
     }
-    opening->errand.free = free_opening;
-    errand_init(&opening->errand);
+    opening->bounded.free = free_opening;
+    bounded_call_init(&opening->bounded);
     opening->key = make(request, leaf_public);
     opening->module_name = strdup(request->module);
     opening->state_dir = request->state_dir != NULL ? strdup(request->state_dir) : NULL;
@@ -128,7 +128,7 @@ static struct opening *begin(const struct hsm_key_request *request, EVP_PKEY *le
         drop(opening);
         return NULL;
     }
-    opening->errand.where = opening->module_name;
+    opening->bounded.where = opening->module_name;
     opening->terms = (struct token_terms){ .max_sessions = request->max_sessions,
                                            .max_waiting_inbound = request->max_waiting_inbound,
                                            .login_timeout_ms = request->login_timeout_ms,
@@ -141,9 +141,9 @@ static struct opening *begin(const struct hsm_key_request *request, EVP_PKEY *le
 
 /* --- on a thread of its own --- */
 
-static void reach(struct errand *errand)
+static void reach(struct bounded_call *bounded)
 {
-    struct opening *opening = (struct opening *)errand;
+    struct opening *opening = (struct opening *)bounded;
     const struct hsm_key *key = opening->key;
 
     opening->status = module_get(opening->module_name, &opening->module, &opening->err);
@@ -166,11 +166,11 @@ static nk_status check_hardware(struct hsm_key *key, bool require, nk_error *err
     return NK_OK;
 }
 
-static nk_status hire_crew(struct hsm_key *key, unsigned sign_timeout_ms, nk_error *err)
+static nk_status make_signers(struct hsm_key *key, unsigned sign_timeout_ms, nk_error *err)
 {
     key->sign_timeout_ms = sign_timeout_ms;
-    key->crew = token_crew(key->token);
-    return key->crew != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
+    key->signers = token_signers(key->token);
+    return key->signers != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
 }
 
 /* The second, too: what is written anew at each login is also where its PIN is kept. */
@@ -198,17 +198,17 @@ static nk_status join(struct opening *opening)
         status = key_prove_all(key, err);
     }
     if (status == NK_OK && opening->sign_timeout_ms > 0) {
-        status = hire_crew(key, opening->sign_timeout_ms, err);
+        status = make_signers(key, opening->sign_timeout_ms, err);
     }
     if (status == NK_OK) {
         status = reference_prepare(key, err);
     }
-    return status == NK_OK ? key_twin_make(key, err) : status;
+    return status == NK_OK ? key_make_inbound(key, err) : status;
 }
 
-static void join_and_prove(struct errand *errand)
+static void join_and_prove(struct bounded_call *bounded)
 {
-    struct opening *opening = (struct opening *)errand;
+    struct opening *opening = (struct opening *)bounded;
 
     opening->status = join(opening);
     if (opening->status != NK_OK && !opening->absent) {
@@ -216,9 +216,9 @@ static void join_and_prove(struct errand *errand)
     }
 }
 
-static void undo(struct errand *errand)
+static void undo(struct bounded_call *bounded)
 {
-    struct opening *opening = (struct opening *)errand;
+    struct opening *opening = (struct opening *)bounded;
 
     if (opening->status == NK_OK) {
         hsm_key_shut(opening->key, 0);
@@ -227,21 +227,22 @@ static void undo(struct errand *errand)
 
 /* --- on the caller's --- */
 
-static nk_status go(struct opening *opening, void (*run)(struct errand *errand), nk_error *err)
+static nk_status go(struct opening *opening, void (*run)(struct bounded_call *bounded),
+                    nk_error *err)
 {
     unsigned patience_ms = opening->terms.login_timeout_ms;
 
     opening->absent = false;
     opening->err.status = NK_OK;
-    opening->errand.run = run;
-    enum errand_end end = errand_run(&opening->errand, patience_ms, false);
-    opening->left = end == ERRAND_LEFT;
-    if (end != ERRAND_DONE && end != ERRAND_LEFT && opening->key->token != NULL) {
+    opening->bounded.run = run;
+    enum bounded_call_end end = bounded_call_run(&opening->bounded, patience_ms, false);
+    opening->left = end == BOUNDED_CALL_LEFT;
+    if (end != BOUNDED_CALL_DONE && end != BOUNDED_CALL_LEFT && opening->key->token != NULL) {
         token_leave(opening->key->token); /* its sibling's: not the last */
         opening->key->token = NULL;
     }
-    if (end != ERRAND_DONE) {
-        return errand_report(&opening->errand, end, patience_ms, err);
+    if (end != BOUNDED_CALL_DONE) {
+        return bounded_call_report(&opening->bounded, end, patience_ms, err);
     }
     return opening->status == NK_OK ? NK_OK : report_copy(err, &opening->err);
 }
@@ -276,7 +277,7 @@ static nk_status look(struct opening *opening, const struct hsm_key_request *req
         status = have_pin(opening, request, err);
     }
     if (status == NK_OK) {
-        opening->errand.undo = undo;
+        opening->bounded.undo = undo;
         status = go(opening, join_and_prove, err);
     }
     return status;
@@ -323,7 +324,7 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
     struct hsm_key *key = opening->key;
     key_ref(key);
     reference_add(key);
-    reference_add(key->twin);
+    reference_add(key->inbound_key);
     *ret_key = key;
     return NK_OK;
 }

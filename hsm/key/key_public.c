@@ -99,7 +99,7 @@ static CK_RV look_once(struct hsm_key *key, EVP_PKEY **ret_public, nk_error *err
     }
     rv = key_locate(key, lease.session, &object, err);
     if (rv == CKR_OK) {
-        errand_step("C_GetAttributeValue");
+        bounded_call_step("C_GetAttributeValue");
         *ret_public = public_of(token_module(key->token)->call, lease.session, object);
     }
     token_give(key->token, &lease, rv == CKR_OK);
@@ -136,7 +136,7 @@ static nk_status look(struct hsm_key *key, EVP_PKEY **ret_public, nk_error *err)
 /* --- on a thread of its own, since calls may hang --- */
 
 struct looking {
-    struct errand errand; /* first: the thread knows no more */
+    struct bounded_call bounded; /* first: the thread knows no more */
     struct hsm_key sought;
     struct hsm_key *known; /* or NULL: the token is still to be found */
     char *module_name;
@@ -154,13 +154,13 @@ struct looking {
 
 static void drop(struct looking *looking)
 {
-    errand_drop(&looking->errand);
+    bounded_call_drop(&looking->bounded);
 }
 DEFINE_AUTO(struct looking *, drop);
 
-static void free_looking(struct errand *errand)
+static void free_looking(struct bounded_call *bounded)
 {
-    struct looking *looking = (struct looking *)errand;
+    struct looking *looking = (struct looking *)bounded;
 
     hsm_key_unref(looking->known);
     EVP_PKEY_free(looking->public_key);
@@ -195,9 +195,9 @@ static nk_status join(struct looking *looking)
     return status;
 }
 
-static void leave(struct errand *errand)
+static void leave(struct bounded_call *bounded)
 {
-    struct looking *looking = (struct looking *)errand;
+    struct looking *looking = (struct looking *)bounded;
 
     if (looking->sought.token != NULL) {
         token_leave(looking->sought.token);
@@ -205,9 +205,9 @@ static void leave(struct errand *errand)
     }
 }
 
-static void run(struct errand *errand)
+static void run(struct bounded_call *bounded)
 {
-    struct looking *looking = (struct looking *)errand;
+    struct looking *looking = (struct looking *)bounded;
 
     looking->status = looking->known != NULL ? NK_OK : join(looking);
     if (looking->status == NK_OK) {
@@ -215,7 +215,7 @@ static void run(struct errand *errand)
         looking->status = look(key, &looking->public_key, &looking->err);
     }
     if (looking->status != NK_OK) {
-        leave(errand);
+        leave(bounded);
     }
 }
 
@@ -226,8 +226,8 @@ static struct looking *begin(void)
     struct looking *looking = calloc(1, sizeof(*looking));
 
     if (looking != NULL) {
-        looking->errand = (struct errand){ .run = run, .undo = leave, .free = free_looking };
-        errand_init(&looking->errand);
+        looking->bounded = (struct bounded_call){ .run = run, .undo = leave, .free = free_looking };
+        bounded_call_init(&looking->bounded);
         looking->err.struct_size = sizeof(looking->err);
     }
     return looking;
@@ -247,7 +247,7 @@ static nk_status take(struct looking *looking, const struct hsm_key_request *req
         !copy(request->state_dir, &looking->state_dir)) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    looking->errand.where = looking->module_name;
+    looking->bounded.where = looking->module_name;
     looking->sought.uri_text = looking->uri_text;
     looking->pin = (struct hsm_pin_source){ request->pin.kind, looking->pin_where, -1 };
     looking->terms = (struct token_terms){ .pin = &looking->pin,
@@ -264,10 +264,10 @@ static nk_status go(struct looking *looking, unsigned patience_ms, EVP_PKEY **re
 {
     looking->absent = false;
     looking->err.status = NK_OK;
-    enum errand_end end = errand_run(&looking->errand, patience_ms, false);
-    if (end != ERRAND_DONE) {
+    enum bounded_call_end end = bounded_call_run(&looking->bounded, patience_ms, false);
+    if (end != BOUNDED_CALL_DONE) {
         *ret_absent = false;
-        return errand_report(&looking->errand, end, patience_ms, err);
+        return bounded_call_report(&looking->bounded, end, patience_ms, err);
     }
     *ret_absent = looking->absent;
     if (looking->status != NK_OK) {
@@ -311,7 +311,7 @@ EVP_PKEY *key_public_now(struct hsm_key *key, const char *module_name, unsigned 
     if (looking == NULL || !copy(module_name, &looking->module_name)) {
         return NULL;
     }
-    looking->errand.where = looking->module_name;
+    looking->bounded.where = looking->module_name;
     key_ref(key);
     looking->known = key;
     return go(looking, wait_ms, &public_key, &absent, NULL) == NK_OK ? public_key : NULL;

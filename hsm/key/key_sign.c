@@ -20,7 +20,7 @@ static CK_RV sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
 {
     CK_FUNCTION_LIST *call = token_module(key->token)->call;
 
-    errand_step("C_SignInit");
+    bounded_call_step("C_SignInit");
     CK_RV rv = call->C_SignInit(session, &what->mechanism, object);
     if (rv == CKR_OK && atomic_load(&key->always_authenticate)) {
         rv = token_authenticate(key->token, session, err);
@@ -28,7 +28,7 @@ static CK_RV sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
     if (rv != CKR_OK) {
         return rv;
     }
-    errand_step("C_Sign");
+    bounded_call_step("C_Sign");
     return call->C_Sign(session, (CK_BYTE *)what->input, what->len, raw, raw_len);
 }
 
@@ -116,7 +116,7 @@ static void forget_object(struct hsm_key *key, unsigned generation)
 
 struct attempt {
     struct lease lease;
-    bool lent; /* else the token could not even be attached to */
+    bool polling; /* else the token could not even be attached to */
     CK_RV rv;
     unsigned epoch;
     nk_error err; /* a sentence, if one is known */
@@ -134,7 +134,7 @@ static CK_RV try_once(struct hsm_key *key, struct to_sign *what, unsigned char *
     if (rv != CKR_OK) {
         return rv;
     }
-    attempt->lent = true;
+    attempt->polling = true;
     rv = current_object(key, &attempt->lease, &object, &attempt->err);
     if (rv == CKR_OK) {
         rv = sign_in(key, attempt->lease.session, object, what, raw, raw_len, &attempt->err);
@@ -154,11 +154,11 @@ static enum rung next_rung(const struct hsm_key *key, const struct attempt *atte
         return RUNG_NONE;
     }
     rung = rung <= climbed ? climbed + 1 : rung;
-    if (rung == RUNG_ATTACH && !attempt->lent) {
+    if (rung == RUNG_ATTACH && !attempt->polling) {
         return RUNG_REINIT; /* the token was looked for a moment ago */
     }
     /* All that a guest may do; it helps wherever the module itself is sound. */
-    bool instead = rung == RUNG_REINIT && token_module(key->token)->guest && attempt->lent &&
+    bool instead = rung == RUNG_REINIT && token_module(key->token)->guest && attempt->polling &&
                    climbed < RUNG_ATTACH;
     return instead ? RUNG_ATTACH : rung;
 }
@@ -249,15 +249,16 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
     CK_ULONG raw_len = sizeof(raw);
     nk_error err = { .struct_size = sizeof(err) };
 
-    if (!gate_enter()) {
+    if (!exit_gate_enter()) {
         return fork_is_foreign() ? CKR_NODEKEY_FORKED : CKR_NODEKEY_SHUT;
     }
     /* Counted before looking at `shut`, which is set before the count is looked at. */
     atomic_fetch_add(&key->uses, 1);
     CK_RV rv = CKR_NODEKEY_SHUT;
     if (!atomic_load(&key->shut)) {
-        rv = key->crew == NULL ? sign_directly(key, scheme, input, len, raw, &raw_len, &err)
-                               : key_sign_by_deadline(key, scheme, input, len, raw, &raw_len, &err);
+        rv = key->signers == NULL
+                 ? sign_directly(key, scheme, input, len, raw, &raw_len, &err)
+                 : key_sign_by_deadline(key, scheme, input, len, raw, &raw_len, &err);
     }
     if (rv == CKR_OK) {
         atomic_fetch_add_explicit(&key->signatures, 1, memory_order_relaxed);
@@ -265,7 +266,7 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
         log_failure(key, rv, &err);
     }
     key_end_use(key);
-    gate_leave();
+    exit_gate_leave();
     if (rv != CKR_OK) {
         return rv;
     }

@@ -9,25 +9,26 @@
 #include "base/report.h"
 #include "key/key.h"
 
-nk_status key_twin_make(struct hsm_key *key, nk_error *err)
+nk_status key_make_inbound(struct hsm_key *key, nk_error *err)
 {
-    struct hsm_key *twin = malloc(sizeof(*twin));
+    struct hsm_key *inbound_key = malloc(sizeof(*inbound_key));
 
-    if (twin == NULL) {
+    if (inbound_key == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    memcpy(twin, key, sizeof(*twin)); /* proven and found like its brother */
-    atomic_init(&twin->refs, 1);
-    atomic_init(&twin->signatures, 0);
-    pthread_mutex_init(&twin->lock, NULL);
-    twin->inbound = true;
-    twin->uri = NULL;
-    EVP_PKEY_up_ref(twin->public_key);
-    twin->token = token_share(key->token);
-    key->twin = twin;
-    twin->uri_text = strdup(key->uri_text);
-    if (twin->uri_text == NULL || RAND_bytes(twin->handle, sizeof(twin->handle)) != 1) {
+    memcpy(inbound_key, key, sizeof(*inbound_key)); /* proven and found like its brother */
+    atomic_init(&inbound_key->refs, 1);
+    atomic_init(&inbound_key->signatures, 0);
+    pthread_mutex_init(&inbound_key->lock, NULL);
+    inbound_key->inbound = true;
+    inbound_key->uri = NULL;
+    EVP_PKEY_up_ref(inbound_key->public_key);
+    inbound_key->token = token_share(key->token);
+    key->inbound_key = inbound_key;
+    inbound_key->uri_text = strdup(key->uri_text);
+    if (inbound_key->uri_text == NULL ||
+        RAND_bytes(inbound_key->handle, sizeof(inbound_key->handle)) != 1) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    return uri_parse(twin->uri_text, &twin->uri, err);
+    return uri_parse(inbound_key->uri_text, &inbound_key->uri, err);
 }

@@ -51,7 +51,7 @@ static CK_RV collect(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, handles_
 }
 
 CK_RV object_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
-                 CK_ULONG template_len, CK_OBJECT_HANDLE **ret_found, CK_ULONG *ret_len)
+                  CK_ULONG template_len, CK_OBJECT_HANDLE **ret_found, CK_ULONG *ret_len)
 {
     AUTO(free) handles_ptr found = NULL;
     CK_ULONG len = 0;
@@ -71,7 +71,7 @@ CK_RV object_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUT
 }
 
 bool object_attribute(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                     CK_ATTRIBUTE_TYPE type, void *value, CK_ULONG room, CK_ULONG *ret_len)
+                      CK_ATTRIBUTE_TYPE type, void *value, CK_ULONG room, CK_ULONG *ret_len)
 {
     CK_ATTRIBUTE wanted = { type, value, room };
 
@@ -151,7 +151,7 @@ static EVP_PKEY *curve(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJ
     CK_ULONG len = 0;
 
     if (!object_attribute(call, session, object, CKA_EC_PARAMS, params, sizeof(params),
-                         &params_len) ||
+                          &params_len) ||
         !object_attribute(call, session, object, CKA_EC_POINT, point, sizeof(point), &len)) {
         return NULL;
     }
@@ -168,7 +168,7 @@ static EVP_PKEY *curve(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJ
 }
 
 EVP_PKEY *object_public_key(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                          CK_OBJECT_HANDLE object)
+                            CK_OBJECT_HANDLE object)
 {
     CK_KEY_TYPE type = 0;
     CK_ULONG len = 0;

@@ -189,7 +189,7 @@ nk_status discovery_tokens(struct module *module, struct token_names *ret_names,
     if (rv != CKR_OK) {
         return report_ckr(err, NK_E_TOKEN, rv, "list the tokens of %s", module->path);
     }
-    errand_step("C_GetSlotList");
+    bounded_call_step("C_GetSlotList");
     if (pthread_mutex_trylock(&helper_lock) == 0) {
         rv = ask_helper(module, ret_names, &status, err);
         pthread_mutex_unlock(&helper_lock);

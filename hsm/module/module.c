@@ -27,7 +27,7 @@
 
 DEFINE_AUTO(char *, free);
 
-/* module->shift when this thread entered; a thread is inside one module at a time. */
+/* module->gave_up_count when this thread entered; a thread is inside one module at a time. */
 static _Thread_local unsigned entered_in;
 
 pthread_mutex_t module_registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -42,7 +42,7 @@ CK_RV module_initialise(struct module *module)
 {
     CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
 
-    errand_step("C_Initialize");
+    bounded_call_step("C_Initialize");
     sigpipe_hold();
     ERR_set_mark();
     fork_enter_call();
@@ -55,7 +55,7 @@ CK_RV module_initialise(struct module *module)
 
 static void finalise(struct module *module)
 {
-    errand_step("C_Finalize");
+    bounded_call_step("C_Finalize");
     sigpipe_hold();
     ERR_set_mark();
     module->call->C_Finalize(NULL);
@@ -152,7 +152,7 @@ static nk_status start(struct module *module, nk_error *err)
                           "or device there?",
                           module->path);
     }
-    gate_arm();
+    exit_gate_arm();
     pthread_mutex_lock(&module->use_lock);
     module->initialised = true;
     pthread_mutex_unlock(&module->use_lock);
@@ -194,7 +194,7 @@ nk_status module_get(const char *name, struct module **ret_module, nk_error *err
         return report(err, NK_E_NOMEM, "out of memory");
     }
     /* One that hangs in C_Initialize must hold up nobody who wants another. */
-    errand_step("an earlier C_Initialize");
+    bounded_call_step("an earlier C_Initialize");
     pthread_mutex_lock(&module->start_lock);
     if (!module->started) {
         status = start(module, err);
@@ -208,25 +208,25 @@ nk_status module_get(const char *name, struct module **ret_module, nk_error *err
 
 CK_RV module_enter(struct module *module)
 {
-    if (!gate_enter()) {
+    if (!exit_gate_enter()) {
         return fork_is_foreign() ? CKR_NODEKEY_FORKED : CKR_NODEKEY_SHUT;
     }
     CK_RV rv = atomic_load(&module->inherited) ? module_settle(module) : CKR_OK;
     if (rv != CKR_OK) {
-        gate_leave();
+        exit_gate_leave();
         return rv;
     }
-    errand_step(module->one_at_a_time ? "a call of another thread" : "a restart of it");
+    bounded_call_step(module->one_at_a_time ? "a call of another thread" : "a restart of it");
     pthread_mutex_lock(&module->use_lock);
     while (module->restarting || (module->one_at_a_time && module->inside > 0)) {
         pthread_cond_wait(&module->use_changed, &module->use_lock);
     }
     bool initialised = module->initialised;
     module->inside += initialised ? 1 : 0;
-    entered_in = module->shift;
+    entered_in = module->gave_up_count;
     pthread_mutex_unlock(&module->use_lock);
     if (!initialised) {
-        gate_leave();
+        exit_gate_leave();
         return CKR_CRYPTOKI_NOT_INITIALIZED;
     }
     ERR_set_mark();
@@ -239,12 +239,12 @@ void module_leave(struct module *module)
     sigpipe_release();
     ERR_pop_to_mark();
     pthread_mutex_lock(&module->use_lock);
-    module->overstaying -= entered_in != module->shift && module->overstaying > 0 ? 1 : 0;
+    module->overstaying -= entered_in != module->gave_up_count && module->overstaying > 0 ? 1 : 0;
     if (--module->inside == 0 && (module->restarting || module->one_at_a_time)) {
         pthread_cond_broadcast(&module->use_changed);
     }
     pthread_mutex_unlock(&module->use_lock);
-    gate_leave();
+    exit_gate_leave();
 }
 
 bool module_empty(struct module *module, unsigned wait_ms)
@@ -252,7 +252,7 @@ bool module_empty(struct module *module, unsigned wait_ms)
     struct timespec deadline = clock_deadline(wait_ms);
     int rc = 0;
 
-    errand_step(NULL);
+    bounded_call_step(NULL);
     pthread_mutex_lock(&module->use_lock);
     module->restarting = true;
     rc = module->overstaying > 0 ? ETIMEDOUT : 0; /* waited for before: they hang */
@@ -262,7 +262,7 @@ bool module_empty(struct module *module, unsigned wait_ms)
     bool empty = module->inside == 0;
     if (!empty && module->overstaying == 0) {
         module->overstaying = module->inside;
-        module->shift++;
+        module->gave_up_count++;
     }
     pthread_mutex_unlock(&module->use_lock);
     return empty;
@@ -280,12 +280,12 @@ void module_reopen(struct module *module, bool initialised)
 /* Under reinit_lock. */
 static CK_RV restart(struct module *module, unsigned wait_ms)
 {
-    if (!gate_enter()) {
+    if (!exit_gate_enter()) {
         return CKR_NODEKEY_SHUT;
     }
     if (!module_empty(module, wait_ms)) {
         module_reopen(module, true);
-        gate_leave();
+        exit_gate_leave();
         return CKR_FUNCTION_FAILED; /* never finalise under a call */
     }
     atomic_store(&module->attached, 0);
@@ -296,7 +296,7 @@ static CK_RV restart(struct module *module, unsigned wait_ms)
     rv = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED ? CKR_OK : rv;
     atomic_fetch_add(&module->epoch, 1);
     module_reopen(module, rv == CKR_OK);
-    gate_leave();
+    exit_gate_leave();
     return rv;
 }
 
@@ -305,7 +305,7 @@ CK_RV module_reinit(struct module *module, unsigned seen_epoch, unsigned wait_ms
     if (module->guest) {
         return CKR_FUNCTION_NOT_SUPPORTED;
     }
-    errand_step("a restart of it");
+    bounded_call_step("a restart of it");
     pthread_mutex_lock(&module->reinit_lock);
     CK_RV rv = module->last_reinit_rv;
     if (atomic_load(&module->epoch) == seen_epoch) {

@@ -28,8 +28,8 @@ struct module {
     unsigned inside;
     bool restarting; /* nobody enters; waiting for those inside */
     bool initialised;
-    unsigned overstaying; /* inside since a restart gave up waiting for them */
-    unsigned shift;       /* counts those restarts */
+    unsigned overstaying;   /* inside since a restart gave up waiting for them */
+    unsigned gave_up_count; /* counts those restarts */
 
     atomic_uint attached; /* tokens: what a restart would cost a login */
 

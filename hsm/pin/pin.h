@@ -41,9 +41,9 @@ bool pin_has_worked(const struct pin *pin);
 bool pin_equal(const struct pin *a, const struct pin *b);
 
 /* The latch of this process: a PIN that a token refused is not sent to it again. Keyed hashes in a
- * page like a PIN's, but one that children keep. pin_is_latched also answers true when the latch is
+ * page like a PIN's, but one that children keep. refused_here also answers true when the latch is
  * full. [any] */
-bool pin_is_latched(const struct pin *pin, const struct token_name *token);
-void pin_latch(const struct pin *pin, const struct token_name *token);
+bool refused_here(const struct pin *pin, const struct token_name *token);
+void refused_here_remember(const struct pin *pin, const struct token_name *token);
 
 #endif

@@ -21,7 +21,7 @@
 #define LOCK_PAUSE_MS 10
 #define NAME_HEX_BYTES 16 /* of the token's digest: enough to tell an operator's tokens apart */
 
-struct pin_state {
+struct refused_file {
     char path[PATH_MAX]; /* for texts and the operator */
     const char *name;    /* the last part of `path` */
     char fresh_name[64];
@@ -29,12 +29,12 @@ struct pin_state {
     int lock;
     int fresh; /* the file to be, its room reserved; -1: renamed */
     struct token_name token;
-    struct pin_marks marks;
+    struct refused_marks marks;
 };
 
-DEFINE_AUTO(struct pin_state *, pin_state_close);
+DEFINE_AUTO(struct refused_file *, refused_file_close);
 
-static nk_status name_files(struct pin_state *state, const char *folder, char lock_name[64],
+static nk_status name_files(struct refused_file *state, const char *folder, char lock_name[64],
                             nk_error *err)
 {
     unsigned char digest[PIN_MARK_BYTES];
@@ -54,7 +54,7 @@ static nk_status name_files(struct pin_state *state, const char *folder, char lo
     return NK_OK;
 }
 
-static nk_status open_folder(struct pin_state *state, const char *folder, nk_error *err)
+static nk_status open_folder(struct refused_file *state, const char *folder, nk_error *err)
 {
     struct stat st;
 
@@ -71,7 +71,7 @@ static nk_status open_folder(struct pin_state *state, const char *folder, nk_err
     return NK_OK;
 }
 
-static nk_status lock(struct pin_state *state, const char *lock_name, unsigned wait_ms,
+static nk_status lock(struct refused_file *state, const char *lock_name, unsigned wait_ms,
                       nk_error *err)
 {
     long long deadline = clock_now_ms() + wait_ms;
@@ -95,7 +95,7 @@ static nk_status lock(struct pin_state *state, const char *lock_name, unsigned w
     return NK_OK;
 }
 
-static nk_status damaged(const struct pin_state *state, nk_error *err)
+static nk_status damaged(const struct refused_file *state, nk_error *err)
 {
     return report(
         err, NK_E_PIN,
@@ -104,7 +104,7 @@ static nk_status damaged(const struct pin_state *state, nk_error *err)
         state->path, state->token.label);
 }
 
-static nk_status read_text(const struct pin_state *state, int fd, char *text, size_t room,
+static nk_status read_text(const struct refused_file *state, int fd, char *text, size_t room,
                            size_t *ret_len, nk_error *err)
 {
     struct stat st;
@@ -130,9 +130,9 @@ static nk_status read_text(const struct pin_state *state, int fd, char *text, si
     }
 }
 
-static nk_status load(struct pin_state *state, nk_error *err)
+static nk_status load(struct refused_file *state, nk_error *err)
 {
-    char text[PIN_MARKS_TEXT_BYTES];
+    char text[REFUSED_MARKS_TEXT_BYTES];
     size_t len = 0;
 
     int fd = openat(state->folder, state->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -147,26 +147,26 @@ static nk_status load(struct pin_state *state, nk_error *err)
     }
     nk_status status = read_text(state, fd, text, sizeof(text), &len, err);
     close(fd);
-    if (status == NK_OK && !pin_marks_parse(text, len, &state->marks)) {
+    if (status == NK_OK && !refused_marks_parse(text, len, &state->marks)) {
         return damaged(state, err);
     }
-    if (status == NK_OK && state->marks.len == PIN_MARKS_MAX) {
+    if (status == NK_OK && state->marks.len == REFUSED_MARKS_MAX) {
         return report(err, NK_E_PIN,
                       "%s is full: token \"%s\" has refused %d PINs, so no more are sent; find out "
                       "who tries them, then: nodekey pin CONFIG --reset",
-                      state->path, state->token.label, PIN_MARKS_MAX);
+                      state->path, state->token.label, REFUSED_MARKS_MAX);
     }
     return status;
 }
 
 /* A disk that is full must be found before the PIN is sent, not after it was refused. */
-static nk_status reserve(struct pin_state *state, nk_error *err)
+static nk_status reserve(struct refused_file *state, nk_error *err)
 {
     (void)unlinkat(state->folder, state->fresh_name, 0); /* of a process that was killed */
     state->fresh = openat(state->folder, state->fresh_name,
                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (state->fresh >= 0) {
-        errno = posix_fallocate(state->fresh, 0, PIN_MARKS_TEXT_BYTES);
+        errno = posix_fallocate(state->fresh, 0, REFUSED_MARKS_TEXT_BYTES);
     }
     if (state->fresh < 0 || errno != 0) {
         return report_errno(err, NK_E_PIN,
@@ -179,10 +179,10 @@ static nk_status reserve(struct pin_state *state, nk_error *err)
 
 /* Ours alone until it is closed; nothing is read yet. */
 static nk_status hold(const char *folder, const struct token_name *token, unsigned wait_ms,
-                      struct pin_state **ret_state, nk_error *err)
+                      struct refused_file **ret_state, nk_error *err)
 {
     char lock_name[64];
-    AUTO(pin_state_close) struct pin_state *state = calloc(1, sizeof(*state));
+    AUTO(refused_file_close) struct refused_file *state = calloc(1, sizeof(*state));
     if (state == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
@@ -203,10 +203,10 @@ static nk_status hold(const char *folder, const struct token_name *token, unsign
     return status;
 }
 
-nk_status pin_state_open(const char *folder, const struct token_name *token, unsigned wait_ms,
-                         struct pin_state **ret_state, nk_error *err)
+nk_status refused_file_open(const char *folder, const struct token_name *token, unsigned wait_ms,
+                            struct refused_file **ret_state, nk_error *err)
 {
-    AUTO(pin_state_close) struct pin_state *state = NULL;
+    AUTO(refused_file_close) struct refused_file *state = NULL;
     nk_status status = hold(folder, token, wait_ms, &state, err);
     if (status != NK_OK || state == NULL) {
         return status;
@@ -222,10 +222,10 @@ nk_status pin_state_open(const char *folder, const struct token_name *token, uns
     return status;
 }
 
-static nk_status derive(const struct pin_state *state, const struct pin *pin,
+static nk_status derive(const struct refused_file *state, const struct pin *pin,
                         unsigned char out[PIN_MARK_BYTES], nk_error *err)
 {
-    return pin_marks_derive(&state->marks, pin, &state->token, out)
+    return refused_marks_derive(&state->marks, pin, &state->token, out)
                ? NK_OK
                : report_openssl(err, NK_E_PIN,
                                 "scrypt fails, so the PIN cannot be compared with those that token "
@@ -233,8 +233,8 @@ static nk_status derive(const struct pin_state *state, const struct pin *pin,
                                 state->token.label);
 }
 
-nk_status pin_state_refuses(struct pin_state *state, const struct pin *pin, bool *ret_refuses,
-                            nk_error *err)
+nk_status refused_file_refuses(struct refused_file *state, const struct pin *pin, bool *ret_refuses,
+                               nk_error *err)
 {
     unsigned char mark[PIN_MARK_BYTES];
     bool found = false;
@@ -266,16 +266,16 @@ static bool write_synced(int fd, const char *text, size_t len)
     return ftruncate(fd, (off_t)len) == 0 && fsync(fd) == 0;
 }
 
-nk_status pin_state_remember(struct pin_state *state, const struct pin *pin, nk_error *err)
+nk_status refused_file_remember(struct refused_file *state, const struct pin *pin, nk_error *err)
 {
-    char text[PIN_MARKS_TEXT_BYTES];
+    char text[REFUSED_MARKS_TEXT_BYTES];
 
     nk_status status = derive(state, pin, state->marks.refused[state->marks.len], err);
     if (status != NK_OK) {
         return status;
     }
     state->marks.len++;
-    size_t len = pin_marks_print(&state->marks, text);
+    size_t len = refused_marks_print(&state->marks, text);
     if (len == 0) {
         return report_openssl(err, NK_E_INTERNAL, "print %s", state->path);
     }
@@ -289,15 +289,15 @@ nk_status pin_state_remember(struct pin_state *state, const struct pin *pin, nk_
     return NK_OK;
 }
 
-size_t pin_state_count(const struct pin_state *state)
+size_t refused_file_count(const struct refused_file *state)
 {
     return state->marks.len;
 }
 
-nk_status pin_state_forget(const char *folder, const struct token_name *token, unsigned wait_ms,
-                           bool *ret_forgot, nk_error *err)
+nk_status refused_file_forget(const char *folder, const struct token_name *token, unsigned wait_ms,
+                              bool *ret_forgot, nk_error *err)
 {
-    AUTO(pin_state_close) struct pin_state *state = NULL;
+    AUTO(refused_file_close) struct refused_file *state = NULL;
     nk_status status = hold(folder, token, wait_ms, &state, err);
     if (status != NK_OK || state == NULL) {
         return status;
@@ -310,12 +310,12 @@ nk_status pin_state_forget(const char *folder, const struct token_name *token, u
     return NK_OK;
 }
 
-const char *pin_state_path(const struct pin_state *state)
+const char *refused_file_path(const struct refused_file *state)
 {
     return state->path;
 }
 
-void pin_state_close(struct pin_state *state)
+void refused_file_close(struct refused_file *state)
 {
     if (state == NULL) {
         return;

@@ -7,33 +7,34 @@
  * four-digit PINs cost an hour and not a blink; it does not save a short PIN from one who takes the
  * hour. He then knows a PIN that this token *refused*: never the right one, unless that is guessed
  * from the wrong one, or was set later. */
-#ifndef NODEKEY_PIN_STATE_H
-#define NODEKEY_PIN_STATE_H
+#ifndef NODEKEY_REFUSED_FILE_H
+#define NODEKEY_REFUSED_FILE_H
 
 #include <stdbool.h>
 
 #include "pin/pin.h"
 
-struct pin_state;
+struct refused_file;
 
 /* Waits at most `wait_ms` for another process that logs in to the same token. When it succeeds, a
  * refusal can be remembered: the room for it is on the disk. *ret_state is owned:
- * pin_state_close. */
-MUST_USE nk_status pin_state_open(const char *folder, const struct token_name *token,
-                                  unsigned wait_ms, struct pin_state **ret_state, nk_error *err);
+ * refused_file_close. */
+MUST_USE nk_status refused_file_open(const char *folder, const struct token_name *token,
+                                     unsigned wait_ms, struct refused_file **ret_state,
+                                     nk_error *err);
 /* One scrypt, but none while no PIN was refused. */
-MUST_USE nk_status pin_state_refuses(struct pin_state *state, const struct pin *pin,
-                                     bool *ret_refuses, nk_error *err);
+MUST_USE nk_status refused_file_refuses(struct refused_file *state, const struct pin *pin,
+                                        bool *ret_refuses, nk_error *err);
 /* On the disk when it returns. */
-MUST_USE nk_status pin_state_remember(struct pin_state *state, const struct pin *pin,
-                                      nk_error *err);
-size_t pin_state_count(const struct pin_state *state);
+MUST_USE nk_status refused_file_remember(struct refused_file *state, const struct pin *pin,
+                                         nk_error *err);
+size_t refused_file_count(const struct refused_file *state);
 /* Removes what is remembered of this token, damaged or not. *ret_forgot: there was something. */
-MUST_USE nk_status pin_state_forget(const char *folder, const struct token_name *token,
-                                    unsigned wait_ms, bool *ret_forgot, nk_error *err);
+MUST_USE nk_status refused_file_forget(const char *folder, const struct token_name *token,
+                                       unsigned wait_ms, bool *ret_forgot, nk_error *err);
 /* For texts. */
-const char *pin_state_path(const struct pin_state *state);
+const char *refused_file_path(const struct refused_file *state);
 /* NULL is allowed. */
-void pin_state_close(struct pin_state *state);
+void refused_file_close(struct refused_file *state);
 
 #endif

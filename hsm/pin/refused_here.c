@@ -20,11 +20,11 @@ struct latch {
 };
 _Static_assert(sizeof(struct latch) <= SECRET_PAGE_BYTES, "the latch is one page");
 
-static pthread_mutex_t latch_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct latch *latch; /* guarded by latch_lock */
-FORK_PART(.lock = &latch_lock);
+static pthread_mutex_t refused_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct latch *latch; /* guarded by refused_lock */
+FORK_PART(.lock = &refused_lock);
 
-/* Under latch_lock. */
+/* Under refused_lock. */
 static bool start(void)
 {
     if (latch != NULL) {
@@ -43,26 +43,26 @@ static bool start(void)
     return true;
 }
 
-bool pin_is_latched(const struct pin *pin, const struct token_name *token)
+bool refused_here(const struct pin *pin, const struct token_name *token)
 {
     unsigned char mac[PIN_MARK_BYTES];
     /* What cannot be looked up counts as refused: a locked token costs more than a failed open. */
     bool latched = true;
 
-    pthread_mutex_lock(&latch_lock);
+    pthread_mutex_lock(&refused_lock);
     if (start() && latch->len < LATCH_ROOM && pin_digest(pin, token, latch->salt, mac)) {
         latched = false;
         for (size_t i = 0; i < latch->len; i++) {
             latched |= CRYPTO_memcmp(latch->refused[i], mac, PIN_MARK_BYTES) == 0;
         }
     }
-    pthread_mutex_unlock(&latch_lock);
+    pthread_mutex_unlock(&refused_lock);
     return latched;
 }
 
-void pin_latch(const struct pin *pin, const struct token_name *token)
+void refused_here_remember(const struct pin *pin, const struct token_name *token)
 {
-    pthread_mutex_lock(&latch_lock);
+    pthread_mutex_lock(&refused_lock);
     if (start()) {
         if (latch->len < LATCH_ROOM &&
             !pin_digest(pin, token, latch->salt, latch->refused[latch->len])) {
@@ -70,5 +70,5 @@ void pin_latch(const struct pin *pin, const struct token_name *token)
         }
         latch->len += latch->len < LATCH_ROOM ? 1 : 0;
     }
-    pthread_mutex_unlock(&latch_lock);
+    pthread_mutex_unlock(&refused_lock);
 }

@@ -21,8 +21,8 @@ DEFINE_AUTO(EVP_MD_CTX *, EVP_MD_CTX_free);
 DEFINE_AUTO(EVP_KDF *, EVP_KDF_free);
 DEFINE_AUTO(EVP_KDF_CTX *, EVP_KDF_CTX_free);
 
-_Static_assert(sizeof(HEAD) + ((size_t)PIN_MARKS_MAX + 3) * (4 + HEX_BYTES(32)) <=
-                   PIN_MARKS_TEXT_BYTES,
+_Static_assert(sizeof(HEAD) + ((size_t)REFUSED_MARKS_MAX + 3) * (4 + HEX_BYTES(32)) <=
+                   REFUSED_MARKS_TEXT_BYTES,
                "all marks fit the text");
 
 /* Each name with its NUL: no two tokens give the same bytes. */
@@ -72,8 +72,8 @@ static bool stretch(unsigned char digest[PIN_MARK_BYTES], const unsigned char *s
     return ctx != NULL && EVP_KDF_derive(ctx, out, PIN_MARK_BYTES, params) == 1;
 }
 
-bool pin_marks_derive(const struct pin_marks *marks, const struct pin *pin,
-                      const struct token_name *token, unsigned char out[PIN_MARK_BYTES])
+bool refused_marks_derive(const struct refused_marks *marks, const struct pin *pin,
+                          const struct token_name *token, unsigned char out[PIN_MARK_BYTES])
 {
     unsigned char digest[PIN_MARK_BYTES];
     bool ok = pin_digest(pin, token, marks->salt, digest) && stretch(digest, marks->salt, out);
@@ -90,15 +90,15 @@ static bool add_line(char *text, size_t *len, const char *word, const unsigned c
     if (OPENSSL_buf2hexstr_ex(hex, sizeof(hex), NULL, bytes, 32, '\0') != 1) {
         return false;
     }
-    *len += (size_t)snprintf(text + *len, PIN_MARKS_TEXT_BYTES - *len, "%s %s\n", word, hex);
+    *len += (size_t)snprintf(text + *len, REFUSED_MARKS_TEXT_BYTES - *len, "%s %s\n", word, hex);
     return true;
 }
 
 /* The sum tells a cut or rotten file from a whole one; against forgers nothing here helps. */
-size_t pin_marks_print(const struct pin_marks *marks, char text[PIN_MARKS_TEXT_BYTES])
+size_t refused_marks_print(const struct refused_marks *marks, char text[REFUSED_MARKS_TEXT_BYTES])
 {
     unsigned char sum[32];
-    size_t len = (size_t)snprintf(text, PIN_MARKS_TEXT_BYTES, "%s", HEAD);
+    size_t len = (size_t)snprintf(text, REFUSED_MARKS_TEXT_BYTES, "%s", HEAD);
     bool ok = add_line(text, &len, "salt", marks->salt);
 
     for (size_t i = 0; i < marks->len; i++) {
@@ -125,19 +125,19 @@ static bool take_line(const char **at, const char *end, const char *word, unsign
     return OPENSSL_hexstr2buf_ex(bytes, 32, &got, hex, '\0') == 1 && got == 32;
 }
 
-bool pin_marks_parse(const char *text, size_t len, struct pin_marks *ret_marks)
+bool refused_marks_parse(const char *text, size_t len, struct refused_marks *ret_marks)
 {
     const char *at = text + strlen(HEAD);
     const char *end = text + len;
     unsigned char sum[32];
     unsigned char real_sum[32];
-    struct pin_marks marks = { .len = 0 };
+    struct refused_marks marks = { .len = 0 };
 
     if (len < strlen(HEAD) || memcmp(text, HEAD, strlen(HEAD)) != 0 ||
         !take_line(&at, end, "salt", marks.salt)) {
         return false;
     }
-    while (marks.len < PIN_MARKS_MAX && take_line(&at, end, "pin", marks.refused[marks.len])) {
+    while (marks.len < REFUSED_MARKS_MAX && take_line(&at, end, "pin", marks.refused[marks.len])) {
         marks.len++;
     }
     size_t summed = (size_t)(at - text);

@@ -71,14 +71,14 @@ static int pass_on(struct provider *provider, const struct pem_block *block,
 }
 
 /* The gate comes first: threads whose references are shut load them, too, and must be parked. */
-static int pass_gate(struct provider *provider, const struct pem_block *block,
-                     OSSL_CALLBACK *callback, void *arg)
+static int pass_exit_gate(struct provider *provider, const struct pem_block *block,
+                          OSSL_CALLBACK *callback, void *arg)
 {
-    if (!gate_enter()) {
+    if (!exit_gate_enter()) {
         return raise_error(provider, RAISE_INTERNAL, PROVIDER_NO_ENTRY);
     }
     int ok = pass_on(provider, block, callback, arg);
-    gate_leave();
+    exit_gate_leave();
     return ok;
 }
 
@@ -99,7 +99,7 @@ static int decode_pem(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CA
     int read = PEM_read_bio(bio, &block.name, &block.header, &block.data, &block.len);
     ERR_pop_to_mark();
     if (read == 1 && strcmp(block.name, provider->format->pem_label) == 0) {
-        ok = pass_gate(provider, &block, callback, arg);
+        ok = pass_exit_gate(provider, &block, callback, arg);
     }
     OPENSSL_free(block.name);
     OPENSSL_free(block.header);

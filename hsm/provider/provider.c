@@ -12,7 +12,6 @@
 #include <openssl/params.h>
 #include <openssl/provider.h>
 
-
 #define FROM_US PROVIDER_FROM_US
 #define FROM_DER FROM_US ",input=der,structure=" REFERENCE_STRUCTURE
 

@@ -190,5 +190,5 @@ nk_status hsm_key_reference(const struct hsm_key *key, char **ret_pem, nk_error 
 
 nk_status hsm_key_reference_inbound(const struct hsm_key *key, char **ret_pem, nk_error *err)
 {
-    return hsm_key_reference(key->twin, ret_pem, err);
+    return hsm_key_reference(key->inbound_key, ret_pem, err);
 }

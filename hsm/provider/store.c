@@ -35,7 +35,7 @@ static void only(struct store *store, bool keys, bool certificates)
     store->expected = true;
 }
 
-/* False: it is no URI that we can read, which persistent_key says better. */
+/* False: it is no URI that we can read, which uri_key says better. */
 static bool asks_for(const char *text, CK_OBJECT_CLASS object_class)
 {
     AUTO(p11_kit_uri_free) P11KitUri *uri = p11_kit_uri_new();
@@ -112,7 +112,7 @@ static int set_ctx_params(void *ctx, const OSSL_PARAM params[])
 static int load_key(struct store *store, OSSL_CALLBACK *callback, void *arg)
 {
     store->keys = false;
-    struct hsm_key *key = persistent_key(store->provider, store->uri, true);
+    struct hsm_key *key = uri_key(store->provider, store->uri, true);
     if (key == NULL) {
         store->certificates = false; /* one error, not a second for the certificate */
         return 0;
@@ -159,7 +159,7 @@ static int load_certificate(struct store *store, OSSL_CALLBACK *callback, void *
         if (status != NK_OK) {
             store->certificates = false;
             /* A key without a certificate beside it is a key. */
-            return store->expected ? persistent_raise(store->provider, &err) : 1;
+            return store->expected ? uri_raise(store->provider, &err) : 1;
         }
     }
     X509 *certificate = sk_X509_shift(store->chain);
@@ -176,14 +176,14 @@ static int load(void *ctx, OSSL_CALLBACK *callback, void *arg, OSSL_PASSPHRASE_C
     struct store *store = ctx;
 
     (void)passphrase, (void)passphrase_arg;
-    if (!gate_enter()) {
+    if (!exit_gate_enter()) {
         only(store, false, false);
         return raise_error(store->provider, RAISE_INTERNAL, PROVIDER_NO_ENTRY);
     }
     int ok = store->keys           ? load_key(store, callback, arg)
              : store->certificates ? load_certificate(store, callback, arg)
                                    : 0;
-    gate_leave();
+    exit_gate_leave();
     return ok;
 }
 

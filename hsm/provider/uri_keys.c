@@ -43,7 +43,7 @@ static void remember(void *unused, int32_t level, const char *line)
 
 static const nk_host host = { .struct_size = sizeof(host), .log = remember };
 
-void persistent_raise_failure(const struct provider *provider)
+void uri_raise_failure(const struct provider *provider)
 {
     char text[NK_ERROR_TEXT_BYTES];
 
@@ -207,25 +207,25 @@ static struct hsm_key *find_inside(struct provider *provider, const char *uri, b
     pthread_mutex_unlock(&opened_lock);
     ERR_pop_to_mark();
     if (status != NK_OK) {
-        persistent_raise(provider, &err);
+        uri_raise(provider, &err);
         return NULL;
     }
     return key;
 }
 
 /* The gate comes first: DER and URIs come here by ways of their own. */
-struct hsm_key *persistent_key(struct provider *provider, const char *uri, bool look)
+struct hsm_key *uri_key(struct provider *provider, const char *uri, bool look)
 {
-    if (!gate_enter()) {
+    if (!exit_gate_enter()) {
         raise_error(provider, RAISE_INTERNAL, PROVIDER_NO_ENTRY);
         return NULL;
     }
     struct hsm_key *key = find_inside(provider, uri, look);
-    gate_leave();
+    exit_gate_leave();
     return key;
 }
 
-int persistent_raise(struct provider *provider, const nk_error *err)
+int uri_raise(struct provider *provider, const nk_error *err)
 {
     char text[NK_ERROR_TEXT_BYTES];
 

@@ -7,27 +7,27 @@
 #include <openssl/asn1t.h>
 #include <openssl/err.h>
 
-#define FROM_DER PROVIDER_FROM_US ",input=der,structure=" PERSISTENT_STRUCTURE
+#define FROM_DER PROVIDER_FROM_US ",input=der,structure=" URI_REFERENCE_STRUCTURE
 
-typedef struct persistent_st {
+typedef struct uri_reference_st {
     ASN1_VISIBLESTRING *description;
     ASN1_UTF8STRING *uri;
-} PERSISTENT;
+} URI_REFERENCE;
 
-DECLARE_ASN1_FUNCTIONS(PERSISTENT)
-ASN1_SEQUENCE(PERSISTENT) = {
-    ASN1_SIMPLE(PERSISTENT, description, ASN1_VISIBLESTRING),
-    ASN1_SIMPLE(PERSISTENT, uri, ASN1_UTF8STRING),
-} ASN1_SEQUENCE_END(PERSISTENT)
-IMPLEMENT_ASN1_FUNCTIONS(PERSISTENT)
+DECLARE_ASN1_FUNCTIONS(URI_REFERENCE)
+ASN1_SEQUENCE(URI_REFERENCE) = {
+    ASN1_SIMPLE(URI_REFERENCE, description, ASN1_VISIBLESTRING),
+    ASN1_SIMPLE(URI_REFERENCE, uri, ASN1_UTF8STRING),
+} ASN1_SEQUENCE_END(URI_REFERENCE)
+IMPLEMENT_ASN1_FUNCTIONS(URI_REFERENCE)
 
-DEFINE_AUTO(PERSISTENT *, PERSISTENT_free);
+DEFINE_AUTO(URI_REFERENCE *, URI_REFERENCE_free);
 DEFINE_AUTO(char *, free);
 
 /* Told by the first bytes: parsing an ordinary private key would leave parts of it on the heap. */
 static bool looks_like_one(const unsigned char *der, size_t len)
 {
-    static const char description[] = PERSISTENT_DESCRIPTION;
+    static const char description[] = URI_REFERENCE_DESCRIPTION;
     const size_t description_len = sizeof(description) - 1;
     const unsigned char *at = der;
     long body_len = 0;
@@ -44,20 +44,20 @@ static bool looks_like_one(const unsigned char *der, size_t len)
 static char *uri_in(const unsigned char *der, size_t len)
 {
     const unsigned char *at = der;
-    AUTO(PERSISTENT_free) PERSISTENT *persistent = d2i_PERSISTENT(NULL, &at, (long)len);
+    AUTO(URI_REFERENCE_free) URI_REFERENCE *reference = d2i_URI_REFERENCE(NULL, &at, (long)len);
 
-    if (persistent == NULL || at != der + len) {
+    if (reference == NULL || at != der + len) {
         return NULL;
     }
-    const char *uri = (const char *)ASN1_STRING_get0_data(persistent->uri);
-    size_t uri_len = (size_t)ASN1_STRING_length(persistent->uri);
+    const char *uri = (const char *)ASN1_STRING_get0_data(reference->uri);
+    size_t uri_len = (size_t)ASN1_STRING_length(reference->uri);
     return memchr(uri, '\0', uri_len) == NULL ? strndup(uri, uri_len) : NULL;
 }
 
 static enum reference_answer damaged(struct provider *provider)
 {
     raise_error(provider, RAISE_KEY_NOT_OPENED,
-                "this PEM is no reference that says \"" PERSISTENT_DESCRIPTION
+                "this PEM is no reference that says \"" URI_REFERENCE_DESCRIPTION
                 "\" and a URI; write it again");
     return REFERENCE_UNKNOWN;
 }
@@ -76,7 +76,7 @@ static enum reference_answer resolve(struct provider *provider, const unsigned c
         return damaged(provider);
     }
     /* Stage two comes once for each kind of key; stage one has looked. */
-    *ret_key = persistent_key(provider, uri, labelled);
+    *ret_key = uri_key(provider, uri, labelled);
     return *ret_key != NULL ? REFERENCE_FOUND : REFERENCE_UNKNOWN;
 }
 
@@ -91,16 +91,16 @@ static const OSSL_ALGORITHM stores[] = {
     { "pkcs11", PROVIDER_FROM_US, store_pkcs11, "keys in PKCS#11 tokens, by URI" },
     { NULL, NULL, NULL, NULL },
 };
-const struct reference_format persistent_references = { .pem_label = PERSISTENT_PEM_LABEL,
-                                                        .structure = PERSISTENT_STRUCTURE,
-                                                        .decoders = decoders,
-                                                        .stores = stores,
-                                                        .resolve = resolve,
-                                                        .raise_why = persistent_raise_failure };
+const struct reference_format uri_references = { .pem_label = URI_REFERENCE_PEM_LABEL,
+                                                 .structure = URI_REFERENCE_STRUCTURE,
+                                                 .decoders = decoders,
+                                                 .stores = stores,
+                                                 .resolve = resolve,
+                                                 .raise_why = uri_raise_failure };
 
 int provider_module_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
                          const OSSL_DISPATCH **out, void **ret_ctx,
                          provider_terms_reader *read_terms)
 {
-    return provider_start(core, in, out, ret_ctx, &persistent_references, read_terms);
+    return provider_start(core, in, out, ret_ctx, &uri_references, read_terms);
 }

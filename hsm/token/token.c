@@ -72,7 +72,7 @@ static struct token *make(struct module *module, const struct token_name *name,
 
 static void destroy(struct token *token)
 {
-    crew_close(token->crew);
+    signers_close(token->signers);
     pin_free(token->pin);
     pthread_cond_destroy(&token->session_free[OUTBOUND]);
     pthread_cond_destroy(&token->session_free[INBOUND]);
@@ -166,7 +166,7 @@ static CK_RV attach_once(struct token *token, struct pin **pin, nk_error *err)
         report_ckr(err, NK_E_TOKEN, rv, "enter %s", token->module->path);
         return rv;
     }
-    errand_step("a call of another thread");
+    bounded_call_step("a call of another thread");
     pthread_mutex_lock(&token->lock);
     rv = settle_pin(token, pin, err) == NK_OK ? CKR_OK : CKR_PIN_INCORRECT;
     if (rv == CKR_OK) {
@@ -231,7 +231,7 @@ nk_status token_join_by(struct module *module, const struct token_name *name,
                         const struct token_terms *terms, struct pin **pin, struct token **ret_token,
                         nk_error *err)
 {
-    errand_step("an earlier open or close");
+    bounded_call_step("an earlier open or close");
     pthread_mutex_lock(&module->join_lock);
     struct token *token = adopt(module, name, terms);
     nk_status status =
@@ -263,7 +263,7 @@ static void detach(struct token *token)
     if (token->epoch == 0 || module_enter(token->module) != CKR_OK) {
         return;
     }
-    errand_step("a call of another thread");
+    bounded_call_step("a call of another thread");
     pthread_mutex_lock(&token->lock);
     if (token->epoch == atomic_load(&token->module->epoch)) {
         token_detach(token);
@@ -276,12 +276,12 @@ static void detach(struct token *token)
  * come back: not waited for then. */
 static bool lock_joins(struct module *module)
 {
-    if (!gate_enter()) {
+    if (!exit_gate_enter()) {
         return pthread_mutex_trylock(&module->join_lock) == 0;
     }
-    errand_step("an earlier open or close");
+    bounded_call_step("an earlier open or close");
     pthread_mutex_lock(&module->join_lock);
-    gate_leave();
+    exit_gate_leave();
     return true;
 }
 
@@ -301,15 +301,15 @@ void token_leave(struct token *token)
     pthread_mutex_unlock(join_lock);
 }
 
-struct crew *token_crew(struct token *token)
+struct signers *token_signers(struct token *token)
 {
     pthread_mutex_lock(&token->lock);
-    if (token->crew == NULL) {
-        token->crew = crew_new(token->max_sessions, token->max_waiting_inbound);
+    if (token->signers == NULL) {
+        token->signers = signers_new(token->max_sessions, token->max_waiting_inbound);
     }
-    struct crew *crew = token->crew;
+    struct signers *signers = token->signers;
     pthread_mutex_unlock(&token->lock);
-    return crew;
+    return signers;
 }
 
 unsigned token_epoch(const struct token *token)
@@ -339,7 +339,7 @@ bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism)
 {
     CK_MECHANISM_INFO info;
 
-    errand_step("C_GetMechanismInfo");
+    bounded_call_step("C_GetMechanismInfo");
     return token->module->call->C_GetMechanismInfo(token->slot, mechanism, &info) == CKR_OK &&
            (info.flags & CKF_SIGN) != 0;
 }

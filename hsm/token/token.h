@@ -45,8 +45,8 @@ void token_leave(struct token *token);
 struct lease {
     CK_SESSION_HANDLE session;
     bool inbound;
-    unsigned generation; /* of the login: object handles of another generation are void */
-    unsigned shift;      /* see struct token */
+    unsigned generation;    /* of the login: object handles of another generation are void */
+    unsigned gave_up_count; /* see struct token */
 };
 
 /* Enters a stay, attaches to the token anew if the module was re-initialised, and lends a session;
@@ -75,7 +75,7 @@ unsigned token_epoch(const struct token *token);
 
 /* The threads for deadline mode, made at the first call; borrowed while the token is. NULL: out of
  * memory. */
-struct crew *token_crew(struct token *token);
+struct signers *token_signers(struct token *token);
 
 struct module *token_module(const struct token *token);
 const struct token_name *token_known_as(const struct token *token);

@@ -15,7 +15,7 @@ CK_RV token_open_session(struct token *token, CK_SESSION_HANDLE *ret_session)
 {
     struct module *module = token->module;
 
-    errand_step("C_OpenSession");
+    bounded_call_step("C_OpenSession");
     pthread_mutex_lock(&module->session_lock);
     CK_RV rv =
         module->call->C_OpenSession(token->slot, CKF_SERIAL_SESSION, NULL, NULL, ret_session);
@@ -27,7 +27,7 @@ void token_close_session(struct token *token, CK_SESSION_HANDLE session)
 {
     struct module *module = token->module;
 
-    errand_step("C_CloseSession");
+    bounded_call_step("C_CloseSession");
     pthread_mutex_lock(&module->session_lock);
     module->call->C_CloseSession(session);
     pthread_mutex_unlock(&module->session_lock);
@@ -36,7 +36,7 @@ void token_close_session(struct token *token, CK_SESSION_HANDLE session)
 static CK_RV list_slots(const struct module *module, CK_SLOT_ID **ret_slots, CK_ULONG *ret_len)
 {
     CK_ULONG len = 0;
-    errand_step("C_GetSlotList");
+    bounded_call_step("C_GetSlotList");
     CK_RV rv = module->call->C_GetSlotList(CK_TRUE, NULL, &len);
     if (rv != CKR_OK) {
         return rv;
@@ -64,7 +64,7 @@ static CK_RV find_slot(struct token *token, nk_error *err)
         report_ckr(err, NK_E_TOKEN, rv, "list the slots of %s", token->module->path);
         return rv;
     }
-    errand_step("C_GetTokenInfo");
+    bounded_call_step("C_GetTokenInfo");
     for (CK_ULONG i = 0; i < len; i++) {
         CK_TOKEN_INFO info;
         CK_SLOT_INFO slot;
@@ -137,7 +137,7 @@ bool token_session_is_there(const struct token *token, CK_SESSION_HANDLE session
 {
     CK_SESSION_INFO info = { .slotID = token->slot };
 
-    errand_step("C_GetSessionInfo");
+    bounded_call_step("C_GetSessionInfo");
     CK_RV rv = token->module->call->C_GetSessionInfo(session, &info);
     return rv != CKR_SESSION_HANDLE_INVALID && rv != CKR_SESSION_CLOSED &&
            rv != CKR_CRYPTOKI_NOT_INITIALIZED && info.slotID == token->slot;
@@ -168,7 +168,7 @@ void token_detach(struct token *token)
         }
     }
     if (token->login_is_ours && token_session_is_there(token, token->anchor)) {
-        errand_step("C_Logout");
+        bounded_call_step("C_Logout");
         token->module->call->C_Logout(token->anchor);
     }
     token_close_if_there(token, token->anchor);
@@ -184,14 +184,14 @@ static bool call_back_sessions(struct token *token)
     struct timespec deadline = clock_deadline(token->login_timeout_ms);
     int rc = token->overstaying > 0 ? ETIMEDOUT : 0;
 
-    errand_step(NULL);
+    bounded_call_step(NULL);
     while (token->open > token->idle_len && rc == 0) {
         rc = pthread_cond_timedwait(&token->attach_changed, &token->lock, &deadline);
     }
     bool back = token->open == token->idle_len;
     if (!back && token->overstaying == 0) {
         token->overstaying = token->open - token->idle_len;
-        token->shift++;
+        token->gave_up_count++;
     }
     return back;
 }

@@ -70,7 +70,7 @@ void token_find_pause(unsigned look)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    errand_step(NULL);
+    bounded_call_step(NULL);
     clock_sleep_ms(LOOK_PAUSE_MS * look / 2 +
                    (unsigned)(now.tv_nsec / 1000 + getpid()) % LOOK_PAUSE_MS);
 }

@@ -8,7 +8,7 @@
 bool token_hold(struct token *token, long long deadline_ms)
 {
     token->held = fork_lock_by(&token->lock, deadline_ms);
-    return token->held && (token->crew == NULL || crew_hold(token->crew, deadline_ms));
+    return token->held && (token->signers == NULL || signers_hold(token->signers, deadline_ms));
 }
 
 void token_release(struct token *token)
@@ -16,8 +16,8 @@ void token_release(struct token *token)
     if (!token->held) {
         return;
     }
-    if (token->crew != NULL) {
-        crew_release(token->crew);
+    if (token->signers != NULL) {
+        signers_release(token->signers);
     }
     token->held = false;
     pthread_mutex_unlock(&token->lock);
@@ -43,8 +43,8 @@ void token_renew(struct token *token)
     if (token->pin != NULL) {
         pin_renew(token->pin);
     }
-    if (token->crew != NULL) {
-        crew_renew(token->crew);
+    if (token->signers != NULL) {
+        signers_renew(token->signers);
     }
 }
 

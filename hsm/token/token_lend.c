@@ -74,7 +74,7 @@ static CK_RV lend(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_sess
     int rc = 0;
 
     CK_RV rv = lend_now(token, inbound, ret_session);
-    errand_step(NULL);
+    bounded_call_step(NULL);
     if (rv == CKR_NODEKEY_BUSY && inbound && token->max_waiting_inbound > 0 &&
         token->waiting[INBOUND] >= token->max_waiting_inbound) {
         return CKR_NODEKEY_BUSY;
@@ -97,7 +97,7 @@ static CK_RV take(struct token *token, bool inbound, struct lease *ret_lease, nk
     if (rv != CKR_OK) {
         return rv;
     }
-    errand_step("a call of another thread");
+    bounded_call_step("a call of another thread");
     pthread_mutex_lock(&token->lock);
     rv = token_attach(token, err);
     if (rv == CKR_OK) {
@@ -108,7 +108,7 @@ static CK_RV take(struct token *token, bool inbound, struct lease *ret_lease, nk
     }
     ret_lease->inbound = inbound;
     ret_lease->generation = token->generation;
-    ret_lease->shift = token->shift;
+    ret_lease->gave_up_count = token->gave_up_count;
     pthread_mutex_unlock(&token->lock);
     if (rv != CKR_OK) {
         module_leave(token->module);
@@ -130,7 +130,8 @@ void token_give(struct token *token, const struct lease *lease, bool healthy)
 {
     pthread_mutex_lock(&token->lock);
     token->inbound_lent -= lease->inbound ? 1 : 0;
-    token->overstaying -= lease->shift != token->shift && token->overstaying > 0 ? 1 : 0;
+    token->overstaying -=
+        lease->gave_up_count != token->gave_up_count && token->overstaying > 0 ? 1 : 0;
     if (healthy) {
         token->restart_pause_ms = 0;
         token->idle[token->idle_len++] = lease->session;

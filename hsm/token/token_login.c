@@ -8,7 +8,7 @@
 
 #define LOCKED_PAUSE_MS 1000 /* a locked token is not asked by every handshake */
 
-DEFINE_AUTO(struct pin_state *, pin_state_close);
+DEFINE_AUTO(struct refused_file *, refused_file_close);
 
 /* Before the PIN is sent: a flag that says that sending may cost the token. */
 static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *err)
@@ -53,23 +53,23 @@ static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *er
 }
 
 /* A refusal that the disk did not take is remembered by this process alone, and says so. */
-static void remember(struct token *token, struct pin_state *state, nk_error *err)
+static void remember(struct token *token, struct refused_file *state, nk_error *err)
 {
-    AUTO(pin_state_close) struct pin_state *late = NULL;
+    AUTO(refused_file_close) struct refused_file *late = NULL;
     nk_error own = { .struct_size = sizeof(own) };
     nk_status status = NK_OK;
 
-    pin_latch(token->pin, &token->name);
+    refused_here_remember(token->pin, &token->name);
     if (token->state_dir == NULL || pin_is_protected(token->pin)) {
         return;
     }
     if (state == NULL) { /* it had worked before, so nobody asked */
         status =
-            pin_state_open(token->state_dir, &token->name, token->login_timeout_ms, &late, &own);
+            refused_file_open(token->state_dir, &token->name, token->login_timeout_ms, &late, &own);
         state = late;
     }
     if (status == NK_OK) {
-        status = pin_state_remember(state, token->pin, &own);
+        status = refused_file_remember(state, token->pin, &own);
     }
     if (status != NK_OK) {
         report(err, NK_E_PIN,
@@ -92,7 +92,8 @@ static bool is_locked(const struct token *token)
     return token->locked_ms != 0 && clock_now_ms() - token->locked_ms < LOCKED_PAUSE_MS;
 }
 
-static CK_RV explain_refusal(struct token *token, struct pin_state *state, CK_RV rv, nk_error *err)
+static CK_RV explain_refusal(struct token *token, struct refused_file *state, CK_RV rv,
+                             nk_error *err)
 {
     bool protected = pin_is_protected(token->pin);
 
@@ -126,7 +127,8 @@ static CK_RV explain_refusal(struct token *token, struct pin_state *state, CK_RV
     return rv;
 }
 
-static CK_RV refused_before(const struct token *token, const struct pin_state *state, nk_error *err)
+static CK_RV refused_before(const struct token *token, const struct refused_file *state,
+                            nk_error *err)
 {
     const char *label = token->name.label;
 
@@ -140,17 +142,17 @@ static CK_RV refused_before(const struct token *token, const struct pin_state *s
                    "token \"%s\" has refused this PIN before; it is not sent again: correct "
                    "node.pin (if the token was given this PIN since: nodekey pin CONFIG --reset, "
                    "which removes %s)",
-                   label, pin_state_path(state));
+                   label, refused_file_path(state));
     }
     return CKR_PIN_INCORRECT;
 }
 
 /* What this process or one before it has been refused is not sent. *ret_state may stay NULL: there
  * is no state_dir, or it is of no use but the token has taken this very PIN from this process. */
-static CK_RV may_send(struct token *token, struct pin_state **ret_state, nk_error *err)
+static CK_RV may_send(struct token *token, struct refused_file **ret_state, nk_error *err)
 {
     bool refused = false;
-    AUTO(pin_state_close) struct pin_state *state = NULL;
+    AUTO(refused_file_close) struct refused_file *state = NULL;
     nk_error own = { .struct_size = sizeof(own) };
 
     CK_RV rv = token_recall_pin(token, err);
@@ -161,24 +163,24 @@ static CK_RV may_send(struct token *token, struct pin_state **ret_state, nk_erro
         report_locked(token, err);
         return CKR_PIN_LOCKED;
     }
-    if (pin_is_latched(token->pin, &token->name)) {
+    if (refused_here(token->pin, &token->name)) {
         return refused_before(token, NULL, err);
     }
     if (token->state_dir == NULL || pin_is_protected(token->pin)) {
         return CKR_OK;
     }
-    errand_step(NULL);
+    bounded_call_step(NULL);
     nk_status status =
-        pin_state_open(token->state_dir, &token->name, token->login_timeout_ms, &state, &own);
+        refused_file_open(token->state_dir, &token->name, token->login_timeout_ms, &state, &own);
     if (status == NK_OK) {
-        status = pin_state_refuses(state, token->pin, &refused, &own);
+        status = refused_file_refuses(state, token->pin, &refused, &own);
     }
     if (status != NK_OK && !pin_has_worked(token->pin)) {
         report_copy(err, &own);
         return CKR_FUNCTION_CANCELED;
     }
     if (refused) {
-        pin_latch(token->pin, &token->name); /* saves the next look a scrypt */
+        refused_here_remember(token->pin, &token->name); /* saves the next look a scrypt */
         return refused_before(token, state, err);
     }
     *ret_state = state;
@@ -190,16 +192,16 @@ static CK_RV send_to(struct token *token, CK_SESSION_HANDLE session, CK_USER_TYP
 {
     bool protected = pin_is_protected(token->pin);
 
-    errand_step("C_Login");
+    bounded_call_step("C_Login");
     CK_RV rv = token->module->call->C_Login(session, user, protected ? NULL : pin_bytes(token->pin),
                                             protected ? 0 : pin_len(token->pin));
-    errand_step(NULL); /* a refusal goes to the disk */
+    bounded_call_step(NULL); /* a refusal goes to the disk */
     return rv;
 }
 
 static CK_RV send_pin(struct token *token, nk_error *err)
 {
-    AUTO(pin_state_close) struct pin_state *state = NULL;
+    AUTO(refused_file_close) struct refused_file *state = NULL;
     CK_RV rv = may_send(token, &state, err);
     if (rv != CKR_OK) {
         return rv;
@@ -218,13 +220,13 @@ static CK_RV send_pin(struct token *token, nk_error *err)
 /* Under `lock`: a login elsewhere must not exchange the PIN meanwhile. */
 static CK_RV authenticate(struct token *token, CK_SESSION_HANDLE session, nk_error *err)
 {
-    AUTO(pin_state_close) struct pin_state *state = NULL;
+    AUTO(refused_file_close) struct refused_file *state = NULL;
     CK_RV rv = CKR_OK;
 
-    bool latched = pin_is_latched(token->pin, &token->name);
+    bool latched = refused_here(token->pin, &token->name);
     if (latched) { /* it may have been corrected since, and no other login is due */
         token_refresh_pin(token);
-        latched = pin_is_latched(token->pin, &token->name);
+        latched = refused_here(token->pin, &token->name);
     }
     /* One that has not worked: it is new, or another user of the module has logged in. */
     if (is_locked(token) || !pin_has_worked(token->pin)) {
@@ -274,7 +276,7 @@ CK_RV token_login(struct token *token, nk_error *err)
     CK_SESSION_INFO session;
     struct token_name name;
 
-    errand_step("C_GetTokenInfo");
+    bounded_call_step("C_GetTokenInfo");
     CK_RV rv = token->module->call->C_GetTokenInfo(token->slot, &info);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "ask token \"%s\" for its state", token->name.label);
@@ -292,7 +294,7 @@ CK_RV token_login(struct token *token, nk_error *err)
     if ((info.flags & CKF_LOGIN_REQUIRED) == 0) {
         return CKR_OK;
     }
-    errand_step("C_GetSessionInfo");
+    bounded_call_step("C_GetSessionInfo");
     rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
     /* A program that has started its module anew may have a session with another token by the
      * number of our anchor: that token must not get our PIN, either. */

@@ -27,16 +27,16 @@ struct token {
     pthread_cond_t session_free[2]; /* OUTBOUND, INBOUND */
     unsigned waiting[2];
     unsigned inbound_lent;
-    struct crew *crew;   /* NULL until somebody wants deadlines */
-    struct pin *pin;     /* the one that is in use; NULL before the first login */
-    struct pin *former;  /* the parent's, while an open in a child proves another; else NULL */
-    long long locked_ms; /* when the token last said that its PIN is locked; 0: it has not */
-    unsigned epoch;      /* the module's, when we attached; 0: not attached */
+    struct signers *signers; /* NULL until somebody wants deadlines */
+    struct pin *pin;         /* the one that is in use; NULL before the first login */
+    struct pin *former;      /* the parent's, while an open in a child proves another; else NULL */
+    long long locked_ms;     /* when the token last said that its PIN is locked; 0: it has not */
+    unsigned epoch;          /* the module's, when we attached; 0: not attached */
     unsigned generation;
     bool attaching;                /* no session is lent; those that are must come back first */
     pthread_cond_t attach_changed; /* one did, or it is over */
     unsigned overstaying;          /* lent since an attempt gave up waiting for them */
-    unsigned shift;                /* counts those attempts */
+    unsigned gave_up_count;        /* counts those attempts */
     unsigned restart_pause_ms;     /* of the module for this token; 0: the last one helped */
     long long restart_ms;          /* when the last one was, */
     unsigned restart_epoch;        /* and which epoch it ended */

@@ -16,7 +16,7 @@ static CK_RV attach_again(struct token *token, unsigned generation, nk_error *er
     if (rv != CKR_OK) {
         return rv;
     }
-    errand_step("a call of another thread");
+    bounded_call_step("a call of another thread");
     pthread_mutex_lock(&token->lock);
     rv = token_attach_anew(token, generation, err);
     pthread_mutex_unlock(&token->lock);

@@ -4,51 +4,51 @@
 #include "base/fork.h"
 #include "wait/signers_private.h"
 
-bool crew_hold(struct crew *crew, long long deadline_ms)
+bool signers_hold(struct signers *signers, long long deadline_ms)
 {
-    crew->held[0] = fork_lock_by(&crew->lock, deadline_ms);
-    crew->held[1] = fork_lock_by(&crew->breaker.lock, deadline_ms);
-    return crew->held[0] && crew->held[1];
+    signers->held[0] = fork_lock_by(&signers->lock, deadline_ms);
+    signers->held[1] = fork_lock_by(&signers->breaker.lock, deadline_ms);
+    return signers->held[0] && signers->held[1];
 }
 
-void crew_release(struct crew *crew)
+void signers_release(struct signers *signers)
 {
-    if (crew->held[1]) {
-        pthread_mutex_unlock(&crew->breaker.lock);
+    if (signers->held[1]) {
+        pthread_mutex_unlock(&signers->breaker.lock);
     }
-    if (crew->held[0]) {
-        pthread_mutex_unlock(&crew->lock);
-    }
-}
-
-static void lose(struct crew *crew, struct job *job)
-{
-    job->next = crew->lost;
-    crew->lost = job;
-}
-
-static void lose_all(struct crew *crew, struct queue *queue)
-{
-    for (struct job *job = crew_shift(queue); job != NULL; job = crew_shift(queue)) {
-        lose(crew, job);
+    if (signers->held[0]) {
+        pthread_mutex_unlock(&signers->lock);
     }
 }
 
-void crew_renew(struct crew *crew)
+static void lose(struct signers *signers, struct job *job)
 {
-    lose_all(crew, &crew->outbound);
-    lose_all(crew, &crew->inbound);
-    for (unsigned i = 0; i < crew->max_threads; i++) {
-        if (crew->running[i] != NULL) {
-            lose(crew, crew->running[i]);
+    job->next = signers->lost;
+    signers->lost = job;
+}
+
+static void lose_all(struct signers *signers, struct queue *queue)
+{
+    for (struct job *job = signers_dequeue(queue); job != NULL; job = signers_dequeue(queue)) {
+        lose(signers, job);
+    }
+}
+
+void signers_renew(struct signers *signers)
+{
+    lose_all(signers, &signers->outbound);
+    lose_all(signers, &signers->inbound);
+    for (unsigned i = 0; i < signers->max_threads; i++) {
+        if (signers->running[i] != NULL) {
+            lose(signers, signers->running[i]);
         }
-        crew->running[i] = NULL;
+        signers->running[i] = NULL;
     }
-    crew->refs = 1;
-    crew->threads = 0;
-    crew->idle = 0;
-    crew->inbound_running = 0;
-    clock_cond_init(&crew->work);
-    clock_cond_init(&crew->closed);
-    breaker_renew(&crew->breaker);
+    signers->refs = 1;
+    signers->threads = 0;
+    signers->idle = 0;
+    signers->inbound_running = 0;
+    clock_cond_init(&signers->work);
+    clock_cond_init(&signers->closed);
+    breaker_renew(&signers->breaker);
 }

@@ -4,12 +4,12 @@
 
 #include "base/clock.h"
 #include "base/sigpipe.h"
-#include "base/worker.h"
+#include "base/thread.h"
 #include "wait/signers_private.h"
 
 /* --- queues, under lock --- */
 
-void crew_append(struct queue *queue, struct job *job)
+void signers_append(struct queue *queue, struct job *job)
 {
     job->next = NULL;
     *queue->end = job;
@@ -17,7 +17,7 @@ void crew_append(struct queue *queue, struct job *job)
     queue->len++;
 }
 
-struct job *crew_shift(struct queue *queue)
+struct job *signers_dequeue(struct queue *queue)
 {
     struct job *job = queue->first;
 
@@ -29,7 +29,7 @@ struct job *crew_shift(struct queue *queue)
     return job;
 }
 
-void crew_withdraw(struct queue *queue, struct job *job)
+void signers_withdraw(struct queue *queue, struct job *job)
 {
     for (struct job **link = &queue->first; *link != NULL; link = &(*link)->next) {
         if (*link == job) {
@@ -41,89 +41,90 @@ void crew_withdraw(struct queue *queue, struct job *job)
     }
 }
 
-struct queue *crew_queue_of(struct crew *crew, const struct job *job)
+struct queue *signers_queue_of(struct signers *signers, const struct job *job)
 {
-    return job->inbound ? &crew->inbound : &crew->outbound;
+    return job->inbound ? &signers->inbound : &signers->outbound;
 }
 
-unsigned crew_free_for_inbound(const struct crew *crew)
+unsigned signers_free_for_inbound(const struct signers *signers)
 {
-    unsigned all = crew->max_threads > 1 ? crew->max_threads - 1 : 1;
-    return all - crew->inbound_running;
+    unsigned all = signers->max_threads > 1 ? signers->max_threads - 1 : 1;
+    return all - signers->inbound_running;
 }
 
-static struct job *next_job(struct crew *crew)
+static struct job *next_job(struct signers *signers)
 {
-    struct job *job = crew_shift(&crew->outbound);
-    return job == NULL && crew_free_for_inbound(crew) > 0 ? crew_shift(&crew->inbound) : job;
+    struct job *job = signers_dequeue(&signers->outbound);
+    return job == NULL && signers_free_for_inbound(signers) > 0 ? signers_dequeue(&signers->inbound)
+                                                                : job;
 }
 
 /* --- life --- */
 
-struct crew *crew_new(unsigned max_threads, unsigned max_waiting_inbound)
+struct signers *signers_new(unsigned max_threads, unsigned max_waiting_inbound)
 {
-    struct crew *crew = calloc(1, sizeof(*crew));
+    struct signers *signers = calloc(1, sizeof(*signers));
 
-    if (crew == NULL) {
+    if (signers == NULL) {
         return NULL;
     }
-    crew->running = calloc(max_threads, sizeof(struct job *));
-    if (crew->running == NULL) {
-        free(crew);
+    signers->running = calloc(max_threads, sizeof(struct job *));
+    if (signers->running == NULL) {
+        free(signers);
         return NULL;
     }
-    crew->max_threads = max_threads;
-    crew->max_waiting_inbound = max_waiting_inbound;
-    crew->refs = 1;
-    crew->outbound.end = &crew->outbound.first;
-    crew->inbound.end = &crew->inbound.first;
-    breaker_init(&crew->breaker);
-    pthread_mutex_init(&crew->lock, NULL);
-    clock_cond_init(&crew->work);
-    clock_cond_init(&crew->closed);
-    return crew;
+    signers->max_threads = max_threads;
+    signers->max_waiting_inbound = max_waiting_inbound;
+    signers->refs = 1;
+    signers->outbound.end = &signers->outbound.first;
+    signers->inbound.end = &signers->inbound.first;
+    breaker_init(&signers->breaker);
+    pthread_mutex_init(&signers->lock, NULL);
+    clock_cond_init(&signers->work);
+    clock_cond_init(&signers->closed);
+    return signers;
 }
 
 /* Under lock, which it releases. */
-static void let_go(struct crew *crew)
+static void let_go(struct signers *signers)
 {
-    bool last = --crew->refs == 0;
-    pthread_mutex_unlock(&crew->lock);
+    bool last = --signers->refs == 0;
+    pthread_mutex_unlock(&signers->lock);
     if (!last) {
         return;
     }
-    pthread_cond_destroy(&crew->work);
-    pthread_cond_destroy(&crew->closed);
-    pthread_mutex_destroy(&crew->lock);
-    breaker_clear(&crew->breaker);
-    free(crew->running);
-    free(crew);
+    pthread_cond_destroy(&signers->work);
+    pthread_cond_destroy(&signers->closed);
+    pthread_mutex_destroy(&signers->lock);
+    breaker_clear(&signers->breaker);
+    free(signers->running);
+    free(signers);
 }
 
-void crew_close(struct crew *crew)
+void signers_close(struct signers *signers)
 {
-    if (crew == NULL) {
+    if (signers == NULL) {
         return;
     }
-    pthread_mutex_lock(&crew->lock);
-    crew->closing = true;
-    pthread_cond_broadcast(&crew->work);
-    pthread_cond_broadcast(&crew->closed);
-    let_go(crew);
+    pthread_mutex_lock(&signers->lock);
+    signers->closing = true;
+    pthread_cond_broadcast(&signers->work);
+    pthread_cond_broadcast(&signers->closed);
+    let_go(signers);
 }
 
-struct breaker *crew_breaker(struct crew *crew)
+struct breaker *signers_breaker(struct signers *signers)
 {
-    return &crew->breaker;
+    return &signers->breaker;
 }
 
 /* Under lock. True when the job is nobody's any more. */
-bool crew_unref(struct job *job)
+bool signers_unref(struct job *job)
 {
     return --job->refs == 0;
 }
 
-void crew_dispose(struct job *job)
+void signers_dispose(struct job *job)
 {
     pthread_cond_destroy(&job->changed);
     job->free(job);
@@ -131,95 +132,97 @@ void crew_dispose(struct job *job)
 
 /* --- threads --- */
 
-static struct job **desk_of(struct crew *crew, const struct job *job)
+static struct job **slot_of(struct signers *signers, const struct job *job)
 {
     unsigned i = 0;
-    while (crew->running[i] != job) {
+    while (signers->running[i] != job) {
         i++;
     }
-    return &crew->running[i];
+    return &signers->running[i];
 }
 
 /* Under lock, which is open meanwhile. */
-static void perform(struct crew *crew, struct job *job)
+static void perform(struct signers *signers, struct job *job)
 {
-    struct job **desk = desk_of(crew, NULL);
-    *desk = job;
+    struct job **slot = slot_of(signers, NULL);
+    *slot = job;
     job->state = JOB_RUNS;
     job->began_ms = clock_now_ms();
-    crew->inbound_running += job->inbound ? 1 : 0;
-    pthread_mutex_unlock(&crew->lock);
+    signers->inbound_running += job->inbound ? 1 : 0;
+    pthread_mutex_unlock(&signers->lock);
 
     job->run(job);
 
-    pthread_mutex_lock(&crew->lock);
-    *desk = NULL;
-    crew->inbound_running -= job->inbound ? 1 : 0;
+    pthread_mutex_lock(&signers->lock);
+    *slot = NULL;
+    signers->inbound_running -= job->inbound ? 1 : 0;
     job->state = JOB_DONE;
     if (job->waited_for) {
         pthread_cond_signal(&job->changed);
     }
-    if (crew_unref(job)) {
-        pthread_mutex_unlock(&crew->lock);
-        crew_dispose(job);
-        pthread_mutex_lock(&crew->lock);
+    if (signers_unref(job)) {
+        pthread_mutex_unlock(&signers->lock);
+        signers_dispose(job);
+        pthread_mutex_lock(&signers->lock);
     }
 }
 
 static void *work(void *arg)
 {
-    struct crew *crew = arg;
+    struct signers *signers = arg;
 
     sigpipe_blocked_for_good();
-    pthread_mutex_lock(&crew->lock);
+    pthread_mutex_lock(&signers->lock);
     for (;;) {
-        struct job *job = next_job(crew);
+        struct job *job = next_job(signers);
         if (job != NULL) {
-            perform(crew, job);
+            perform(signers, job);
             continue;
         }
-        if (crew->closing) {
+        if (signers->closing) {
             break;
         }
-        crew->idle++;
-        pthread_cond_wait(&crew->work, &crew->lock);
-        crew->idle--;
+        signers->idle++;
+        pthread_cond_wait(&signers->work, &signers->lock);
+        signers->idle--;
     }
-    crew->threads--;
-    let_go(crew);
+    signers->threads--;
+    let_go(signers);
     return NULL;
 }
 
 /* Under lock. */
-static bool hire(struct crew *crew)
+static bool add_thread(struct signers *signers)
 {
-    bool made = worker_start(NULL, work, crew);
-    crew->threads += made ? 1 : 0;
-    crew->refs += made ? 1 : 0;
+    bool made = thread_start(NULL, work, signers);
+    signers->threads += made ? 1 : 0;
+    signers->refs += made ? 1 : 0;
     return made;
 }
 
 /* Under lock, before the job is in its queue. False: there is no thread and none can be made. */
-bool crew_find_hands(struct crew *crew)
+bool signers_add_thread(struct signers *signers)
 {
-    unsigned waiting = crew->inbound.len + crew->outbound.len;
-    if (crew->idle > 0) { /* also when they may be meant for others: it costs a look at the queue */
-        pthread_cond_signal(&crew->work);
+    unsigned waiting = signers->inbound.len + signers->outbound.len;
+    if (signers->idle >
+        0) { /* also when they may be meant for others: it costs a look at the queue */
+        pthread_cond_signal(&signers->work);
     }
-    bool hired = crew->idle <= waiting && crew->threads < crew->max_threads && hire(crew);
-    return hired || crew->threads > 0;
+    bool added =
+        signers->idle <= waiting && signers->threads < signers->max_threads && add_thread(signers);
+    return added || signers->threads > 0;
 }
 
-bool crew_sleep(struct crew *crew, unsigned ms)
+bool signers_sleep(struct signers *signers, unsigned ms)
 {
     struct timespec deadline = clock_deadline(ms);
     int rc = 0;
 
-    pthread_mutex_lock(&crew->lock);
-    while (!crew->closing && rc == 0) {
-        rc = pthread_cond_timedwait(&crew->closed, &crew->lock, &deadline);
+    pthread_mutex_lock(&signers->lock);
+    while (!signers->closing && rc == 0) {
+        rc = pthread_cond_timedwait(&signers->closed, &signers->lock, &deadline);
     }
-    bool go_on = !crew->closing;
-    pthread_mutex_unlock(&crew->lock);
+    bool go_on = !signers->closing;
+    pthread_mutex_unlock(&signers->lock);
     return go_on;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The threads that call a token in deadline mode. A caller hands over a job and waits with a
  * deadline; a job that hangs inside the module keeps its thread, and its caller goes on. */
-#ifndef NODEKEY_CREW_H
-#define NODEKEY_CREW_H
+#ifndef NODEKEY_SIGNERS_H
+#define NODEKEY_SIGNERS_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 #include "base/auto.h"
 #include "wait/breaker.h"
 
-struct crew; /* counted: by its owner until crew_close, and by each thread */
+struct signers; /* counted: by its owner until signers_close, and by each thread */
 
 enum job_state { JOB_WAITS = 0, JOB_RUNS, JOB_DONE };
 
@@ -31,35 +31,35 @@ struct job {
 };
 
 /* Threads are made when needed, never more than `max_threads`. NULL: out of memory. */
-struct crew *crew_new(unsigned max_threads, unsigned max_waiting_inbound);
+struct signers *signers_new(unsigned max_threads, unsigned max_waiting_inbound);
 /* Its threads end as soon as they are idle; those inside a call end after it. NULL is allowed. */
-void crew_close(struct crew *crew);
-struct breaker *crew_breaker(struct crew *crew);
+void signers_close(struct signers *signers);
+struct breaker *signers_breaker(struct signers *signers);
 
-enum crew_answer {
-    CREW_DONE,
-    CREW_LEFT,       /* runs on, without its caller */
-    CREW_CALLED_OFF, /* likewise, or never began: see ret_began_ms */
-    CREW_BUSY,       /* never began: every thread is taken until the deadline, or too many wait */
-    CREW_FAILED,     /* never began: no thread can be made */
+enum signers_answer {
+    SIGNERS_DONE,
+    SIGNERS_LEFT,       /* runs on, without its caller */
+    SIGNERS_CALLED_OFF, /* likewise, or never began: see ret_began_ms */
+    SIGNERS_BUSY,   /* never began: every thread is taken until the deadline, or too many wait */
+    SIGNERS_FAILED, /* never began: no thread can be made */
 };
-/* Takes over the caller's reference unless CREW_DONE, when the job is the caller's to read and to
- * job_drop. *ret_began_ms is 0 for a job that never began, and then nothing of it will run. */
-MUST_USE enum crew_answer crew_do(struct crew *crew, struct job *job, unsigned wait_ms,
-                                  long long *ret_began_ms);
+/* Takes over the caller's reference unless SIGNERS_DONE, when the job is the caller's to read and
+ * to job_drop. *ret_began_ms is 0 for a job that never began, and then nothing of it will run. */
+MUST_USE enum signers_answer signers_do(struct signers *signers, struct job *job, unsigned wait_ms,
+                                        long long *ret_began_ms);
 /* Nobody waits for it. Takes over the reference when true; false: no thread can be had. */
-MUST_USE bool crew_start(struct crew *crew, struct job *job);
-void job_drop(struct crew *crew, struct job *job);
+MUST_USE bool signers_start(struct signers *signers, struct job *job);
+void job_drop(struct signers *signers, struct job *job);
 /* Every caller that waits is sent on its way. */
-void crew_call_off(struct crew *crew);
+void signers_call_off(struct signers *signers);
 /* On a thread of the crew. False: the crew was closed. */
-MUST_USE bool crew_sleep(struct crew *crew, unsigned ms);
+MUST_USE bool signers_sleep(struct signers *signers, unsigned ms);
 
 /* Around a fork. False: the crew's locks are not to be had by then; release all the same. */
-MUST_USE bool crew_hold(struct crew *crew, long long deadline_ms);
-void crew_release(struct crew *crew);
+MUST_USE bool signers_hold(struct signers *signers, long long deadline_ms);
+void signers_release(struct signers *signers);
 /* In the child, held: no thread of it is here and nobody waits; what they did is dropped, and the
  * breaker is closed, since this process has asked nothing yet. */
-void crew_renew(struct crew *crew);
+void signers_renew(struct signers *signers);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * struct crew, for crew.c (its threads), crew_call.c (who brings them jobs) and crew_fork.c. */
-#ifndef NODEKEY_CREW_PRIVATE_H
-#define NODEKEY_CREW_PRIVATE_H
+ * struct crew, for crew.c (its threads), signers_call.c (who brings them jobs) and signers_fork.c.
+ */
+#ifndef NODEKEY_SIGNERS_PRIVATE_H
+#define NODEKEY_SIGNERS_PRIVATE_H
 
 #include "wait/signers.h"
 
@@ -10,7 +11,7 @@ struct queue {
     unsigned len;
 };
 
-struct crew {
+struct signers {
     unsigned max_threads;
     unsigned max_waiting_inbound;
     struct breaker breaker; /* has a lock of its own */
@@ -31,18 +32,18 @@ struct crew {
 };
 
 /* All under lock. */
-struct queue *crew_queue_of(struct crew *crew, const struct job *job);
-void crew_append(struct queue *queue, struct job *job);
+struct queue *signers_queue_of(struct signers *signers, const struct job *job);
+void signers_append(struct queue *queue, struct job *job);
 /* The first, or NULL. */
-struct job *crew_shift(struct queue *queue);
-void crew_withdraw(struct queue *queue, struct job *job);
+struct job *signers_dequeue(struct queue *queue);
+void signers_withdraw(struct queue *queue, struct job *job);
 /* How many more jobs of strangers may run: the last thread, and with it the last session, is kept
  * for our own dialling. */
-unsigned crew_free_for_inbound(const struct crew *crew);
+unsigned signers_free_for_inbound(const struct signers *signers);
 /* Before the job is in its queue. False: there is no thread and none can be made. */
-MUST_USE bool crew_find_hands(struct crew *crew);
-/* True when the job is nobody's any more: crew_dispose it, without the lock. */
-bool crew_unref(struct job *job);
-void crew_dispose(struct job *job);
+MUST_USE bool signers_add_thread(struct signers *signers);
+/* True when the job is nobody's any more: signers_dispose it, without the lock. */
+bool signers_unref(struct job *job);
+void signers_dispose(struct job *job);
 
 #endif

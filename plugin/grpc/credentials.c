@@ -48,11 +48,11 @@ static nk_status lend_threads(struct core *core, nk_error *err)
 {
     nk_status status = NK_OK;
 
-    pthread_mutex_lock(&core->lent_lock);
-    if (core->lent == NULL && core->lent_threads > 0 && !atomic_load(&core->closed)) {
-        status = lent_start(core->lent_threads, &core->lent, err);
+    pthread_mutex_lock(&core->polling_lock);
+    if (core->polling == NULL && core->lent_threads > 0 && !atomic_load(&core->closed)) {
+        status = polling_threads_start(core->lent_threads, &core->polling, err);
     }
-    pthread_mutex_unlock(&core->lent_lock);
+    pthread_mutex_unlock(&core->polling_lock);
     return status;
 }
 
@@ -108,7 +108,7 @@ static grpc_server_credentials *make_server(struct core *core,
  * credentials. */
 struct outbound {
     grpc_tls_certificate_provider *provider;
-    struct keeper *keeper;
+    struct keepalive *keepalive;
 };
 
 static nk_status start_outbound(struct core *core, struct outbound **ret_outbound, nk_error *err)
@@ -122,8 +122,9 @@ static nk_status start_outbound(struct core *core, struct outbound **ret_outboun
     outbound->provider = watch_file(core, OUR_CLIENT);
     grpc_server_credentials *idle = make_server(core, outbound->provider);
     publish_socket(core->publication, socket_path, sizeof(socket_path));
-    nk_status status = idle != NULL ? keeper_start(idle, socket_path, &outbound->keeper, err)
-                                    : report(err, NK_E_NOMEM, "no memory for credentials");
+    nk_status status = idle != NULL
+                           ? watch_keepalive_start(idle, socket_path, &outbound->keepalive, err)
+                           : report(err, NK_E_NOMEM, "no memory for credentials");
     if (status != NK_OK) {
         grpc_tls_certificate_provider_release(outbound->provider);
         free(outbound);
@@ -149,11 +150,11 @@ static nk_status channel_provider(struct core *core, grpc_tls_certificate_provid
     return status;
 }
 
-void credentials_dismiss_lent(struct core *core)
+void credentials_dismiss_polling(struct core *core)
 {
-    pthread_mutex_lock(&core->lent_lock);
-    lent_dismiss(core->lent);
-    pthread_mutex_unlock(&core->lent_lock);
+    pthread_mutex_lock(&core->polling_lock);
+    polling_threads_dismiss(core->polling);
+    pthread_mutex_unlock(&core->polling_lock);
 }
 
 void credentials_close(struct core *core)
@@ -164,19 +165,19 @@ void credentials_close(struct core *core)
     pthread_mutex_unlock(&core->outbound_lock);
     if (outbound != NULL) {
         grpc_tls_certificate_provider_release(outbound->provider);
-        keeper_stop(outbound->keeper); /* its grpc_shutdown comes last */
+        watch_keepalive_stop(outbound->keepalive); /* its grpc_shutdown comes last */
         free(outbound);
     }
 }
 
-void credentials_join_lent(struct core *core, long long deadline_ms)
+void credentials_join_polling(struct core *core, long long deadline_ms)
 {
-    pthread_mutex_lock(&core->lent_lock);
-    struct lent *lent = core->lent;
-    core->lent = NULL;
-    pthread_mutex_unlock(&core->lent_lock);
-    lent_dismiss(lent);
-    unsigned missing = lent_join(lent, deadline_ms);
+    pthread_mutex_lock(&core->polling_lock);
+    struct polling_threads *polling = core->polling;
+    core->polling = NULL;
+    pthread_mutex_unlock(&core->polling_lock);
+    polling_threads_dismiss(polling);
+    unsigned missing = polling_threads_join(polling, deadline_ms);
     if (missing > 0) {
         log_line(&core->host, NK_LOG_ERROR,
                  "%u of grpc.lent_threads have not come back in token.login_timeout_ms; they are "
@@ -197,7 +198,7 @@ nk_status credentials_server(struct core *core, grpc_server_credentials **ret, n
     if (made == NULL) {
         return report(err, NK_E_NOMEM, "no memory for credentials");
     }
-    live_watch_server(core, made);
+    per_rpc_check_server(core, made);
     *ret = made;
     return NK_OK;
 }
@@ -206,7 +207,7 @@ nk_status credentials_server(struct core *core, grpc_server_credentials **ret, n
  * `channel`. NULL: gRPC makes none. */
 static grpc_channel_credentials *compose(struct core *core, grpc_channel_credentials *channel)
 {
-    grpc_call_credentials *check = live_watch_channel(core);
+    grpc_call_credentials *check = per_rpc_check_channel(core);
     grpc_channel_credentials *made =
         check != NULL ? grpc_composite_channel_credentials_create(channel, check, NULL) : NULL;
 

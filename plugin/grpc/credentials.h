@@ -17,9 +17,9 @@ MUST_USE nk_status credentials_channel(struct core *core, struct grpc_channel_cr
 void credentials_close(struct core *core);
 
 /* The lent threads begin to end, which takes no time: before core_close, which may. */
-void credentials_dismiss_lent(struct core *core);
+void credentials_dismiss_polling(struct core *core);
 /* Waits for them until `deadline_ms` of clock_now_ms; logs if some are left behind. After
  * core_close. */
-void credentials_join_lent(struct core *core, long long deadline_ms);
+void credentials_join_polling(struct core *core, long long deadline_ms);
 
 #endif

@@ -48,7 +48,7 @@ static void check_inbound(void *state, grpc_auth_context *context, const grpc_me
     }
 }
 
-void live_watch_server(struct core *core, grpc_server_credentials *credentials)
+void per_rpc_check_server(struct core *core, grpc_server_credentials *credentials)
 {
     const grpc_auth_metadata_processor processor = { .process = check_inbound,
                                                      .destroy = release,
@@ -81,7 +81,7 @@ static char *describe(void *state)
     return gpr_strdup("nodekey: is the peer still admitted?");
 }
 
-grpc_call_credentials *live_watch_channel(struct core *core)
+grpc_call_credentials *per_rpc_check_channel(struct core *core)
 {
     const grpc_metadata_credentials_plugin plugin = {
         .get_metadata = check_outbound,

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Connections that live on while the policy changes: each RPC over our credentials asks whether its
  * peer is still admitted. */
-#ifndef NODEKEY_LIVE_H
-#define NODEKEY_LIVE_H
+#ifndef NODEKEY_PER_RPC_CHECK_H
+#define NODEKEY_PER_RPC_CHECK_H
 
 #include <grpc/grpc_security.h>
 
 #include "node/instance.h"
 
 /* Inbound: a refused RPC ends with status 16 and reaches no handler. Once per credentials. */
-void live_watch_server(struct core *core, grpc_server_credentials *credentials);
+void per_rpc_check_server(struct core *core, grpc_server_credentials *credentials);
 /* Outbound: call credentials without metadata, to be composed into channel credentials; a refused
  * RPC is not sent (gRPC reports status 14). NULL: gRPC makes none. Owned:
  * grpc_call_credentials_release. */
-MUST_USE grpc_call_credentials *live_watch_channel(struct core *core);
+MUST_USE grpc_call_credentials *per_rpc_check_channel(struct core *core);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The private folder through which gRPC's file watcher gets our identity. It holds a key reference,
  * never a key: worth nothing outside this process. */
-#ifndef NODEKEY_PUBLISH_H
-#define NODEKEY_PUBLISH_H
+#ifndef NODEKEY_PUBLICATION_H
+#define NODEKEY_PUBLICATION_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -44,7 +44,7 @@ static int verify(void *user_data, grpc_tls_custom_verification_check_request *r
         .chain_pem = request->peer_info.peer_cert_full_chain,
     };
     if (verifier->role == NK_PEER_IS_CLIENT) {
-        strangers_judged(&verifier->core->strangers);
+        unfinished_handshakes_judged(&verifier->core->unfinished);
     }
     core_judge(verifier->core, &showing, &verdict);
     if (verdict.decision == NK_ALLOW) {

@@ -14,25 +14,25 @@
 #define ADDRESS_BYTES 160 /* a scheme and sun_path */
 #define ABSTRACT_BYTES 64 /* "/nodekey-PID-XXXXXX/watch" and more */
 
-struct keeper {
+struct keepalive {
     grpc_server *server;
     grpc_completion_queue *queue;
     grpc_server_credentials *credentials;
 };
 
-static struct keeper *make(grpc_server_credentials *credentials)
+static struct keepalive *make(grpc_server_credentials *credentials)
 {
-    struct keeper *keeper = calloc(1, sizeof(*keeper));
+    struct keepalive *keepalive = calloc(1, sizeof(*keepalive));
 
-    if (keeper == NULL) {
+    if (keepalive == NULL) {
         return NULL;
     }
     grpc_init();
-    keeper->credentials = credentials;
-    keeper->queue = grpc_completion_queue_create_for_pluck(NULL);
-    keeper->server = grpc_server_create(NULL, NULL);
-    grpc_server_register_completion_queue(keeper->server, keeper->queue, NULL);
-    return keeper;
+    keepalive->credentials = credentials;
+    keepalive->queue = grpc_completion_queue_create_for_pluck(NULL);
+    keepalive->server = grpc_server_create(NULL, NULL);
+    grpc_server_register_completion_queue(keepalive->server, keepalive->queue, NULL);
+    return keepalive;
 }
 
 /* A path that does not fit gives way to an abstract name, its end: that has the folder's random
@@ -49,37 +49,37 @@ static void name_socket(const char *path, char *address, size_t room)
     }
 }
 
-nk_status keeper_start(grpc_server_credentials *credentials, const char *path,
-                       struct keeper **ret_keeper, nk_error *err)
+nk_status watch_keepalive_start(grpc_server_credentials *credentials, const char *path,
+                                struct keepalive **ret_keepalive, nk_error *err)
 {
     char address[ADDRESS_BYTES];
 
     name_socket(path, address, sizeof(address));
-    struct keeper *keeper = make(credentials);
-    if (keeper == NULL) {
+    struct keepalive *keepalive = make(credentials);
+    if (keepalive == NULL) {
         grpc_server_credentials_release(credentials);
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    if (grpc_server_add_http2_port(keeper->server, address, credentials) == 0) {
-        keeper_stop(keeper);
+    if (grpc_server_add_http2_port(keepalive->server, address, credentials) == 0) {
+        watch_keepalive_stop(keepalive);
         return report(err, NK_E_INTERNAL, "gRPC cannot listen on %s", address);
     }
-    *ret_keeper = keeper;
+    *ret_keepalive = keepalive;
     return NK_OK;
 }
 
-void keeper_stop(struct keeper *keeper)
+void watch_keepalive_stop(struct keepalive *keepalive)
 {
-    if (keeper == NULL) {
+    if (keepalive == NULL) {
         return;
     }
-    grpc_server_shutdown_and_notify(keeper->server, keeper->queue, keeper);
-    (void)grpc_completion_queue_pluck(keeper->queue, keeper, gpr_inf_future(GPR_CLOCK_REALTIME),
-                                      NULL);
-    grpc_server_destroy(keeper->server);
-    grpc_completion_queue_shutdown(keeper->queue);
-    grpc_completion_queue_destroy(keeper->queue);
-    grpc_server_credentials_release(keeper->credentials);
-    free(keeper);
+    grpc_server_shutdown_and_notify(keepalive->server, keepalive->queue, keepalive);
+    (void)grpc_completion_queue_pluck(keepalive->queue, keepalive,
+                                      gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+    grpc_server_destroy(keepalive->server);
+    grpc_completion_queue_shutdown(keepalive->queue);
+    grpc_completion_queue_destroy(keepalive->queue);
+    grpc_server_credentials_release(keepalive->credentials);
+    free(keepalive);
     grpc_shutdown();
 }

@@ -3,22 +3,22 @@
  * goes, and tells the provider outside its lock: a channel that starts at that moment gets no
  * material and fails for good (measured: 1 dial in 18,000 with two threads). So one watcher must
  * always be there: a server that is never started, on a socket in our own folder. */
-#ifndef NODEKEY_KEEPER_H
-#define NODEKEY_KEEPER_H
+#ifndef NODEKEY_WATCH_KEEPALIVE_H
+#define NODEKEY_WATCH_KEEPALIVE_H
 
 #include <grpc/grpc_security.h>
 
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
-struct keeper;
+struct keepalive;
 
 /* Takes over `credentials`, whose options watch the provider. `path` is where the socket goes; it
  * must not be there. Holds a grpc_init, so that the host's own grpc_shutdown
- * may come first. *ret_keeper is owned: keeper_stop. */
-MUST_USE nk_status keeper_start(grpc_server_credentials *credentials, const char *path,
-                                struct keeper **ret_keeper, nk_error *err);
+ * may come first. *ret_keepalive is owned: watch_keepalive_stop. */
+MUST_USE nk_status watch_keepalive_start(grpc_server_credentials *credentials, const char *path,
+                                         struct keepalive **ret_keepalive, nk_error *err);
 /* NULL is allowed. */
-void keeper_stop(struct keeper *keeper);
+void watch_keepalive_stop(struct keepalive *keepalive);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "base/callback.h"
 #include "base/clock.h"
-#include "base/worker.h"
+#include "base/thread.h"
 #include "chain/reasons.h"
 
 /* One question. Shared by the asking thread, which may give up, and the answering one. */
@@ -67,7 +67,7 @@ static struct question *ask(struct core *core, struct peer *peer)
     clock_cond_init(&question->answered_changed);
     question->core = core_ref(core);
     question->peer = peer_ref(peer);
-    if (!worker_start(NULL, answer, question)) {
+    if (!thread_start(NULL, answer, question)) {
         question_free(question);
         return NULL;
     }

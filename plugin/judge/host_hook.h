@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The host's verify_peer: on a thread of ours, with a deadline, at most eight at a time. */
-#ifndef NODEKEY_HOOK_H
-#define NODEKEY_HOOK_H
+#ifndef NODEKEY_HOST_HOOK_H
+#define NODEKEY_HOST_HOOK_H
 
 #include "node/instance.h"
 #include "peer/peer.h"

@@ -98,8 +98,8 @@ static void warn_of_gaps(const struct our_leaf *ours, int our_role, const nk_hos
     }
 }
 
-nk_status ours_check(struct chain *chain, struct pool *pool, int our_role, X509 *leaf,
-                     STACK_OF(X509) *intermediates, const nk_host *host, nk_error *err)
+nk_status own_certificate_check(struct chain *chain, struct pool *pool, int our_role, X509 *leaf,
+                                STACK_OF(X509) *intermediates, const nk_host *host, nk_error *err)
 {
     bool server = our_role == OUR_SERVER;
     struct our_leaf ours = {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Our own certificate, judged as peers like us would judge it. */
-#ifndef NODEKEY_OURS_H
-#define NODEKEY_OURS_H
+#ifndef NODEKEY_OWN_CERTIFICATE_H
+#define NODEKEY_OWN_CERTIFICATE_H
 
 #include "chain/chain.h"
 
 /* `our_role` is OUR_SERVER or OUR_CLIENT; see policy_check_ours. */
-MUST_USE nk_status ours_check(struct chain *chain, struct pool *pool, int our_role, X509 *leaf,
-                              STACK_OF(X509) *intermediates, const nk_host *host, nk_error *err);
+MUST_USE nk_status own_certificate_check(struct chain *chain, struct pool *pool, int our_role,
+                                         X509 *leaf, STACK_OF(X509) *intermediates,
+                                         const nk_host *host, nk_error *err);
 
 #endif

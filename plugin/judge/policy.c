@@ -352,5 +352,6 @@ void policy_tick(const struct policy *policy, const struct policy_memory *memory
 nk_status policy_check_ours(struct policy *policy, int our_role, X509 *leaf,
                             STACK_OF(X509) *intermediates, const nk_host *host, nk_error *err)
 {
-    return ours_check(policy->chain, policy->pool, our_role, leaf, intermediates, host, err);
+    return own_certificate_check(policy->chain, policy->pool, our_role, leaf, intermediates, host,
+                                 err);
 }

@@ -20,36 +20,36 @@ struct slot {
     time_t until;
 };
 
-struct recent {
+struct verdict_cache {
     pthread_mutex_t lock; /* guards the slots */
     struct slot slots[SLOTS];
 };
 
-struct recent *recent_new(void)
+struct verdict_cache *verdict_cache_new(void)
 {
-    struct recent *recent = calloc(1, sizeof(*recent));
+    struct verdict_cache *cache = calloc(1, sizeof(*cache));
 
-    if (recent != NULL) {
-        pthread_mutex_init(&recent->lock, NULL);
+    if (cache != NULL) {
+        pthread_mutex_init(&cache->lock, NULL);
     }
-    return recent;
+    return cache;
 }
 
-void recent_free(struct recent *recent)
+void verdict_cache_free(struct verdict_cache *cache)
 {
-    if (recent == NULL) {
+    if (cache == NULL) {
         return;
     }
     for (size_t i = 0; i < SLOTS; i++) {
-        free(recent->slots[i].pem);
+        free(cache->slots[i].pem);
     }
-    pthread_mutex_destroy(&recent->lock);
-    free(recent);
+    pthread_mutex_destroy(&cache->lock);
+    free(cache);
 }
 
 /* A signature has no two words alike, so a few of them tell certificates apart. Who chooses his own
  * so that they share a slot makes us judge more often, as if there were no memory of verdicts. */
-static struct slot *slot_of(struct recent *recent, const struct recent_key *key)
+static struct slot *slot_of(struct verdict_cache *cache, const struct verdict_cache_key *key)
 {
     uint64_t words[WORDS] = { key->role };
     uint64_t hash = key->pem_len;
@@ -61,42 +61,43 @@ static struct slot *slot_of(struct recent *recent, const struct recent_key *key)
         hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
         hash ^= hash >> 29;
     }
-    return &recent->slots[(hash ^ key->role) & (SLOTS - 1)];
+    return &cache->slots[(hash ^ key->role) & (SLOTS - 1)];
 }
 
-static bool is_of(const struct slot *slot, const struct recent_key *key)
+static bool is_of(const struct slot *slot, const struct verdict_cache_key *key)
 {
     return slot->pem != NULL && slot->role == key->role && slot->pem_len == key->pem_len &&
            memcmp(slot->pem, key->pem, key->pem_len) == 0;
 }
 
-bool recent_find(struct recent *recent, const struct recent_key *key, time_t now, bool *ret_allowed)
+bool verdict_cache_find(struct verdict_cache *cache, const struct verdict_cache_key *key,
+                        time_t now, bool *ret_allowed)
 {
-    const struct slot *slot = slot_of(recent, key);
+    const struct slot *slot = slot_of(cache, key);
 
-    pthread_mutex_lock(&recent->lock);
+    pthread_mutex_lock(&cache->lock);
     bool found = is_of(slot, key) && slot->generation == key->generation && slot->since <= now &&
                  now < slot->until;
     if (found) {
         *ret_allowed = slot->allowed;
     }
-    pthread_mutex_unlock(&recent->lock);
+    pthread_mutex_unlock(&cache->lock);
     return found;
 }
 
-void recent_put(struct recent *recent, const struct recent_key *key, bool allowed,
-                const struct recent_span *span)
+void verdict_cache_put(struct verdict_cache *cache, const struct verdict_cache_key *key,
+                       bool allowed, const struct verdict_cache_span *span)
 {
-    struct slot *slot = slot_of(recent, key);
+    struct slot *slot = slot_of(cache, key);
 
     if (key->pem_len > PEM_MAX_BYTES) {
         return;
     }
-    pthread_mutex_lock(&recent->lock);
+    pthread_mutex_lock(&cache->lock);
     if (!is_of(slot, key)) {
         char *copy = malloc(key->pem_len);
         if (copy == NULL) {
-            pthread_mutex_unlock(&recent->lock);
+            pthread_mutex_unlock(&cache->lock);
             return;
         }
         memcpy(copy, key->pem, key->pem_len);
@@ -107,5 +108,5 @@ void recent_put(struct recent *recent, const struct recent_key *key, bool allowe
     slot->allowed = allowed;
     slot->since = span->since;
     slot->until = span->until;
-    pthread_mutex_unlock(&recent->lock);
+    pthread_mutex_unlock(&cache->lock);
 }

@@ -5,12 +5,12 @@
 
 #include "base/clock.h"
 #include "base/report.h"
-#include "base/worker.h"
+#include "base/thread.h"
 #include "node/reload.h"
 
 #define TICK_MS 1000u
 
-struct steward {
+struct housekeeping {
     struct core *core; /* counted */
     pthread_t thread;
     pthread_mutex_t lock;
@@ -22,99 +22,99 @@ struct steward {
 };
 
 /* True: time to end. */
-static bool rest(struct steward *steward)
+static bool rest(struct housekeeping *housekeeping)
 {
     struct timespec deadline = clock_deadline(TICK_MS);
     int rc = 0;
 
-    pthread_mutex_lock(&steward->lock);
-    while (!steward->stop && rc == 0) {
-        rc = pthread_cond_timedwait(&steward->stopped, &steward->lock, &deadline);
+    pthread_mutex_lock(&housekeeping->lock);
+    while (!housekeeping->stop && rc == 0) {
+        rc = pthread_cond_timedwait(&housekeeping->stopped, &housekeeping->lock, &deadline);
     }
-    bool stop = steward->stop;
-    pthread_mutex_unlock(&steward->lock);
+    bool stop = housekeeping->stop;
+    pthread_mutex_unlock(&housekeeping->lock);
     return stop;
 }
 
 /* File times are no finer than the kernel's tick, and a writer may be half-way: what changed is
  * read once more at the next look. What failed is read again until it works: a disk is full for a
  * while, a CRL comes from a clock that is ahead. It is said when the failure is another one. */
-static void look(struct steward *steward)
+static void look(struct housekeeping *housekeeping)
 {
     nk_error err = { .struct_size = sizeof(err) };
-    uint64_t now = reload_fingerprint(steward->core);
-    bool changed = now != steward->seen;
+    uint64_t now = reload_fingerprint(housekeeping->core);
+    bool changed = now != housekeeping->seen;
 
-    if (!changed && !steward->unsure) {
+    if (!changed && !housekeeping->unsure) {
         return;
     }
-    steward->seen = now;
-    nk_status status = reload_now(steward->core, RELOAD_SAYS_NEWS, &err);
-    steward->unsure = changed || status != NK_OK;
+    housekeeping->seen = now;
+    nk_status status = reload_now(housekeeping->core, RELOAD_SAYS_NEWS, &err);
+    housekeeping->unsure = changed || status != NK_OK;
 }
 
-static void look_at_strangers(struct core *core)
+static void look_at_unfinished(struct core *core)
 {
     unsigned long long signatures = hsm_key_inbound_signatures(core->ours[OUR_SERVER]->key);
-    strangers_look(&core->strangers, signatures, clock_now_ms(), &core->host);
+    unfinished_handshakes_look(&core->unfinished, signatures, clock_now_ms(), &core->host);
 }
 
 static void *run(void *arg)
 {
-    struct steward *steward = arg;
+    struct housekeeping *housekeeping = arg;
 
-    while (!rest(steward) && hsm_enter()) {
-        steward->ticks++;
-        if (steward->ticks % reload_interval_seconds(steward->core) == 0) {
-            look(steward);
+    while (!rest(housekeeping) && hsm_enter()) {
+        housekeeping->ticks++;
+        if (housekeeping->ticks % reload_interval_seconds(housekeeping->core) == 0) {
+            look(housekeeping);
         }
-        reload_tick(steward->core);
-        look_at_strangers(steward->core);
+        reload_tick(housekeeping->core);
+        look_at_unfinished(housekeeping->core);
         hsm_leave();
     }
     return NULL;
 }
 
-static void steward_free(struct steward *steward)
+static void housekeeping_free(struct housekeeping *housekeeping)
 {
-    pthread_cond_destroy(&steward->stopped);
-    pthread_mutex_destroy(&steward->lock);
-    core_unref(steward->core);
-    free(steward);
+    pthread_cond_destroy(&housekeeping->stopped);
+    pthread_mutex_destroy(&housekeeping->lock);
+    core_unref(housekeeping->core);
+    free(housekeeping);
 }
 
-nk_status steward_start(struct core *core, nk_error *err)
+nk_status housekeeping_start(struct core *core, nk_error *err)
 {
-    struct steward *steward = calloc(1, sizeof(*steward));
+    struct housekeeping *housekeeping = calloc(1, sizeof(*housekeeping));
 
-    if (steward == NULL) {
+    if (housekeeping == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    steward->core = core_ref(core);
-    steward->seen = core->first_fingerprint;
-    steward->unsure = true; /* the configuration was read before that */
-    pthread_mutex_init(&steward->lock, NULL);
-    clock_cond_init(&steward->stopped);
-    if (!worker_start(&steward->thread, run, steward)) {
-        steward_free(steward);
+    housekeeping->core = core_ref(core);
+    housekeeping->seen = core->first_fingerprint;
+    housekeeping->unsure = true; /* the configuration was read before that */
+    pthread_mutex_init(&housekeeping->lock, NULL);
+    clock_cond_init(&housekeeping->stopped);
+    if (!thread_start(&housekeeping->thread, run, housekeeping)) {
+        housekeeping_free(housekeeping);
         return report(err, NK_E_INTERNAL, "the system gives us no thread");
     }
-    core->steward = steward;
+    core->housekeeping = housekeeping;
     return NK_OK;
 }
 
-void steward_stop(struct core *core)
+void housekeeping_stop(struct core *core)
 {
-    struct steward *steward = core->steward;
+    struct housekeeping *housekeeping = core->housekeeping;
 
-    if (steward == NULL) {
+    if (housekeeping == NULL) {
         return;
     }
-    core->steward = NULL;
-    pthread_mutex_lock(&steward->lock);
-    steward->stop = true;
-    pthread_cond_signal(&steward->stopped);
-    pthread_mutex_unlock(&steward->lock);
-    pthread_join(steward->thread, NULL);
-    steward_free(steward);
+    core->housekeeping = NULL;
+    pthread_mutex_lock(&housekeeping->lock);
+    housekeeping->stop = true;
+    pthread_cond_signal(&housekeeping->stopped);
+    pthread_mutex_unlock(&housekeeping->lock);
+    pthread_join(housekeeping->thread, NULL);
+    housekeeping_free(housekeeping);
 }

@@ -71,9 +71,9 @@ static nk_status fill(struct core *core, nk_error *err)
     struct config *config = core->config;
 
     core->first_fingerprint = reload_fingerprint(core);
-    core->recent = recent_new();
+    core->cache = verdict_cache_new();
     core->guards = guards_new();
-    if (core->recent == NULL || core->guards == NULL) {
+    if (core->cache == NULL || core->guards == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
     nk_status status = policy_memory_open(config->state_dir, &core->memory, err);
@@ -91,7 +91,7 @@ static nk_status fill(struct core *core, nk_error *err)
         status = open_identities(core, err);
     }
     if (status == NK_OK) {
-        lent_say_advice(config, slowest_us(core), &core->host);
+        polling_advice_say(config, slowest_us(core), &core->host);
         status = publish_start(&core->publication, err);
     }
     return status == NK_OK ? core_publish(core, err) : status;
@@ -108,7 +108,7 @@ nk_status core_open(struct config **config, const char *path, const nk_host *hos
     atomic_init(&core->refs, 1);
     core->forks = hsm_forks();
     pthread_mutex_init(&core->outbound_lock, NULL);
-    pthread_mutex_init(&core->lent_lock, NULL);
+    pthread_mutex_init(&core->polling_lock, NULL);
     pthread_mutex_init(&core->policy_lock, NULL);
     pthread_mutex_init(&core->reload_lock, NULL);
     core->host = *host;
@@ -157,11 +157,11 @@ void core_unref(struct core *core)
         hsm_leave();
     }
     guards_free(core->guards);
-    recent_free(core->recent);
+    verdict_cache_free(core->cache);
     config_free(core->config);
     free(core->path);
     pthread_mutex_destroy(&core->outbound_lock);
-    pthread_mutex_destroy(&core->lent_lock);
+    pthread_mutex_destroy(&core->polling_lock);
     pthread_mutex_destroy(&core->policy_lock);
     pthread_mutex_destroy(&core->reload_lock);
     free(core);
@@ -284,15 +284,16 @@ static void keep_verdict(struct core *core, const struct showing *showing,
                          const struct policy *policy, const struct opinion *opinion)
 {
     bool allowed = opinion->verdict.decision == NK_ALLOW;
-    const struct recent_key key = {
+    const struct verdict_cache_key key = {
         .role = showing->role,
         .generation = policy_generation(policy),
         .pem = showing->leaf_pem,
         .pem_len = strlen(showing->leaf_pem),
     };
     time_t now = time(NULL);
-    const struct recent_span span = { now, allowed ? opinion->until : now + REFUSAL_HOLDS_SECONDS };
-    recent_put(core->recent, &key, allowed, &span);
+    const struct verdict_cache_span span = { now, allowed ? opinion->until
+                                                          : now + REFUSAL_HOLDS_SECONDS };
+    verdict_cache_put(core->cache, &key, allowed, &span);
 }
 
 static void judge(struct core *core, const struct showing *showing, struct opinion *opinion)
@@ -380,12 +381,12 @@ bool core_still_admits(struct core *core, const struct showing *showing, const c
 bool core_remembers(struct core *core, uint32_t role, const char *leaf_pem, size_t leaf_len,
                     bool *ret_allowed)
 {
-    const struct recent_key key = {
+    const struct verdict_cache_key key = {
         .role = role,
         .generation = atomic_load(&core->generation),
         .pem = leaf_pem,
         .pem_len = leaf_len,
     };
     return core_is_here(core) && !atomic_load(&core->closed) &&
-           recent_find(core->recent, &key, time(NULL), ret_allowed);
+           verdict_cache_find(core->cache, &key, time(NULL), ret_allowed);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What an instance and the credentials it made share, and what outlives close: the policy in force,
  * the identities, the folder. Counted by all of them. */
-#ifndef NODEKEY_CORE_H
-#define NODEKEY_CORE_H
+#ifndef NODEKEY_INSTANCE_H
+#define NODEKEY_INSTANCE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,9 +17,9 @@
 #include "judge/verdict_cache.h"
 #include "node/identity.h"
 
-struct lent;
+struct polling_threads;
 struct outbound;
-struct steward;
+struct housekeeping;
 
 struct core {
     atomic_uint refs;
@@ -30,7 +30,7 @@ struct core {
     nk_host host;
     struct policy_memory memory;
     struct audit *audit; /* NULL: none is kept */
-    struct recent *recent;
+    struct verdict_cache *cache;
     struct guards *guards;
     pthread_mutex_t policy_lock;
     struct policy *policy;            /* guarded by policy_lock; core_policy */
@@ -41,9 +41,9 @@ struct core {
     struct outbound *outbound; /* of credentials.c; guarded by outbound_lock */
     unsigned login_timeout_ms;
     unsigned lent_threads; /* that the configuration wants */
-    pthread_mutex_t lent_lock;
-    struct lent *lent; /* of credentials.c; guarded by lent_lock */
-    struct strangers strangers;
+    pthread_mutex_t polling_lock;
+    struct polling_threads *polling; /* of credentials.c; guarded by polling_lock */
+    struct unfinished_handshakes unfinished;
 
     pthread_mutex_t reload_lock;
     /* guarded by reload_lock */
@@ -54,8 +54,8 @@ struct core {
     char last_failure[NK_ERROR_TEXT_BYTES]; /* what the last reload said; "": nothing */
     char last_publish_failure[NK_ERROR_TEXT_BYTES];
 
-    struct steward *steward;    /* of steward.c; of open and close alone */
-    uint64_t first_fingerprint; /* of the files, before they were read */
+    struct housekeeping *housekeeping; /* of steward.c; of open and close alone */
+    uint64_t first_fingerprint;        /* of the files, before they were read */
 };
 
 /* Reads, checks and proves everything; takes over *config, which is NULL afterwards. `path` is

@@ -63,7 +63,7 @@ static void recommend(const struct config *config, unsigned signature_us, const 
         signature_us / US_PER_MS, threads, sessions);
 }
 
-void lent_say_advice(const struct config *config, unsigned signature_us, const nk_host *host)
+void polling_advice_say(const struct config *config, unsigned signature_us, const nk_host *host)
 {
     if (config->lent_threads == 0) {
         if (signature_us > SLOW_US) {

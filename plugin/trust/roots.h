@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The trust anchors: files of self-signed CA certificates, and nothing else. */
-#ifndef NODEKEY_TRUST_H
-#define NODEKEY_TRUST_H
+#ifndef NODEKEY_ROOTS_H
+#define NODEKEY_ROOTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

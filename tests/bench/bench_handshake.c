@@ -64,14 +64,14 @@ static const struct key {
 
 struct batch {
     struct outpost *outpost;
-    struct errand errand;
+    struct bounded_call bounded;
     bool may_fail;
 };
 
 static bool send_batch(void *user, struct contest_cost *ret_cost)
 {
     const struct batch *batch = user;
-    bool sent = outpost_send(batch->outpost, &batch->errand, ret_cost);
+    bool sent = outpost_send(batch->outpost, &batch->bounded, ret_cost);
     if (!batch->may_fail && (!sent || ret_cost->failed > 0)) {
         die("a handshake of nodekey's failed");
     }

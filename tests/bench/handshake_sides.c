@@ -54,11 +54,11 @@ static struct team *team_of(struct team *teams[], unsigned threads)
     return teams[threads];
 }
 
-static struct contest_cost dial_many(void *user, const struct errand *errand)
+static struct contest_cost dial_many(void *user, const struct bounded_call *bounded)
 {
     struct self *self = user;
-    struct team *team = team_of(self->teams, errand->threads);
-    return team_run(team, errand->operations, dial, self);
+    struct team *team = team_of(self->teams, bounded->threads);
+    return team_run(team, bounded->operations, dial, self);
 }
 
 static bool first_dial(struct self *self, char *why, size_t room)
@@ -158,10 +158,10 @@ static struct contest_cost sign_between(struct self *self, size_t operations)
     return cost;
 }
 
-static struct contest_cost dial_or_sign(void *user, const struct errand *errand)
+static struct contest_cost dial_or_sign(void *user, const struct bounded_call *bounded)
 {
-    return errand->what == SOFTWARE_DIALS_AND_SIGNS ? sign_between(user, errand->operations)
-                                                    : dial_many(user, errand);
+    return bounded->what == SOFTWARE_DIALS_AND_SIGNS ? sign_between(user, bounded->operations)
+                                                     : dial_many(user, bounded);
 }
 
 struct outpost *software_side(struct ends *ends)
@@ -243,10 +243,10 @@ static bool start_bare(void *user, char *why, size_t room)
     return true;
 }
 
-static struct contest_cost sign_many(void *user, const struct errand *errand)
+static struct contest_cost sign_many(void *user, const struct bounded_call *bounded)
 {
     struct bare_self *self = user;
-    return team_run(self->alone, errand->operations, bare_sign, &self->bare);
+    return team_run(self->alone, bounded->operations, bare_sign, &self->bare);
 }
 
 struct outpost *bare_side(struct ends *ends)

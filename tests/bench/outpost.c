@@ -29,13 +29,13 @@ static void die(const char *name, const char *what)
 static void serve(int channel, const struct outpost_work *work, void *user)
 {
     struct report report = { .ready = false };
-    struct errand errand;
+    struct bounded_call bounded;
     report.ready = work->start(user, report.why, sizeof(report.why));
     if (write(channel, &report, sizeof(report)) != (ssize_t)sizeof(report)) {
         _exit(1);
     }
-    while (report.ready && read(channel, &errand, sizeof(errand)) == (ssize_t)sizeof(errand)) {
-        struct contest_cost cost = work->run(user, &errand);
+    while (report.ready && read(channel, &bounded, sizeof(bounded)) == (ssize_t)sizeof(bounded)) {
+        struct contest_cost cost = work->run(user, &bounded);
         if (write(channel, &cost, sizeof(cost)) != (ssize_t)sizeof(cost)) {
             _exit(1);
         }
@@ -90,14 +90,15 @@ struct outpost *outpost_start(const char *name, const struct outpost_work *work,
     return outpost;
 }
 
-bool outpost_send(struct outpost *outpost, const struct errand *errand,
+bool outpost_send(struct outpost *outpost, const struct bounded_call *bounded,
                   struct contest_cost *ret_cost)
 {
     struct contest_cost cost;
     if (outpost->channel < 0) {
         return false;
     }
-    if (send(outpost->channel, errand, sizeof(*errand), MSG_NOSIGNAL) != (ssize_t)sizeof(*errand) ||
+    if (send(outpost->channel, bounded, sizeof(*bounded), MSG_NOSIGNAL) !=
+            (ssize_t)sizeof(*bounded) ||
         read(outpost->channel, &cost, sizeof(cost)) != (ssize_t)sizeof(cost)) {
         fprintf(stderr, "bench: %s: its process has ended\n", outpost->name);
         give_up(outpost);

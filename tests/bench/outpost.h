@@ -10,7 +10,7 @@
 
 struct outpost;
 
-struct errand {
+struct bounded_call {
     unsigned threads;
     size_t operations;
     int what; /* the side knows */
@@ -19,7 +19,7 @@ struct errand {
 struct outpost_work {
     /* Once, in the process. False: this side cannot, for the reason written. */
     bool (*start)(void *user, char *why, size_t room);
-    struct contest_cost (*run)(void *user, const struct errand *errand);
+    struct contest_cost (*run)(void *user, const struct bounded_call *bounded);
     void (*stop)(void *user); /* may be NULL: then the process ends without any farewell */
 };
 
@@ -27,7 +27,7 @@ struct outpost_work {
  * stderr, where a side that cannot says why. */
 struct outpost *outpost_start(const char *name, const struct outpost_work *work, void *user);
 /* False: there is nobody (any more). */
-bool outpost_send(struct outpost *outpost, const struct errand *errand,
+bool outpost_send(struct outpost *outpost, const struct bounded_call *bounded,
                   struct contest_cost *ret_cost);
 /* NULL is allowed. A process that ended otherwise than by itself is told of on stderr. */
 void outpost_stop(struct outpost *outpost);

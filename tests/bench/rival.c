@@ -66,14 +66,14 @@ static bool start(void *user, char *why, size_t room)
     return signer_proves(rival->key, rival->public_key);
 }
 
-static struct contest_cost run(void *user, const struct errand *errand)
+static struct contest_cost run(void *user, const struct bounded_call *bounded)
 {
     struct rival *rival = user;
-    struct team **team = &rival->teams[errand->threads];
+    struct team **team = &rival->teams[bounded->threads];
     if (*team == NULL) {
-        *team = team_new(errand->threads);
+        *team = team_new(bounded->threads);
     }
-    return team_run(*team, errand->operations, signer_sign, rival->key);
+    return team_run(*team, bounded->operations, signer_sign, rival->key);
 }
 
 struct outpost *rival_start(const char *label, const char *object, EVP_PKEY *public_key)

@@ -16,8 +16,8 @@ bool sign_side_batch(void *user, struct contest_cost *ret_cost)
 {
     const struct side *side = user;
     if (side->team == NULL) {
-        const struct errand errand = { side->threads, side->operations, 0 };
-        return outpost_send(side->outpost, &errand, ret_cost);
+        const struct bounded_call bounded = { side->threads, side->operations, 0 };
+        return outpost_send(side->outpost, &bounded, ret_cost);
     }
     *ret_cost = team_run(side->team, side->operations, side->operation, side->user);
     if (ret_cost->failed > 0) { /* only the rival may fail */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/worker.h"
+#include "base/thread.h"
 
 #include <signal.h>
 
-bool worker_start(pthread_t *ret_thread, void *(*run)(void *), void *arg)
+bool thread_start(pthread_t *ret_thread, void *(*run)(void *), void *arg)
 {
     pthread_t thread;
     pthread_attr_t attr;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Threads of ours. They take no signals: those are the host's business. */
-#ifndef NODEKEY_WORKER_H
-#define NODEKEY_WORKER_H
+#ifndef NODEKEY_THREAD_H
+#define NODEKEY_THREAD_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -9,6 +9,6 @@
 #include "base/auto.h"
 
 /* `ret_thread` NULL: detached. False: no thread was made. */
-MUST_USE bool worker_start(pthread_t *ret_thread, void *(*run)(void *), void *arg);
+MUST_USE bool thread_start(pthread_t *ret_thread, void *(*run)(void *), void *arg);
 
 #endif
