@@ -303,12 +303,13 @@ static nk_status judge_text(struct core *core, const struct question *question, 
     }
     AUTO(policy_unref) struct policy *policy = core_policy(core);
     struct opinion opinion;
-    policy_judge(policy, peer, &opinion);
-    hand_over(&opinion.verdict, verdict);
     if (ret_json == NULL) {
+        policy_judge(policy, peer, &opinion);
+        hand_over(&opinion.verdict, verdict);
         return NK_OK;
     }
-    char *json = policy_explain(policy, peer, verdict);
+    char *json = policy_explain(policy, peer, true, &opinion);
+    hand_over(&opinion.verdict, verdict);
     if (json == NULL) {
         verdict->decision = NK_DENY;
         return report(err, NK_E_NOMEM, "out of memory");

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "peer/certified.h"
 #include "peer/peer.h"
 
 #include <stdbool.h>
@@ -355,8 +356,6 @@ static void facts_are_complete(void **state)
     assert_string_equal(peer->facts.target, "host");
     assert_int_equal(peer->facts.role, NK_PEER_IS_SERVER);
     assert_null(peer->facts.rule);
-    peer_set_rule(peer, "members");
-    assert_string_equal(peer->facts.rule, "members");
 
     char text[200];
     peer_describe(peer, text, sizeof(text));
@@ -577,33 +576,37 @@ static void the_path_says_who_issued_it(void **state)
     struct peer *peer = read_good(leaf);
     STACK_OF(X509) *path = sk_X509_new_null();
     assert_true(sk_X509_push(path, leaf) > 0 && sk_X509_push(path, root.certificate) > 0);
-    assert_null(peer->traits.issuer_spki_sha256);
+    struct certified certified;
+    certified_begin(peer, &certified);
+    assert_ptr_equal(certified.peer, peer);
+    assert_string_equal(certified.traits.serial, peer->traits.serial);
+    assert_null(certified.traits.issuer_spki_sha256);
+    assert_int_equal(certified.traits.policies_len, 0);
 
-    assert_true(peer_set_path(peer, path, policies, 1));
+    assert_true(certified_add_path(&certified, path, policies, 1));
     unsigned char digest[NK_SHA256_BYTES];
     unsigned char *spki = NULL;
     int spki_len = i2d_PUBKEY(root.key, &spki);
     assert_int_equal(EVP_Digest(spki, (size_t)spki_len, digest, NULL, EVP_sha256(), NULL), 1);
     OPENSSL_free(spki);
-    assert_memory_equal(peer->traits.issuer_spki_sha256, digest, sizeof(digest));
-    policy[0] = 'x'; /* copied, so it may go */
-    assert_int_equal(peer->traits.policies_len, 1);
-    assert_string_equal(peer->traits.policies[0], "1.2.3");
-    policy[0] = '1';
+    assert_memory_equal(certified.traits.issuer_spki_sha256, digest, sizeof(digest));
+    assert_int_equal(certified.traits.policies_len, 1);
+    assert_string_equal(certified.traits.policies[0], "1.2.3");
+    assert_null(peer->traits.issuer_spki_sha256); /* the peer is what it showed */
+    assert_int_equal(peer->traits.policies_len, 0);
 
     (void)sk_X509_pop(path); /* a leaf that is a root */
-    assert_true(peer_set_path(peer, path, NULL, 0));
-    assert_memory_equal(peer->traits.issuer_spki_sha256, peer->facts.spki_sha256, sizeof(digest));
-    assert_int_equal(peer->traits.policies_len, 0);
-    assert_true(peer_set_path(peer, path, policies, 1));
-    peer_forget_path(peer);
-    assert_null(peer->traits.issuer_spki_sha256);
-    assert_int_equal(peer->traits.policies_len, 0);
+    certified_begin(peer, &certified);
+    assert_true(certified_add_path(&certified, path, NULL, 0));
+    assert_memory_equal(certified.traits.issuer_spki_sha256, peer->facts.spki_sha256,
+                        sizeof(digest));
+    assert_int_equal(certified.traits.policies_len, 0);
+    certified_begin(peer, &certified); /* and nothing of before is left */
+    assert_null(certified.traits.issuer_spki_sha256);
 
-    assert_true(peer_set_path(peer, path, policies, 1));
-    assert_false(peer_set_path(peer, NULL, policies, 1)); /* and nothing of before is left */
-    assert_null(peer->traits.issuer_spki_sha256);
-    assert_int_equal(peer->traits.policies_len, 0);
+    assert_false(certified_add_path(&certified, NULL, policies, 1));
+    assert_null(certified.traits.issuer_spki_sha256);
+    assert_int_equal(certified.traits.policies_len, 0);
     sk_X509_free(path);
     peer_free(peer);
     X509_free(leaf);

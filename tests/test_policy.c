@@ -631,8 +631,14 @@ static size_t count_rules(const struct setting *setting)
 static void check_explanation(const struct row *row, struct policy *policy, const struct peer *peer,
                               const nk_verdict *verdict)
 {
-    char *text = policy_explain(policy, peer, verdict);
+    struct opinion opinion;
+    memset(&opinion, 0xff, sizeof(opinion));
+    char *text = policy_explain(policy, peer, true, &opinion);
     assert_non_null(text);
+    assert_int_equal(opinion.verdict.decision, verdict->decision);
+    assert_string_equal(opinion.verdict.rule, verdict->rule);
+    assert_string_equal(opinion.verdict.reason, verdict->reason);
+    assert_string_equal(opinion.verdict.detail, verdict->detail);
     json_error_t unread;
     json_t *document = json_loads(text, 0, &unread);
     free(text);
@@ -663,6 +669,8 @@ static void check_row(void **state)
     struct policy *policy = NULL;
     assert_int_equal(make_policy(&row->setting, &policy, NULL), NK_OK);
     struct peer *peer = show(&row->peer);
+    const nk_peer shown = peer->facts;
+    const struct traits traits = peer->traits;
     nk_verdict verdict;
     memset(&verdict, 0xff, sizeof(verdict)); /* whatever the caller left in it */
 
@@ -675,11 +683,8 @@ static void check_row(void **state)
     for (const char *c = verdict.detail; *c != '\0'; c++) {
         assert_true(*c >= ' ' && *c < 0x7f);
     }
-    if (row->reason == NULL) {
-        assert_string_equal(peer->facts.rule, row->rule);
-    } else {
-        assert_null(peer->facts.rule);
-    }
+    assert_memory_equal(&peer->facts, &shown, sizeof(shown)); /* judging changes no fact */
+    assert_memory_equal(&peer->traits, &traits, sizeof(traits));
     assert_int_equal(ERR_peek_error(), 0);
     check_explanation(row, policy, peer, &verdict);
     peer_free(peer);

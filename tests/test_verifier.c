@@ -97,9 +97,9 @@ grpc_tls_certificate_verifier_external *__wrap_verifier_new(struct core *of, uin
 /* --- a judge that does not judge --- */
 
 static enum { JUDGES, RETURNS_EARLY, WRITES_NONSENSE } mood;
-void __real_policy_judge(struct policy *policy, struct peer *peer, struct opinion *opinion);
-void __wrap_policy_judge(struct policy *policy, struct peer *peer, struct opinion *opinion);
-void __wrap_policy_judge(struct policy *policy, struct peer *peer, struct opinion *opinion)
+void __real_policy_judge(struct policy *policy, const struct peer *peer, struct opinion *opinion);
+void __wrap_policy_judge(struct policy *policy, const struct peer *peer, struct opinion *opinion);
+void __wrap_policy_judge(struct policy *policy, const struct peer *peer, struct opinion *opinion)
 {
     if (mood == JUDGES) {
         __real_policy_judge(policy, peer, opinion);

@@ -138,13 +138,10 @@ static nk_status answer(struct policy *policy, struct peer *peer, nk_verdict *re
 {
     const bool names = policy_checks_call_host(policy) && peer->facts.target != NULL;
     struct opinion opinion;
-    if (names) {
-        policy_judge(policy, peer, &opinion);
-    } else { /* it would refuse a server for want of a name, and hide what the rules say */
-        policy_identify(policy, peer, &opinion);
-    }
+    /* Without a name policy_judge would refuse a server for want of it, and hide what the rules
+     * say. */
+    AUTO(free) char *text = policy_explain(policy, peer, names, &opinion);
     *ret_verdict = opinion.verdict;
-    AUTO(free) char *text = policy_explain(policy, peer, ret_verdict);
     AUTO(json_decref) json_t *document = text != NULL ? json_loads(text, 0, NULL) : NULL;
     AUTO(json_decref)
     json_t *more = json_pack("{s:s, s:b, s:s}", "meaning", meaning_of(ret_verdict->reason),

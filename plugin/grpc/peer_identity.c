@@ -2,6 +2,8 @@
 #include "grpc/peer_identity.h"
 
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <grpc/grpc_security.h>
@@ -9,7 +11,19 @@
 
 #include "base/report.h"
 
-DEFINE_AUTO(struct peer *, peer_free);
+/* Lives until peer_identity_free. */
+struct answer {
+    nk_peer facts; /* those of `peer`, and `rule` */
+    struct peer *peer;
+    char rule[NK_RULE_NAME_BYTES];
+};
+
+static void answer_free(struct answer *answer)
+{
+    peer_free(answer->peer);
+    free(answer);
+}
+DEFINE_AUTO(struct answer *, answer_free);
 DEFINE_AUTO(struct policy *, policy_unref);
 
 static const grpc_auth_property *find(const grpc_auth_context *context, const char *name)
@@ -55,25 +69,31 @@ nk_status peer_identity_read(struct core *core, uint32_t role, const grpc_auth_c
                              nk_peer **ret, nk_error *err)
 {
     struct opinion opinion;
-    AUTO(peer_free) struct peer *peer = NULL;
+    AUTO(answer_free) struct answer *answer = calloc(1, sizeof(*answer));
     AUTO(policy_unref) struct policy *policy = core_policy(core);
-    nk_status status = peer_identity_peer(role, context, &peer, err);
+    if (answer == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = peer_identity_peer(role, context, &answer->peer, err);
     if (status != NK_OK) {
         return status;
     }
-    policy_identify(policy, peer, &opinion);
+    policy_identify(policy, answer->peer, &opinion);
     if (opinion.verdict.decision != NK_ALLOW) {
         return report(err, NK_E_PEER, "the peer is not admitted any more: %s: %s",
                       opinion.verdict.reason, opinion.verdict.detail);
     }
-    *ret = &peer->facts;
-    peer = NULL;
+    answer->facts = answer->peer->facts;
+    snprintf(answer->rule, sizeof(answer->rule), "%s", opinion.verdict.rule);
+    answer->facts.rule = answer->rule;
+    *ret = &answer->facts;
+    answer = NULL;
     return NK_OK;
 }
 
 void peer_identity_free(nk_peer *facts)
 {
     if (facts != NULL) {
-        peer_free((struct peer *)((char *)facts - offsetof(struct peer, facts)));
+        answer_free((struct answer *)((char *)facts - offsetof(struct answer, facts)));
     }
 }

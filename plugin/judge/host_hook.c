@@ -2,6 +2,7 @@
 #include "judge/host_hook.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 struct question {
     struct core *core;
     struct peer *peer;
+    nk_peer shown; /* the facts of `peer`, and `rule` */
+    char rule[NK_RULE_NAME_BYTES];
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t answered_changed;
     bool answered;
@@ -38,7 +41,7 @@ static void *answer(void *arg)
     nk_verdict verdict = { .struct_size = sizeof(verdict), .decision = NK_DENY };
 
     callback_enter();
-    nk_status status = host->verify_peer(host->host_data, &question->peer->facts, &verdict);
+    nk_status status = host->verify_peer(host->host_data, &question->shown, &verdict);
     callback_leave();
     atomic_fetch_sub(&question->core->questions, 1);
 
@@ -56,7 +59,7 @@ static void *answer(void *arg)
     return NULL;
 }
 
-static struct question *ask(struct core *core, struct peer *peer)
+static struct question *ask(struct core *core, struct peer *peer, const char *rule)
 {
     struct question *question = calloc(1, sizeof(*question));
 
@@ -67,6 +70,9 @@ static struct question *ask(struct core *core, struct peer *peer)
     clock_cond_init(&question->answered_changed);
     question->core = core_ref(core);
     question->peer = peer_ref(peer);
+    question->shown = peer->facts;
+    snprintf(question->rule, sizeof(question->rule), "%s", rule);
+    question->shown.rule = question->rule;
     if (!thread_start(NULL, answer, question)) {
         question_free(question);
         return NULL;
@@ -118,7 +124,7 @@ void hook_ask(struct core *core, struct peer *peer, unsigned timeout_ms, nk_verd
                      HOOK_OUTSTANDING_MAX);
         return;
     }
-    struct question *question = ask(core, peer);
+    struct question *question = ask(core, peer, verdict->rule);
     if (question == NULL) {
         atomic_fetch_sub(&core->questions, 1);
         verdict_deny(verdict, REASON_INTERNAL, NULL, "no thread for verify_peer");

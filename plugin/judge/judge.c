@@ -9,6 +9,7 @@
 #include "chain/reasons.h"
 #include "judge/explain.h"
 #include "judge/policy_private.h"
+#include "peer/certified.h"
 #include "peer/server_name.h"
 
 #define DESCRIPTION_BYTES 200
@@ -46,7 +47,7 @@ void verdict_deny(nk_verdict *verdict, enum reason reason, const char *rule, con
     flatten(verdict->detail);
 }
 
-static bool name_holds(struct peer *peer, nk_verdict *verdict)
+static bool name_holds(const struct peer *peer, nk_verdict *verdict)
 {
     char description[DESCRIPTION_BYTES];
     const char *target = peer->facts.target;
@@ -77,27 +78,27 @@ static bool needs_identity(const struct policy *policy, const struct peer *peer)
 
 /* The name of the rule of this list that admits, or NULL. */
 static const char *admitting(const struct policy *policy, const struct rule_list *list,
-                             const struct peer *peer)
+                             const struct certified *certified)
 {
-    const struct rule *rule = needs_identity(policy, peer)
-                                  ? rule_list_find_naming(list, &peer->traits)
-                                  : rule_list_find(list, &peer->traits);
+    const struct rule *rule = needs_identity(policy, certified->peer)
+                                  ? rule_list_find_naming(list, &certified->traits)
+                                  : rule_list_find(list, &certified->traits);
     return rule != NULL ? rule_name(rule) : NULL;
 }
 
-static const char *admitted_by(const struct policy *policy, const struct peer *peer)
+static const char *admitted_by(const struct policy *policy, const struct certified *certified)
 {
     if (policy->rules->all_certified) {
-        return needs_identity(policy, peer) ? NULL : ALL_CERTIFIED;
+        return needs_identity(policy, certified->peer) ? NULL : ALL_CERTIFIED;
     }
-    return admitting(policy, &policy->rules->admit, peer);
+    return admitting(policy, &policy->rules->admit, certified);
 }
 
-static void ask_candidate(const struct policy *policy, const struct peer *peer,
+static void ask_candidate(const struct policy *policy, const struct certified *certified,
                           struct opinion *opinion)
 {
     if (policy->rules->has_candidate) {
-        const char *rule = admitting(policy, &policy->rules->candidate, peer);
+        const char *rule = admitting(policy, &policy->rules->candidate, certified);
         opinion->has_candidate = true;
         snprintf(opinion->candidate, sizeof(opinion->candidate), "%s", rule != NULL ? rule : "");
     }
@@ -106,49 +107,49 @@ static void ask_candidate(const struct policy *policy, const struct peer *peer,
 /* --- judging --- */
 
 /* The rule that admits. NULL: the verdict says no. */
-static const char *judge_rules(const struct policy *policy, struct peer *peer,
+static const char *judge_rules(const struct policy *policy, const struct certified *certified,
                                struct opinion *opinion)
 {
     nk_verdict *verdict = &opinion->verdict;
     char description[DESCRIPTION_BYTES];
 
-    peer_describe(peer, description, sizeof(description));
-    ask_candidate(policy, peer, opinion);
-    const char *odd = rule_list_odd_name(&policy->rules->deny, &peer->traits);
+    peer_describe(certified->peer, description, sizeof(description));
+    ask_candidate(policy, certified, opinion);
+    const char *odd = rule_list_odd_name(&policy->rules->deny, &certified->traits);
     if (odd != NULL) {
         verdict_deny(verdict, REASON_MALFORMED, NULL,
                      "the name %s is not in plain form, so the deny rules cannot be sure of it",
                      odd);
         return NULL;
     }
-    const struct rule *denied = rule_list_find(&policy->rules->deny, &peer->traits);
+    const struct rule *denied = rule_list_find(&policy->rules->deny, &certified->traits);
     if (denied != NULL) {
         verdict_deny(verdict, REASON_DENIED, rule_name(denied), "rule %s matches %s",
                      rule_name(denied), description);
         return NULL;
     }
-    const char *admitted = admitted_by(policy, peer);
+    const char *admitted = admitted_by(policy, certified);
     if (admitted == NULL) {
         verdict_deny(verdict, REASON_NO_RULE, NULL, "no admit rule matches %s", description);
     }
     return admitted;
 }
 
-static void allow(struct peer *peer, const char *rule, nk_verdict *verdict)
+static void allow(const struct peer *peer, const char *rule, nk_verdict *verdict)
 {
-    peer_set_rule(peer, rule);
     snprintf(verdict->rule, sizeof(verdict->rule), "%s", rule);
     peer_describe(peer, verdict->detail, sizeof(verdict->detail));
     verdict->reason[0] = '\0';
     verdict->decision = NK_ALLOW;
 }
 
-static void judge_certified(struct policy *policy, struct peer *peer, bool dialled,
+static void judge_certified(struct policy *policy, const struct certified *certified, bool dialled,
                             const struct chain_path *path, struct opinion *opinion)
 {
+    const struct peer *peer = certified->peer;
     bool named = dialled && peer->facts.role == NK_PEER_IS_SERVER &&
                  policy->server_name == SERVER_NAME_TARGET;
-    const char *rule = judge_rules(policy, peer, opinion);
+    const char *rule = judge_rules(policy, certified, opinion);
 
     if (rule != NULL && (!named || name_holds(peer, &opinion->verdict))) {
         pool_remember(policy->pool, path->certificates);
@@ -156,56 +157,69 @@ static void judge_certified(struct policy *policy, struct peer *peer, bool diall
     }
 }
 
-static void judge(struct policy *policy, struct peer *peer, bool dialled, struct opinion *opinion)
+static void judge(struct policy *policy, bool dialled, struct chain_path *path,
+                  struct certified *certified, struct opinion *opinion)
 {
-    struct chain_path path = { .certificates = NULL };
+    const struct peer *peer = certified->peer;
     struct chain_failure failure;
 
-    if (!chain_holds(policy->chain, policy->pool, peer->facts.role, peer->leaf, peer->others, &path,
+    if (!chain_holds(policy->chain, policy->pool, peer->facts.role, peer->leaf, peer->others, path,
                      &failure)) {
         verdict_deny(&opinion->verdict, failure.reason, NULL, "%s", failure.detail);
         return;
     }
-    opinion->until = path.until;
-    snprintf(opinion->note, sizeof(opinion->note), "%s", path.note);
-    if (peer_set_path(peer, path.certificates, path.policies, path.policies_len)) {
-        judge_certified(policy, peer, dialled, &path, opinion);
+    opinion->until = path->until;
+    snprintf(opinion->note, sizeof(opinion->note), "%s", path->note);
+    if (certified_add_path(certified, path->certificates, path->policies, path->policies_len)) {
+        judge_certified(policy, certified, dialled, path, opinion);
     } else {
-        verdict_deny(&opinion->verdict, REASON_INTERNAL, NULL, "no memory to judge the peer");
+        verdict_deny(&opinion->verdict, REASON_INTERNAL, NULL, "the peer's issuer was not hashed");
     }
-    chain_path_clear(&path);
 }
 
-static void judge_cleanly(struct policy *policy, struct peer *peer, bool dialled,
-                          struct opinion *opinion)
-{
-    *opinion = (struct opinion){ .verdict.struct_size = sizeof(opinion->verdict) };
-    verdict_deny(&opinion->verdict, REASON_INTERNAL, NULL, "the peer was not judged");
-    peer_set_rule(peer, NULL);
-    peer_forget_path(peer);
-    ERR_clear_error(); /* the thread is gRPC's */
-    judge(policy, peer, dialled, opinion);
-    ERR_clear_error();
-}
-
-void policy_judge(struct policy *policy, struct peer *peer, struct opinion *ret_opinion)
-{
-    judge_cleanly(policy, peer, true, ret_opinion);
-}
-
-void policy_identify(struct policy *policy, struct peer *peer, struct opinion *ret_opinion)
-{
-    judge_cleanly(policy, peer, false, ret_opinion);
-}
-
-char *policy_explain(struct policy *policy, const struct peer *peer, const nk_verdict *verdict)
+static char *explain(const struct policy *policy, const struct certified *certified,
+                     const nk_verdict *verdict)
 {
     const struct explain_rules rules = {
         .deny = &policy->rules->deny,
         .admit = &policy->rules->admit,
         .candidate = policy->rules->has_candidate ? &policy->rules->candidate : NULL,
         .all_certified = policy->rules->all_certified,
-        .needs_identity = needs_identity(policy, peer),
+        .needs_identity = needs_identity(policy, certified->peer),
     };
-    return explain_verdict(&rules, &peer->traits, verdict);
+    return explain_verdict(&rules, &certified->traits, verdict);
+}
+
+/* The explanation, if it is asked for. */
+static char *judge_cleanly(struct policy *policy, const struct peer *peer, bool dialled,
+                           bool explained, struct opinion *opinion)
+{
+    struct chain_path path = { .certificates = NULL };
+    struct certified certified;
+
+    *opinion = (struct opinion){ .verdict.struct_size = sizeof(opinion->verdict) };
+    verdict_deny(&opinion->verdict, REASON_INTERNAL, NULL, "the peer was not judged");
+    certified_begin(peer, &certified);
+    ERR_clear_error(); /* the thread is gRPC's */
+    judge(policy, dialled, &path, &certified, opinion);
+    ERR_clear_error();
+    char *text = explained ? explain(policy, &certified, &opinion->verdict) : NULL;
+    chain_path_clear(&path);
+    return text;
+}
+
+void policy_judge(struct policy *policy, const struct peer *peer, struct opinion *ret_opinion)
+{
+    (void)judge_cleanly(policy, peer, true, false, ret_opinion);
+}
+
+void policy_identify(struct policy *policy, const struct peer *peer, struct opinion *ret_opinion)
+{
+    (void)judge_cleanly(policy, peer, false, false, ret_opinion);
+}
+
+char *policy_explain(struct policy *policy, const struct peer *peer, bool dialled,
+                     struct opinion *ret_opinion)
+{
+    return judge_cleanly(policy, peer, dialled, true, ret_opinion);
 }

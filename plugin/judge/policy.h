@@ -65,14 +65,15 @@ struct opinion {
     time_t until;                       /* an "allow" holds no longer than this */
 };
 
-/* Judges in the order of the design: chain with its CRLs, deny, admit, server name. Writes all of
- * *ret_opinion; anything unexpected denies with the reason "internal". Sets peer->facts.rule when
- * it allows. Any thread, concurrently. */
-void policy_judge(struct policy *policy, struct peer *peer, struct opinion *ret_opinion);
-/* The same for a peer that is connected already: which name was dialled is not asked. */
-void policy_identify(struct policy *policy, struct peer *peer, struct opinion *ret_opinion);
-/* What policy_judge decided and for each rule why it did not match; free() it. NULL: no memory. */
-char *policy_explain(struct policy *policy, const struct peer *peer, const nk_verdict *verdict);
+/* [any] Judges in the order of the design: chain with its CRLs, deny, admit, server name. Writes
+ * all of *ret_opinion; anything unexpected denies with the reason "internal". */
+void policy_judge(struct policy *policy, const struct peer *peer, struct opinion *ret_opinion);
+/* [any] The same for a peer that is connected already: which name was dialled is not asked. */
+void policy_identify(struct policy *policy, const struct peer *peer, struct opinion *ret_opinion);
+/* [any] Judges as policy_judge does, or as policy_identify if not `dialled`, and tells for each
+ * rule why it did not match. The text is owned: free. NULL: no memory for it. */
+char *policy_explain(struct policy *policy, const struct peer *peer, bool dialled,
+                     struct opinion *ret_opinion);
 
 /* Does our own leaf chain to the roots now, in our role (OUR_SERVER, OUR_CLIENT)? NK_E_IDENTITY
  * with OpenSSL's reason: expired, not yet valid, no chain, wrong extended key usage, ... Under

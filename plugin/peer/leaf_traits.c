@@ -27,8 +27,6 @@ static void openssl_free(void *data)
 }
 DEFINE_AUTO(unsigned char *, openssl_free);
 
-/* --- of the leaf --- */
-
 static nk_status read_serial(X509 *leaf, struct traits_storage *storage, nk_error *err)
 {
     const ASN1_INTEGER *serial = X509_get0_serialNumber(leaf);
@@ -189,66 +187,15 @@ nk_status leaf_traits_read(X509 *leaf, struct traits_storage *storage, struct tr
     return status == NK_OK ? read_usages(leaf, storage, traits, err) : status;
 }
 
-/* --- of the path --- */
-
-bool leaf_traits_hash_spki(X509 *certificate, uint8_t ret_digest[NK_SHA256_BYTES])
+bool leaf_traits_hash_spki(const X509 *certificate, uint8_t ret_digest[NK_SHA256_BYTES])
 {
     AUTO(openssl_free) unsigned char *spki = NULL;
     int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &spki);
     return len > 0 && EVP_Digest(spki, (size_t)len, ret_digest, NULL, EVP_sha256(), NULL) == 1;
 }
 
-static bool copy_policies(struct traits_storage *storage, char *const *policies, size_t len)
+void leaf_traits_clear(struct traits_storage *storage)
 {
-    storage->policies = calloc(len + 1, sizeof(*storage->policies));
-    if (storage->policies == NULL) {
-        return false;
-    }
-    for (; storage->policies_len < len; storage->policies_len++) {
-        char *copy = strdup(policies[storage->policies_len]);
-        if (copy == NULL) {
-            return false;
-        }
-        storage->policies[storage->policies_len] = copy;
-    }
-    return true;
-}
-
-bool leaf_traits_set_path(STACK_OF(X509) *path, char *const *policies, size_t policies_len,
-                          struct traits_storage *storage, struct traits *traits)
-{
-    int len = sk_X509_num(path); /* -1 of NULL */
-
-    leaf_traits_forget_path(storage, traits);
-    /* A leaf that is itself a root has issued itself. */
-    if (len < 1 ||
-        !leaf_traits_hash_spki(sk_X509_value(path, len > 1 ? 1 : 0), storage->issuer_spki_sha256) ||
-        !copy_policies(storage, policies, policies_len)) {
-        leaf_traits_forget_path(storage, traits);
-        return false;
-    }
-    traits->issuer_spki_sha256 = storage->issuer_spki_sha256;
-    traits->policies = storage->policies;
-    traits->policies_len = storage->policies_len;
-    return true;
-}
-
-void leaf_traits_forget_path(struct traits_storage *storage, struct traits *traits)
-{
-    traits->issuer_spki_sha256 = NULL;
-    traits->policies = NULL;
-    traits->policies_len = 0;
-    for (size_t i = 0; i < storage->policies_len; i++) {
-        free(storage->policies[i]);
-    }
-    free(storage->policies);
-    storage->policies = NULL;
-    storage->policies_len = 0;
-}
-
-void leaf_traits_clear(struct traits_storage *storage, struct traits *traits)
-{
-    leaf_traits_forget_path(storage, traits);
     for (size_t i = 0; i < TRAITS_USAGES_MAX; i++) {
         free(storage->usages[i]);
         storage->usages[i] = NULL;

@@ -21,7 +21,6 @@ struct peer_storage {
     struct names_storage names;
     char *target;
     struct traits_storage traits;
-    char rule[NK_RULE_NAME_BYTES];
 };
 
 DEFINE_AUTO(BIO *, BIO_free_all);
@@ -220,32 +219,10 @@ void peer_free(struct peer *peer)
         }
         leaf_names_clear(&peer->storage->names);
         free(peer->storage->target);
-        leaf_traits_clear(&peer->storage->traits, &peer->traits);
+        leaf_traits_clear(&peer->storage->traits);
     }
     free(peer->storage);
     free(peer);
-}
-
-bool peer_set_path(struct peer *peer, STACK_OF(X509) *path, char *const *policies,
-                   size_t policies_len)
-{
-    return leaf_traits_set_path(path, policies, policies_len, &peer->storage->traits,
-                                &peer->traits);
-}
-
-void peer_forget_path(struct peer *peer)
-{
-    leaf_traits_forget_path(&peer->storage->traits, &peer->traits);
-}
-
-void peer_set_rule(struct peer *peer, const char *rule)
-{
-    if (rule == NULL) {
-        peer->facts.rule = NULL;
-        return;
-    }
-    snprintf(peer->storage->rule, sizeof(peer->storage->rule), "%s", rule);
-    peer->facts.rule = peer->storage->rule;
 }
 
 void peer_describe(const struct peer *peer, char *text, size_t room)

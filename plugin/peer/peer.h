@@ -17,12 +17,13 @@
 #define PEER_CHAIN_MAX_CERTS 10
 #define PEER_NAMES_MAX 64
 
-/* One peer in one role. Owns all of it. `facts` and `traits` point into the other members. */
+/* One peer in one role. Owns all of it. `facts` and `traits` point into the other members. Nothing
+ * of it changes once it is read, so any thread may look. */
 struct peer {
     X509 *leaf;
     STACK_OF(X509) *others; /* what it sent beside the leaf; may be empty */
-    nk_peer facts;          /* `rule` is NULL until the policy set it */
-    struct traits traits;   /* those of the path are unknown until peer_set_path */
+    nk_peer facts;          /* `rule` is NULL: it is a verdict's, no fact of the peer */
+    struct traits traits;   /* those of the path are unknown: certified.h */
     struct peer_storage *storage;
     atomic_uint references;
 };
@@ -36,16 +37,10 @@ struct peer {
  * *ret_peer is owned: peer_free. */
 MUST_USE nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem,
                              const char *chain_pem, struct peer **ret_peer, nk_error *err);
-/* One more holder, each of which calls peer_free. From then on it is read only. */
+/* [any] One more holder, each of which calls peer_free. */
 struct peer *peer_ref(struct peer *peer);
+/* [any] NULL is allowed. */
 void peer_free(struct peer *peer);
-/* What the validated path, leaf to root, says: copied. False: no memory, or a hash failed; then the
- * peer must not be judged, and its traits of the path are unknown. */
-MUST_USE bool peer_set_path(struct peer *peer, STACK_OF(X509) *path, char *const *policies,
-                            size_t policies_len);
-void peer_forget_path(struct peer *peer);
-/* Copies the name of the rule that admits it, so facts.rule outlives the policy; NULL: none. */
-void peer_set_rule(struct peer *peer, const char *rule);
 /* "CN=..., spiffe://..., sha256:abcd..." for one log line. */
 void peer_describe(const struct peer *peer, char *text, size_t room);
 

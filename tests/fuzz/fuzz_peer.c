@@ -159,7 +159,7 @@ static void judge(const char *pem, uint32_t role)
             "the verdict has no reason, or one too many");
     require(strcmp(opinion.verdict.reason, "internal") != 0, opinion.verdict.detail);
     is_one_printable_line(opinion.verdict.detail);
-    free(policy_explain(policy, peer, &opinion.verdict));
+    free(policy_explain(policy, peer, true, &opinion));
     peer_free(peer);
 }
 
