@@ -46,7 +46,7 @@ static void close_gate(void)
 
 void exit_gate_keep_openssl(void)
 {
-    /* The first call decides; it is not told when it comes too late. */
+    /* OpenSSL heeds the first call; a call that comes too late is not told so. */
     (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 }
 
@@ -56,18 +56,23 @@ void exit_gate_arm(void)
     (void)atexit(close_gate);
 }
 
-bool exit_gate_inside(void)
-{
-    return depth > 0;
-}
-
-void exit_gate_renew(void)
+/* A child has this thread alone, and its exit has not begun. The order of renewals does not matter:
+ * those of other parts do not pass the gate. */
+static void renew_gate(void)
 {
     atomic_store(&inside, 0);
     atomic_store(&parked, 0);
     atomic_store(&closing, false);
     atomic_store(&used, false);
     exiting_here = false;
+}
+
+FORK_PART(.renew = renew_gate);
+
+static void begin_stay(void)
+{
+    depth = 1;
+    fork_enter_call();
 }
 
 bool exit_gate_enter(void)
@@ -84,7 +89,7 @@ bool exit_gate_enter(void)
     }
     atomic_fetch_add(&inside, 1);
     if (!atomic_load(&closing)) {
-        depth = 1;
+        begin_stay();
         return true;
     }
     atomic_fetch_sub(&inside, 1);
@@ -99,6 +104,7 @@ bool exit_gate_enter(void)
 void exit_gate_leave(void)
 {
     if (--depth == 0) {
+        fork_leave_call();
         atomic_fetch_sub(&inside, 1);
     }
 }
@@ -110,7 +116,7 @@ void exit_gate_lend(void)
 
 void exit_gate_take_over(void)
 {
-    depth = 1;
+    begin_stay();
 }
 
 void exit_gate_take_back(void)

@@ -23,10 +23,6 @@ void exit_gate_arm(void);
  * be called. */
 MUST_USE bool exit_gate_enter(void);
 void exit_gate_leave(void);
-/* Is this thread between the two? */
-bool exit_gate_inside(void);
-/* In a forked child: nobody but this thread is here, and the exit has not begun. */
-void exit_gate_renew(void);
 /* A stay for another thread, which begins inside one of the caller's, so that it is never parked:
  * exit_gate_lend here, then exit_gate_take_over there and exit_gate_leave there; or
  * exit_gate_take_back by anybody when it will not happen. */

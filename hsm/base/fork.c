@@ -7,13 +7,12 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
-#include "base/exit_gate.h"
 
 #define MARK_BYTES 4096
 
 static struct fork_part *parts; /* grows while objects are loaded, before they have threads */
 static _Thread_local unsigned calls;
-static pthread_mutex_t forking = PTHREAD_MUTEX_INITIALIZER; /* from `prepare` on: one at a time */
+static pthread_mutex_t forking = PTHREAD_MUTEX_INITIALIZER; /* one fork at a time, hold_parts on */
 static _Thread_local bool was_inside;
 static _Thread_local bool at_rest;
 static atomic_uint count;
@@ -32,11 +31,11 @@ bool fork_lock_by(pthread_mutex_t *lock, long long deadline_ms)
     return true;
 }
 
-static void prepare(void)
+static void hold_parts(void)
 {
-    was_inside = calls > 0 || exit_gate_inside();
+    was_inside = calls > 0;
     if (was_inside) {
-        return; /* what it waits for might be itself */
+        return; /* the fork might wait for itself */
     }
     pthread_mutex_lock(&forking);
     long long deadline = clock_now_ms() + FORK_WAIT_MS;
@@ -50,7 +49,7 @@ static void prepare(void)
     }
 }
 
-static void release(void)
+static void release_parts(void)
 {
     for (struct fork_part *part = parts; part != NULL; part = part->next) {
         if (part->locked && part->release != NULL) {
@@ -63,10 +62,10 @@ static void release(void)
     pthread_mutex_unlock(&forking);
 }
 
-static void go_on(void)
+static void continue_parent(void)
 {
     if (!was_inside) {
-        release();
+        release_parts();
     }
 }
 
@@ -80,9 +79,8 @@ static void begin_child(void)
         atomic_store(mark, 1);
     }
     if (was_inside) {
-        return; /* it may hold our locks itself */
+        return; /* this thread may hold our locks itself */
     }
-    exit_gate_renew();
     for (struct fork_part *part = parts; part != NULL; part = part->next) {
         if (!part->locked) {
             pthread_mutex_init(part->lock, NULL); /* whoever holds it is not here */
@@ -90,10 +88,10 @@ static void begin_child(void)
             part->renew();
         }
     }
-    release();
+    release_parts();
 }
 
-static void watch(void)
+static void watch_forks(void)
 {
     void *page = mmap(NULL, MARK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -101,7 +99,7 @@ static void watch(void)
         mark = page;
         atomic_store(mark, 1);
     }
-    if (pthread_atfork(prepare, go_on, begin_child) != 0 && mark == NULL) {
+    if (pthread_atfork(hold_parts, continue_parent, begin_child) != 0 && mark == NULL) {
         atomic_store(&foreign, true); /* out of memory while loading: better no service */
     }
 }
@@ -109,7 +107,7 @@ static void watch(void)
 void fork_join(struct fork_part *part)
 {
     if (parts == NULL) {
-        watch();
+        watch_forks();
     }
     part->next = parts;
     parts = part;

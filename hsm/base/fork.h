@@ -40,8 +40,8 @@ void fork_join(struct fork_part *part);
 /* A lock by then, or not: one that is held over a call which hangs must not hold up fork(). */
 MUST_USE bool fork_lock_by(pthread_mutex_t *lock, long long deadline_ms);
 
-/* Around a call into a module that is no stay at the gate: a module may fork there (p11-kit runs
- * commands), and must not wait for itself. */
+/* Around a stay at the gate and around every other call into a module; pairs nest. A module may
+ * fork there (p11-kit runs commands), and must not wait for itself. [any] */
 void fork_enter_call(void);
 void fork_leave_call(void);
 
