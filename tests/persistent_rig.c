@@ -30,7 +30,7 @@ const char *cnf_write(const char *name, const char *lines)
                path_of("openssl_conf = main\n[main]\nproviders = list\n[list]\ndefault = on\n"
                        "nodekey = ours\n[on]\nactivate = 1\n[ours]\nmodule = %s\n%s\n"
                        "activate = 1\n[req]\ndistinguished_name = name\n[name]\n",
-                       PROVIDER_MODULE, lines),
+                       NODEKEY_PROVIDER_MODULE, lines),
                0600);
     return path;
 }

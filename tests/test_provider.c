@@ -188,7 +188,7 @@ static void references_sign_requests(void **state)
 static void references_sign_beside_the_module(void **state)
 {
     (void)state;
-    char *folder = strdup(PROVIDER_MODULE);
+    char *folder = strdup(NODEKEY_PROVIDER_MODULE);
     *strrchr(folder, '/') = '\0';
     assert_int_equal(OSSL_PROVIDER_set_default_search_path(NULL, folder), 1);
     OSSL_PROVIDER *module = OSSL_PROVIDER_load(NULL, "nodekey-provider");
@@ -379,7 +379,7 @@ static void openssl_cnf_may_name_the_module(void **state)
                path_of("openssl_conf = main\n[main]\nproviders = list\n[list]\ndefault = on\n"
                        "nodekey = ours\n[on]\nactivate = 1\n[ours]\nmodule = %s\nactivate = 1\n"
                        "[req]\ndistinguished_name = name\n[name]\n",
-                       PROVIDER_MODULE),
+                       NODEKEY_PROVIDER_MODULE),
                0600);
     setenv("OPENSSL_CONF", conf, 1);
     char *out = openssl("openssl list -providers");

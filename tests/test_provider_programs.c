@@ -237,7 +237,7 @@ static void the_example_works(void **state)
                  "export OPENSSL_CONF=example.cnf; " EXAMPLES "/uri2pem.sh $U >k;"
                  "cmp k $K.pem; openssl pkey -in k -pubout | cmp - $K.pub;"
                  "openssl req -new -key $U -subj /CN=a -out r; openssl req -in r -verify -noout",
-                 PROVIDER_MODULE, scratch_folder(), scratch_folder()));
+                 NODEKEY_PROVIDER_MODULE, scratch_folder(), scratch_folder()));
     }
     must("rsa",
          "U='pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;token=web;object=rsa;"

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/tokens/rig.sh
 . "$here/tokens/rig.sh"
 cd "$folder"
-test_tpm=$build/tests/test_tpm
+test_tpm=$build/tests/tokens/test_tpm
 module=$modules/libtpm2_pkcs11.so
 
 # --- the TPM, and hands at it ---
@@ -183,9 +183,9 @@ storm_counts_tries() {
 }
 tpm_config storm "$faulty" identity node-a.pem
 # nodekey knows p11-kit's client by its name.
-mkdir -p "$build/tests/tpm"
-ln -f "$faulty" "$build/tests/tpm/p11-kit-client.so"
-tpm_config storm-remote "$build/tests/tpm/p11-kit-client.so" identity node-a.pem
+mkdir -p "$build/tests/tokens/tpm"
+ln -f "$faulty" "$build/tests/tokens/tpm/p11-kit-client.so"
+tpm_config storm-remote "$build/tests/tokens/tpm/p11-kit-client.so" identity node-a.pem
 tpm_config storm-deadline "$faulty" identity node-a.pem node-a.pin '"token": {"sign_timeout_ms": 15000}'
 check "killed and restarted" storm_counts_tries storm kill start
 check "killed and restarted, deadline" storm_counts_tries storm-deadline kill start

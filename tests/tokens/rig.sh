@@ -29,7 +29,7 @@ done
 
 handshakes=${handshakes:-$((times > 3 ? 500 : 100))}
 nodekey=$build/nodekey
-faulty=$build/tests/faulty_token.so # counts PINs; $FAULTY_MODULE is the module behind it
+faulty=$build/tests/fixtures/faulty/faulty_token.so # counts PINs; $FAULTY_MODULE is the module behind it
 storm=$build/tests/tokens/token_storm
 export NODEKEY_MODULE=${NODEKEY_MODULE:-$build/nodekey.so}
 modules=$(pkg-config --variable=p11_module_path p11-kit-1)
