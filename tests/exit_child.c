@@ -12,8 +12,8 @@
 #include <openssl/crypto.h>
 
 #include "base/auto.h"
-#include "plugin_host.h"
-#include "rpc.h"
+#include "fixtures/plugin_host.h"
+#include "fixtures/wire/rpc.h"
 
 #define CODE 7
 #define HUNG_S 30

@@ -7,7 +7,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "rpc.h"
+#include "fixtures/wire/rpc.h"
 
 #define POLLERS 2
 #define PAUSE_MS 5

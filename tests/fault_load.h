@@ -8,8 +8,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "federation.h"
-#include "rpc_stream.h"
+#include "fixtures/federation.h"
+#include "fixtures/wire/rpc_stream.h"
 
 #define FAULT_WHY_BYTES 300
 #define FAULT_PATIENCE_MS 30000 /* for what must happen: never reached */

@@ -4,8 +4,8 @@
 
 #include "base/auto.h"
 #include "fault_table.h"
-#include "softhsm.h"
-#include "token_rig.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 
 /* The error that makes the module start anew, once; then what comes upon that. */
 #define ONCE_AN_ERROR "sign_error=0x30\nsign_error_at=1\n"

@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "fault_load.h"
 #include "fault_table.h"
-#include "faulty_rig.h"
-#include "rpc.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/wire/rpc.h"
 
 #define ANSWERED_MIN 10 /* while the fault is there */
 #define STORM_DIALS 12

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "federation.h"
+#include "fixtures/federation.h"
 
 enum fault_moment {
     BEFORE_OPEN,     /* the fault is there before the module is loaded */

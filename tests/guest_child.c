@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest_crypto.h"
-#include "plugin_host.h"
-#include "rpc.h"
+#include "fixtures/guest_crypto.h"
+#include "fixtures/plugin_host.h"
+#include "fixtures/wire/rpc.h"
 
 static bool all_same = true;
 

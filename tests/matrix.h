@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "federation.h"
-#include "tls_peer.h"
+#include "fixtures/federation.h"
+#include "fixtures/wire/tls_peer.h"
 
 #define MATRIX_DOMAIN "spiffe://example.org"
 #define MATRIX_TEXT_BYTES 160

@@ -9,8 +9,8 @@
 #include <openssl/x509v3.h>
 
 #include "base/auto.h"
+#include "fixtures/revocation.h"
 #include "matrix.h"
-#include "revocation.h"
 
 #define HOUR 3600L
 #define DAY 86400L

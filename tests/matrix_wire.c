@@ -10,8 +10,8 @@
 #include <jansson.h>
 
 #include "base/auto.h"
+#include "fixtures/wire/rpc.h"
 #include "matrix.h"
-#include "rpc.h"
 
 #define SERVER_THREADS 2
 #define AUDIT_WAIT_MS 5000

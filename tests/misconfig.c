@@ -5,9 +5,9 @@
 
 #include <grpc/grpc.h>
 
-#include "faulty_rig.h"
-#include "rpc.h"
-#include "softhsm.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 
 #define HOUR 3600L
 

@@ -4,7 +4,7 @@
 #ifndef NODEKEY_TESTS_MISCONFIG_H
 #define NODEKEY_TESTS_MISCONFIG_H
 
-#include "federation.h"
+#include "fixtures/federation.h"
 
 struct misconfig_world {
     struct federation federation;

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "authority.h"
-#include "check.h"
-#include "process.h"
-#include "softhsm.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
 
 #define STDERR_MAX_BYTES 65536
 

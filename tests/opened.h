@@ -5,9 +5,9 @@
 
 #include <stdlib.h>
 
-#include "check.h"
-#include "federation.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
 
 static const nk_plugin *plugin;
 static struct federation federation;

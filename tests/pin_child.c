@@ -11,11 +11,11 @@
 #include <grpc/grpc_security.h>
 
 #include "base/auto.h"
-#include "faulty_rig.h"
-#include "federation.h"
-#include "rpc.h"
-#include "softhsm.h"
-#include "tls_peer.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+#include "fixtures/wire/tls_peer.h"
 
 #define WRONG_PIN SOFTHSM_PIN "-not" /* so that one search finds both */
 #define PIN_SOURCE(source) "{\"node\": {\"pin\": {\"file\": null, " source "}}}"

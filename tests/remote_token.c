@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "authority.h"
-#include "softhsm.h"
+#include "fixtures/authority.h"
+#include "fixtures/softhsm/softhsm.h"
 
 #define WAIT_MS 10000
 #define STEP_MS 5

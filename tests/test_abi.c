@@ -10,7 +10,7 @@
 #include <grpc/grpc_security.h>
 #include <openssl/err.h>
 
-#include "check.h"
+#include "fixtures/check.h"
 #include "opened.h"
 
 /* Version 0.1 as it shipped. A failing line here means that the change is not an append. */

@@ -17,8 +17,8 @@
 #include <jansson.h>
 
 #include "audit/audit_line.h"
-#include "authority.h"
-#include "check.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
 #include "peer/peer.h"
 
 #define PER_PEER 5u

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
+#include "fixtures/check.h"
 #include "nodekey/plugin.h"
 
 #define PER_PEER 3u

@@ -13,9 +13,9 @@
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
-#include "authority.h"
 #include "chain/chain_limits.h"
-#include "check.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
 #include "trust/roots.h"
 
 #define SERVER NK_PEER_IS_SERVER

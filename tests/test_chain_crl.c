@@ -7,11 +7,11 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "authority.h"
 #include "chain/chain.h"
 #include "chain/chain_revocation.h"
-#include "check.h"
-#include "revocation.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/revocation.h"
 
 #define DAY 86400L
 #define HOUR 3600L

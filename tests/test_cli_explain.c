@@ -10,10 +10,10 @@
 
 #include <jansson.h>
 
-#include "authority.h"
 #include "base/auto.h"
-#include "check.h"
-#include "process.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/process.h"
 
 #define STDERR_MAX_BYTES 16384
 #define WARNING "nodekey: warning: "

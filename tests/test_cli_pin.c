@@ -6,12 +6,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "authority.h"
 #include "base/auto.h"
-#include "check.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
 #include "nodekey_run.h"
-#include "process.h"
-#include "softhsm.h"
 
 #define OTHER_PIN "0000-wrong"
 

@@ -10,11 +10,11 @@
 
 #include <jansson.h>
 
-#include "authority.h"
 #include "base/auto.h"
-#include "check.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/softhsm/softhsm.h"
 #include "nodekey_run.h"
-#include "softhsm.h"
 
 #define SHOWN_MAX_BYTES 65536
 

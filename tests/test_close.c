@@ -4,11 +4,11 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "check.h"
-#include "federation.h"
-#include "rpc.h"
-#include "softhsm.h"
-#include "tls_peer.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+#include "fixtures/wire/tls_peer.h"
 
 #define HUNG_MS 5000 /* whatever takes that long here, hangs */
 

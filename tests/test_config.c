@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "check.h"
 #include "config/config.h"
+#include "fixtures/check.h"
 
 #define TEXT_BYTES 4096
 #define PATH_BYTES 256

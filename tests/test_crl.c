@@ -14,11 +14,11 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include "authority.h"
 #include "base/auto.h"
 #include "base/file.h"
-#include "check.h"
-#include "revocation.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/revocation.h"
 
 #define NOBODY 65534
 #define MANY_ENTRIES 100000

@@ -17,13 +17,13 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "federation.h"
-#include "resident.h"
-#include "revocation.h"
-#include "rpc.h"
-#include "softhsm.h"
-#include "tls_peer.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/resident.h"
+#include "fixtures/revocation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+#include "fixtures/wire/tls_peer.h"
 
 #define PEERS_DEFAULT 300
 #define SITES 4

@@ -8,10 +8,10 @@
 #include <time.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "faulty_rig.h"
-#include "softhsm.h"
-#include "token_rig.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 
 #define TIMEOUT_MS 300
 #define LONG_MS 30000

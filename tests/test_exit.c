@@ -8,11 +8,11 @@
 #include <sys/wait.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "faulty_rig.h"
-#include "federation.h"
-#include "process.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/federation.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
 
 #define CODE 7
 #define RUNS 50 /* $NODEKEY_EXIT_RUNS lowers it */

@@ -12,12 +12,12 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "check.h"
 #include "fault_load.h"
-#include "faulty_rig.h"
-#include "rpc.h"
-#include "softhsm.h"
-#include "token_rig.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
+#include "fixtures/wire/rpc.h"
 
 #define RESTARTS 20
 #define AGAIN 2 /* and so often after that, where the first time is what counts */

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "check.h"
 #include "fault_table.h"
-#include "faulty_rig.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/softhsm/softhsm.h"
 
 #define ROWS_MAX 128
 #define ROW_MAX_S 100 /* one that takes longer hangs */

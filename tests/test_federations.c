@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
-#include "federation.h"
-#include "rpc.h"
-#include "softhsm.h"
-#include "tls_peer.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+#include "fixtures/wire/tls_peer.h"
 
 static struct federation alpha, beta;
 static struct member alice, carol;

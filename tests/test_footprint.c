@@ -14,12 +14,12 @@
 #include <time.h>
 
 #include "bench/plain_tls.h"
-#include "check.h"
-#include "faulty_rig.h"
-#include "federation.h"
-#include "resident.h"
-#include "rpc.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/federation.h"
+#include "fixtures/resident.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 
 #define HANDSHAKES_DEFAULT 2000
 #define FIRST_LOOK_MIN 500 /* until each thread has grown what it keeps for itself */

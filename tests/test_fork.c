@@ -12,14 +12,14 @@
 
 #include <openssl/err.h>
 
-#include "authority.h"
 #include "base/fork.h"
-#include "check.h"
-#include "child.h"
-#include "faulty_rig.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/child.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 #include "pin/pin.h"
-#include "softhsm.h"
-#include "token_rig.h"
 
 #define SIGN_TIMEOUT_MS 20000 /* never reached */
 #define HASTE_MS 1000         /* for a token that hangs */

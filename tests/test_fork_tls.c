@@ -16,12 +16,12 @@
 #include <openssl/ssl.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "child.h"
-#include "federation.h"
+#include "fixtures/check.h"
+#include "fixtures/child.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 #include "remote_token.h"
-#include "rpc.h"
-#include "softhsm.h"
 
 #define CHILDREN 4
 #define HANDSHAKES 200

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "authority.h"
 #include "base/auto.h"
-#include "check.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/revocation.h"
 #include "judge/policy.h"
-#include "revocation.h"
 
 #define HOUR 3600L
 #define NODE                                                                                       \

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#include "check.h"
-#include "federation.h"
-#include "process.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
 
 static struct federation federation;
 static struct member alice;

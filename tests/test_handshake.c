@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "federation.h"
-#include "rpc.h"
-#include "softhsm.h"
-#include "tls_peer.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+#include "fixtures/wire/tls_peer.h"
 
 static const char *const key_types[] = { "RSA-2048", "RSA-3072", "RSA-4096", "P-256",
                                          "P-384",    "P-521",    "Ed25519" };

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "authority.h"
 #include "base/auto.h"
-#include "check.h"
-#include "faulty_rig.h"
-#include "softhsm.h"
-#include "token_rig.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 
 #define DEADLINE_MS 30000 /* never reached */
 #define SIGNERS 8

@@ -14,8 +14,8 @@
 #include <openssl/x509v3.h>
 
 #include "audit/audit_line.h"
-#include "authority.h"
-#include "check.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
 
 #define DOMAIN "spiffe://fed.example"
 #define NODE DOMAIN "/node/a"

@@ -13,11 +13,11 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "check.h"
-#include "faulty_rig.h"
-#include "federation.h"
-#include "rpc.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 
 #define LENT 7
 #define LENT_7 "\"grpc\": {\"lent_threads\": 7}"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "check.h"
+#include "fixtures/check.h"
 #include "node/polling_advice.h"
 
 #define NOTHING NULL

@@ -9,9 +9,9 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/thread.h"
-#include "check.h"
+#include "fixtures/check.h"
+#include "fixtures/wire/rpc.h"
 #include "grpc/polling_threads.h"
-#include "rpc.h"
 
 #define PATIENCE_MS 30000
 

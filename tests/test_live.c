@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "federation.h"
-#include "rpc_stream.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc_stream.h"
 
 #define END_WAIT_MS 20000 /* for what must happen: never reached */
 #define STILL_OPEN_MS 300

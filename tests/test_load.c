@@ -5,11 +5,11 @@
 #include <stdatomic.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "faulty_rig.h"
-#include "federation.h"
-#include "rpc.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 
 #define THREADS 8
 #define DIALS_EACH 25

@@ -9,12 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "authority.h"
-#include "check.h"
-#include "faulty_rig.h"
-#include "process.h"
-#include "softhsm.h"
-#include "token_rig.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 
 #define RESTARTS 20
 #define WRONG_PIN "1357-poplar"

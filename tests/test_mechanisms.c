@@ -6,12 +6,12 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
-#include "authority.h"
-#include "check.h"
-#include "faulty_rig.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 #include "key/pss.h"
-#include "softhsm.h"
-#include "token_rig.h"
 
 #define SIGNATURE_ROOM 1024
 #define LONG_MS 30000

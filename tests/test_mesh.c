@@ -10,10 +10,10 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "check.h"
-#include "federation.h"
-#include "rpc_stream.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc_stream.h"
 
 #define NODES 3
 #define REVOKED 2

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "faulty_rig.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
 #include "misconfig.h"
 
 #define PATCH_KEY(object) "{\"node\": {\"key\": \"pkcs11:token=alice;object=" object "\"}}"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "check.h"
+#include "fixtures/check.h"
 #include "opened.h"
 
 /* Each of these must answer, not crash; and it must leave *ret alone. */

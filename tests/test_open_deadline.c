@@ -9,11 +9,11 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "check.h"
-#include "child.h"
-#include "faulty_rig.h"
-#include "softhsm.h"
-#include "token_rig.h"
+#include "fixtures/check.h"
+#include "fixtures/child.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 #include "wait/bounded_call.h"
 
 #define TIMEOUT_MS 1000

@@ -7,11 +7,11 @@
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 
-#include "check.h"
-#include "federation.h"
-#include "process.h"
-#include "rpc.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 
 static struct federation federation;
 static struct member alice;

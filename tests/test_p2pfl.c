@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "federation.h"
-#include "rpc.h"
-#include "softhsm.h"
-#include "tls_peer.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+#include "fixtures/wire/tls_peer.h"
 
 #define P2PFL_SUBJECT "My CA"
 #define LENIENT                                                                                    \

@@ -10,8 +10,8 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 
-#include "authority.h"
-#include "check.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
 
 #define LABEL63 "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabc"
 #define LAST_NAME 64 /* numbered from 0: the sixty-fifth */

@@ -9,9 +9,9 @@
 #include <openssl/evp.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "process.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
 
 #define ENCODED_BYTES 128
 #define LOUD_BYTES 100000 /* less would mean that the traces were off */

@@ -10,9 +10,9 @@
 #include <jansson.h>
 #include <openssl/err.h>
 
-#include "authority.h"
 #include "chain/reasons.h"
-#include "check.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
 
 #define NODE "spiffe://fed.example/node/a"
 #define MEMBERS "spiffe://fed.example/node/*"

@@ -9,10 +9,10 @@
 #include <grpc/grpc.h>
 
 #include "base/auto.h"
-#include "check.h"
+#include "fixtures/check.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 #include "matrix.h"
-#include "rpc.h"
-#include "softhsm.h"
 
 #define ROWS_MIN 120
 #define PATCH_BYTES 2048

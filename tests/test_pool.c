@@ -5,10 +5,10 @@
 
 #include <openssl/err.h>
 
-#include "authority.h"
 #include "chain/chain.h"
 #include "chain/chain_limits.h"
-#include "check.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
 
 static struct authority root;
 static struct authority honest;   /* below root, and what each test wants to keep */

@@ -11,12 +11,12 @@
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
 
-#include "authority.h"
-#include "check.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 #include "key/scheme.h"
-#include "process.h"
-#include "softhsm.h"
-#include "token_rig.h"
 
 #define UNKNOWN_REFERENCE "key reference of another process or of a closed instance"
 #define MESSAGE_BYTES 300

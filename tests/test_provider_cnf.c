@@ -13,13 +13,13 @@
 #include <openssl/store.h>
 #include <openssl/x509.h>
 
-#include "authority.h"
 #include "base/auto.h"
-#include "check.h"
-#include "faulty_rig.h"
-#include "persistent_rig.h"
-#include "process.h"
-#include "softhsm.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/openssl_rig.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
 
 #define THREADS 8
 #define LOADS 6

@@ -13,12 +13,12 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "authority.h"
 #include "base/auto.h"
-#include "check.h"
-#include "child.h"
-#include "persistent_rig.h"
-#include "softhsm.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/child.h"
+#include "fixtures/openssl_rig.h"
+#include "fixtures/softhsm/softhsm.h"
 
 #define WORKERS 4
 #ifdef NODEKEY_SANITIZED /* ten times as slow */

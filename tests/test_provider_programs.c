@@ -11,13 +11,13 @@
 #include <openssl/provider.h>
 #include <openssl/x509.h>
 
-#include "authority.h"
 #include "base/auto.h"
-#include "check.h"
-#include "guest_crypto.h"
-#include "persistent_rig.h"
-#include "process.h"
-#include "softhsm.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/guest_crypto.h"
+#include "fixtures/openssl_rig.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
 
 static const struct kind {
     const char *type;

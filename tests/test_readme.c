@@ -5,11 +5,11 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "check.h"
-#include "federation.h"
-#include "process.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
 #include "readme_json.h"
-#include "softhsm.h"
 
 static struct federation federation;
 static struct member member;

@@ -7,7 +7,7 @@
 
 #include "base/auto.h"
 #include "chain/reasons.h"
-#include "check.h"
+#include "fixtures/check.h"
 
 #define README_MAX_BYTES 1000000
 #define ROW_BYTES 512

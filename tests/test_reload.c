@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "federation.h"
-#include "revocation.h"
-#include "rpc.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/revocation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 
 #define ROTATION_WAIT_MS 20000
 #define AHEAD_SECONDS 3

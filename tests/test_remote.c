@@ -17,12 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "authority.h"
 #include "base/sigpipe.h"
-#include "check.h"
-#include "process.h"
-#include "softhsm.h"
-#include "token_rig.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 
 #define ROUNDS 4
 #define PATIENCE_MS 20000

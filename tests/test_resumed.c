@@ -12,11 +12,11 @@
 #include <grpc/support/alloc.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "federation.h"
-#include "rpc.h"
-#include "softhsm.h"
-#include "tls_peer.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+#include "fixtures/wire/tls_peer.h"
 
 #define CALLERS 9
 #define DIALS_EACH 12

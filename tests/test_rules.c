@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
+#include "fixtures/check.h"
 #include "judge/explain.h"
 
 #define F "spiffe://fed.example"

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "authority.h"
 #include "base/clock.h"
-#include "check.h"
-#include "faulty_rig.h"
-#include "softhsm.h"
-#include "token_rig.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 
 #define AWAY_MS 2000
 #define RESTARTS_MAX 8 /* 20 and more without a growing pause */

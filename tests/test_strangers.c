@@ -10,15 +10,15 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "faulty_rig.h"
-#include "federation.h"
 #include "figures.h"
-#include "node_process.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/federation.h"
+#include "fixtures/node_process.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+#include "fixtures/wire/tls_peer_ends.h"
 #include "pulse.h"
-#include "rpc.h"
-#include "softhsm.h"
-#include "tls_peer_ends.h"
 
 #define SIGNATURE "sign_ms=20\n"
 #define POLLERS 2

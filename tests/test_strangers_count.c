@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "check.h"
+#include "fixtures/check.h"
 #include "judge/unfinished_handshakes.h"
 
 static struct {

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "faulty_rig.h"
-#include "softhsm.h"
-#include "token_rig.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 
 #define WRONG_PIN "1234-poplar"
 #define DEVICE_ERROR_ONCE "sign_error=0x30\nsign_error_at=1\n"   /* mended by C_Finalize only */

@@ -12,12 +12,12 @@
 #include <openssl/x509.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "faulty_rig.h"
-#include "federation.h"
-#include "process.h"
-#include "rpc.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/federation.h"
+#include "fixtures/process.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 
 #define ON_TOKEN(uri)                                                                              \
     "{\"node\": {\"certificate\": \"" uri "\"}, \"reload\": {\"interval_seconds\": 3600}}"

@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "check.h"
-#include "faulty_rig.h"
-#include "softhsm.h"
-#include "token_rig.h"
+#include "fixtures/check.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 
 #define THREADS 8
 

@@ -8,10 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "authority.h"
-#include "check.h"
-#include "softhsm.h"
-#include "token_rig.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 
 #define PROCESSES 4
 #define STARTS 24 /* of each */

@@ -9,7 +9,7 @@
 #include <grpc/grpc.h>
 
 #include "base/auto.h"
-#include "check.h"
+#include "fixtures/check.h"
 #include "token_node.h"
 
 #define TURNS 2

@@ -2,7 +2,7 @@
  * Which URIs name a key, which are refused and with what words; and that no refusal tells a PIN. */
 #include <string.h>
 
-#include "check.h"
+#include "fixtures/check.h"
 #include "module/uri.h"
 
 #define PIN "8461-spruce"

@@ -8,14 +8,14 @@
 #include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
 
-#include "check.h"
 #include "config/config.h"
-#include "federation.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 #include "grpc/credentials.h"
 #include "grpc/verifier.h"
 #include "node/instance.h"
-#include "rpc.h"
-#include "softhsm.h"
 
 static struct federation federation;
 static struct member alice;

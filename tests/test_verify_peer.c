@@ -8,11 +8,11 @@
 #include <time.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "federation.h"
-#include "rpc.h"
-#include "softhsm.h"
-#include "tls_peer.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+#include "fixtures/wire/tls_peer.h"
 
 #define VERIFY_TIMEOUT_MS 200
 #define LATE_MS 600

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/token_rig.h"
 #include "key/scheme.h"
-#include "softhsm.h"
-#include "token_rig.h"
 
 static void die(const char *what)
 {

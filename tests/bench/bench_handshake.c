@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "authority.h"
 #include "base/auto.h"
 #include "bench.h"
 #include "contest.h"
+#include "fixtures/authority.h"
+#include "fixtures/softhsm/softhsm.h"
 #include "handshake_load.h"
 #include "handshake_sides.h"
-#include "softhsm.h"
 
 #define ROUNDS 61
 #define CROWD 8

@@ -7,10 +7,10 @@
 
 #include <openssl/sha.h>
 
-#include "authority.h"
 #include "base/auto.h"
 #include "bench.h"
 #include "config/config.h"
+#include "fixtures/authority.h"
 #include "judge/policy.h"
 #include "peer/peer.h"
 

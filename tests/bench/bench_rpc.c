@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "federation.h"
-#include "rpc.h"
-#include "softhsm.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 
 #define ROUNDS 101
 #define CALLS 500     /* in one batch */

@@ -5,10 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "authority.h"
 #include "bench.h"
+#include "fixtures/authority.h"
+#include "fixtures/softhsm/softhsm.h"
 #include "sign_side.h"
-#include "softhsm.h"
 
 #define ROUNDS 101
 

@@ -9,12 +9,12 @@
 #include <time.h>
 
 #include "bench.h"
-#include "faulty_rig.h"
-#include "federation.h"
-#include "node_process.h"
-#include "rpc.h"
-#include "softhsm.h"
-#include "tls_peer_ends.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/federation.h"
+#include "fixtures/node_process.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+#include "fixtures/wire/tls_peer_ends.h"
 
 #define ROUNDS 31
 #define PEERS 32

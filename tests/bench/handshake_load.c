@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "federation.h"
-#include "rpc.h"
-#include "softhsm.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 
 #define THREADS_MAX 64
 #define SERVER_THREADS 8

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "authority.h"
 #include "bare.h"
+#include "fixtures/authority.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 #include "plain_tls.h"
 #include "rival.h"
-#include "rpc.h"
-#include "softhsm.h"
 #include "swap_key.h"
 #include "team.h"
 

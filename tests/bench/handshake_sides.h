@@ -5,7 +5,7 @@
 #ifndef NODEKEY_BENCH_HANDSHAKE_SIDES_H
 #define NODEKEY_BENCH_HANDSHAKE_SIDES_H
 
-#include "federation.h"
+#include "fixtures/federation.h"
 #include "outpost.h"
 
 /* Of one key type, both enrolled in SoftHSM. */

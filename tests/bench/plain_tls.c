@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plain_tls.h"
 
-#include "authority.h"
+#include "fixtures/authority.h"
 
 struct plain_tls plain_tls_member(const struct federation *federation, const char *label,
                                   const char *key_type)

@@ -5,7 +5,7 @@
 
 #include <grpc/grpc_security.h>
 
-#include "federation.h"
+#include "fixtures/federation.h"
 
 struct plain_tls {
     const char *key; /* PEM, or "engine:ID:KEY" */

@@ -8,9 +8,9 @@
 #include <openssl/engine.h>
 #include <openssl/err.h>
 
-#include "authority.h"
+#include "fixtures/authority.h"
+#include "fixtures/softhsm/softhsm.h"
 #include "signer.h"
-#include "softhsm.h"
 #include "team.h"
 
 const char *rival_uri(const char *label, const char *object)

@@ -4,9 +4,9 @@
 #define NODEKEY_BENCH_SIGN_SIDE_H
 
 #include "contest.h"
+#include "fixtures/token_rig.h"
 #include "outpost.h"
 #include "team.h"
-#include "token_rig.h"
 
 #define OBJECT "key"
 

@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "base/auto.h"
-#include "check.h"
+#include "fixtures/check.h"
 
 #define SIDES 3
 #define ROUNDS 36 /* of at least 31, and whole turns of three sides */

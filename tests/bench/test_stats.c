@@ -2,7 +2,7 @@
 #include "stats.h"
 
 #include "base/auto.h"
-#include "check.h"
+#include "fixtures/check.h"
 
 #define SAMPLES 101
 

@@ -12,7 +12,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "authority.h"
+#include "fixtures/authority.h"
 #include "judge/policy.h"
 
 #define BOTH (NK_PEER_IS_CLIENT | NK_PEER_IS_SERVER)

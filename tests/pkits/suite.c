@@ -9,7 +9,7 @@
 
 #include <openssl/x509v3.h>
 
-#include "authority.h"
+#include "fixtures/authority.h"
 
 #define ANCHOR "TrustAnchorRootCertificate"
 #define NEED(what)                                                                                 \

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "chain/chain.h"
-#include "check.h"
+#include "fixtures/check.h"
 #include "peer/peer.h"
 #include "suite.h"
 #include "vectors.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "rpc.h"
+#include "fixtures/wire/rpc.h"
 
 #define PATIENCE_MS 60000 /* of a call that must work */
 #define DIAL_PATIENCE_MS 20000

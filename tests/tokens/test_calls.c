@@ -7,10 +7,10 @@
 #include <time.h>
 
 #include "base/auto.h"
-#include "check.h"
-#include "federation.h"
-#include "rpc.h"
-#include "softhsm.h"
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
 
 #define HANDSHAKES 10
 #define CHANNELS 10

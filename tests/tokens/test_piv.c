@@ -8,7 +8,7 @@
 #include <grpc/grpc.h>
 
 #include "base/auto.h"
-#include "check.h"
+#include "fixtures/check.h"
 #include "token_node.h"
 
 #define VERIFY_LOG "card/verify.log" /* a line for each PIN that the card was sent */

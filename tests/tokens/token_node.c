@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "process.h"
+#include "fixtures/check.h"
+#include "fixtures/process.h"
 
 #define POLLERS 2
 #define STANDING_CALLS 20

@@ -5,8 +5,8 @@
 #ifndef NODEKEY_TESTS_TOKEN_NODE_H
 #define NODEKEY_TESTS_TOKEN_NODE_H
 
-#include "federation.h"
-#include "rpc.h"
+#include "fixtures/federation.h"
+#include "fixtures/wire/rpc.h"
 
 #define TOKEN_PATIENCE_MS 60000 /* for what must happen; never waited out */
 

@@ -24,10 +24,10 @@
 #include <grpc/grpc.h>
 
 #include "base/auto.h"
-#include "faulty_rig.h"
-#include "federation.h"
-#include "process.h"
-#include "rpc.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/federation.h"
+#include "fixtures/process.h"
+#include "fixtures/wire/rpc.h"
 #include "storm.h"
 
 #define SERVER_THREADS 8
