@@ -10,8 +10,8 @@
 #include <grpc/grpc_security.h>
 #include <openssl/err.h>
 
+#include "contract/opened.h"
 #include "fixtures/check.h"
-#include "opened.h"
 
 /* Version 0.1 as it shipped. A failing line here means that the change is not an append. */
 #if UINTPTR_MAX == UINT64_MAX

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "contract/opened.h"
 #include "fixtures/check.h"
-#include "opened.h"
 
 /* Each of these must answer, not crash; and it must leave *ret alone. */
 static nk_status open_without_host(nk_error *err)
