@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 
 #include "base/auto.h"
+#include "cli/nodekey_run.h"
 #include "fixtures/authority.h"
 #include "fixtures/check.h"
 #include "fixtures/process.h"
 #include "fixtures/softhsm/softhsm.h"
-#include "nodekey_run.h"
 
 #define OTHER_PIN "0000-wrong"
 

@@ -11,10 +11,10 @@
 #include <jansson.h>
 
 #include "base/auto.h"
+#include "cli/nodekey_run.h"
 #include "fixtures/authority.h"
 #include "fixtures/check.h"
 #include "fixtures/softhsm/softhsm.h"
-#include "nodekey_run.h"
 
 #define SHOWN_MAX_BYTES 65536
 

@@ -12,11 +12,11 @@
 #include <openssl/x509v3.h>
 
 #include "base/auto.h"
+#include "cli/nodekey_run.h"
 #include "fixtures/check.h"
 #include "fixtures/federation.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
-#include "nodekey_run.h"
 
 #define SANS "--san URI:spiffe://example.org/node/alice --san IP:127.0.0.1"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nodekey_run.h"
+#include "cli/nodekey_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
