@@ -7,7 +7,7 @@
 #include "base/auto.h"
 #include "fixtures/check.h"
 #include "fixtures/faulty/faulty_rig.h"
-#include "misconfig.h"
+#include "node/misconfig.h"
 
 #define PATCH_KEY(object) "{\"node\": {\"key\": \"pkcs11:token=alice;object=" object "\"}}"
 #define PATCH_OBJECT(object)                                                                       \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "misconfig.h"
+#include "node/misconfig.h"
 
 #include <stdlib.h>
 
