@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "remote_token.h"
+#include "fork/remote_token.h"
 
 #include <errno.h>
 #include <signal.h>

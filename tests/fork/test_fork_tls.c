@@ -21,7 +21,7 @@
 #include "fixtures/federation.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
-#include "remote_token.h"
+#include "fork/remote_token.h"
 
 #define CHILDREN 4
 #define HANDSHAKES 200

@@ -20,7 +20,7 @@
 #include "fixtures/federation.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
-#include "remote_token.h"
+#include "fork/remote_token.h"
 
 #define DIALS 20
 #define CHILDREN 3 /* at once */
