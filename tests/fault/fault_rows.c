@@ -3,7 +3,7 @@
 #include <p11-kit/pkcs11.h>
 
 #include "base/auto.h"
-#include "fault_table.h"
+#include "fault/fault_table.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/token_rig.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fault_load.h"
+#include "fault/fault_load.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "fault_table.h"
+#include "fault/fault_table.h"
 #include "fixtures/check.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/softhsm/softhsm.h"

@@ -12,7 +12,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "fault_load.h"
+#include "fault/fault_load.h"
 #include "fixtures/check.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/softhsm/softhsm.h"

@@ -8,8 +8,8 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "fault_load.h"
-#include "fault_table.h"
+#include "fault/fault_load.h"
+#include "fault/fault_table.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/wire/rpc.h"
 

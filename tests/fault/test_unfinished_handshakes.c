@@ -10,7 +10,8 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "figures.h"
+#include "fault/figures.h"
+#include "fault/pulse.h"
 #include "fixtures/check.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/federation.h"
@@ -18,7 +19,6 @@
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 #include "fixtures/wire/tls_peer_ends.h"
-#include "pulse.h"
 
 #define SIGNATURE "sign_ms=20\n"
 #define POLLERS 2

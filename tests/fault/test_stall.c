@@ -10,13 +10,13 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "figures.h"
+#include "fault/figures.h"
+#include "fault/pulse.h"
 #include "fixtures/check.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/federation.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
-#include "pulse.h"
 
 #define POLLERS 4
 #define DIALLERS 50
