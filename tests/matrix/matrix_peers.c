@@ -10,7 +10,7 @@
 
 #include "base/auto.h"
 #include "fixtures/revocation.h"
-#include "matrix.h"
+#include "matrix/matrix.h"
 
 #define HOUR 3600L
 #define DAY 86400L

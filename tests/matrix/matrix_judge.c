@@ -6,7 +6,7 @@
 
 #include "config/config.h"
 #include "judge/policy.h"
-#include "matrix.h"
+#include "matrix/matrix.h"
 #include "peer/peer.h"
 
 #define CHAIN_BYTES ((size_t)64 * 1024)

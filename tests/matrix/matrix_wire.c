@@ -11,7 +11,7 @@
 
 #include "base/auto.h"
 #include "fixtures/wire/rpc.h"
-#include "matrix.h"
+#include "matrix/matrix.h"
 
 #define SERVER_THREADS 2
 #define AUDIT_WAIT_MS 5000

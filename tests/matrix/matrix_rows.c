@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The policies of the matrix, and the verdict expected of each on each kind of peer. */
 #include "base/auto.h"
-#include "matrix.h"
+#include "matrix/matrix.h"
 
 #define D MATRIX_DOMAIN
 #define ADMIT(rule) "\"admit\": [{" rule "}]"

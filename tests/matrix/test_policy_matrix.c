@@ -12,7 +12,7 @@
 #include "fixtures/check.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
-#include "matrix.h"
+#include "matrix/matrix.h"
 
 #define ROWS_MIN 120
 #define PATCH_BYTES 2048
