@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * All refuse what PKITS accepts, or for another reason, but for the two at the end. */
-#include "vectors.h"
+#include "pkits/vectors.h"
 
 #include "base/auto.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "suite.h"
+#include "pkits/suite.h"
 
 #include <dirent.h>
 #include <stdbool.h>

@@ -10,8 +10,8 @@
 #include "chain/chain.h"
 #include "fixtures/check.h"
 #include "peer/peer.h"
-#include "suite.h"
-#include "vectors.h"
+#include "pkits/suite.h"
+#include "pkits/vectors.h"
 
 #define POLICY_ARC "2.16.840.1.101.3.2.1.48."
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vectors.h"
+#include "pkits/vectors.h"
 
 #include "base/auto.h"
 
