@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "bench.h"
-#include "contest.h"
+#include "bench/handshake_load.h"
+#include "bench/handshake_sides.h"
+#include "bench/harness/bench.h"
+#include "bench/harness/contest.h"
 #include "fixtures/authority.h"
 #include "fixtures/softhsm/softhsm.h"
-#include "handshake_load.h"
-#include "handshake_sides.h"
 
 #define ROUNDS 61
 #define CROWD 8

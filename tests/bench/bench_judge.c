@@ -8,7 +8,7 @@
 #include <openssl/sha.h>
 
 #include "base/auto.h"
-#include "bench.h"
+#include "bench/harness/bench.h"
 #include "config/config.h"
 #include "fixtures/authority.h"
 #include "judge/policy.h"

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "bench/harness/bench.h"
 #include "fixtures/federation.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"

@@ -5,10 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "bench/harness/bench.h"
+#include "bench/sign_side.h"
 #include "fixtures/authority.h"
 #include "fixtures/softhsm/softhsm.h"
-#include "sign_side.h"
 
 #define ROUNDS 101
 

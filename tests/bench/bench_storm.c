@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "bench.h"
+#include "bench/harness/bench.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/federation.h"
 #include "fixtures/node_process.h"

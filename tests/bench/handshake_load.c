@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "handshake_load.h"
+#include "bench/handshake_load.h"
 
 #include <getopt.h>
 #include <pthread.h>

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "handshake_sides.h"
+#include "bench/handshake_sides.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "bare.h"
+#include "bench/plain_tls.h"
+#include "bench/sides/bare.h"
+#include "bench/sides/rival.h"
+#include "bench/sides/team.h"
+#include "bench/swap_key.h"
 #include "fixtures/authority.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
-#include "plain_tls.h"
-#include "rival.h"
-#include "swap_key.h"
-#include "team.h"
 
 #define SERVER_THREADS 4
 #define PATIENCE_MS 20000

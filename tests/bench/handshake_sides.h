@@ -5,8 +5,8 @@
 #ifndef NODEKEY_BENCH_HANDSHAKE_SIDES_H
 #define NODEKEY_BENCH_HANDSHAKE_SIDES_H
 
+#include "bench/sides/outpost.h"
 #include "fixtures/federation.h"
-#include "outpost.h"
 
 /* Of one key type, both enrolled in SoftHSM. */
 struct ends {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "plain_tls.h"
+#include "bench/plain_tls.h"
 
 #include "fixtures/authority.h"
 

@@ -2,13 +2,13 @@
  * On SoftHSM, by one thread and by two: nodekey, a key in memory and the rival beside the bare
  * token.
  */
-#include "bare.h"
 #include "base/auto.h"
+#include "bench/sides/bare.h"
+#include "bench/sides/rival.h"
+#include "bench/sides/signer.h"
+#include "bench/sign_side.h"
 #include "fixtures/authority.h"
 #include "fixtures/softhsm/softhsm.h"
-#include "rival.h"
-#include "sign_side.h"
-#include "signer.h"
 
 enum key_side {
     BARE_1,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sign_side.h"
+#include "bench/sign_side.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "signer.h"
+#include "bench/sides/signer.h"
 
 void sign_side_die(const char *what)
 {

@@ -3,10 +3,10 @@
 #ifndef NODEKEY_BENCH_SIGN_SIDE_H
 #define NODEKEY_BENCH_SIGN_SIDE_H
 
-#include "contest.h"
+#include "bench/harness/contest.h"
+#include "bench/sides/outpost.h"
+#include "bench/sides/team.h"
 #include "fixtures/token_rig.h"
-#include "outpost.h"
-#include "team.h"
 
 #define OBJECT "key"
 

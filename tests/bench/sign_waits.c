@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Where a signature is waited for: with a deadline, and on a token that takes 5 ms. */
-#include "bare.h"
 #include "base/auto.h"
+#include "bench/sides/bare.h"
+#include "bench/sides/rival.h"
+#include "bench/sides/signer.h"
+#include "bench/sign_side.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/softhsm/softhsm.h"
-#include "rival.h"
-#include "sign_side.h"
-#include "signer.h"
 
 #define TIMEOUT_MS 3000 /* as the TPM's example has it: never reached */
 #define SLOW_THREADS 8

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The program's own symbols come first, so the plugin's call to gRPC arrives here. */
-#include "swap_key.h"
+#include "bench/swap_key.h"
 
 #include <dlfcn.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bare.h"
+#include "bench/sides/bare.h"
 
 #include <stdio.h>
 #include <stdlib.h>

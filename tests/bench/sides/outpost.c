@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "outpost.h"
+#include "bench/sides/outpost.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "bench.h"
-#include "stats.h"
+#include "bench/harness/bench.h"
+#include "bench/harness/stats.h"
 
 #define CONTEST_SIDES_MAX 12
 

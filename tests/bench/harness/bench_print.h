@@ -3,7 +3,7 @@
 #ifndef NODEKEY_BENCH_BENCH_PRINT_H
 #define NODEKEY_BENCH_BENCH_PRINT_H
 
-#include "bench.h"
+#include "bench/harness/bench.h"
 
 struct bench_printed {
     const char *name;

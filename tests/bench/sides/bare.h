@@ -8,7 +8,7 @@
 
 #include <p11-kit/pkcs11.h>
 
-#include "team.h"
+#include "bench/sides/team.h"
 
 struct bare {
     CK_FUNCTION_LIST *call;

@@ -3,7 +3,7 @@
 #ifndef NODEKEY_BENCH_TEAM_H
 #define NODEKEY_BENCH_TEAM_H
 
-#include "contest.h"
+#include "bench/harness/contest.h"
 
 #define TEAM_MAX 16
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bench.h"
+#include "bench/harness/bench.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "contest.h"
+#include "bench/harness/contest.h"
 
 #define ROUNDS_MAX 100000
 #define US_PER_S 1e6

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "contest.h"
+#include "bench/harness/contest.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "bench_print.h"
+#include "bench/harness/bench_print.h"
 
 #define US_PER_S 1e6
 #define NAME_MAX_BYTES 96

@@ -4,7 +4,7 @@
 #ifndef NODEKEY_BENCH_OUTPOST_H
 #define NODEKEY_BENCH_OUTPOST_H
 
-#include "contest.h"
+#include "bench/harness/contest.h"
 
 #define OUTPOST_WHY_MAX_BYTES 200
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "signer.h"
+#include "bench/sides/signer.h"
 
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
-#include "team.h"
+#include "bench/sides/team.h"
 
 #define SIGNATURE_ROOM 1024
 

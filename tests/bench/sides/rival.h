@@ -6,7 +6,7 @@
 
 #include <openssl/evp.h>
 
-#include "outpost.h"
+#include "bench/sides/outpost.h"
 
 /* "pkcs11:..." with the PIN in it, which is how the engine is told. Lives until exit. */
 const char *rival_uri(const char *label, const char *object);

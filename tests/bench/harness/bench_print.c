@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bench_print.h"
+#include "bench/harness/bench_print.h"
 
 #include <stdio.h>
 #include <string.h>

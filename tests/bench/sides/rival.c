@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define OPENSSL_SUPPRESS_DEPRECATED /* engines are; this one is what people use */
-#include "rival.h"
+#include "bench/sides/rival.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,10 +8,10 @@
 #include <openssl/engine.h>
 #include <openssl/err.h>
 
+#include "bench/sides/signer.h"
+#include "bench/sides/team.h"
 #include "fixtures/authority.h"
 #include "fixtures/softhsm/softhsm.h"
-#include "signer.h"
-#include "team.h"
 
 const char *rival_uri(const char *label, const char *object)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Turns that favour nobody, and rows that say what was measured and what was not. */
-#include "contest.h"
+#include "bench/harness/contest.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "stats.h"
+#include "bench/harness/stats.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "stats.h"
+#include "bench/harness/stats.h"
 
 struct bench_options {
     size_t rounds;
