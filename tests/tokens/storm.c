@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "storm.h"
+#include "tokens/storm.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -9,7 +9,7 @@
 
 #include "base/auto.h"
 #include "fixtures/check.h"
-#include "token_node.h"
+#include "tokens/token_node.h"
 
 #define VERIFY_LOG "card/verify.log" /* a line for each PIN that the card was sent */
 

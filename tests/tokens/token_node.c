@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "token_node.h"
+#include "tokens/token_node.h"
 
 #include <stdio.h>
 #include <stdlib.h>

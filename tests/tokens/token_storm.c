@@ -28,7 +28,7 @@
 #include "fixtures/federation.h"
 #include "fixtures/process.h"
 #include "fixtures/wire/rpc.h"
-#include "storm.h"
+#include "tokens/storm.h"
 
 #define SERVER_THREADS 8
 #define FELT_MS 60000

@@ -10,7 +10,7 @@
 
 #include "base/auto.h"
 #include "fixtures/check.h"
-#include "token_node.h"
+#include "tokens/token_node.h"
 
 #define TURNS 2
 

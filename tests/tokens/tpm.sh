@@ -6,7 +6,7 @@
 # usage: tpm.sh --build DIR [--times N] [--handshakes N] [--only TEXT]
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/tokens/rig.sh
-. "$here/tokens/rig.sh"
+. "$here/rig.sh"
 cd "$folder"
 test_tpm=$build/tests/tokens/test_tpm
 module=$modules/libtpm2_pkcs11.so
@@ -58,10 +58,10 @@ quietly ./start
 
 # --- README's page ---
 
-cp "$here/../examples/tpm.json" node.json
+cp "$here/../../examples/tpm.json" node.json
 cp ca.pem federation-ca.pem
 cp ca.key federation-ca.key
-awk '/^## /{section = $2} /^```/{inside = section == "TPM" && !inside; next} inside' "$here/../README.md" >commands.sh
+awk '/^## /{section = $2} /^```/{inside = section == "TPM" && !inside; next} inside' "$here/../../README.md" >commands.sh
 [ "$(grep -c '^nodekey ' commands.sh)" -ge 3 ] || { echo "README's TPM commands are gone" >&2; exit 1; }
 PATH=$build:$PATH quietly bash -euo pipefail commands.sh
 export CREDENTIALS_DIRECTORY=$folder
