@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The life of a key, once it is open: shut, released. */
+ * The life of a key, once it is open: named by references, shut, released. */
 #include "key/key.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #include "base/clock.h"
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
 #include "wait/bounded_call.h"
+
+static void openssl_free(unsigned char *bytes)
+{
+    OPENSSL_free(bytes);
+}
+typedef unsigned char *bytes_ptr;
+DEFINE_AUTO(bytes_ptr, openssl_free);
 
 bool key_prepare(const struct hsm_key *key, const struct scheme *scheme, const unsigned char *input,
                  size_t len, struct to_sign *ret_to_sign)
@@ -20,6 +31,90 @@ bool key_prepare(const struct hsm_key *key, const struct scheme *scheme, const u
     }
     return scheme_prepare(key->public_key, scheme, input, len, ret_to_sign);
 }
+
+/* --- what references name --- */
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct hsm_key *registry; /* guarded by registry_lock; holds no references */
+
+static void renew_all(void)
+{
+    for (struct hsm_key *key = registry; key != NULL; key = key->next) {
+        key_renew(key);
+    }
+}
+
+FORK_PART(.lock = &registry_lock, .renew = renew_all);
+
+void key_register(struct hsm_key *key)
+{
+    pthread_mutex_lock(&registry_lock);
+    key->next = registry;
+    registry = key;
+    pthread_mutex_unlock(&registry_lock);
+}
+
+void key_unregister(struct hsm_key *key)
+{
+    pthread_mutex_lock(&registry_lock);
+    for (struct hsm_key **link = &registry; *link != NULL; link = &(*link)->next) {
+        if (*link == key) {
+            *link = key->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&registry_lock);
+}
+
+struct hsm_key *key_by_handle(const unsigned char handle[KEY_HANDLE_BYTES])
+{
+    pthread_mutex_lock(&registry_lock);
+    struct hsm_key *key = registry;
+    while (key != NULL && CRYPTO_memcmp(key->handle, handle, KEY_HANDLE_BYTES) != 0) {
+        key = key->next;
+    }
+    if (key != NULL) {
+        key_ref(key);
+    }
+    pthread_mutex_unlock(&registry_lock);
+    return key;
+}
+
+nk_status key_digest_public(struct hsm_key *key, nk_error *err)
+{
+    AUTO(openssl_free) bytes_ptr spki = NULL;
+    int len = i2d_PUBKEY(key->public_key, &spki);
+
+    return len > 0 && EVP_Digest(spki, (size_t)len, key->spki_sha256, NULL, EVP_sha256(), NULL) == 1
+               ? NK_OK
+               : report_openssl(err, NK_E_INTERNAL, "encode the public key");
+}
+
+nk_status key_make_inbound(struct hsm_key *key, nk_error *err)
+{
+    struct hsm_key *inbound_key = malloc(sizeof(*inbound_key));
+
+    if (inbound_key == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    memcpy(inbound_key, key, sizeof(*inbound_key)); /* proven and found like `key` */
+    atomic_init(&inbound_key->refs, 1);
+    atomic_init(&inbound_key->signatures, 0);
+    pthread_mutex_init(&inbound_key->lock, NULL);
+    inbound_key->inbound = true;
+    inbound_key->uri = NULL;
+    EVP_PKEY_up_ref(inbound_key->public_key);
+    inbound_key->token = token_share(key->token);
+    key->inbound_key = inbound_key;
+    inbound_key->uri_text = strdup(key->uri_text);
+    if (inbound_key->uri_text == NULL ||
+        RAND_bytes(inbound_key->handle, sizeof(inbound_key->handle)) != 1) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    return uri_parse(inbound_key->uri_text, &inbound_key->uri, err);
+}
+
+/* --- the way back --- */
 
 /* The token goes back, once: by who shuts, or by the use that he could not wait for. */
 static void tidy_up(struct hsm_key *key)
@@ -64,7 +159,7 @@ static void give_back(struct hsm_key *key)
     }
 }
 
-/* --- the way back, which may hang, too --- */
+/* --- the same by a thread of its own, since it may hang --- */
 
 struct leaving {
     struct bounded_call bounded; /* first: the thread knows no more */
@@ -127,9 +222,9 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
         return; /* nothing here is ours to give back, and who holds the locks is not here */
     }
     long long deadline_ms = clock_now_ms() + wait_ms;
-    reference_remove(key);
+    key_unregister(key);
     if (key->inbound_key != NULL) {
-        reference_remove(key->inbound_key);
+        key_unregister(key->inbound_key);
         await_uses(key->inbound_key, deadline_ms, wait_ms);
     }
     await_uses(key, deadline_ms, wait_ms);

@@ -55,46 +55,25 @@ void key_ref(struct hsm_key *key);
  * logs nothing. It is found and proven anew at the next signature. */
 void key_renew(struct hsm_key *key);
 
-/* The one object that fits the URI, whatever its attributes; of `key` the token, its label and the
- * URI are looked at. */
-MUST_USE CK_RV key_locate(struct hsm_key *key, CK_SESSION_HANDLE session,
-                          CK_OBJECT_HANDLE *ret_object, nk_error *err);
-/* Exactly one object fits the URI, and its attributes are fit; *ret_object on CKR_OK. Inside a
- * lease. Texts: absent and ambiguous list the candidates. */
-MUST_USE CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session,
-                        CK_OBJECT_HANDLE *ret_object, nk_error *err);
 /* scheme_prepare as this key's token wants it. */
 MUST_USE bool key_prepare(const struct hsm_key *key, const struct scheme *scheme,
                           const unsigned char *input, size_t len, struct to_sign *ret_to_sign);
-/* One signature by this scheme, verified by the certificate's key: CKR_NODEKEY_KEY_MISMATCH if it
- * does not. Inside a lease. */
-MUST_USE CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                         const struct scheme_need *need, nk_error *err);
-
-/* Finds the key and proves it by every scheme that TLS may ask of it; settles bare_pss. */
-MUST_USE nk_status key_prove_all(struct hsm_key *key, nk_error *err);
-
-/* Signs as TLS wants it; two PKCS#11 calls, more only to recover. Logs a failure with its cure. */
-MUST_USE CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme,
-                        const unsigned char *input, size_t len, unsigned char *signature,
-                        size_t room, size_t *ret_len);
-
-/* One signature with the whole ladder of recovery, on this thread. Inside a use of the key. */
-MUST_USE CK_RV key_sign_raw(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
-                            CK_ULONG *raw_len, nk_error *err);
 
 /* After a use that was counted in `uses`. */
 void key_end_use(struct hsm_key *key);
 
-/* Gives a proven key its twin; key->twin is there to be shut and released also after a failure. */
+/* Gives a proven key its inbound key: the same one with a handle of its own, since gRPC loads
+ * server and client credentials from references of their own, and the handle then tells for whom a
+ * signature is. key->inbound_key is there to be shut and released also after a failure. */
 MUST_USE nk_status key_make_inbound(struct hsm_key *key, nk_error *err);
 
-/* Before the first reference to it, and before its twin is made. */
-MUST_USE nk_status reference_prepare(struct hsm_key *key, nk_error *err);
-/* The registry of references: handles that this process has issued and not shut. */
-void reference_add(struct hsm_key *key);
-void reference_remove(struct hsm_key *key);
-/* A new reference, or NULL. Never touches the token. */
-struct hsm_key *reference_find(const unsigned char handle[KEY_HANDLE_BYTES]);
+/* Settles spki_sha256: before the first reference to the key, and before its inbound key is made.
+ */
+MUST_USE nk_status key_digest_public(struct hsm_key *key, nk_error *err);
+/* The registry of keys that references name: those that this process has opened and not shut. */
+void key_register(struct hsm_key *key);
+void key_unregister(struct hsm_key *key);
+/* A new reference, or NULL. Never touches the token. [any] */
+struct hsm_key *key_by_handle(const unsigned char handle[KEY_HANDLE_BYTES]);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/exit_gate.h"
 #include "base/report.h"
+#include "key/key_ladder.h"
 #include "wait/signers.h"
 
 struct signing {
@@ -100,7 +101,8 @@ static void sign_for_caller(struct job *job)
     struct hsm_key *key = signing->key;
 
     exit_gate_take_over();
-    signing->rv = key_sign_raw(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
+    signing->rv =
+        key_ladder_sign(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
     learn(signing);
     key_end_use(key);
     exit_gate_leave();
@@ -136,7 +138,7 @@ static bool probe_once(struct signing *signing)
         signing->raw_len = sizeof(signing->raw);
         signing->err.status = NK_OK;
         signing->rv =
-            key_sign_raw(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
+            key_ladder_sign(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
         learn(signing);
         tell_probe(signing);
     }

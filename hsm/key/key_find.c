@@ -1,12 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0
- * From a URI to exactly one private key that is fit to be one. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key/key_find.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/report.h"
 #include "key/curve.h"
-#include "key/key.h"
 #include "wait/bounded_call.h"
 
 #define FOUND_MAX 16

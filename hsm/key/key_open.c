@@ -12,6 +12,7 @@
 #include "base/fork.h"
 #include "base/report.h"
 #include "key/key.h"
+#include "key/key_prove.h"
 #include "pin/pin.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"
@@ -201,7 +202,7 @@ static nk_status join(struct opening *opening)
         status = make_signers(key, opening->sign_timeout_ms, err);
     }
     if (status == NK_OK) {
-        status = reference_prepare(key, err);
+        status = key_digest_public(key, err);
     }
     return status == NK_OK ? key_make_inbound(key, err) : status;
 }
@@ -323,8 +324,8 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
     }
     struct hsm_key *key = opening->key;
     key_ref(key);
-    reference_add(key);
-    reference_add(key->inbound_key);
+    key_register(key);
+    key_register(key->inbound_key);
     *ret_key = key;
     return NK_OK;
 }

@@ -1,7 +1,81 @@
-/* SPDX-License-Identifier: Apache-2.0
- * What open asks of a key before a handshake does: a signature for each TLS scheme. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key/key_prove.h"
+
+#include <limits.h>
+
+#include <openssl/err.h>
+#include <openssl/objects.h>
+#include <openssl/rand.h>
+
+#include "base/clock.h"
 #include "base/report.h"
-#include "key/key.h"
+#include "key/key_find.h"
+#include "wait/bounded_call.h"
+
+CK_RV key_sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                  struct to_sign *what, unsigned char *raw, CK_ULONG *raw_len, nk_error *err)
+{
+    CK_FUNCTION_LIST *call = token_module(key->token)->call;
+
+    bounded_call_step("C_SignInit");
+    CK_RV rv = call->C_SignInit(session, &what->mechanism, object);
+    if (rv == CKR_OK && atomic_load(&key->always_authenticate)) {
+        rv = token_authenticate(key->token, session, err);
+    }
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    bounded_call_step("C_Sign");
+    return call->C_Sign(session, (CK_BYTE *)what->input, what->len, raw, raw_len);
+}
+
+static void note_time(struct hsm_key *key, long long began_us)
+{
+    long long took_us = clock_now_us() - began_us;
+
+    if (key->preflight_us == 0 || took_us < key->preflight_us) {
+        key->preflight_us = took_us < UINT_MAX ? (unsigned)took_us : UINT_MAX;
+    }
+}
+
+CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                const struct scheme_need *need, nk_error *err)
+{
+    unsigned char input[64];
+    unsigned char raw[SIGNATURE_MAX_BYTES];
+    unsigned char signature[SIGNATURE_MAX_BYTES];
+    CK_ULONG raw_len = sizeof(raw);
+    size_t signature_len = 0;
+    struct to_sign what = { .len = 0 };
+    int nid = need->scheme.digest_nid;
+    size_t len =
+        nid == NID_undef ? sizeof(input) : (size_t)EVP_MD_get_size(EVP_get_digestbynid(nid));
+
+    if (RAND_bytes(input, sizeof(input)) != 1 ||
+        !key_prepare(key, &need->scheme, input, len, &what)) {
+        report_openssl(err, NK_E_INTERNAL, "prepare a test signature %s", need->name);
+        return CKR_FUNCTION_FAILED;
+    }
+    long long began_us = clock_now_us();
+    CK_RV rv = key_sign_in(key, session, object, &what, raw, &raw_len, err);
+    note_time(key, began_us);
+    if (rv != CKR_OK) {
+        report_ckr(err, NK_E_TOKEN, rv, "token \"%s\" fails the test signature %s (%s)", key->label,
+                   need->name, need->mechanism_name);
+        return rv;
+    }
+    if (!scheme_finish(key->kind, raw, raw_len, signature, sizeof(signature), &signature_len) ||
+        !scheme_verifies(key->public_key, &need->scheme, input, len, signature, signature_len)) {
+        ERR_clear_error();
+        report(
+            err, NK_E_IDENTITY,
+            "node.certificate does not match node.key: its public key does not verify what %s on "
+            "token \"%s\" signs; name the certificate that was issued for this key",
+            key->uri_text, key->label);
+        return CKR_NODEKEY_KEY_MISMATCH;
+    }
+    return CKR_OK;
+}
 
 static CK_RV no_mechanism(const struct hsm_key *key, const struct scheme_need *need, nk_error *err)
 {

@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 
 #include "base/report.h"
+#include "key/key_find.h"
 #include "key/object.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"

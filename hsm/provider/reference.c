@@ -5,11 +5,9 @@
 #include <string.h>
 
 #include <openssl/asn1t.h>
-#include <openssl/crypto.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "base/fork.h"
 #include "base/report.h"
 
 #define REFERENCE_VERSION 1
@@ -38,52 +36,6 @@ static void openssl_free(unsigned char *bytes)
 typedef unsigned char *bytes_ptr;
 DEFINE_AUTO(bytes_ptr, openssl_free);
 
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct hsm_key *registry; /* guarded by registry_lock; holds no references */
-
-static void renew_all(void)
-{
-    for (struct hsm_key *key = registry; key != NULL; key = key->next) {
-        key_renew(key);
-    }
-}
-
-FORK_PART(.lock = &registry_lock, .renew = renew_all);
-
-void reference_add(struct hsm_key *key)
-{
-    pthread_mutex_lock(&registry_lock);
-    key->next = registry;
-    registry = key;
-    pthread_mutex_unlock(&registry_lock);
-}
-
-void reference_remove(struct hsm_key *key)
-{
-    pthread_mutex_lock(&registry_lock);
-    for (struct hsm_key **link = &registry; *link != NULL; link = &(*link)->next) {
-        if (*link == key) {
-            *link = key->next;
-            break;
-        }
-    }
-    pthread_mutex_unlock(&registry_lock);
-}
-
-struct hsm_key *reference_find(const unsigned char handle[KEY_HANDLE_BYTES])
-{
-    pthread_mutex_lock(&registry_lock);
-    struct hsm_key *key = registry;
-    while (key != NULL && CRYPTO_memcmp(key->handle, handle, KEY_HANDLE_BYTES) != 0) {
-        key = key->next;
-    }
-    if (key != NULL) {
-        key_ref(key);
-    }
-    pthread_mutex_unlock(&registry_lock);
-    return key;
-}
-
 /* Told by the first bytes: parsing an ordinary private key would leave parts of it on the heap. */
 static bool looks_like_reference(const unsigned char *der, size_t len)
 {
@@ -97,16 +49,6 @@ static bool looks_like_reference(const unsigned char *der, size_t len)
     return ASN1_get_object(&at, &body_len, &tag, &tag_class, (long)len) == V_ASN1_CONSTRUCTED &&
            tag == V_ASN1_SEQUENCE && body_len > (long)sizeof(start) &&
            memcmp(at, start, sizeof(start)) == 0;
-}
-
-nk_status reference_prepare(struct hsm_key *key, nk_error *err)
-{
-    AUTO(openssl_free) bytes_ptr spki = NULL;
-    int len = i2d_PUBKEY(key->public_key, &spki);
-
-    return len > 0 && EVP_Digest(spki, (size_t)len, key->spki_sha256, NULL, EVP_sha256(), NULL) == 1
-               ? NK_OK
-               : report_openssl(err, NK_E_INTERNAL, "encode the public key");
 }
 
 /* A reference whose public key was exchanged is not ours, though its handle is. By its digest: to
@@ -136,7 +78,7 @@ enum reference_answer reference_resolve(const unsigned char *der, size_t len,
         ASN1_STRING_length(reference->handle) != KEY_HANDLE_BYTES) {
         return REFERENCE_UNKNOWN;
     }
-    struct hsm_key *key = reference_find(ASN1_STRING_get0_data(reference->handle));
+    struct hsm_key *key = key_by_handle(ASN1_STRING_get0_data(reference->handle));
     if (key == NULL) {
         return REFERENCE_UNKNOWN;
     }

@@ -10,6 +10,7 @@
 #include <openssl/params.h>
 #include <openssl/rsa.h>
 
+#include "key/key_sign.h"
 #include "provider/algorithm_id.h"
 #include "provider/provider_private.h"
 

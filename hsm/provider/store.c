@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0
- * STORE: a pkcs11: URI where a program takes one. It gives the private key, then the certificate of
- * that name with its issuers, or only what the program expects. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/store.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@
 
 #include "base/exit_gate.h"
 #include "provider/provider_config.h"
-#include "provider/uri_reference.h"
+#include "provider/uri_keys.h"
 
 typedef STACK_OF(X509) *stack;
 

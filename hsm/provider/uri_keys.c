@@ -1,6 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0
- * The keys that this process has opened by their URIs. */
-#include "provider/uri_reference.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/uri_keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>

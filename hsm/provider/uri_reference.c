@@ -7,6 +7,9 @@
 #include <openssl/asn1t.h>
 #include <openssl/err.h>
 
+#include "provider/store.h"
+#include "provider/uri_keys.h"
+
 #define FROM_DER PROVIDER_FROM_US ",input=der,structure=" URI_REFERENCE_STRUCTURE
 
 typedef struct uri_reference_st {
