@@ -12,7 +12,7 @@
 #include "chain/chain_limits.h"
 #include "chain/chain_policies.h"
 #include "chain/chain_revocation.h"
-#include "trust/roots.h"
+#include "trust/x509_fields.h"
 
 #define DEPTH_MAX 8
 #define AUTH_LEVEL 2 /* 112 bits: RSA-2048 and P-256 or more, no SHA-1 */
@@ -52,7 +52,7 @@ static bool set_up(struct chain *chain, STACK_OF(X509) *roots)
     X509_VERIFY_PARAM *param = X509_STORE_get0_param(chain->store);
     X509_VERIFY_PARAM_set_depth(param, DEPTH_MAX);
     X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
-    if (!policies_ask(param)) {
+    if (!chain_policies_ask(param)) {
         return false;
     }
     return !chain->settings.strict ||
@@ -81,7 +81,7 @@ nk_status chain_new(STACK_OF(X509) *roots, STACK_OF(X509_CRL) *crls,
     const X509 *crowded = crowded_name(roots);
     if (crowded != NULL) {
         char subject[SUBJECT_BYTES];
-        trust_describe(X509_get_subject_name(crowded), subject, sizeof(subject));
+        x509_name_text(X509_get_subject_name(crowded), subject, sizeof(subject));
         return report(err, NK_E_TRUST,
                       "more than %d roots have the name \"%s\": take those out of "
                       "federation.roots that are no longer in use",
@@ -115,7 +115,7 @@ void chain_free(struct chain *chain)
 void chain_path_clear(struct chain_path *path)
 {
     free_certificates(path->certificates);
-    policies_free(path->policies, path->policies_len);
+    chain_policies_free(path->policies, path->policies_len);
     *path = (struct chain_path){ .certificates = NULL };
 }
 
@@ -133,7 +133,7 @@ static bool is_root(const struct chain *chain, const X509 *certificate)
  * servers send along, are judged by nobody: we have them. */
 static STACK_OF(X509) *candidates(const struct chain *chain, STACK_OF(X509) *others)
 {
-    STACK_OF(X509) *all = sk_X509_new_reserve(NULL, LIMITS_CERTIFICATES + DEPTH_MAX);
+    STACK_OF(X509) *all = sk_X509_new_reserve(NULL, CHAIN_LIMITS_CERTIFICATES + DEPTH_MAX);
     bool whole = all != NULL;
 
     for (int i = 0; whole && i < sk_X509_num(others); i++) {
@@ -233,7 +233,7 @@ static void describe_failure(X509_STORE_CTX *ctx, X509 *shown, struct chain_fail
         culprit = shown; /* not the copy of as_issued */
     }
     if (culprit != NULL) {
-        trust_describe(X509_get_subject_name(culprit), subject, sizeof(subject));
+        x509_name_text(X509_get_subject_name(culprit), subject, sizeof(subject));
     }
     if (failure->depth > 0) {
         snprintf(depth, sizeof(depth), " at depth %d", failure->depth);
@@ -256,7 +256,7 @@ struct attempt {
     STACK_OF(X509) *only_root;
     X509 *stuck;     /* where the last validation ended; borrowed from leaf or candidates */
     bool below_root; /* and a root should have signed it */
-    unsigned left;   /* for the pool, of LIMITS_SIGNATURE_COST */
+    unsigned left;   /* for the pool, of KEY_LIMITS_COST */
 };
 
 static X509 *ours_of(const struct attempt *attempt, const X509 *culprit)
@@ -290,7 +290,7 @@ static bool validate(struct chain *chain, struct attempt *attempt, struct chain_
     }
     struct chain_path path = { .certificates = X509_STORE_CTX_get1_chain(ctx) };
     if (path.certificates == NULL ||
-        (chain->settings.wants_policies && !policies_read(ctx, attempt->shown, &path))) {
+        (chain->settings.wants_policies && !chain_policies_read(ctx, attempt->shown, &path))) {
         chain_path_clear(&path);
         *failure = (struct chain_failure){ REASON_INTERNAL, 0, "no memory to validate a chain" };
         return false;
@@ -401,9 +401,9 @@ static bool names_role(X509 *leaf, uint32_t role, struct chain_failure *failure)
 
 static time_t first_end(STACK_OF(X509) *path)
 {
-    time_t first = revocation_time(X509_get0_notAfter(sk_X509_value(path, 0)));
+    time_t first = x509_time(X509_get0_notAfter(sk_X509_value(path, 0)));
     for (int i = 1; i < sk_X509_num(path); i++) {
-        time_t end = revocation_time(X509_get0_notAfter(sk_X509_value(path, i)));
+        time_t end = x509_time(X509_get0_notAfter(sk_X509_value(path, i)));
         first = end < first ? end : first;
     }
     return first;
@@ -420,7 +420,7 @@ bool chain_holds(struct chain *chain, struct pool *pool, uint32_t role, X509 *le
     unsigned left = 0;
 
     bool holds = untrusted != NULL &&
-                 limits_hold(leaf, untrusted, chain->settings.strict, &left, &failure) &&
+                 chain_limits_hold(leaf, untrusted, chain->settings.strict, &left, &failure) &&
                  path_holds(chain, pool, role, leaf, untrusted, left, &path, &failure) &&
                  may_sign(leaf, &failure) &&
                  (!chain->settings.strict || names_role(leaf, role, &failure));

@@ -6,7 +6,7 @@
 
 #include <openssl/x509v3.h>
 
-#include "trust/roots.h"
+#include "trust/x509_fields.h"
 
 #define SUBJECT_BYTES 96
 #define PROBLEM_BYTES 150
@@ -33,7 +33,7 @@ static bool refuse(struct chain_failure *failure, enum reason reason, int depth,
     va_start(args, fmt);
     vsnprintf(problem, sizeof(problem), fmt, args);
     va_end(args);
-    trust_describe(X509_get_subject_name(culprit), subject, sizeof(subject));
+    x509_name_text(X509_get_subject_name(culprit), subject, sizeof(subject));
     *failure = (struct chain_failure){ .reason = reason, .depth = depth };
     snprintf(failure->detail, sizeof(failure->detail), "%s, in \"%s\"", problem, subject);
     return false;
@@ -100,7 +100,7 @@ static const struct counted {
     { NID_certificate_policies, 32, count_elements, "certificatePolicies" },
     { NID_policy_mappings, 16, count_elements, "policyMappings" },
     { NID_crl_distribution_points, 32, count_elements, "cRLDistributionPoints" },
-    { NID_name_constraints, LIMITS_SUBTREES, count_subtrees, "nameConstraints" },
+    { NID_name_constraints, CHAIN_LIMITS_SUBTREES, count_subtrees, "nameConstraints" },
     /* RFC 3779: routing has no place in an identity, and OpenSSL's code for it has no bounds. */
     { NID_sbgp_ipAddrBlock, 0, count_elements, "IPAddrBlocks" },
     { NID_sbgp_autonomousSysNum, 0, count_elements, "autonomousSysIds" },
@@ -151,9 +151,9 @@ static bool extensions_hold(X509 *certificate, int depth, struct sums *sums,
     const STACK_OF(X509_EXTENSION) *extensions = X509_get0_extensions(certificate);
     int len = sk_X509_EXTENSION_num(extensions); /* -1: none */
 
-    if (len > LIMITS_EXTENSIONS) {
+    if (len > CHAIN_LIMITS_EXTENSIONS) {
         return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
-                      "%d extensions, at most %d are taken", len, LIMITS_EXTENSIONS);
+                      "%d extensions, at most %d are taken", len, CHAIN_LIMITS_EXTENSIONS);
     }
     for (int i = 0; i < len; i++) {
         if (is_repeated(extensions, i)) {
@@ -180,19 +180,19 @@ static bool size_holds(X509 *certificate, int depth, struct sums *sums,
     if (bytes <= 0) {
         return refuse(failure, REASON_INTERNAL, depth, certificate, "no memory to measure it");
     }
-    if (bytes > LIMITS_CERTIFICATE_BYTES) {
+    if (bytes > CHAIN_LIMITS_CERTIFICATE_BYTES) {
         return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
                       "the certificate has %d bytes, at most %d are taken", bytes,
-                      LIMITS_CERTIFICATE_BYTES);
+                      CHAIN_LIMITS_CERTIFICATE_BYTES);
     }
     sums->bytes += bytes;
-    if (sums->bytes > LIMITS_CHAIN_BYTES) {
+    if (sums->bytes > CHAIN_LIMITS_BYTES) {
         return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
-                      "the chain has more than %d bytes", LIMITS_CHAIN_BYTES);
+                      "the chain has more than %d bytes", CHAIN_LIMITS_BYTES);
     }
-    if (rdns > LIMITS_RDNS || issuer_rdns > LIMITS_RDNS) {
+    if (rdns > CHAIN_LIMITS_RDNS || issuer_rdns > CHAIN_LIMITS_RDNS) {
         return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
-                      "subject or issuer has more than %d attributes", LIMITS_RDNS);
+                      "subject or issuer has more than %d attributes", CHAIN_LIMITS_RDNS);
     }
     sums->names += rdns + 1; /* constraints meet the whole subject, its emails and common names */
     return true;
@@ -201,7 +201,7 @@ static bool size_holds(X509 *certificate, int depth, struct sums *sums,
 static bool key_holds(X509 *certificate, int depth, struct chain_failure *failure)
 {
     bool weak = false;
-    const char *problem = limits_key_problem(certificate, &weak);
+    const char *problem = key_limits_problem(certificate, &weak);
     return problem == NULL || refuse(failure, weak ? REASON_WEAK_KEY : REASON_CHAIN_INVALID, depth,
                                      certificate, "%s", problem);
 }
@@ -213,7 +213,7 @@ static bool signature_holds(X509 *certificate, int depth, struct chain_failure *
     char name[64] = "";
 
     X509_get0_signature(NULL, &algorithm, certificate);
-    enum limits_algorithm kind = limits_algorithm(algorithm);
+    enum key_limits_algorithm kind = key_limits_algorithm(algorithm);
     if (kind == ALGORITHM_GOOD) {
         return true;
     }
@@ -262,33 +262,34 @@ static bool is_tried(const X509 *certificate, int depth)
                                       X509_get_issuer_name(certificate)) == 0;
 }
 
-bool limits_hold(X509 *leaf, STACK_OF(X509) *others, bool strict, unsigned *ret_left,
-                 struct chain_failure *ret_failure)
+bool chain_limits_hold(X509 *leaf, STACK_OF(X509) *others, bool strict, unsigned *ret_left,
+                       struct chain_failure *ret_failure)
 {
     struct sums sums = { 0 };
     int len = 1 + (others != NULL ? sk_X509_num(others) : 0);
 
-    if (len > LIMITS_CERTIFICATES) {
+    if (len > CHAIN_LIMITS_CERTIFICATES) {
         return refuse(ret_failure, REASON_CHAIN_INVALID, 0, leaf,
-                      "%d certificates were sent, at most %d are taken", len, LIMITS_CERTIFICATES);
+                      "%d certificates were sent, at most %d are taken", len,
+                      CHAIN_LIMITS_CERTIFICATES);
     }
     for (int i = 0; i < len; i++) {
         X509 *certificate = i == 0 ? leaf : sk_X509_value(others, i - 1);
         if (!one_holds(certificate, i, strict, &sums, ret_failure)) {
             return false;
         }
-        sums.cost += is_tried(certificate, i) ? limits_signature_cost(certificate) : 0;
+        sums.cost += is_tried(certificate, i) ? key_limits_cost(certificate) : 0;
     }
-    if (sums.cost > LIMITS_SIGNATURE_COST) {
+    if (sums.cost > KEY_LIMITS_COST) {
         return refuse(ret_failure, REASON_CHAIN_INVALID, 0, leaf,
                       "checking its issuers' signatures would cost too much: use fewer issuers, or "
                       "P-256 keys");
     }
-    if (sums.names * sums.subtrees > LIMITS_NAME_WORK) {
+    if (sums.names * sums.subtrees > CHAIN_LIMITS_NAME_WORK) {
         return refuse(ret_failure, REASON_CHAIN_INVALID, 0, leaf,
                       "%ld names under %ld name constraints are more than are compared", sums.names,
                       sums.subtrees);
     }
-    *ret_left = LIMITS_SIGNATURE_COST - sums.cost;
+    *ret_left = KEY_LIMITS_COST - sums.cost;
     return true;
 }

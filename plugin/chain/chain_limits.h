@@ -13,17 +13,17 @@
 #include "chain/chain.h"
 #include "trust/key_limits.h"
 
-#define LIMITS_CERTIFICATES 10 /* as peer.h, the leaf included */
-#define LIMITS_CERTIFICATE_BYTES 16384
-#define LIMITS_CHAIN_BYTES 65536
-#define LIMITS_EXTENSIONS 64
-#define LIMITS_RDNS 64         /* attributes of a subject or issuer */
-#define LIMITS_SUBTREES 256    /* of one certificate's nameConstraints */
-#define LIMITS_NAME_WORK 16384 /* names of the chain times subtrees of the chain */
+#define CHAIN_LIMITS_CERTIFICATES 10 /* as peer.h, the leaf included */
+#define CHAIN_LIMITS_CERTIFICATE_BYTES 16384
+#define CHAIN_LIMITS_BYTES 65536
+#define CHAIN_LIMITS_EXTENSIONS 64
+#define CHAIN_LIMITS_RDNS 64         /* attributes of a subject or issuer */
+#define CHAIN_LIMITS_SUBTREES 256    /* of one certificate's nameConstraints */
+#define CHAIN_LIMITS_NAME_WORK 16384 /* names of the chain times subtrees of the chain */
 
 /* `strict` also asks for serial numbers as RFC 5280 4.1.2.2 wants them. *ret_left is what is left
- * of LIMITS_SIGNATURE_COST. */
-MUST_USE bool limits_hold(X509 *leaf, STACK_OF(X509) *others, bool strict, unsigned *ret_left,
-                          struct chain_failure *ret_failure);
+ * of KEY_LIMITS_COST. */
+MUST_USE bool chain_limits_hold(X509 *leaf, STACK_OF(X509) *others, bool strict, unsigned *ret_left,
+                                struct chain_failure *ret_failure);
 
 #endif

@@ -10,7 +10,7 @@
 
 DEFINE_AUTO(CERTIFICATEPOLICIES *, CERTIFICATEPOLICIES_free);
 
-bool policies_ask(X509_VERIFY_PARAM *param)
+bool chain_policies_ask(X509_VERIFY_PARAM *param)
 {
     /* Said in words: an empty set is none to OpenSSL, and then requireExplicitPolicy never holds.
      */
@@ -39,7 +39,7 @@ static char *dotted(const ASN1_OBJECT *oid)
     return len > 0 && (size_t)len < sizeof(text) ? strdup(text) : NULL;
 }
 
-bool policies_read(const X509_STORE_CTX *ctx, X509 *leaf, struct chain_path *path)
+bool chain_policies_read(const X509_STORE_CTX *ctx, X509 *leaf, struct chain_path *path)
 {
     /* The authority's set: with the initial set anyPolicy it is the user's. NULL: none is valid. */
     X509_POLICY_TREE *tree = X509_STORE_CTX_get0_policy_tree(ctx);
@@ -64,7 +64,7 @@ bool policies_read(const X509_STORE_CTX *ctx, X509 *leaf, struct chain_path *pat
     return true;
 }
 
-void policies_free(char **policies, size_t len)
+void chain_policies_free(char **policies, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         free(policies[i]);

@@ -12,9 +12,9 @@
 
 /* Always, also when no rule asks: policyConstraints and inhibitAnyPolicy are critical, and without
  * the flag OpenSSL takes them for known and does not enforce them. */
-MUST_USE bool policies_ask(X509_VERIFY_PARAM *param);
+MUST_USE bool chain_policies_ask(X509_VERIFY_PARAM *param);
 /* After X509_verify_cert: fills `policies` and `policies_len`. False: no memory. */
-MUST_USE bool policies_read(const X509_STORE_CTX *ctx, X509 *leaf, struct chain_path *path);
-void policies_free(char **policies, size_t len);
+MUST_USE bool chain_policies_read(const X509_STORE_CTX *ctx, X509 *leaf, struct chain_path *path);
+void chain_policies_free(char **policies, size_t len);
 
 #endif

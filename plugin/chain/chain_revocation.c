@@ -11,7 +11,7 @@
 
 #include "chain/chain_limits.h"
 #include "trust/crl_scope.h"
-#include "trust/roots.h"
+#include "trust/x509_fields.h"
 
 #define PROOFS 4 /* keys per list: the issuer's old and new one, and namesakes */
 /* For keys of one path that turned out not to have signed a list: their owner may be a member that
@@ -61,12 +61,6 @@ DEFINE_AUTO(ASN1_ENUMERATED *, ASN1_ENUMERATED_free);
 
 /* --- life --- */
 
-time_t revocation_time(const ASN1_TIME *date)
-{
-    struct tm parts;
-    return date != NULL && ASN1_TIME_to_tm(date, &parts) == 1 ? timegm(&parts) : (time_t)-1;
-}
-
 /* Extensions that OpenSSL knows when they are critical; the rest makes the list unreadable for us
  * (RFC 5280 5.2). */
 static bool knows_extensions(const X509_CRL *crl)
@@ -101,7 +95,7 @@ static const char *why_unusable(const struct list *list, int scope_found)
     const X509_ALGOR *algorithm = NULL;
 
     X509_CRL_get0_signature(list->crl, NULL, &algorithm);
-    if (limits_algorithm(algorithm) != ALGORITHM_GOOD) {
+    if (key_limits_algorithm(algorithm) != ALGORITHM_GOOD) {
         return "is signed with a digest or key that is not taken";
     }
     if (list->scope == NULL && scope_found != -1) { /* -1: absent */
@@ -136,8 +130,8 @@ static bool take(struct list *list, X509_CRL *crl)
     if (list->scope != NULL) {
         crl_scope_prepare(list->scope, X509_CRL_get_issuer(crl));
     }
-    list->this_update = revocation_time(X509_CRL_get0_lastUpdate(crl));
-    list->next_update = revocation_time(X509_CRL_get0_nextUpdate(crl));
+    list->this_update = x509_time(X509_CRL_get0_lastUpdate(crl));
+    list->next_update = x509_time(X509_CRL_get0_nextUpdate(crl));
     list->unusable = why_unusable(list, found);
     list->bytes = (size_t)i2d_X509_CRL(crl, NULL);
     /* The first search sorts the entries: here, before threads share them. */
@@ -335,11 +329,11 @@ static bool refuse_revoked(const X509_REVOKED *entry, X509 *certificate, int dep
     for (size_t i = 0; i < (size_t)ASN1_STRING_length(number) && i < SERIAL_BYTES; i++) {
         snprintf(serial + 2 * i, 3, "%02x", ASN1_STRING_get0_data(number)[i]);
     }
-    trust_describe(X509_get_subject_name(certificate), subject, sizeof(subject));
+    x509_name_text(X509_get_subject_name(certificate), subject, sizeof(subject));
     *failure = (struct chain_failure){ .reason = REASON_REVOKED, .depth = depth };
     snprintf(failure->detail, sizeof(failure->detail),
              "serial %s was revoked on %s (%s), in \"%s\"", serial,
-             date_of(revocation_time(X509_REVOKED_get0_revocationDate(entry)), date),
+             date_of(x509_time(X509_REVOKED_get0_revocationDate(entry)), date),
              crl_scope_reason(code), subject);
     return false;
 }
@@ -392,7 +386,7 @@ static bool refuse_uncovered(const struct answer *answer, X509 *certificate, int
         [MISSING] = REASON_CRL_MISSING, [INVALID] = REASON_CRL_INVALID, [STALE] = REASON_CRL_STALE
     };
     char subject[SUBJECT_BYTES];
-    trust_describe(X509_get_subject_name(certificate), subject, sizeof(subject));
+    x509_name_text(X509_get_subject_name(certificate), subject, sizeof(subject));
     *failure = (struct chain_failure){ .reason = reasons[answer->finding], .depth = depth };
     snprintf(failure->detail, sizeof(failure->detail), "%s, in \"%s\"", answer->why, subject);
     return false;
@@ -402,7 +396,7 @@ static void append_note(const struct answer *answer, X509 *certificate, char *no
 {
     char subject[SUBJECT_BYTES];
     size_t used = strlen(note);
-    trust_describe(X509_get_subject_name(certificate), subject, sizeof(subject));
+    x509_name_text(X509_get_subject_name(certificate), subject, sizeof(subject));
     snprintf(note + used, NK_DETAIL_BYTES - used, "%s%s, in \"%s\"", used > 0 ? "; " : "",
              answer->why, subject);
 }

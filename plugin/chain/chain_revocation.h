@@ -33,7 +33,4 @@ void revocation_free(struct revocation *revocation);
 MUST_USE bool revocation_holds(struct revocation *revocation, STACK_OF(X509) *path, time_t *until,
                                char note[NK_DETAIL_BYTES], struct chain_failure *ret_failure);
 
-/* For a date that X509 or X509_CRL decoded. (time_t)-1: none, or not in the grammar. */
-time_t revocation_time(const ASN1_TIME *time);
-
 #endif

@@ -10,7 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "chain/chain_limits.h"
+#include "trust/key_limits.h"
 
 #define BRANCH_BYTES 32 /* SHA-256 of the certificate right below the root */
 
@@ -195,7 +195,7 @@ static size_t collect(struct pool *pool, X509 *certificate, X509 *found[POOL_NAM
 
 static bool spend(unsigned *left, const X509 *issuer)
 {
-    unsigned cost = limits_signature_cost(issuer);
+    unsigned cost = key_limits_cost(issuer);
     if (cost > *left) {
         return false;
     }

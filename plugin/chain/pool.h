@@ -30,7 +30,7 @@ void pool_unref(struct pool *pool);
 void pool_remember(struct pool *pool, STACK_OF(X509) *path);
 /* The one that issued `certificate`, or NULL: of namesakes the one whose key signed it, and a lone
  * one unchecked, for who uses it checks. *left is lowered by what checking signatures costs here
- * and there (chain_limits.h); what it does not cover is not done. Owned: X509_free. */
+ * and there (key_limits.h); what it does not cover is not done. Owned: X509_free. */
 X509 *pool_find_issuer(struct pool *pool, X509 *certificate, unsigned *left);
 /* Appends what it holds, each with a reference of its own: for who looks for the signer of a CRL.
  * False: no memory. */

@@ -35,9 +35,10 @@
 enum reason { REASONS(REASON_CONSTANT) REASONS_LEN };
 #undef REASON_CONSTANT
 
+/* [any] Of an unknown number the label of REASON_INTERNAL. */
 const char *reason_label(enum reason reason);
-/* Writes the whole verdict but its size: deny, for this reason. `rule` is the rule that decided, or
- * NULL. */
+/* [any] Writes the whole verdict but its size: deny, for this reason. `rule` is the rule that
+ * decided, or NULL. */
 void verdict_deny(nk_verdict *verdict, enum reason reason, const char *rule, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 

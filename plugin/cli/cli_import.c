@@ -13,7 +13,7 @@
 #include "cli/cli_write.h"
 #include "hsm_admin.h"
 #include "judge/policy.h"
-#include "trust/roots.h"
+#include "trust/x509_fields.h"
 
 #define SHUT_WAIT_MS 1000
 #define SUBJECT_BYTES 256
@@ -142,7 +142,7 @@ static enum cli_exit tell(const struct wish *wish, const struct ours *ours,
     struct tm time;
     const char *path = ours->config->ours[ours->role].certificate;
 
-    trust_describe(X509_get_subject_name(chain->leaf), subject, sizeof(subject));
+    x509_name_text(X509_get_subject_name(chain->leaf), subject, sizeof(subject));
     if (ASN1_TIME_to_tm(X509_get0_notAfter(chain->leaf), &time) == 1) {
         strftime(ends, sizeof(ends), "%Y-%m-%dT%H:%M:%SZ", &time);
     }

@@ -7,7 +7,7 @@
 
 #include "base/report.h"
 #include "config/config.h"
-#include "trust/roots.h"
+#include "trust/x509_fields.h"
 
 #define DATE_BYTES 64
 #define SUBJECT_BYTES 256
@@ -111,7 +111,7 @@ nk_status own_certificate_check(struct chain *chain, struct pool *pool, int our_
     struct chain_path path = { .certificates = NULL };
 
     ERR_clear_error();
-    trust_describe(X509_get_subject_name(leaf), ours.subject, sizeof(ours.subject));
+    x509_name_text(X509_get_subject_name(leaf), ours.subject, sizeof(ours.subject));
     /* Without the pool: peers may know none of the intermediates that our file lacks. */
     bool holds = chain_holds(chain, NULL, server ? NK_PEER_IS_SERVER : NK_PEER_IS_CLIENT, leaf,
                              intermediates, &path, &failure);

@@ -160,7 +160,7 @@ nk_status policy_new(struct config *config, const struct policy_memory *memory, 
         return report(err, NK_E_NOMEM, "out of memory");
     }
     nk_status status =
-        trust_read(config->roots, config->roots_len, config->strict, host, &policy->roots, err);
+        roots_read(config->roots, config->roots_len, config->strict, host, &policy->roots, err);
     if (status == NK_OK) {
         status = read_crls(policy, NULL, config, memory, host, err);
     }
@@ -198,7 +198,7 @@ static nk_status renew_roots(struct policy *policy, const struct policy *old,
                              const struct config *config, const nk_host *host, nk_error *err)
 {
     nk_status status =
-        trust_read(config->roots, config->roots_len, config->strict, host, &policy->roots, err);
+        roots_read(config->roots, config->roots_len, config->strict, host, &policy->roots, err);
     if (status != NK_OK) {
         policy->roots = X509_chain_up_ref(old->roots);
     }

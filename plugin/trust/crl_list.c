@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/report.h"
 #include "trust/pem.h"
-#include "trust/roots.h"
+#include "trust/x509_fields.h"
 
 #define DER_SEQUENCE 0x30
 
@@ -108,7 +108,7 @@ static nk_status decode(struct crl_list *list, const struct file_at *at, const u
     }
     list->source = strdup(at->source);
     list->file = strdup(at->file);
-    trust_describe(X509_CRL_get_issuer(list->crl), list->issuer, sizeof(list->issuer));
+    x509_name_text(X509_CRL_get_issuer(list->crl), list->issuer, sizeof(list->issuer));
     bool whole = list->source != NULL && list->file != NULL &&
                  EVP_Digest(der, len, list->digest, NULL, EVP_sha256(), NULL) == 1;
     return whole ? NK_OK : report(err, NK_E_NOMEM, "out of memory");

@@ -21,7 +21,7 @@ static bool is_good_digest(int nid)
     return nid == NID_sha256 || nid == NID_sha384 || nid == NID_sha512;
 }
 
-static enum limits_algorithm pss_algorithm(const X509_ALGOR *algorithm)
+static enum key_limits_algorithm pss_algorithm(const X509_ALGOR *algorithm)
 {
     const ASN1_OBJECT *hash = NULL;
     AUTO(RSA_PSS_PARAMS_free)
@@ -37,7 +37,7 @@ static enum limits_algorithm pss_algorithm(const X509_ALGOR *algorithm)
     return is_good_digest(OBJ_obj2nid(hash)) ? ALGORITHM_GOOD : ALGORITHM_WEAK;
 }
 
-enum limits_algorithm limits_algorithm(const X509_ALGOR *algorithm)
+enum key_limits_algorithm key_limits_algorithm(const X509_ALGOR *algorithm)
 {
     const ASN1_OBJECT *oid = NULL;
     int digest = NID_undef;
@@ -65,17 +65,17 @@ static const char *rsa_problem(const EVP_PKEY *key, bool *ret_weak)
     AUTO(BN_free) BIGNUM *exponent = NULL;
     int bits = EVP_PKEY_get_bits(key);
 
-    if (bits < LIMITS_RSA_BITS_MIN) {
+    if (bits < KEY_LIMITS_RSA_BITS_MIN) {
         *ret_weak = true;
         return "the RSA key has less than 2048 bits";
     }
-    if (bits > LIMITS_RSA_BITS_MAX) {
+    if (bits > KEY_LIMITS_RSA_BITS_MAX) {
         return "the RSA key has more than 8192 bits";
     }
     if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) != 1) {
         return "the RSA key has no public exponent";
     }
-    if (BN_num_bits(exponent) > LIMITS_RSA_EXPONENT_BITS) {
+    if (BN_num_bits(exponent) > KEY_LIMITS_RSA_EXPONENT_BITS) {
         return "the RSA key's public exponent has more than 64 bits";
     }
     if (!BN_is_odd(exponent) || BN_is_one(exponent)) {
@@ -109,7 +109,7 @@ static const char *ec_problem(const X509_ALGOR *algorithm, const unsigned char *
     return NULL;
 }
 
-const char *limits_key_problem(const X509 *certificate, bool *ret_weak)
+const char *key_limits_problem(const X509 *certificate, bool *ret_weak)
 {
     const X509_PUBKEY *spki = X509_get_X509_PUBKEY(certificate);
     ASN1_OBJECT *oid = NULL;
@@ -150,13 +150,13 @@ static unsigned rsa_cost(const EVP_PKEY *key)
     unsigned kilobits = ((unsigned)EVP_PKEY_get_bits(key) + 1023) / 1024;
 
     if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) != 1) {
-        return LIMITS_SIGNATURE_COST;
+        return KEY_LIMITS_COST;
     }
     unsigned bits = (unsigned)BN_num_bits(exponent);
     return 20 + kilobits * kilobits * (bits + bits / 4) / 5;
 }
 
-unsigned limits_signature_cost(const X509 *certificate)
+unsigned key_limits_cost(const X509 *certificate)
 {
     const EVP_PKEY *key = X509_get0_pubkey(certificate);
     if (key == NULL) {

@@ -10,25 +10,13 @@
 #include "base/report.h"
 #include "trust/key_limits.h"
 #include "trust/pem.h"
+#include "trust/x509_fields.h"
 
 #define SUBJECT_BYTES 256
 
 DEFINE_AUTO(char *, free);
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);
-
-void trust_describe(const X509_NAME *name, char *text, size_t room)
-{
-    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
-    int len = 0;
-    text[0] = '\0';
-    /* RFC2253 escapes control and non-ASCII bytes: what a stranger wrote stays one printable line
-     */
-    if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0) {
-        len = BIO_read(bio, text, (int)room - 1);
-    }
-    text[len > 0 ? len : 0] = '\0';
-}
 
 /* --- one certificate --- */
 
@@ -55,7 +43,7 @@ static const char *root_problem(X509 *root, bool strict)
                "issue its root again";
     }
     bool weak = false;
-    const char *problem = limits_key_problem(root, &weak);
+    const char *problem = key_limits_problem(root, &weak);
     if (problem != NULL && strict && weak) {
         return "has a weak key: the federation needs a root of RSA-2048, P-256, Ed25519 or more";
     }
@@ -72,7 +60,7 @@ static nk_status check_root(X509 *root, const char *path, bool strict, const nk_
                             nk_error *err)
 {
     char subject[SUBJECT_BYTES];
-    trust_describe(X509_get_subject_name(root), subject, sizeof(subject));
+    x509_name_text(X509_get_subject_name(root), subject, sizeof(subject));
 
     const char *problem = root_problem(root, strict);
     if (problem != NULL) {
@@ -117,7 +105,7 @@ static nk_status read_file(const char *path, bool strict, const nk_host *host,
 {
     AUTO(free) char *bytes = NULL;
     size_t len = 0;
-    nk_status status = file_read(path, TRUST_FILE_MAX_BYTES, NK_E_TRUST, &bytes, &len, err);
+    nk_status status = file_read(path, ROOTS_FILE_MAX_BYTES, NK_E_TRUST, &bytes, &len, err);
     if (status != NK_OK) {
         return report_where(err, status, "federation.roots");
     }
@@ -152,7 +140,7 @@ static nk_status read_file(const char *path, bool strict, const nk_host *host,
     }
 }
 
-nk_status trust_read(char *const *paths, size_t len, bool strict, const nk_host *host,
+nk_status roots_read(char *const *paths, size_t len, bool strict, const nk_host *host,
                      STACK_OF(X509) **ret_roots, nk_error *err)
 {
     ERR_clear_error();

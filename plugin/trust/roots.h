@@ -11,16 +11,13 @@
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
-#define TRUST_FILE_MAX_BYTES ((size_t)1024 * 1024)
+#define ROOTS_FILE_MAX_BYTES ((size_t)1024 * 1024)
 
 /* Reads every file; each must be a regular file that others cannot write and hold one CA
  * certificate or more. `strict` also asks for keys of 112 bits of security. NK_E_TRUST names the
  * file, the certificate's subject and the cure. An expired root is only logged: the chains it
  * anchors are refused with that reason. *ret_roots is owned: sk_X509_pop_free. */
-MUST_USE nk_status trust_read(char *const *paths, size_t len, bool strict, const nk_host *host,
+MUST_USE nk_status roots_read(char *const *paths, size_t len, bool strict, const nk_host *host,
                               STACK_OF(X509) **ret_roots, nk_error *err);
-
-/* A name as one line of printable ASCII, RFC 2253 order. */
-void trust_describe(const X509_NAME *name, char *text, size_t room);
 
 #endif

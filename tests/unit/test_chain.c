@@ -493,8 +493,8 @@ static struct shown names_times_subtrees(const struct row *row)
     struct row with = *row;
     struct authority ca = authority_make(
         &root, "constrained",
-        &(struct certificate_spec){
-            .extra = repeat("nameConstraints=", "permitted;DNS:d#.example", LIMITS_SUBTREES) });
+        &(struct certificate_spec){ .extra = repeat("nameConstraints=", "permitted;DNS:d#.example",
+                                                    CHAIN_LIMITS_SUBTREES) });
     with.leaf.san = repeat("", "DNS:n.d#.example", atoi(row->key));
     struct shown shown = { .leaf = issued(&ca, leaf_key, &with.leaf),
                            .others = { reread(copy_of(ca.certificate)) } };
@@ -866,7 +866,7 @@ static void roots_have_keys_of_our_kinds(void **state)
         STACK_OF(X509) *read = NULL;
         nk_error err = { .struct_size = sizeof(err) };
         write_file(path, pem, 0644);
-        nk_status status = trust_read(&path, 1, false, NULL, &read, &err);
+        nk_status status = roots_read(&path, 1, false, NULL, &read, &err);
         print_message("%s\n", err.text);
         assert_int_equal(status, i == 3 ? NK_OK : NK_E_TRUST);
         assert_true(status == NK_OK || strstr(err.text, "kind that is not taken") != NULL);

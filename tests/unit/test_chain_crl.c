@@ -8,10 +8,10 @@
 #include <openssl/x509v3.h>
 
 #include "chain/chain.h"
-#include "chain/chain_revocation.h"
 #include "fixtures/authority.h"
 #include "fixtures/check.h"
 #include "fixtures/revocation.h"
+#include "trust/x509_fields.h"
 
 #define DAY 86400L
 #define HOUR 3600L
@@ -495,11 +495,11 @@ static void until_is_the_end_of_the_lists(void **state)
         struct chain_path path = { .certificates = NULL };
         struct chain_failure failure;
         X509_CRL *list = sk_X509_CRL_value(lists, 1);
-        time_t wanted = revocation_time(X509_CRL_get0_nextUpdate(list)) +
-                        (time_t)settings[i].grace_hours * HOUR;
+        time_t wanted =
+            x509_time(X509_CRL_get0_nextUpdate(list)) + (time_t)settings[i].grace_hours * HOUR;
         if (settings[i].max_age_hours != 0) { /* of both lists; they began in the same second or one
                                                  after the other */
-            time_t begin = revocation_time(X509_CRL_get0_lastUpdate(sk_X509_CRL_value(lists, 0)));
+            time_t begin = x509_time(X509_CRL_get0_lastUpdate(sk_X509_CRL_value(lists, 0)));
             wanted = begin + (time_t)settings[i].max_age_hours * HOUR;
         }
         assert_true(judge(chain, SITE, leaf, &path, &failure));

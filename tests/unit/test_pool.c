@@ -43,7 +43,7 @@ static void flood(struct pool *pool, int count, const char *name)
 
 static bool knows(struct pool *pool, const struct authority *ca)
 {
-    unsigned left = LIMITS_SIGNATURE_COST;
+    unsigned left = KEY_LIMITS_COST;
     X509 *leaf = authority_issue(ca, leaf_key, NULL);
     X509 *issuer = pool_find_issuer(pool, leaf, &left);
     bool same = issuer != NULL && X509_cmp(issuer, ca->certificate) == 0;
@@ -158,7 +158,7 @@ static void what_costs_too_much_is_not_done(void **state)
     struct pool *pool = pool_new();
     keep_honest(pool);
     X509 *leaf = authority_issue(&honest, leaf_key, NULL);
-    unsigned cost = limits_signature_cost(honest.certificate);
+    unsigned cost = key_limits_cost(honest.certificate);
     unsigned left = cost - 1;
     assert_null(pool_find_issuer(pool, leaf, &left));
     assert_int_equal(left, cost - 1);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trust/x509_fields.h"
+
+#include "base/auto.h"
+
+DEFINE_AUTO(BIO *, BIO_free_all);
+
+void x509_name_text(const X509_NAME *name, char *text, size_t room)
+{
+    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
+    int len = 0;
+    text[0] = '\0';
+    /* RFC2253 escapes control and non-ASCII bytes: what a stranger wrote stays one printable line
+     */
+    if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0) {
+        len = BIO_read(bio, text, (int)room - 1);
+    }
+    text[len > 0 ? len : 0] = '\0';
+}
+
+time_t x509_time(const ASN1_TIME *date)
+{
+    struct tm parts;
+    return date != NULL && ASN1_TIME_to_tm(date, &parts) == 1 ? timegm(&parts) : (time_t)-1;
+}
