@@ -26,6 +26,27 @@ struct hsm_pin_source {
     int fd;
 };
 
+/* How a token is used: "token" of a configuration. The first key on a token decides for all of
+ * them, but each has its own sign_timeout_ms. */
+struct hsm_token_settings {
+    unsigned max_sessions;
+    unsigned max_waiting_inbound; /* 0: no bound */
+    unsigned login_timeout_ms;
+    unsigned sign_timeout_ms; /* 0: direct, calls go straight into the module */
+};
+enum { HSM_MAX_SESSIONS = 16, HSM_MAX_WAITING_INBOUND = 64, HSM_LOGIN_TIMEOUT_MS = 10000 };
+#define HSM_TOKEN_DEFAULTS                                                                         \
+    ((struct hsm_token_settings){ .max_sessions = HSM_MAX_SESSIONS,                                \
+                                  .max_waiting_inbound = HSM_MAX_WAITING_INBOUND,                  \
+                                  .login_timeout_ms = HSM_LOGIN_TIMEOUT_MS })
+
+/* Which keys are good enough. */
+struct hsm_custody {
+    bool allow_extractable;
+    bool allow_imported;
+    bool require_hardware;
+};
+
 struct hsm_key; /* counted */
 
 /* What to open. Everything is borrowed for the call. */
@@ -33,15 +54,10 @@ struct hsm_key_request {
     const char *module; /* absolute path, or a bare name such as "softhsm" */
     const char *uri;    /* RFC 7512; must name exactly one private key */
     struct hsm_pin_source pin;
-    bool allow_extractable;
-    bool allow_imported;
-    bool require_hardware;
-    unsigned max_sessions;
-    unsigned max_waiting_inbound; /* 0: no bound */
-    unsigned login_timeout_ms;
-    unsigned sign_timeout_ms; /* 0: direct, calls go straight into the module */
-    const char *state_dir;    /* refused PINs are remembered there, or NULL: by this process only */
-    const nk_host *host;      /* log and ask_pin; copied */
+    struct hsm_custody custody;
+    struct hsm_token_settings token;
+    const char *state_dir; /* refused PINs are remembered there, or NULL: by this process only */
+    const nk_host *host;   /* log and ask_pin; copied */
     /* A key of the same instance with the same PIN source, or NULL: on the same token, a PIN that
      * can be had only once (fd, prompt) is not asked for again. */
     struct hsm_key *sibling;

@@ -182,8 +182,9 @@ static struct hsm_admin *make(const struct hsm_key_request *request)
 static nk_status log_in(struct hsm_admin *admin, const struct hsm_pin_source *pin, nk_error *err)
 {
     const struct token_terms terms = { .pin = &admin->request.pin,
-                                       .max_sessions = ADMIN_SESSIONS,
-                                       .login_timeout_ms = admin->request.login_timeout_ms,
+                                       .settings = { .max_sessions = ADMIN_SESSIONS,
+                                                     .login_timeout_ms =
+                                                         admin->request.token.login_timeout_ms },
                                        .state_dir = admin->request.state_dir,
                                        .host = &admin->relay };
     nk_status status = pin_open(pin, admin->name.label, &admin->host, &admin->pin, err);

@@ -179,8 +179,8 @@ static nk_status log_in(struct module *module, const struct hsm_list_request *re
                         struct token_name *name, struct token **ret_token, nk_error *err)
 {
     const struct token_terms terms = { .pin = &request->pin,
-                                       .max_sessions = ADMIN_SESSIONS,
-                                       .login_timeout_ms = ADMIN_LOGIN_MS,
+                                       .settings = { .max_sessions = ADMIN_SESSIONS,
+                                                     .login_timeout_ms = ADMIN_LOGIN_MS },
                                        .state_dir = request->state_dir,
                                        .host = request->host };
     P11KitUri *uri = NULL;

@@ -66,8 +66,8 @@ nk_status hsm_pin_look(const struct hsm_key_request *request, struct hsm_pin_new
     struct token_name name;
     nk_status status = ask_token(request, &name, &news, err);
     if (status == NK_OK) {
-        status =
-            refused_file_open(request->state_dir, &name, request->login_timeout_ms, &state, err);
+        status = refused_file_open(request->state_dir, &name, request->token.login_timeout_ms,
+                                   &state, err);
     }
     if (status == NK_OK) {
         news.refused = refused_file_count(state);
@@ -83,7 +83,7 @@ nk_status hsm_pin_forget(const struct hsm_key_request *request, bool *ret_forgot
     struct token_name name;
     nk_status status = ask_token(request, &name, &news, err);
     if (status == NK_OK) {
-        status = refused_file_forget(request->state_dir, &name, request->login_timeout_ms,
+        status = refused_file_forget(request->state_dir, &name, request->token.login_timeout_ms,
                                      ret_forgot, err);
     }
     if (status == NK_OK) {

@@ -26,8 +26,7 @@ struct hsm_key {
     EVP_PKEY *public_key; /* the leaf's */
     P11KitUri *uri;
     char *uri_text;
-    bool allow_extractable;
-    bool allow_imported;
+    struct hsm_custody custody;
     bool hardware;
     atomic_bool always_authenticate; /* as told when the object was found last */
     bool bare_pss;                   /* settled by `open`: PSS is padded by us */

@@ -156,8 +156,8 @@ static CK_RV check_custody(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
 {
     CK_FUNCTION_LIST *call = token_module(key->token)->call;
 
-    if (!key->allow_extractable && (flag(call, session, object, CKA_EXTRACTABLE, true) ||
-                                    !flag(call, session, object, CKA_SENSITIVE, false))) {
+    if (!key->custody.allow_extractable && (flag(call, session, object, CKA_EXTRACTABLE, true) ||
+                                            !flag(call, session, object, CKA_SENSITIVE, false))) {
         report(err, NK_E_IDENTITY,
                "node.key: %s on token \"%s\" is extractable or not sensitive, so it can be copied "
                "out; generate a key that cannot (or accept it by allow_extractable)",
@@ -167,7 +167,7 @@ static CK_RV check_custody(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
     bool born_here = flag(call, session, object, CKA_LOCAL, false) &&
                      flag(call, session, object, CKA_NEVER_EXTRACTABLE, false) &&
                      flag(call, session, object, CKA_ALWAYS_SENSITIVE, false);
-    if (!key->allow_imported && !born_here) {
+    if (!key->custody.allow_imported && !born_here) {
         report(err, NK_E_IDENTITY,
                "node.key: %s on token \"%s\" was imported or has been extractable, so copies may "
                "exist; generate the key on the token (or accept it by allow_imported)",

@@ -27,8 +27,6 @@ struct opening {
     char *module_name;
     char *state_dir; /* or NULL */
     struct token_terms terms;
-    bool require_hardware;
-    unsigned sign_timeout_ms;
     bool left; /* the caller's: the rest is the thread's then */
 
     struct module *module;
@@ -98,8 +96,7 @@ static struct hsm_key *make(const struct hsm_key_request *request, EVP_PKEY *lea
     }
     atomic_init(&key->refs, 1);
     pthread_mutex_init(&key->lock, NULL);
-    key->allow_extractable = request->allow_extractable;
-    key->allow_imported = request->allow_imported;
+    key->custody = request->custody;
     key->host = request->host != NULL ? *request->host : (nk_host){ .struct_size = 0 };
     key->uri_text = strdup(request->uri);
     EVP_PKEY_up_ref(leaf_public);
@@ -130,12 +127,8 @@ static struct opening *begin(const struct hsm_key_request *request, EVP_PKEY *le
         return NULL;
     }
     opening->bounded.where = opening->module_name;
-    opening->terms = (struct token_terms){ .max_sessions = request->max_sessions,
-                                           .max_waiting_inbound = request->max_waiting_inbound,
-                                           .login_timeout_ms = request->login_timeout_ms,
-                                           .state_dir = opening->state_dir };
-    opening->require_hardware = request->require_hardware;
-    opening->sign_timeout_ms = request->sign_timeout_ms;
+    opening->terms =
+        (struct token_terms){ .settings = request->token, .state_dir = opening->state_dir };
     opening->err.struct_size = sizeof(opening->err);
     return opening;
 }
@@ -155,10 +148,10 @@ static void reach(struct bounded_call *bounded)
     }
 }
 
-static nk_status check_hardware(struct hsm_key *key, bool require, nk_error *err)
+static nk_status check_hardware(struct hsm_key *key, nk_error *err)
 {
     key->hardware = (token_slot_flags(key->token) & CKF_HW_SLOT) != 0;
-    if (require && !key->hardware) {
+    if (key->custody.require_hardware && !key->hardware) {
         return report(err, NK_E_IDENTITY,
                       "node.require_hardware: token \"%s\" does not claim to be hardware "
                       "(CKF_HW_SLOT); use a hardware token or drop the requirement",
@@ -193,13 +186,13 @@ static nk_status join(struct opening *opening)
         opening->absent = status != NK_OK && shows_no_token(err);
     }
     if (status == NK_OK) {
-        status = check_hardware(key, opening->require_hardware, err);
+        status = check_hardware(key, err);
     }
     if (status == NK_OK) {
         status = key_prove_all(key, err);
     }
-    if (status == NK_OK && opening->sign_timeout_ms > 0) {
-        status = make_signers(key, opening->sign_timeout_ms, err);
+    if (status == NK_OK && opening->terms.settings.sign_timeout_ms > 0) {
+        status = make_signers(key, opening->terms.settings.sign_timeout_ms, err);
     }
     if (status == NK_OK) {
         status = key_digest_public(key, err);
@@ -231,7 +224,7 @@ static void undo(struct bounded_call *bounded)
 static nk_status go(struct opening *opening, void (*run)(struct bounded_call *bounded),
                     nk_error *err)
 {
-    unsigned patience_ms = opening->terms.login_timeout_ms;
+    unsigned patience_ms = opening->terms.settings.login_timeout_ms;
 
     opening->absent = false;
     opening->err.status = NK_OK;

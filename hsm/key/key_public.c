@@ -252,9 +252,7 @@ static nk_status take(struct looking *looking, const struct hsm_key_request *req
     looking->sought.uri_text = looking->uri_text;
     looking->pin = (struct hsm_pin_source){ request->pin.kind, looking->pin_where, -1 };
     looking->terms = (struct token_terms){ .pin = &looking->pin,
-                                           .max_sessions = request->max_sessions,
-                                           .max_waiting_inbound = request->max_waiting_inbound,
-                                           .login_timeout_ms = request->login_timeout_ms,
+                                           .settings = request->token,
                                            .state_dir = looking->state_dir };
     return uri_parse(looking->uri_text, &looking->sought.uri, err);
 }
@@ -290,12 +288,12 @@ nk_status key_public_open(const struct hsm_key_request *request, struct token **
     }
     nk_status status = take(looking, request, &last);
     if (status == NK_OK) {
-        status = go(looking, request->login_timeout_ms, ret_public, &absent, &last);
+        status = go(looking, request->token.login_timeout_ms, ret_public, &absent, &last);
     }
     for (unsigned i = 1; i < LOOKS && absent; i++) {
         token_find_pause(i);
         last = (nk_error){ .struct_size = sizeof(last) };
-        status = go(looking, request->login_timeout_ms, ret_public, &absent, &last);
+        status = go(looking, request->token.login_timeout_ms, ret_public, &absent, &last);
     }
     if (status != NK_OK) {
         return report_copy(err, &last);

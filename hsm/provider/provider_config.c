@@ -11,8 +11,6 @@
 #include "provider/provider_private.h"
 
 #define SECTION "openssl.cnf, our section: "
-#define MAX_SESSIONS 16
-#define LOGIN_TIMEOUT_MS 10000
 
 DEFINE_AUTO(struct provider_terms *, provider_terms_free);
 
@@ -62,13 +60,13 @@ char *provider_section(const struct provider *provider)
     return text;
 }
 
-static nk_status copy(const char *text, char **ret_copy, nk_error *err)
+static nk_status copy_text(const char *text, const char **ret_copy, nk_error *err)
 {
     *ret_copy = text != NULL ? strdup(text) : NULL;
     return text == NULL || *ret_copy != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
 }
 
-static nk_status yes_or_no(const struct section *section, int word, bool *ret_yes, nk_error *err)
+static nk_status read_flag(const struct section *section, int word, bool *ret_yes, nk_error *err)
 {
     const char *text = section->at[word];
 
@@ -123,22 +121,24 @@ static nk_status check_shape(const struct section *section, nk_error *err)
 static nk_status take_words(const struct section *section, struct provider_terms *terms,
                             nk_error *err)
 {
+    struct hsm_key_request *request = &terms->request;
     int pin = section->at[PIN_FILE] != NULL ? PIN_FILE : PIN_CREDENTIAL;
 
-    terms->pin_kind = pin == PIN_FILE ? HSM_PIN_FILE : HSM_PIN_CREDENTIAL;
-    terms->max_sessions = MAX_SESSIONS;
-    terms->login_timeout_ms = LOGIN_TIMEOUT_MS;
-    nk_status status = copy(section->at[MODULE], &terms->module, err);
+    request->pin.kind = pin == PIN_FILE ? HSM_PIN_FILE : HSM_PIN_CREDENTIAL;
+    request->pin.fd = -1;
+    request->token = HSM_TOKEN_DEFAULTS;
+    nk_status status = copy_text(section->at[MODULE], &request->module, err);
     if (status == NK_OK) {
-        status = copy(section->at[pin], &terms->pin_where, err);
+        status = copy_text(section->at[pin], &request->pin.where, err);
     }
     if (status == NK_OK) {
-        status = copy(section->at[STATE_DIR], &terms->state_dir, err);
+        status = copy_text(section->at[STATE_DIR], &request->state_dir, err);
     }
     if (status == NK_OK) {
-        status = yes_or_no(section, EXTRACTABLE, &terms->allow_extractable, err);
+        status = read_flag(section, EXTRACTABLE, &request->custody.allow_extractable, err);
     }
-    return status == NK_OK ? yes_or_no(section, IMPORTED, &terms->allow_imported, err) : status;
+    return status == NK_OK ? read_flag(section, IMPORTED, &request->custody.allow_imported, err)
+                           : status;
 }
 
 nk_status provider_terms_read(const struct provider *provider, const char *uri,
@@ -167,9 +167,9 @@ void provider_terms_free(struct provider_terms *terms)
     if (terms == NULL) {
         return;
     }
-    free(terms->module);
-    free(terms->pin_where);
-    free(terms->state_dir);
+    free((char *)terms->request.module);
+    free((char *)terms->request.pin.where);
+    free((char *)terms->request.state_dir);
     free(terms);
 }
 

@@ -8,18 +8,9 @@
 
 struct provider;
 
-struct provider_terms { /* as in struct hsm_key_request; strings are owned */
-    char *module;
-    enum hsm_pin_kind pin_kind;
-    char *pin_where;
-    bool allow_extractable;
-    bool allow_imported;
-    bool require_hardware;
-    unsigned max_sessions;
-    unsigned max_waiting_inbound;
-    unsigned login_timeout_ms;
-    unsigned sign_timeout_ms;
-    char *state_dir;
+/* The strings of the request are owned, but for its URI; its host is absent. */
+struct provider_terms {
+    struct hsm_key_request request;
 };
 
 /* All words of the section, to tell one from another. Owned: free. NULL: out of memory. */

@@ -125,9 +125,10 @@ static nk_status read_chain(struct store *store, nk_error *err)
     AUTO(provider_terms_free) struct provider_terms *terms = NULL;
     nk_status status = provider_terms_read(store->provider, store->uri, &terms, err);
 
-    return status == NK_OK ? hsm_certificates(terms->module, store->uri, terms->login_timeout_ms,
-                                              &store->chain, err)
-                           : status;
+    return status == NK_OK
+               ? hsm_certificates(terms->request.module, store->uri,
+                                  terms->request.token.login_timeout_ms, &store->chain, err)
+               : status;
 }
 
 static int give_certificate(X509 *certificate, OSSL_CALLBACK *callback, void *arg)

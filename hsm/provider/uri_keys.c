@@ -75,22 +75,11 @@ static void watch_forks(void)
 static nk_status open_on(const struct provider_terms *terms, const char *uri,
                          struct hsm_key **ret_key, nk_error *err)
 {
-    const struct hsm_key_request request = {
-        .module = terms->module,
-        .uri = uri,
-        .pin = { .kind = terms->pin_kind, .where = terms->pin_where, .fd = -1 },
-        .allow_extractable = terms->allow_extractable,
-        .allow_imported = terms->allow_imported,
-        .require_hardware = terms->require_hardware,
-        .max_sessions = terms->max_sessions,
-        .max_waiting_inbound = terms->max_waiting_inbound,
-        .login_timeout_ms = terms->login_timeout_ms,
-        .sign_timeout_ms = terms->sign_timeout_ms,
-        .state_dir = terms->state_dir,
-        .host = &host,
-    };
+    struct hsm_key_request request = terms->request;
     struct token *token = NULL;
     AUTO(EVP_PKEY_free) EVP_PKEY *public_key = NULL;
+    request.uri = uri;
+    request.host = &host;
     nk_status status = key_public_open(&request, &token, &public_key, err);
     if (status != NK_OK) {
         return status;
@@ -119,10 +108,10 @@ static nk_status open_key(const struct provider *provider, const char *section, 
         return status;
     }
     if (one == NULL || (one->section = strdup(section)) == NULL ||
-        (one->uri = strdup(uri)) == NULL || (one->module = strdup(terms->module)) == NULL) {
+        (one->uri = strdup(uri)) == NULL || (one->module = strdup(terms->request.module)) == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    one->wait_ms = terms->login_timeout_ms;
+    one->wait_ms = terms->request.token.login_timeout_ms;
     status = open_on(terms, uri, &one->key, err);
     if (status == NK_OK) {
         *ret_one = one;

@@ -50,7 +50,7 @@ static struct token *make(struct module *module, const struct token_name *name,
     if (token == NULL) {
         return NULL;
     }
-    token->idle = calloc(terms->max_sessions, sizeof(*token->idle));
+    token->idle = calloc(terms->settings.max_sessions, sizeof(*token->idle));
     token->state_dir = terms->state_dir != NULL ? strdup(terms->state_dir) : NULL;
     if (token->idle == NULL || (terms->state_dir != NULL && token->state_dir == NULL)) {
         free(token->idle);
@@ -60,9 +60,7 @@ static struct token *make(struct module *module, const struct token_name *name,
     }
     token->module = module;
     token->name = *name;
-    token->max_sessions = terms->max_sessions;
-    token->max_waiting_inbound = terms->max_waiting_inbound;
-    token->login_timeout_ms = terms->login_timeout_ms;
+    token->settings = terms->settings;
     pthread_mutex_init(&token->lock, NULL);
     clock_cond_init(&token->session_free[OUTBOUND]);
     clock_cond_init(&token->session_free[INBOUND]);
@@ -211,7 +209,7 @@ static nk_status attach_first(struct token *token, struct pin **pin, nk_error *e
 
     CK_RV rv = attach_once(token, pin, &first);
     if (rv != CKR_OK && may_be_stale(rv) &&
-        module_reinit(token->module, epoch, token->login_timeout_ms) == CKR_OK) {
+        module_reinit(token->module, epoch, token->settings.login_timeout_ms) == CKR_OK) {
         first = (nk_error){ .struct_size = sizeof(first) };
         rv = attach_once(token, pin, &first);
     }
@@ -305,7 +303,8 @@ struct signers *token_signers(struct token *token)
 {
     pthread_mutex_lock(&token->lock);
     if (token->signers == NULL) {
-        token->signers = signers_new(token->max_sessions, token->max_waiting_inbound);
+        token->signers =
+            signers_new(token->settings.max_sessions, token->settings.max_waiting_inbound);
     }
     struct signers *signers = token->signers;
     pthread_mutex_unlock(&token->lock);

@@ -17,9 +17,7 @@ struct token; /* counted by token_join and token_leave */
 /* What the first to join decides for all. */
 struct token_terms {
     const struct hsm_pin_source *pin; /* of token_join alone */
-    unsigned max_sessions;
-    unsigned max_waiting_inbound; /* 0: as many as like */
-    unsigned login_timeout_ms;
+    struct hsm_token_settings settings;
     const char *state_dir; /* or NULL */
     const nk_host *host;   /* asked for the PIN; not kept */
 };

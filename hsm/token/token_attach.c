@@ -108,7 +108,7 @@ CK_RV token_attach(struct token *token, nk_error *err)
     token->idle_len = 0; /* void with their epoch: the handles may already be somebody else's */
     token->open = 0;
     token->login_is_ours = false; /* it ended with the epoch */
-    token->limit = token->max_sessions;
+    token->limit = token->settings.max_sessions;
     CK_RV rv = find_slot(token, err);
     if (rv != CKR_OK) {
         return rv;
@@ -181,7 +181,7 @@ void token_detach(struct token *token)
  * waited for again. */
 static bool call_back_sessions(struct token *token)
 {
-    struct timespec deadline = clock_deadline(token->login_timeout_ms);
+    struct timespec deadline = clock_deadline(token->settings.login_timeout_ms);
     int rc = token->overstaying > 0 ? ETIMEDOUT : 0;
 
     bounded_call_step(NULL);

@@ -69,14 +69,14 @@ static void call_next(struct token *token)
 /* Waits for one to come back. */
 static CK_RV lend(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
 {
-    struct timespec deadline = clock_deadline(token->login_timeout_ms);
+    struct timespec deadline = clock_deadline(token->settings.login_timeout_ms);
     int line = inbound ? INBOUND : OUTBOUND;
     int rc = 0;
 
     CK_RV rv = lend_now(token, inbound, ret_session);
     bounded_call_step(NULL);
-    if (rv == CKR_NODEKEY_BUSY && inbound && token->max_waiting_inbound > 0 &&
-        token->waiting[INBOUND] >= token->max_waiting_inbound) {
+    if (rv == CKR_NODEKEY_BUSY && inbound && token->settings.max_waiting_inbound > 0 &&
+        token->waiting[INBOUND] >= token->settings.max_waiting_inbound) {
         return CKR_NODEKEY_BUSY;
     }
     token->waiting[line]++;

@@ -64,8 +64,8 @@ static void remember(struct token *token, struct refused_file *state, nk_error *
         return;
     }
     if (state == NULL) { /* it had worked before, so nobody asked */
-        status =
-            refused_file_open(token->state_dir, &token->name, token->login_timeout_ms, &late, &own);
+        status = refused_file_open(token->state_dir, &token->name, token->settings.login_timeout_ms,
+                                   &late, &own);
         state = late;
     }
     if (status == NK_OK) {
@@ -170,8 +170,8 @@ static CK_RV may_send(struct token *token, struct refused_file **ret_state, nk_e
         return CKR_OK;
     }
     bounded_call_step(NULL);
-    nk_status status =
-        refused_file_open(token->state_dir, &token->name, token->login_timeout_ms, &state, &own);
+    nk_status status = refused_file_open(token->state_dir, &token->name,
+                                         token->settings.login_timeout_ms, &state, &own);
     if (status == NK_OK) {
         status = refused_file_refuses(state, token->pin, &refused, &own);
     }

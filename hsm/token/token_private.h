@@ -14,9 +14,7 @@ enum { OUTBOUND, INBOUND }; /* for our own dialling, for strangers */
 struct token {
     struct module *module;
     struct token_name name;
-    unsigned max_sessions;
-    unsigned max_waiting_inbound;
-    unsigned login_timeout_ms;
+    struct hsm_token_settings settings;
     char *state_dir; /* or NULL */
 
     unsigned users; /* guarded by the registry's lock */

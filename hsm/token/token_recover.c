@@ -88,7 +88,7 @@ static CK_RV restart(struct token *token, unsigned epoch, nk_error *err)
             return rv;
         }
     }
-    return module_reinit(token->module, epoch, token->login_timeout_ms);
+    return module_reinit(token->module, epoch, token->settings.login_timeout_ms);
 }
 
 CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, unsigned epoch,

@@ -192,11 +192,11 @@ static nk_status deliver(const struct wish *wish, const char *pem, nk_error *err
 static enum cli_exit tell(const struct wish *wish, const struct ours *ours, const char *pem)
 {
     if (wish->ours.json) {
-        return cli_put_json(json_pack("{s:s, s:s, s:s, s:b, s:s}", "key", ours->request.uri,
-                                      "certificate", ours->config->ours[ours->role].certificate,
-                                      "usages", usages_of(ours), "generated", wish->type != NULL,
-                                      "request", pem),
-                            CLI_OK);
+        return cli_put_json(
+            json_pack("{s:s, s:s, s:s, s:b, s:s}", "key", ours->request.uri, "certificate",
+                      ours->config->identities[ours->role].certificate, "usages", usages_of(ours),
+                      "generated", wish->type != NULL, "request", pem),
+            CLI_OK);
     }
     if (wish->out == NULL) {
         fputs(pem, stdout);

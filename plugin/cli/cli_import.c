@@ -140,7 +140,7 @@ static enum cli_exit tell(const struct wish *wish, const struct ours *ours,
     char subject[SUBJECT_BYTES];
     char ends[32] = "";
     struct tm time;
-    const char *path = ours->config->ours[ours->role].certificate;
+    const char *path = ours->config->identities[ours->role].certificate;
 
     x509_name_text(X509_get_subject_name(chain->leaf), subject, sizeof(subject));
     if (ASN1_TIME_to_tm(X509_get0_notAfter(chain->leaf), &time) == 1) {
@@ -167,7 +167,7 @@ static enum cli_exit carry_out(const struct wish *wish, const struct ours *ours,
         status = check(wish, ours, all, chain, &err);
     }
     if (status == NK_OK) {
-        status = put(chain, ours->config->ours[ours->role].certificate, &err);
+        status = put(chain, ours->config->identities[ours->role].certificate, &err);
     }
     return status == NK_OK ? tell(wish, ours, chain) : ours_fail(&err);
 }

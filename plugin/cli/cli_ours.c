@@ -68,24 +68,10 @@ nk_status ours_read(const struct ours_choice *choice, struct ours *ret_ours, nk_
         config_free(config);
         return status;
     }
-    const struct config_identity *mine = &config->ours[role];
-    *ret_ours = (struct ours){
-        .config = config,
-        .role = role,
-        .request = { .module = mine->module,
-                     .uri = mine->key,
-                     .pin = { .kind = mine->pin_kind,
-                              .where = mine->pin_where,
-                              .fd = mine->pin_fd },
-                     .allow_extractable = mine->allow_extractable,
-                     .allow_imported = mine->allow_imported,
-                     .require_hardware = mine->require_hardware,
-                     .max_sessions = config->max_sessions,
-                     .login_timeout_ms = config->login_timeout_ms,
-                     .sign_timeout_ms = config->sign_timeout_ms,
-                     .state_dir = config->state_dir,
-                     .host = &cli_asking_host },
-    };
+    *ret_ours = (struct ours){ .config = config,
+                               .role = role,
+                               .request = config_key_request(config, role) };
+    ret_ours->request.host = &cli_asking_host;
     return NK_OK;
 }
 
@@ -103,8 +89,8 @@ enum cli_exit ours_fail(const nk_error *err)
 
 bool ours_shares_file(const struct ours *ours, int role)
 {
-    return strcmp(ours->config->ours[role].certificate,
-                  ours->config->ours[ours->role].certificate) == 0;
+    return strcmp(ours->config->identities[role].certificate,
+                  ours->config->identities[ours->role].certificate) == 0;
 }
 
 enum cli_exit cli_put_json(json_t *document, enum cli_exit good)

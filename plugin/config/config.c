@@ -14,9 +14,6 @@
 #include "config/config_whole.h"
 #include "config/json_lines.h"
 
-#define MAX_WAITING_INBOUND 64
-#define MAX_SESSIONS 16u
-#define LOGIN_TIMEOUT_MS 10000u
 #define VERIFY_TIMEOUT_MS 1000u
 #define AUDIT_PER_PEER_PER_MINUTE 60u
 #define RELOAD_INTERVAL_SECONDS 5u
@@ -31,7 +28,7 @@ struct reading {
     const struct place *document;
 };
 
-static nk_status copy(const char *text, char **ret_copy, nk_error *err)
+static nk_status copy_text(const char *text, char **ret_copy, nk_error *err)
 {
     char *fresh = strdup(text);
     if (fresh == NULL) {
@@ -47,7 +44,7 @@ static nk_status make_absolute(const char *base_dir, const char *path, char **re
     char *joined = NULL;
 
     if (path[0] == '/') {
-        return copy(path, ret_path, err);
+        return copy_text(path, ret_path, err);
     }
     const char *slash = base_dir[strlen(base_dir) - 1] == '/' ? "" : "/";
     if (asprintf(&joined, "%s%s%s", base_dir, slash, path) < 0) {
@@ -63,25 +60,25 @@ static nk_status read_pin(const struct reading *reading, const json_t *pin,
     const char *file = members_text(pin, "file");
     const char *credential = members_text(pin, "credential");
 
-    mine->pin_fd = -1;
+    mine->pin.fd = -1;
     if (file != NULL) {
-        mine->pin_kind = HSM_PIN_FILE;
-        return make_absolute(reading->base_dir, file, &mine->pin_where, err);
+        mine->pin.kind = HSM_PIN_FILE;
+        return make_absolute(reading->base_dir, file, (char **)&mine->pin.where, err);
     }
     if (credential != NULL) {
-        mine->pin_kind = HSM_PIN_CREDENTIAL;
-        return copy(credential, &mine->pin_where, err);
+        mine->pin.kind = HSM_PIN_CREDENTIAL;
+        return copy_text(credential, (char **)&mine->pin.where, err);
     }
     if (members_flag(pin, "protected", false)) {
-        mine->pin_kind = HSM_PIN_PROTECTED;
+        mine->pin.kind = HSM_PIN_PROTECTED;
         return NK_OK;
     }
     if (members_flag(pin, "prompt", false)) {
-        mine->pin_kind = HSM_PIN_PROMPT;
+        mine->pin.kind = HSM_PIN_PROMPT;
         return NK_OK;
     }
-    mine->pin_kind = HSM_PIN_FD;
-    mine->pin_fd = (int)members_number(pin, "fd", 0);
+    mine->pin.kind = HSM_PIN_FD;
+    mine->pin.fd = (int)members_number(pin, "fd", 0);
     return NK_OK;
 }
 
@@ -94,7 +91,7 @@ bool config_is_uri(const char *certificate)
 static nk_status read_certificate(const struct reading *reading, const char *text,
                                   char **ret_certificate, nk_error *err)
 {
-    return config_is_uri(text) ? copy(text, ret_certificate, err)
+    return config_is_uri(text) ? copy_text(text, ret_certificate, err)
                                : make_absolute(reading->base_dir, text, ret_certificate, err);
 }
 
@@ -104,9 +101,9 @@ static nk_status read_identity(const struct reading *reading, const char *role,
     const json_t *root = reading->root;
 
     nk_status status =
-        copy(json_string_value(members_pick(root, role, "module")), &mine->module, err);
+        copy_text(json_string_value(members_pick(root, role, "module")), &mine->module, err);
     if (status == NK_OK) {
-        status = copy(json_string_value(members_pick(root, role, "key")), &mine->key, err);
+        status = copy_text(json_string_value(members_pick(root, role, "key")), &mine->key, err);
     }
     if (status == NK_OK) {
         status =
@@ -116,9 +113,9 @@ static nk_status read_identity(const struct reading *reading, const char *role,
     if (status == NK_OK) {
         status = read_pin(reading, members_pick(root, role, "pin"), mine, err);
     }
-    mine->allow_extractable = json_is_true(members_pick(root, role, "allow_extractable"));
-    mine->allow_imported = json_is_true(members_pick(root, role, "allow_imported"));
-    mine->require_hardware = json_is_true(members_pick(root, role, "require_hardware"));
+    mine->custody.allow_extractable = json_is_true(members_pick(root, role, "allow_extractable"));
+    mine->custody.allow_imported = json_is_true(members_pick(root, role, "allow_imported"));
+    mine->custody.require_hardware = json_is_true(members_pick(root, role, "require_hardware"));
     return status;
 }
 
@@ -194,10 +191,12 @@ static nk_status read_operation(const struct reading *reading, struct config *co
     const json_t *audit = json_object_get(reading->root, "audit");
     const json_t *reload = json_object_get(reading->root, "reload");
 
-    config->max_sessions = members_number(token, "max_sessions", MAX_SESSIONS);
-    config->max_waiting_inbound = members_number(token, "max_waiting_inbound", MAX_WAITING_INBOUND);
-    config->sign_timeout_ms = members_number(token, "sign_timeout_ms", 0);
-    config->login_timeout_ms = members_number(token, "login_timeout_ms", LOGIN_TIMEOUT_MS);
+    config->token.max_sessions = members_number(token, "max_sessions", HSM_MAX_SESSIONS);
+    config->token.max_waiting_inbound =
+        members_number(token, "max_waiting_inbound", HSM_MAX_WAITING_INBOUND);
+    config->token.sign_timeout_ms = members_number(token, "sign_timeout_ms", 0);
+    config->token.login_timeout_ms =
+        members_number(token, "login_timeout_ms", HSM_LOGIN_TIMEOUT_MS);
     config->verify_timeout_ms = members_number(host, "verify_timeout_ms", VERIFY_TIMEOUT_MS);
     config->lent_threads = members_number(grpc, "lent_threads", 0);
     config->audit_per_peer_per_minute =
@@ -222,9 +221,9 @@ static nk_status read_all(const struct reading *reading, struct config *config, 
     config->one_identity = overrides_nothing(reading->root);
     config->all_certified = json_is_string(json_object_get(reading->root, "admit"));
     config->has_candidate = json_object_get(reading->root, "admit_candidate") != NULL;
-    nk_status status = read_identity(reading, "server", &config->ours[OUR_SERVER], err);
+    nk_status status = read_identity(reading, "server", &config->identities[OUR_SERVER], err);
     if (status == NK_OK) {
-        status = read_identity(reading, "client", &config->ours[OUR_CLIENT], err);
+        status = read_identity(reading, "client", &config->identities[OUR_CLIENT], err);
     }
     if (status == NK_OK) {
         status = read_federation(reading, config, err);
@@ -337,10 +336,10 @@ void config_free(struct config *config)
         return;
     }
     for (int role = 0; role < OUR_ROLES; role++) {
-        free(config->ours[role].module);
-        free(config->ours[role].key);
-        free(config->ours[role].certificate);
-        free(config->ours[role].pin_where);
+        free(config->identities[role].module);
+        free(config->identities[role].key);
+        free(config->identities[role].certificate);
+        free((char *)config->identities[role].pin.where);
     }
     free_paths(config->roots, config->roots_len);
     free_paths(config->crls, config->crls_len);
@@ -350,4 +349,16 @@ void config_free(struct config *config)
     rule_list_clear(&config->deny);
     rule_list_clear(&config->admit_candidate);
     free(config);
+}
+
+struct hsm_key_request config_key_request(const struct config *config, int role)
+{
+    const struct config_identity *ours = &config->identities[role];
+
+    return (struct hsm_key_request){ .module = ours->module,
+                                     .uri = ours->key,
+                                     .pin = ours->pin,
+                                     .custody = ours->custody,
+                                     .token = config->token,
+                                     .state_dir = config->state_dir };
 }

@@ -14,17 +14,14 @@
 
 enum { OUR_SERVER = 0, OUR_CLIENT = 1, OUR_ROLES = 2 };
 
-/* Who we are in one role: "node" with the role's own object laid over it. Paths are absolute. */
+/* Who we are in one role: "node" with the role's own object laid over it. Paths are absolute, and
+ * all strings owned. */
 struct config_identity {
-    char *module;      /* absolute path or bare name */
-    char *key;         /* RFC 7512 URI, not yet parsed */
-    char *certificate; /* absolute path, or a pkcs11: URI */
-    enum hsm_pin_kind pin_kind;
-    char *pin_where; /* absolute path, or credential name; NULL for fd and prompt */
-    int pin_fd;
-    bool allow_extractable;
-    bool allow_imported;
-    bool require_hardware;
+    char *module;              /* absolute path or bare name */
+    char *key;                 /* RFC 7512 URI, not yet parsed */
+    char *certificate;         /* absolute path, or a pkcs11: URI */
+    struct hsm_pin_source pin; /* `fd` is -1 for the other kinds */
+    struct hsm_custody custody;
 };
 
 /* Else it is a path. */
@@ -33,7 +30,7 @@ bool config_is_uri(const char *certificate);
 enum server_name_mode { SERVER_NAME_TARGET = 0, SERVER_NAME_RULE = 1 };
 
 struct config {
-    struct config_identity ours[OUR_ROLES];
+    struct config_identity identities[OUR_ROLES];
     bool one_identity; /* neither "server" nor "client" overrides anything */
     char **roots;      /* absolute paths */
     size_t roots_len;
@@ -51,10 +48,7 @@ struct config {
     char *audit_file; /* absolute, or NULL */
     unsigned audit_per_peer_per_minute;
     unsigned reload_interval_seconds;
-    unsigned max_sessions;
-    unsigned max_waiting_inbound;
-    unsigned login_timeout_ms;
-    unsigned sign_timeout_ms; /* 0: direct */
+    struct hsm_token_settings token;
     unsigned verify_timeout_ms;
     unsigned lent_threads;
 };
@@ -67,5 +61,7 @@ MUST_USE nk_status config_parse(const char *text, const char *base_dir, struct c
 /* Reads the file (opened once, at most CONFIG_MAX_BYTES), then config_parse with its folder. */
 MUST_USE nk_status config_read(const char *path, struct config **ret_config, nk_error *err);
 void config_free(struct config *config);
+/* The key of one role, without host and sibling; borrows from `config`. */
+struct hsm_key_request config_key_request(const struct config *config, int role);
 
 #endif

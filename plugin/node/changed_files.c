@@ -89,7 +89,7 @@ uint64_t reload_fingerprint(struct core *core)
         mix_path(&hash, config->crls[i]);
     }
     for (int role = 0; role < OUR_ROLES; role++) {
-        mix_path(&hash, config->ours[role].certificate);
+        mix_path(&hash, config->identities[role].certificate);
     }
     pthread_mutex_unlock(&core->reload_lock);
     return hash;

@@ -114,39 +114,26 @@ static nk_status read_certificates(struct identity *identity, const char *module
 /* One source for both roles: what it gives only once (fd, prompt) is not asked for again. */
 static bool same_pin(const struct config *config)
 {
-    const struct config_identity *a = &config->ours[OUR_SERVER];
-    const struct config_identity *b = &config->ours[OUR_CLIENT];
+    const struct hsm_pin_source *a = &config->identities[OUR_SERVER].pin;
+    const struct hsm_pin_source *b = &config->identities[OUR_CLIENT].pin;
 
-    return a->pin_kind == b->pin_kind && a->pin_fd == b->pin_fd &&
-           (a->pin_where == b->pin_where || (a->pin_where != NULL && b->pin_where != NULL &&
-                                             strcmp(a->pin_where, b->pin_where) == 0));
+    return a->kind == b->kind && a->fd == b->fd &&
+           (a->where == b->where ||
+            (a->where != NULL && b->where != NULL && strcmp(a->where, b->where) == 0));
 }
 
 static nk_status open_key(struct identity *identity, const struct config *config, int our_role,
                           const nk_host *host, const struct identity *sibling, nk_error *err)
 {
-    const struct config_identity *ours = &config->ours[our_role];
     EVP_PKEY *leaf_public = X509_get0_pubkey(identity->leaf);
     if (leaf_public == NULL) {
         return report_openssl(err, NK_E_IDENTITY,
                               "node.certificate: %s: its public key cannot be read",
-                              ours->certificate);
+                              config->identities[our_role].certificate);
     }
-    const struct hsm_key_request request = {
-        .module = ours->module,
-        .uri = ours->key,
-        .pin = { .kind = ours->pin_kind, .where = ours->pin_where, .fd = ours->pin_fd },
-        .allow_extractable = ours->allow_extractable,
-        .allow_imported = ours->allow_imported,
-        .require_hardware = ours->require_hardware,
-        .max_sessions = config->max_sessions,
-        .max_waiting_inbound = config->max_waiting_inbound,
-        .login_timeout_ms = config->login_timeout_ms,
-        .sign_timeout_ms = config->sign_timeout_ms,
-        .state_dir = config->state_dir,
-        .host = host,
-        .sibling = sibling != NULL && same_pin(config) ? sibling->key : NULL,
-    };
+    struct hsm_key_request request = config_key_request(config, our_role);
+    request.host = host;
+    request.sibling = sibling != NULL && same_pin(config) ? sibling->key : NULL;
     nk_status status = hsm_provider_register(err);
     return status == NK_OK ? hsm_key_open(&request, leaf_public, &identity->key, err) : status;
 }
@@ -160,9 +147,9 @@ nk_status identity_open(const struct config *config, int our_role, struct policy
         return report(err, NK_E_NOMEM, "out of memory");
     }
     ERR_clear_error();
-    nk_status status =
-        read_certificates(identity, config->ours[our_role].module,
-                          config->ours[our_role].certificate, config->login_timeout_ms, err);
+    nk_status status = read_certificates(identity, config->identities[our_role].module,
+                                         config->identities[our_role].certificate,
+                                         config->token.login_timeout_ms, err);
     if (status == NK_OK) {
         status =
             policy_check_ours(policy, our_role, identity->leaf, identity->intermediates, host, err);

@@ -115,7 +115,7 @@ nk_status core_open(struct config **config, const char *path, const nk_host *hos
     core->config = *config;
     *config = NULL;
     core->verify_timeout_ms = core->config->verify_timeout_ms;
-    core->login_timeout_ms = core->config->login_timeout_ms;
+    core->login_timeout_ms = core->config->token.login_timeout_ms;
     core->lent_threads = core->config->lent_threads;
     core->path = path != NULL ? file_absolute(path) : NULL; /* the host may chdir */
     nk_status status = path != NULL && core->path == NULL ? report(err, NK_E_NOMEM, "out of memory")

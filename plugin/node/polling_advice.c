@@ -53,7 +53,8 @@ static unsigned threads_for(unsigned signature_us)
 static void recommend(const struct config *config, unsigned signature_us, const nk_host *host)
 {
     unsigned threads = threads_for(signature_us);
-    unsigned sessions = config->max_sessions > threads ? config->max_sessions : threads + 1;
+    unsigned sessions =
+        config->token.max_sessions > threads ? config->token.max_sessions : threads + 1;
 
     log_line(
         host, NK_LOG_WARNING,
@@ -71,12 +72,12 @@ void polling_advice_say(const struct config *config, unsigned signature_us, cons
         }
         return;
     }
-    if (config->lent_threads >= config->max_sessions) {
+    if (config->lent_threads >= config->token.max_sessions) {
         log_line(host, NK_LOG_WARNING,
                  "%u of %u grpc.lent_threads can sign for peers at once, the others wait for a "
                  "session; set token.max_sessions to %u or more",
-                 config->max_sessions > 1 ? config->max_sessions - 1 : 1, config->lent_threads,
-                 config->lent_threads + 1);
+                 config->token.max_sessions > 1 ? config->token.max_sessions - 1 : 1,
+                 config->lent_threads, config->lent_threads + 1);
     }
     if (!polls_by_epoll1()) {
         log_line(host, NK_LOG_WARNING,

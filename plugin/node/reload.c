@@ -53,13 +53,13 @@ static const char *frozen_identity(const struct config_identity *a, const struct
     if (!same_text(a->key, b->key)) {
         return "key";
     }
-    if (a->pin_kind != b->pin_kind || a->pin_fd != b->pin_fd ||
-        !same_text(a->pin_where, b->pin_where)) {
+    if (a->pin.kind != b->pin.kind || a->pin.fd != b->pin.fd ||
+        !same_text(a->pin.where, b->pin.where)) {
         return "pin";
     }
-    bool same = a->allow_extractable == b->allow_extractable &&
-                a->allow_imported == b->allow_imported &&
-                a->require_hardware == b->require_hardware;
+    bool same = a->custody.allow_extractable == b->custody.allow_extractable &&
+                a->custody.allow_imported == b->custody.allow_imported &&
+                a->custody.require_hardware == b->custody.require_hardware;
     return same ? NULL : "allow_extractable, allow_imported or require_hardware";
 }
 
@@ -67,7 +67,7 @@ static const char *frozen_identity(const struct config_identity *a, const struct
 static const char *frozen_member(const struct config *a, const struct config *b)
 {
     for (int role = 0; role < OUR_ROLES; role++) {
-        const char *member = frozen_identity(&a->ours[role], &b->ours[role]);
+        const char *member = frozen_identity(&a->identities[role], &b->identities[role]);
         if (member != NULL) {
             return member;
         }
@@ -75,9 +75,10 @@ static const char *frozen_member(const struct config *a, const struct config *b)
     if (a->one_identity != b->one_identity) {
         return "server or client";
     }
-    if (a->max_sessions != b->max_sessions || a->login_timeout_ms != b->login_timeout_ms ||
-        a->sign_timeout_ms != b->sign_timeout_ms ||
-        a->max_waiting_inbound != b->max_waiting_inbound) {
+    if (a->token.max_sessions != b->token.max_sessions ||
+        a->token.login_timeout_ms != b->token.login_timeout_ms ||
+        a->token.sign_timeout_ms != b->token.sign_timeout_ms ||
+        a->token.max_waiting_inbound != b->token.max_waiting_inbound) {
         return "token";
     }
     if (a->lent_threads != b->lent_threads) {
@@ -99,12 +100,12 @@ static const char *frozen_member(const struct config *a, const struct config *b)
 static void keep_frozen(struct config *fresh, struct config *current)
 {
     for (int role = 0; role < OUR_ROLES; role++) {
-        struct config_identity mine = fresh->ours[role];
-        fresh->ours[role] = current->ours[role];
-        current->ours[role] = mine;
-        char *certificate = fresh->ours[role].certificate;
-        fresh->ours[role].certificate = mine.certificate;
-        current->ours[role].certificate = certificate;
+        struct config_identity mine = fresh->identities[role];
+        fresh->identities[role] = current->identities[role];
+        current->identities[role] = mine;
+        char *certificate = fresh->identities[role].certificate;
+        fresh->identities[role].certificate = mine.certificate;
+        current->identities[role].certificate = certificate;
     }
     char *state_dir = fresh->state_dir;
     char *audit_file = fresh->audit_file;
@@ -115,10 +116,10 @@ static void keep_frozen(struct config *fresh, struct config *current)
     fresh->audit_per_peer_per_minute = current->audit_per_peer_per_minute;
     fresh->one_identity = current->one_identity;
     fresh->server_name = current->server_name;
-    fresh->max_sessions = current->max_sessions;
-    fresh->login_timeout_ms = current->login_timeout_ms;
-    fresh->sign_timeout_ms = current->sign_timeout_ms;
-    fresh->max_waiting_inbound = current->max_waiting_inbound;
+    fresh->token.max_sessions = current->token.max_sessions;
+    fresh->token.login_timeout_ms = current->token.login_timeout_ms;
+    fresh->token.sign_timeout_ms = current->token.sign_timeout_ms;
+    fresh->token.max_waiting_inbound = current->token.max_waiting_inbound;
     fresh->lent_threads = current->lent_threads;
 }
 
@@ -184,9 +185,9 @@ static void renew_identity(struct reload *reload, int role)
     bool changed = false;
     AUTO(policy_unref) struct policy *policy = core_policy(core);
     const struct renewal renewal = {
-        .module = config->ours[role].module,
-        .path = config->ours[role].certificate,
-        .login_timeout_ms = config->login_timeout_ms,
+        .module = config->identities[role].module,
+        .path = config->identities[role].certificate,
+        .login_timeout_ms = config->token.login_timeout_ms,
         .our_role = role,
         .both_roles = core->ours[OUR_SERVER] == core->ours[OUR_CLIENT],
         .policy = policy,

@@ -10,21 +10,14 @@
 
 DEFINE_AUTO(struct config *, config_free);
 
-static struct config_identity *whose(struct config *config, const char *uri)
+static int find_role(const struct config *config, const char *uri)
 {
     for (int role = 0; role < OUR_ROLES; role++) {
-        if (strcmp(config->ours[role].key, uri) == 0) {
-            return &config->ours[role];
+        if (strcmp(config->identities[role].key, uri) == 0) {
+            return role;
         }
     }
-    return &config->ours[OUR_SERVER];
-}
-
-static char *take(char **from)
-{
-    char *taken = *from;
-    *from = NULL;
-    return taken;
+    return OUR_SERVER;
 }
 
 nk_status provider_terms_from_file(const char *path, const char *uri, struct provider_terms *terms,
@@ -35,23 +28,18 @@ nk_status provider_terms_from_file(const char *path, const char *uri, struct pro
     if (status != NK_OK) {
         return status;
     }
-    struct config_identity *ours = whose(config, uri);
-    if (ours->pin_kind == HSM_PIN_FD || ours->pin_kind == HSM_PIN_PROMPT) {
+    int role = find_role(config, uri);
+    struct config_identity *ours = &config->identities[role];
+    if (ours->pin.kind == HSM_PIN_FD || ours->pin.kind == HSM_PIN_PROMPT) {
         return report(err, NK_E_PIN,
                       "%s: node.pin.%s: a program that knows nothing of us cannot give a PIN that "
                       "way; use file or credential",
-                      path, ours->pin_kind == HSM_PIN_FD ? "fd" : "prompt");
+                      path, ours->pin.kind == HSM_PIN_FD ? "fd" : "prompt");
     }
-    *terms = (struct provider_terms){ .module = take(&ours->module),
-                                      .pin_kind = ours->pin_kind,
-                                      .pin_where = take(&ours->pin_where),
-                                      .allow_extractable = ours->allow_extractable,
-                                      .allow_imported = ours->allow_imported,
-                                      .require_hardware = ours->require_hardware,
-                                      .max_sessions = config->max_sessions,
-                                      .max_waiting_inbound = config->max_waiting_inbound,
-                                      .login_timeout_ms = config->login_timeout_ms,
-                                      .sign_timeout_ms = config->sign_timeout_ms,
-                                      .state_dir = take(&config->state_dir) };
+    terms->request = config_key_request(config, role);
+    terms->request.uri = uri;
+    ours->module = NULL; /* these are the request's now */
+    ours->pin.where = NULL;
+    config->state_dir = NULL;
     return NK_OK;
 }

@@ -261,8 +261,8 @@ static void the_pin_is_asked_for_on_the_callers_thread(void **state)
     const struct hsm_key_request request = { .module = FAULTY_TOKEN,
                                              .uri = node.uri,
                                              .pin = { .kind = HSM_PIN_PROMPT },
-                                             .max_sessions = 4,
-                                             .login_timeout_ms = HUNG_MS,
+                                             .token = { .max_sessions = 4,
+                                                        .login_timeout_ms = HUNG_MS },
                                              .host = &host };
     asked_on = 0;
     if (hsm_provider_register(&err) != NK_OK ||

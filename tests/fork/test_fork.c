@@ -167,8 +167,8 @@ static nk_status open_given(struct hsm_key **ret_key, nk_error *err)
     const struct hsm_key_request request = { .module = FAULTY_TOKEN,
                                              .uri = given.identity.uri,
                                              .pin = { .kind = HSM_PIN_FD, .fd = ends[0] },
-                                             .max_sessions = 4,
-                                             .login_timeout_ms = 2000 };
+                                             .token = { .max_sessions = 4,
+                                                        .login_timeout_ms = 2000 } };
     *err = (nk_error){ .struct_size = sizeof(*err) };
     nk_status status = hsm_provider_register(err);
     return status == NK_OK ? hsm_key_open(&request, given.identity.public_key, ret_key, err)

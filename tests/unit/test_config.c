@@ -343,14 +343,15 @@ static void defaults(void **state)
     struct config *config = parse_good(PART_WHOLE, NULL);
 
     for (int role = 0; role < OUR_ROLES; role++) {
-        const struct config_identity *mine = &config->ours[role];
+        const struct config_identity *mine = &config->identities[role];
         assert_string_equal(mine->module, "softhsm");
         assert_string_equal(mine->key, "pkcs11:token=a");
         assert_string_equal(mine->certificate, "/etc/nodekey/a.pem");
-        assert_int_equal(mine->pin_kind, HSM_PIN_FILE);
-        assert_string_equal(mine->pin_where, "/etc/nodekey/p");
-        assert_int_equal(mine->pin_fd, -1);
-        assert_false(mine->allow_extractable || mine->allow_imported || mine->require_hardware);
+        assert_int_equal(mine->pin.kind, HSM_PIN_FILE);
+        assert_string_equal(mine->pin.where, "/etc/nodekey/p");
+        assert_int_equal(mine->pin.fd, -1);
+        assert_false(mine->custody.allow_extractable || mine->custody.allow_imported ||
+                     mine->custody.require_hardware);
     }
     assert_true(config->one_identity);
     assert_int_equal(config->roots_len, 1);
@@ -361,10 +362,10 @@ static void defaults(void **state)
     assert_int_equal(config->admit.len, 1);
     assert_string_equal(rule_name(rule_list_at(&config->admit, 0)), "m");
     assert_int_equal(config->deny.len, 0);
-    assert_int_equal(config->max_sessions, 16);
-    assert_int_equal(config->login_timeout_ms, 10000);
-    assert_int_equal(config->sign_timeout_ms, 0);
-    assert_int_equal(config->max_waiting_inbound, 64);
+    assert_int_equal(config->token.max_sessions, 16);
+    assert_int_equal(config->token.login_timeout_ms, 10000);
+    assert_int_equal(config->token.sign_timeout_ms, 0);
+    assert_int_equal(config->token.max_waiting_inbound, 64);
     assert_int_equal(config->verify_timeout_ms, 1000);
     assert_int_equal(config->crls_len, 0);
     assert_int_equal(config->crl.mode, CRL_OFF);
@@ -382,20 +383,20 @@ static void roles_override(void **state)
     struct config *config = parse_good(
         PART_MORE, "'server': {'pin': {'fd': 7}, 'allow_imported': true, 'require_hardware': true},"
                    "'client': {'certificate': '/c.pem', 'pin': {'credential': 'c'}}");
-    const struct config_identity *server = &config->ours[OUR_SERVER];
-    const struct config_identity *client = &config->ours[OUR_CLIENT];
+    const struct config_identity *server = &config->identities[OUR_SERVER];
+    const struct config_identity *client = &config->identities[OUR_CLIENT];
 
     assert_false(config->one_identity);
     assert_string_equal(server->certificate, "/etc/nodekey/a.pem");
-    assert_int_equal(server->pin_kind, HSM_PIN_FD);
-    assert_int_equal(server->pin_fd, 7);
-    assert_null(server->pin_where);
-    assert_true(server->allow_imported && server->require_hardware);
+    assert_int_equal(server->pin.kind, HSM_PIN_FD);
+    assert_int_equal(server->pin.fd, 7);
+    assert_null(server->pin.where);
+    assert_true(server->custody.allow_imported && server->custody.require_hardware);
     assert_string_equal(client->key, "pkcs11:token=a");
     assert_string_equal(client->certificate, "/c.pem");
-    assert_int_equal(client->pin_kind, HSM_PIN_CREDENTIAL);
-    assert_string_equal(client->pin_where, "c");
-    assert_false(client->allow_imported || client->require_hardware);
+    assert_int_equal(client->pin.kind, HSM_PIN_CREDENTIAL);
+    assert_string_equal(client->pin.where, "c");
+    assert_false(client->custody.allow_imported || client->custody.require_hardware);
     config_free(config);
 }
 
@@ -408,10 +409,11 @@ static void prompt_and_false_overrides_true(void **state)
         "'pin': {'prompt': true},"
         "'allow_extractable': true}, 'server': {}, 'client': {'allow_extractable': false");
 
-    assert_int_equal(config->ours[OUR_SERVER].pin_kind, HSM_PIN_PROMPT);
-    assert_string_equal(config->ours[OUR_SERVER].certificate, "PKCS11:object=c"); /* no path */
-    assert_true(config->ours[OUR_SERVER].allow_extractable);
-    assert_false(config->ours[OUR_CLIENT].allow_extractable);
+    assert_int_equal(config->identities[OUR_SERVER].pin.kind, HSM_PIN_PROMPT);
+    assert_string_equal(config->identities[OUR_SERVER].certificate,
+                        "PKCS11:object=c"); /* no path */
+    assert_true(config->identities[OUR_SERVER].custody.allow_extractable);
+    assert_false(config->identities[OUR_CLIENT].custody.allow_extractable);
     config_free(config);
 }
 
@@ -433,10 +435,10 @@ static void numbers_and_directions(void **state)
                               "'deny': [{'name': 'in', 'direction': 'inbound', 'cn': ['a']},"
                               "{'name': 'out', 'direction': 'outbound', 'dns': ['a.example']}]");
 
-    assert_int_equal(config->max_sessions, 1);
-    assert_int_equal(config->login_timeout_ms, 600000);
-    assert_int_equal(config->sign_timeout_ms, 3000);
-    assert_int_equal(config->max_waiting_inbound, 7);
+    assert_int_equal(config->token.max_sessions, 1);
+    assert_int_equal(config->token.login_timeout_ms, 600000);
+    assert_int_equal(config->token.sign_timeout_ms, 3000);
+    assert_int_equal(config->token.max_waiting_inbound, 7);
     assert_int_equal(config->verify_timeout_ms, 10);
     assert_int_equal(rule_directions(rule_list_at(&config->admit, 0)),
                      NK_PEER_IS_CLIENT | NK_PEER_IS_SERVER);
@@ -625,7 +627,7 @@ static void check_example(void **state)
     if (config_read(path, &config, &err) != NK_OK) {
         fail_msg("%s", err.text);
     }
-    assert_int_equal(config->ours[OUR_SERVER].pin_kind != HSM_PIN_ABSENT, true);
+    assert_int_equal(config->identities[OUR_SERVER].pin.kind != HSM_PIN_ABSENT, true);
     assert_int_equal(config->roots_len, 1);
     assert_true(config->all_certified || config->admit.len > 0);
     config_free(config);

@@ -69,7 +69,7 @@ static void check_row(void **state)
 {
     const struct row *row = *state;
     const nk_host host = { .struct_size = sizeof(host), .log = keep };
-    const struct config config = { .lent_threads = row->lent, .max_sessions = row->sessions };
+    const struct config config = { .lent_threads = row->lent, .token.max_sessions = row->sessions };
     memset(&told, 0, sizeof(told));
     unsetenv("GRPC_POLL_STRATEGY");
     if (row->strategy != NULL) {
@@ -86,7 +86,7 @@ static void both_at_once(void **state)
 {
     (void)state;
     const nk_host host = { .struct_size = sizeof(host), .log = keep };
-    const struct config config = { .lent_threads = 16, .max_sessions = 16 };
+    const struct config config = { .lent_threads = 16, .token.max_sessions = 16 };
     memset(&told, 0, sizeof(told));
     setenv("GRPC_POLL_STRATEGY", "poll", 1);
     polling_advice_say(&config, 100, &host);
