@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/exit_gate.h"
 #include "base/report.h"
+#include "base/text.h"
 #include "chain/reasons.h"
 #include "grpc/credentials.h"
 #include "grpc/peer_identity.h"
@@ -245,16 +246,6 @@ static bool is_role(uint32_t role)
     return role == NK_PEER_IS_CLIENT || role == NK_PEER_IS_SERVER;
 }
 
-static bool is_printable(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (*text <= ' ' || *text > '~') {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* What a host hands to check_peer. */
 struct question {
     uint32_t role;
@@ -269,7 +260,7 @@ static nk_status check_question(const nk_instance *instance, const struct questi
     if (instance == NULL || question->pem == NULL || !is_role(question->role)) {
         return report(err, NK_E_USAGE, "check_peer: instance or pem is NULL, or role is unknown");
     }
-    if (question->target != NULL && !is_printable(question->target)) {
+    if (question->target != NULL && !text_is(question->target, TEXT_VISIBLE)) {
         return report(err, NK_E_USAGE, "check_peer: target is not a host name or address");
     }
     if (question->pem_len > PEER_CHAIN_MAX_BYTES ||

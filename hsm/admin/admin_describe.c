@@ -10,9 +10,11 @@
 #include <openssl/x509.h>
 
 #include "admin/admin.h"
+#include "base/text.h"
 
 #define CERTIFICATE_MAX_BYTES 16384
 #define ID_MAX_BYTES 128
+#define ID_SHOWN_BYTES 32
 
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);
@@ -24,10 +26,9 @@ DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 static void show(char *text, size_t room, const unsigned char *bytes, size_t len)
 {
     len = len < room ? len : room - 1;
-    for (size_t i = 0; i < len; i++) {
-        text[i] = (char)(bytes[i] >= ' ' && bytes[i] <= '~' ? bytes[i] : '?');
-    }
+    memcpy(text, bytes, len);
     text[len] = '\0';
+    text_flatten(text, len, TEXT_PRINTABLE);
 }
 
 /* A field of CK_TOKEN_INFO ends at its padding, which tpm2-pkcs11 makes of NULs. */
@@ -111,7 +112,6 @@ static void describe_certificate(const struct admin_look *look, CK_OBJECT_HANDLE
     unsigned char der[CERTIFICATE_MAX_BYTES];
     const unsigned char *at = der;
     CK_ULONG len = 0;
-    struct tm ends;
 
     if (!object_attribute(look->call, look->session, handle, CKA_VALUE, der, sizeof(der), &len)) {
         return;
@@ -125,8 +125,8 @@ static void describe_certificate(const struct admin_look *look, CK_OBJECT_HANDLE
         long name_len = BIO_get_mem_data(bio, &name);
         show(object->subject, sizeof(object->subject), (unsigned char *)name, (size_t)name_len);
     }
-    if (certificate != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &ends) == 1) {
-        strftime(object->not_after, sizeof(object->not_after), "%Y-%m-%dT%H:%M:%SZ", &ends);
+    if (certificate != NULL) {
+        text_time(object->not_after, text_read_time(X509_get0_notAfter(certificate)));
     }
     EVP_PKEY *key = certificate != NULL ? X509_get0_pubkey(certificate) : NULL;
     if (key != NULL) {
@@ -169,9 +169,7 @@ void admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object
         id_at.ulValueLen = 0;
     }
     show(object->label, sizeof(object->label), label, label_at.ulValueLen);
-    for (CK_ULONG i = 0; i < id_at.ulValueLen && 2 * i + 2 < sizeof(object->id); i++) {
-        snprintf(object->id + 2 * i, sizeof(object->id) - 2 * i, "%02x", id[i]);
-    }
+    text_hex(object->id, id, id_at.ulValueLen < ID_SHOWN_BYTES ? id_at.ulValueLen : ID_SHOWN_BYTES);
     object->uri = uri_of_object(look, object_class, &label_at, &id_at);
     if (object->kind == HSM_CERTIFICATE) {
         describe_certificate(look, handle, object);

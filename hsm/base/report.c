@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 
 #include "base/callback.h"
+#include "base/text.h"
 
 #define LOG_LINE_BYTES 2048
 
@@ -18,20 +19,16 @@ static int takes_report(const nk_error *err)
 }
 
 /* A line is one line: whatever a certificate or a file name carries, a log reader sees no break. */
-static void flatten(char *text)
+static void flatten_line(char *text)
 {
-    for (char *c = text; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f) {
-            *c = '?';
-        }
-    }
+    text_flatten(text, strlen(text), TEXT_ONE_LINE);
 }
 
 static void PRINTF_LIKE(3, 0)
     set_text(nk_error *err, nk_status status, const char *fmt, va_list args)
 {
     vsnprintf(err->text, sizeof(err->text), fmt, args);
-    flatten(err->text);
+    flatten_line(err->text);
     err->status = status;
 }
 
@@ -39,7 +36,7 @@ static void append(nk_error *err, const char *separator, const char *text)
 {
     size_t used = strlen(err->text);
     snprintf(err->text + used, sizeof(err->text) - used, "%s%s", separator, text);
-    flatten(err->text + used);
+    flatten_line(err->text + used);
 }
 
 nk_status report(nk_error *err, nk_status status, const char *fmt, ...)
@@ -128,7 +125,7 @@ void log_line(const nk_host *host, int32_t level, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
-    flatten(line);
+    flatten_line(line);
     callback_enter();
     host->log(host->host_data, level, line);
     callback_leave();

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "base/text.h"
 #include "peer/peer.h"
 
 #define TEXT_MAX_BYTES 512u /* so that no text but names can make a line long */
@@ -14,7 +15,6 @@
 #define NAMES_MAX_BYTES 8192u /* a stranger chooses them, and how often to be refused */
 #define NAME_FRAME_BYTES 64u  /* {"kind":"email","name":"","cut_from":100000}, */
 #define ESCAPE_BYTES 6u       /* \u001b */
-#define TIME_BYTES 32
 
 DEFINE_AUTO(json_t *, json_decref);
 
@@ -26,9 +26,8 @@ static json_t *plain(const char *text, size_t len, bool cut)
 {
     char ascii[NAME_MAX_BYTES];
 
-    for (size_t i = 0; i < len; i++) {
-        ascii[i] = (char)(text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?');
-    }
+    memcpy(ascii, text, len);
+    text_flatten(ascii, len, TEXT_PRINTABLE);
     if (cut) {
         ascii[len - 3] = ascii[len - 2] = ascii[len - 1] = '.';
     }
@@ -55,12 +54,8 @@ static json_t *some_text(const char *text, size_t room)
 
 static json_t *hex(const uint8_t digest[NK_SHA256_BYTES])
 {
-    char text[2 * NK_SHA256_BYTES + 1];
-
-    for (size_t i = 0; i < NK_SHA256_BYTES; i++) {
-        snprintf(text + 2 * i, 3, "%02x", digest[i]);
-    }
-    return json_string(text);
+    char text[TEXT_HEX_BYTES(NK_SHA256_BYTES)];
+    return json_string(text_hex(text, digest, NK_SHA256_BYTES));
 }
 
 static json_t *count(uint64_t number)
@@ -70,15 +65,11 @@ static json_t *count(uint64_t number)
 
 static json_t *moment(const struct timespec *now)
 {
-    char day[TIME_BYTES];
-    char text[TIME_BYTES + 8];
-    struct tm utc;
+    char second[TEXT_TIME_BYTES];
+    char text[TEXT_TIME_BYTES + 8];
 
-    if (gmtime_r(&now->tv_sec, &utc) == NULL ||
-        strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &utc) == 0) {
-        return json_null();
-    }
-    snprintf(text, sizeof(text), "%s.%03dZ", day, (int)(now->tv_nsec / 1000000));
+    int len = (int)strcspn(text_time(second, now->tv_sec), "Z");
+    snprintf(text, sizeof(text), "%.*s.%03dZ", len, second, (int)(now->tv_nsec / 1000000));
     return json_string(text);
 }
 
@@ -101,7 +92,7 @@ static size_t printed_bytes(const char *text, size_t len)
         if (text[i] == '"' || text[i] == '\\') {
             bytes += 2;
         } else {
-            bytes += text[i] >= ' ' && text[i] < 0x7f ? 1 : ESCAPE_BYTES;
+            bytes += text_span(text + i, 1, TEXT_PRINTABLE) == 1 ? 1 : ESCAPE_BYTES;
         }
     }
     return bytes;

@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/report.h"
+#include "base/text.h"
 #include "chain/chain_limits.h"
 #include "chain/chain_policies.h"
 #include "chain/chain_revocation.h"
@@ -401,9 +402,9 @@ static bool names_role(X509 *leaf, uint32_t role, struct chain_failure *failure)
 
 static time_t first_end(STACK_OF(X509) *path)
 {
-    time_t first = x509_time(X509_get0_notAfter(sk_X509_value(path, 0)));
+    time_t first = text_read_time(X509_get0_notAfter(sk_X509_value(path, 0)));
     for (int i = 1; i < sk_X509_num(path); i++) {
-        time_t end = x509_time(X509_get0_notAfter(sk_X509_value(path, i)));
+        time_t end = text_read_time(X509_get0_notAfter(sk_X509_value(path, i)));
         first = end < first ? end : first;
     }
     return first;

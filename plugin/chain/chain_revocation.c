@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "base/text.h"
 #include "chain/chain_limits.h"
 #include "trust/crl_scope.h"
 #include "trust/x509_fields.h"
@@ -20,7 +21,6 @@
 #define SIGNATURE_AS_BYTES 65536 /* what checking one costs beside reading the list */
 #define SUBJECT_BYTES 96
 #define WHY_BYTES 120
-#define DATE_BYTES 32
 #define HOUR_SECONDS 3600
 #define SERIAL_BYTES ((size_t)20) /* shown */
 
@@ -130,8 +130,8 @@ static bool take(struct list *list, X509_CRL *crl)
     if (list->scope != NULL) {
         crl_scope_prepare(list->scope, X509_CRL_get_issuer(crl));
     }
-    list->this_update = x509_time(X509_CRL_get0_lastUpdate(crl));
-    list->next_update = x509_time(X509_CRL_get0_nextUpdate(crl));
+    list->this_update = text_read_time(X509_CRL_get0_lastUpdate(crl));
+    list->next_update = text_read_time(X509_CRL_get0_nextUpdate(crl));
     list->unusable = why_unusable(list, found);
     list->bytes = (size_t)i2d_X509_CRL(crl, NULL);
     /* The first search sorts the entries: here, before threads share them. */
@@ -263,16 +263,6 @@ static bool is_issuers(struct revocation *revocation, struct list *list, STACK_O
 
 /* --- what it says --- */
 
-static const char *date_of(time_t time, char text[DATE_BYTES])
-{
-    struct tm parts;
-    if (gmtime_r(&time, &parts) == NULL ||
-        strftime(text, DATE_BYTES, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
-        snprintf(text, DATE_BYTES, "?");
-    }
-    return text;
-}
-
 static void improve(struct answer *answer, enum finding finding, const char *why)
 {
     if (finding > answer->finding || (finding == answer->finding && answer->why[0] == '\0')) {
@@ -293,7 +283,7 @@ static time_t end_of(const struct revocation *revocation, const struct list *lis
 static void weigh(const struct revocation *revocation, const struct list *list, X509 *certificate,
                   time_t now, struct answer *answer)
 {
-    char date[DATE_BYTES];
+    char date[TEXT_TIME_BYTES];
     char why[WHY_BYTES];
     time_t ends = end_of(revocation, list);
 
@@ -306,9 +296,9 @@ static void weigh(const struct revocation *revocation, const struct list *list, 
         improve(answer, INVALID, "its issuer's CRL is not yet valid: check this clock");
     } else if (ends <= now) {
         snprintf(why, sizeof(why), "its issuer's CRL of %s is too old (%s %s)",
-                 date_of(list->this_update, (char[DATE_BYTES]){ 0 }),
+                 text_time((char[TEXT_TIME_BYTES]){ 0 }, list->this_update),
                  ends < list->next_update ? "crl_max_age_hours ended" : "it ended",
-                 date_of(ends, date));
+                 text_time(date, ends));
         improve(answer, STALE, why);
     } else {
         answer->ends = answer->finding == COVERED && answer->ends > ends ? answer->ends : ends;
@@ -319,21 +309,20 @@ static void weigh(const struct revocation *revocation, const struct list *list, 
 static bool refuse_revoked(const X509_REVOKED *entry, X509 *certificate, int depth,
                            struct chain_failure *failure)
 {
-    char date[DATE_BYTES];
+    char date[TEXT_TIME_BYTES];
     char subject[SUBJECT_BYTES];
-    char serial[2 * SERIAL_BYTES + 1] = "";
+    char serial[TEXT_HEX_BYTES(SERIAL_BYTES)];
     const ASN1_INTEGER *number = X509_get0_serialNumber(certificate);
+    size_t len = (size_t)ASN1_STRING_length(number);
     AUTO(ASN1_ENUMERATED_free)
     ASN1_ENUMERATED *code = X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, NULL, NULL);
 
-    for (size_t i = 0; i < (size_t)ASN1_STRING_length(number) && i < SERIAL_BYTES; i++) {
-        snprintf(serial + 2 * i, 3, "%02x", ASN1_STRING_get0_data(number)[i]);
-    }
+    text_hex(serial, ASN1_STRING_get0_data(number), len < SERIAL_BYTES ? len : SERIAL_BYTES);
     x509_name_text(X509_get_subject_name(certificate), subject, sizeof(subject));
     *failure = (struct chain_failure){ .reason = REASON_REVOKED, .depth = depth };
     snprintf(failure->detail, sizeof(failure->detail),
              "serial %s was revoked on %s (%s), in \"%s\"", serial,
-             date_of(x509_time(X509_REVOKED_get0_revocationDate(entry)), date),
+             text_time(date, text_read_time(X509_REVOKED_get0_revocationDate(entry))),
              crl_scope_reason(code), subject);
     return false;
 }

@@ -3,6 +3,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
 
 const char *reason_label(enum reason reason)
 {
@@ -10,16 +13,6 @@ const char *reason_label(enum reason reason)
     static const char *const labels[] = { REASONS(REASON_LABEL) };
 #undef REASON_LABEL
     return (size_t)reason < ARRAY_LEN(labels) ? labels[reason] : labels[REASON_INTERNAL];
-}
-
-/* Targets come from the host and may hold any byte. */
-static void flatten_text(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (*text < ' ' || *text >= 0x7f) {
-            *text = '?';
-        }
-    }
 }
 
 void verdict_deny(nk_verdict *verdict, enum reason reason, const char *rule, const char *fmt, ...)
@@ -32,5 +25,6 @@ void verdict_deny(nk_verdict *verdict, enum reason reason, const char *rule, con
     va_start(args, fmt);
     vsnprintf(verdict->detail, sizeof(verdict->detail), fmt, args);
     va_end(args);
-    flatten_text(verdict->detail);
+    /* Targets come from the host and may hold any byte. */
+    text_flatten(verdict->detail, strlen(verdict->detail), TEXT_PRINTABLE);
 }

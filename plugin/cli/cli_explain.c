@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/cli_explain.h"
 
@@ -39,10 +40,8 @@ static const char *flaw_of_target(const char *target)
 {
     const char *colon = strchr(target, ':');
 
-    for (const char *c = target; *c != '\0'; c++) {
-        if (*c <= ' ' || *c > '~' || *c == '/') {
-            return "is not a host name or address";
-        }
+    if (!text_is(target, TEXT_VISIBLE) || strchr(target, '/') != NULL) {
+        return "is not a host name or address";
     }
     if (target[0] == '\0') {
         return "is empty";

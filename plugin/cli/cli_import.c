@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 
 #include "base/report.h"
+#include "base/text.h"
 #include "cli/cli_import.h"
 #include "cli/cli_ours.h"
 #include "cli/cli_write.h"
@@ -138,14 +139,11 @@ static enum cli_exit tell(const struct wish *wish, const struct ours *ours,
                           const struct chain_file *chain)
 {
     char subject[SUBJECT_BYTES];
-    char ends[32] = "";
-    struct tm time;
+    char ends[TEXT_TIME_BYTES];
     const char *path = ours->config->identities[ours->role].certificate;
 
     x509_name_text(X509_get_subject_name(chain->leaf), subject, sizeof(subject));
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(chain->leaf), &time) == 1) {
-        strftime(ends, sizeof(ends), "%Y-%m-%dT%H:%M:%SZ", &time);
-    }
+    text_time(ends, text_read_time(X509_get0_notAfter(chain->leaf)));
     if (wish->ours.json) {
         return cli_put_json(json_pack("{s:s, s:s, s:s, s:i}", "certificate", path, "subject",
                                       subject, "not_after", ends, "intermediates",

@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 
 #include "base/report.h"
+#include "base/text.h"
 
 DEFINE_AUTO(char *, free);
 DEFINE_AUTO(BIO *, BIO_free_all);
@@ -17,19 +18,9 @@ DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 
 /* --- names --- */
 
-static bool is_printable(const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c <= ' ' || *c > '~') {
-            return false;
-        }
-    }
-    return text[0] != '\0';
-}
-
 static const char *flaw_of(int kind, const char *value)
 {
-    if (!is_printable(value)) {
+    if (value[0] == '\0' || !text_is(value, TEXT_VISIBLE)) {
         return "is empty, or has white space or bytes beyond ASCII in it";
     }
     if (kind == GEN_URI && strstr(value, "://") == NULL) {

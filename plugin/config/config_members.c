@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "config/config_types.h"
 
 DEFINE_AUTO(json_t *, json_decref);
@@ -87,10 +88,8 @@ static nk_status new_rule_name(const struct member *member, const json_t *value,
         return place_report(err, NK_E_CONFIG, at, "must be at most %d bytes",
                             NK_RULE_NAME_BYTES - 1);
     }
-    for (const char *c = name; *c != '\0'; c++) {
-        if (*c < ' ' || *c > '~') {
-            return place_report(err, NK_E_CONFIG, at, "must be printable ASCII");
-        }
+    if (!text_is(name, TEXT_PRINTABLE)) {
+        return place_report(err, NK_E_CONFIG, at, "must be printable ASCII");
     }
     if (strcmp(name, ALL_CERTIFIED) == 0) {
         return place_report(err, NK_E_CONFIG, at,

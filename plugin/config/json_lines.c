@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/report.h"
+#include "base/text.h"
 
 #define NAME_SHOWN_BYTES 48  /* of a member's name, which may be hostile and long */
 #define FILE_SHOWN_BYTES 400 /* of the document's own, so that the cure fits behind it */
@@ -176,11 +177,8 @@ void place_path(const struct place *at, char *buf, size_t room)
         return;
     }
     snprintf(buf + used, room - used, "%s%.*s", used > 0 ? "." : "", NAME_SHOWN_BYTES, at->name);
-    for (char *c = buf + used; *c != '\0'; c++) {
-        if (*c < ' ' || *c > '~') { /* a cut inside a UTF-8 sequence must not reach the operator */
-            *c = '?';
-        }
-    }
+    /* A cut inside a UTF-8 sequence must not reach the operator. */
+    text_flatten(buf + used, strlen(buf + used), TEXT_PRINTABLE);
 }
 
 static void where(const struct place *at, char *buf, size_t room)

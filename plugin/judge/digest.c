@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "base/report.h"
+#include "base/text.h"
 #include "judge/policy_private.h"
 
 #define FORMAT "nodekey policy 1" /* a change of what is hashed changes this */
@@ -101,8 +102,6 @@ nk_status digest_policy(const struct policy *policy, char hex[POLICY_DIGEST_CHAR
     if (EVP_DigestFinal_ex(to, digest, NULL) != 1) {
         return report_openssl(err, NK_E_INTERNAL, "finish the digest of a policy");
     }
-    for (size_t i = 0; i < sizeof(digest); i++) {
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    }
+    text_hex(hex, digest, sizeof(digest));
     return NK_OK;
 }

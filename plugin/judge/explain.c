@@ -6,19 +6,12 @@
 #include <jansson.h>
 
 #include "base/auto.h"
+#include "base/text.h"
 
 #define WHY_BYTES 512
-#define HEX_BYTES (2 * NK_SHA256_BYTES + 1)
+#define HEX_BYTES TEXT_HEX_BYTES(NK_SHA256_BYTES)
 
 DEFINE_AUTO(json_t *, json_decref);
-
-static const char *hex(const uint8_t digest[NK_SHA256_BYTES], char text[HEX_BYTES])
-{
-    for (size_t i = 0; i < NK_SHA256_BYTES; i++) {
-        snprintf(text + 2 * i, 3, "%02x", digest[i]);
-    }
-    return text;
-}
 
 static const char *kind_of(const nk_name *name)
 {
@@ -70,16 +63,18 @@ static json_t *explain_peer(const struct traits *traits)
     char spki[HEX_BYTES];
     char issuer[HEX_BYTES];
 
-    return json_pack(
-        "{s:s, s:s?, s:s, s:o, s:s, s:s, s:s?, s:s?, s:s?, s:o, s:o, s:I, s:i}", "role",
-        peer->role == NK_PEER_IS_CLIENT ? "client" : "server", "target", peer->target, "cn",
-        peer->common_name, "names", names_of(peer), "leaf_sha256", hex(peer->leaf_sha256, leaf),
-        "spki_sha256", hex(peer->spki_sha256, spki), "issuer_spki_sha256",
-        traits->issuer_spki_sha256 != NULL ? hex(traits->issuer_spki_sha256, issuer) : NULL,
-        "serial", traits->serial, "key_type", traits->key_type, "extended_key_usage",
-        texts_of(traits->usages, traits->usages_len), "policy_oid",
-        texts_of(traits->policies, traits->policies_len), "lifetime_seconds",
-        (json_int_t)traits->lifetime_seconds, "certificates", (int)peer->chain_len);
+    return json_pack("{s:s, s:s?, s:s, s:o, s:s, s:s, s:s?, s:s?, s:s?, s:o, s:o, s:I, s:i}",
+                     "role", peer->role == NK_PEER_IS_CLIENT ? "client" : "server", "target",
+                     peer->target, "cn", peer->common_name, "names", names_of(peer), "leaf_sha256",
+                     text_hex(leaf, peer->leaf_sha256, NK_SHA256_BYTES), "spki_sha256",
+                     text_hex(spki, peer->spki_sha256, NK_SHA256_BYTES), "issuer_spki_sha256",
+                     traits->issuer_spki_sha256 != NULL
+                         ? text_hex(issuer, traits->issuer_spki_sha256, NK_SHA256_BYTES)
+                         : NULL,
+                     "serial", traits->serial, "key_type", traits->key_type, "extended_key_usage",
+                     texts_of(traits->usages, traits->usages_len), "policy_oid",
+                     texts_of(traits->policies, traits->policies_len), "lifetime_seconds",
+                     (json_int_t)traits->lifetime_seconds, "certificates", (int)peer->chain_len);
 }
 
 static json_t *explain_rule(const char *list, const struct rule *rule, bool needs_identity,

@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/report.h"
+#include "base/text.h"
 #include "peer/leaf_extension.h"
 #include "rules/address.h"
 #include "rules/glob.h"
@@ -35,14 +36,13 @@ static nk_status printable_name(const ASN1_STRING *name, const char *what, int m
     const unsigned char *bytes = ASN1_STRING_get0_data(name);
     int len = ASN1_STRING_length(name);
 
-    for (int i = 0; i < len; i++) {
-        if (bytes[i] <= ' ' || bytes[i] >= 0x7f) {
-            return report(err, NK_E_PEER, "byte %d of a %s name of the peer is 0x%02x", i + 1, what,
-                          bytes[i]);
-        }
-    }
     if (len <= 0) {
         return report(err, NK_E_PEER, "a %s name of the peer is empty", what);
+    }
+    size_t span = text_span(bytes, (size_t)len, TEXT_VISIBLE);
+    if (span < (size_t)len) {
+        return report(err, NK_E_PEER, "byte %zu of a %s name of the peer is 0x%02x", span + 1, what,
+                      bytes[span]);
     }
     if (len > max_bytes) {
         return report(err, NK_E_PEER, "a %s name of the peer has %d bytes, at most %d are read",
@@ -158,11 +158,10 @@ static nk_status copy_common_name(const ASN1_STRING *name, char *room, nk_error 
         return report(err, NK_E_PEER, "the peer's common name has %d bytes, at most %d are read",
                       len, NAMES_COMMON_NAME_MAX_BYTES);
     }
-    for (int i = 0; i < len; i++) {
-        if (text[i] < ' ' || text[i] >= 0x7f) {
-            return report(err, NK_E_PEER, "byte %d of the peer's common name is 0x%02x", i + 1,
-                          text[i]);
-        }
+    size_t span = text_span(text, (size_t)len, TEXT_PRINTABLE);
+    if (span < (size_t)len) {
+        return report(err, NK_E_PEER, "byte %zu of the peer's common name is 0x%02x", span + 1,
+                      text[span]);
     }
     memcpy(room, text, (size_t)len);
     return NK_OK;

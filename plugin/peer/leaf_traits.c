@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/report.h"
+#include "base/text.h"
 #include "peer/leaf_extension.h"
 
 #define DAY_SECONDS 86400
@@ -49,9 +50,9 @@ static nk_status read_serial(X509 *leaf, struct traits_storage *storage, nk_erro
     if (ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER) {
         *text++ = '-';
     }
-    text += snprintf(text, 3, "%x", bytes[0]);
-    for (int i = 1; i < len; i++) {
-        text += snprintf(text, 3, "%02x", bytes[i]);
+    text_hex(text, bytes, (size_t)len);
+    if (text[0] == '0') { /* rules and audit lines have no leading zeros */
+        memmove(text, text + 1, strlen(text));
     }
     return NK_OK;
 }

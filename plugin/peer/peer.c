@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "base/report.h"
+#include "base/text.h"
 #include "peer/leaf_names.h"
 #include "peer/leaf_traits.h"
 #include "trust/pem.h"
@@ -228,17 +229,15 @@ void peer_free(struct peer *peer)
 void peer_describe(const struct peer *peer, char *text, size_t room)
 {
     const nk_peer *facts = &peer->facts;
-    char fingerprint[2 * FINGERPRINT_SHOWN_BYTES + 1] = "";
+    char fingerprint[TEXT_HEX_BYTES(FINGERPRINT_SHOWN_BYTES)];
     char more[48] = "";
 
-    for (size_t i = 0; i < FINGERPRINT_SHOWN_BYTES; i++) {
-        snprintf(fingerprint + 2 * i, 3, "%02x", facts->leaf_sha256[i]);
-    }
     if (facts->names_len > 1) {
         snprintf(more, sizeof(more), " (and %zu more)", facts->names_len - 1);
     }
     snprintf(text, room, "%s%s%s%s%s%ssha256:%s...", facts->common_name[0] != '\0' ? "CN=" : "",
              facts->common_name, facts->common_name[0] != '\0' ? ", " : "",
              facts->names_len > 0 ? facts->names[0].text : "", more,
-             facts->names_len > 0 ? ", " : "", fingerprint);
+             facts->names_len > 0 ? ", " : "",
+             text_hex(fingerprint, facts->leaf_sha256, FINGERPRINT_SHOWN_BYTES));
 }

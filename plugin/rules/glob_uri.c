@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "base/auto.h"
+#include "base/text.h"
 #include "rules/address.h"
 #include "rules/glob_bytes.h"
 #include "rules/rules.h"
@@ -209,17 +212,12 @@ static const char *opaque_problem(const char *scheme, size_t scheme_len, const c
 
 /* --- the whole --- */
 
-static int hex_value(char c)
-{
-    return is_digit(c) ? c - '0' : lower(c) - 'a' + 10;
-}
-
 static const char *percent_problem(const char *at)
 {
     if (!is_hex(at[1]) || !is_hex(at[2])) {
         return "holds a percent sign without two hexadecimal digits";
     }
-    char meant = (char)(hex_value(at[1]) << 4 | hex_value(at[2]));
+    char meant = (char)(OPENSSL_hexchar2int(at[1]) << 4 | OPENSSL_hexchar2int(at[2]));
     return is_alpha(meant) || is_digit(meant) || is_one_of("-._~", meant)
                ? "holds a percent-encoded letter, digit or -._~: write the character itself"
                : NULL;
@@ -227,7 +225,7 @@ static const char *percent_problem(const char *at)
 
 static const char *byte_problem(const char *at)
 {
-    if (*at <= ' ' || *at >= 0x7f) {
+    if (text_span(at, 1, TEXT_VISIBLE) == 0) {
         return "holds a space, a control character or a non-ASCII byte";
     }
     if (*at == '?' || *at == '#') {

@@ -5,21 +5,16 @@
 
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/objects.h>
 
 #include "base/report.h"
+#include "base/text.h"
 
 #define OID_TEXT_BYTES 256
 #define ANY_POLICY "2.5.29.32.0"
 #define RSA_MIN_BITS 1024
 #define RSA_MAX_BITS 16384
-
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c != '\0' ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-    return at != NULL ? (int)(at - digits) : -1;
-}
 
 nk_status rule_parse_pin(const char *text, struct rule_value *value, nk_error *err)
 {
@@ -27,8 +22,8 @@ nk_status rule_parse_pin(const char *text, struct rule_value *value, nk_error *e
     const char *at = text;
     size_t len = 0;
     while (len < sizeof(pin)) {
-        int high = hex_digit(at[0]);
-        int low = high >= 0 ? hex_digit(at[1]) : -1;
+        int high = OPENSSL_hexchar2int(at[0]);
+        int low = high >= 0 ? OPENSSL_hexchar2int(at[1]) : -1;
         if (low < 0) {
             break;
         }
@@ -52,7 +47,7 @@ static bool read_serial(const char *text, char *digits, size_t room)
     bool colon = true; /* none may come first */
 
     for (; *text != '\0'; text++) {
-        int digit = hex_digit(*text);
+        int digit = OPENSSL_hexchar2int(*text);
         if (digit < 0 && (*text != ':' || colon)) {
             return false;
         }

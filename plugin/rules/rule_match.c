@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "rules/glob.h"
 
 #define DAY_SECONDS 86400
@@ -53,16 +54,13 @@ static bool member_matches(enum rule_member member, const struct rule_values *va
 
 static void say_digest(const uint8_t *digest, const char *member, char *why, size_t room)
 {
-    char hex[2 * NK_SHA256_BYTES + 1] = "";
+    char hex[TEXT_HEX_BYTES(NK_SHA256_BYTES)];
 
     if (digest == NULL) {
         snprintf(why, room, "%s: not known, since no chain of the peer was valid", member);
         return;
     }
-    for (size_t i = 0; i < NK_SHA256_BYTES; i++) {
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    }
-    snprintf(why, room, "%s: the peer's is %s", member, hex);
+    snprintf(why, room, "%s: the peer's is %s", member, text_hex(hex, digest, NK_SHA256_BYTES));
 }
 
 static void say_lifetime(int64_t seconds, const char *member, char *why, size_t room)

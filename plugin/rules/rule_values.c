@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/report.h"
+#include "base/text.h"
 #include "rules/address.h"
 #include "rules/glob.h"
 
@@ -16,24 +17,13 @@
 struct rule_quote rule_quote(const char *value)
 {
     struct rule_quote q = { "" };
-    size_t len = 0;
-    for (; value[len] != '\0' && len < sizeof(q.text) - 1; len++) {
-        q.text[len] = (char)(value[len] >= ' ' && value[len] < 0x7f ? value[len] : '?');
-    }
+    size_t len = strnlen(value, sizeof(q.text) - 1);
+    memcpy(q.text, value, len);
+    text_flatten(q.text, len, TEXT_PRINTABLE);
     if (value[len] != '\0') {
         memcpy(q.text + len - 3, "...", 3);
     }
     return q;
-}
-
-bool rule_is_printable(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (*text < ' ' || *text >= 0x7f) {
-            return false;
-        }
-    }
-    return true;
 }
 
 nk_status rule_set_key(struct rule_value *value, const void *bytes, size_t len, nk_error *err)
@@ -115,7 +105,7 @@ static nk_status parse_email(const char *text, struct rule_value *value, nk_erro
 
 static nk_status parse_cn(const char *text, struct rule_value *value, nk_error *err)
 {
-    if (text[0] == '\0' || strlen(text) > CN_MAX_BYTES || !rule_is_printable(text)) {
+    if (text[0] == '\0' || strlen(text) > CN_MAX_BYTES || !text_is(text, TEXT_PRINTABLE)) {
         return report(err, NK_E_CONFIG, "\"%s\" is no common name: 1 to %d printable ASCII bytes",
                       rule_quote(text).text, CN_MAX_BYTES);
     }

@@ -83,6 +83,5 @@ struct rule_quote {
     char text[80];
 };
 struct rule_quote rule_quote(const char *value);
-bool rule_is_printable(const char *text);
 
 #endif

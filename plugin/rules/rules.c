@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/report.h"
+#include "base/text.h"
 #include "rules/rule_index.h"
 #include "rules/rule_values.h"
 
@@ -39,7 +40,7 @@ static void unsort(struct rule_list *list)
 nk_status rule_list_append(struct rule_list *list, const char *name, unsigned directions,
                            nk_error *err)
 {
-    if (name[0] == '\0' || strlen(name) >= NK_RULE_NAME_BYTES || !rule_is_printable(name)) {
+    if (name[0] == '\0' || strlen(name) >= NK_RULE_NAME_BYTES || !text_is(name, TEXT_PRINTABLE)) {
         return report(err, NK_E_CONFIG, "\"%s\" is no rule name: 1 to %d printable ASCII bytes",
                       rule_quote(name).text, NK_RULE_NAME_BYTES - 1);
     }

@@ -9,11 +9,11 @@
 
 #include "base/callback.h"
 #include "base/report.h"
+#include "base/text.h"
 #include "trust/crl_list.h"
 
 #define LIFETIME_PARTS 4 /* the last of them is for fetching the next list */
 #define NUMBER_BYTES 64
-#define TIME_BYTES 32
 
 DEFINE_AUTO(char *, free);
 DEFINE_AUTO(json_t *, json_decref);
@@ -120,13 +120,10 @@ static void send_event(const struct crl_list *list, const char *name, const char
 static void warn(const struct crl_list *list, bool expired, const nk_host *host)
 {
     char number[NUMBER_BYTES];
-    char ends[TIME_BYTES] = "?";
-    struct tm parts;
+    char ends[TEXT_TIME_BYTES];
 
     crl_list_number(list, number, sizeof(number));
-    if (gmtime_r(&list->next_update, &parts) != NULL) {
-        strftime(ends, sizeof(ends), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    }
+    text_time(ends, list->next_update);
     log_line(host, NK_LOG_WARNING, "%s: the CRL of \"%s\" with number %s %s at %s; fetch the next",
              list->file, list->issuer, number, expired ? "ended" : "ends", ends);
     send_event(list, expired ? "crl-expired" : "crl-expiring", number, ends, host);

@@ -12,6 +12,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/report.h"
+#include "base/text.h"
 
 #define DIGEST_BYTES_MIN 28 /* SHA-224: 112 bits against collisions */
 #define OID_BYTES 80
@@ -24,22 +25,12 @@ DEFINE_AUTO(BIGNUM *, BN_free);
 
 /* --- what a list says of itself --- */
 
-static bool read_time(const ASN1_TIME *time, time_t *ret_time)
-{
-    struct tm parts = { 0 };
-    if (ASN1_TIME_to_tm(time, &parts) != 1) {
-        ERR_clear_error();
-        return false;
-    }
-    *ret_time = timegm(&parts);
-    return true;
-}
-
 static nk_status read_times(struct crl_list *list, nk_error *err)
 {
     const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list->crl);
 
-    if (!read_time(X509_CRL_get0_lastUpdate(list->crl), &list->order.this_update)) {
+    list->order.this_update = text_read_time(X509_CRL_get0_lastUpdate(list->crl));
+    if (list->order.this_update == -1) {
         return report(err, NK_E_TRUST, "has a thisUpdate that is no time: get it again");
     }
     if (list->order.this_update > time(NULL)) {
@@ -50,7 +41,8 @@ static nk_status read_times(struct crl_list *list, nk_error *err)
                       "has no nextUpdate, so nobody could tell when it is stale: RFC 5280 wants "
                       "the CA to set one");
     }
-    if (!read_time(next, &list->next_update) || list->next_update <= list->order.this_update) {
+    list->next_update = text_read_time(next);
+    if (list->next_update == -1 || list->next_update <= list->order.this_update) {
         return report(err, NK_E_TRUST,
                       "has a nextUpdate that is no time after thisUpdate: get it again");
     }

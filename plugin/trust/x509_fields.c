@@ -17,9 +17,3 @@ void x509_name_text(const X509_NAME *name, char *text, size_t room)
     }
     text[len > 0 ? len : 0] = '\0';
 }
-
-time_t x509_time(const ASN1_TIME *date)
-{
-    struct tm parts;
-    return date != NULL && ASN1_TIME_to_tm(date, &parts) == 1 ? timegm(&parts) : (time_t)-1;
-}

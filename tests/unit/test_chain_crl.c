@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "base/text.h"
 #include "chain/chain.h"
 #include "fixtures/authority.h"
 #include "fixtures/check.h"
@@ -496,10 +497,10 @@ static void until_is_the_end_of_the_lists(void **state)
         struct chain_failure failure;
         X509_CRL *list = sk_X509_CRL_value(lists, 1);
         time_t wanted =
-            x509_time(X509_CRL_get0_nextUpdate(list)) + (time_t)settings[i].grace_hours * HOUR;
+            text_read_time(X509_CRL_get0_nextUpdate(list)) + (time_t)settings[i].grace_hours * HOUR;
         if (settings[i].max_age_hours != 0) { /* of both lists; they began in the same second or one
                                                  after the other */
-            time_t begin = x509_time(X509_CRL_get0_lastUpdate(sk_X509_CRL_value(lists, 0)));
+            time_t begin = text_read_time(X509_CRL_get0_lastUpdate(sk_X509_CRL_value(lists, 0)));
             wanted = begin + (time_t)settings[i].max_age_hours * HOUR;
         }
         assert_true(judge(chain, SITE, leaf, &path, &failure));
