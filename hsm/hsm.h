@@ -93,6 +93,8 @@ MUST_USE nk_status hsm_key_reference_inbound(const struct hsm_key *key, char **r
  * the token to be given back: the last user of a token logs out of it. What takes longer is logged
  * and left behind. [any], once */
 void hsm_key_shut(struct hsm_key *key, unsigned wait_ms);
+/* One more user of the key. [any] */
+void hsm_key_ref(struct hsm_key *key);
 /* Makes no PKCS#11 call. NULL is allowed. [any] */
 void hsm_key_unref(struct hsm_key *key);
 

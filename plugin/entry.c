@@ -4,28 +4,18 @@
 #include <string.h>
 
 #include "base/callback.h"
-#include "base/clock.h"
 #include "base/exit_gate.h"
 #include "base/report.h"
 #include "base/text.h"
 #include "chain/reasons.h"
 #include "grpc/credentials.h"
 #include "grpc/peer_identity.h"
-#include "node/housekeeping.h"
-#include "node/instance.h"
+#include "node/life.h"
 #include "node/reload.h"
 #include "nodekey/plugin.h"
 #include "peer/claim.h"
 
 #define EXPORT __attribute__((__visibility__("default")))
-
-struct nk_instance {
-    struct core *core;
-    struct nk_instance *next; /* in left_to_parent */
-};
-
-/* Closed in a child: the parent's threads, which are not here, own parts of them. */
-static struct nk_instance *_Atomic left_to_parent;
 
 DEFINE_AUTO(char *, free);
 DEFINE_AUTO(struct config *, config_free);
@@ -74,7 +64,7 @@ static nk_status deliver(nk_error *err, const nk_error *own, nk_status status)
 
 static nk_status check_process(const nk_instance *instance, const char *call, nk_error *err)
 {
-    if (core_is_here(instance->core)) {
+    if (verdicts_are_here(instance->verdicts)) {
         return NK_OK;
     }
     return report(
@@ -98,36 +88,6 @@ static nk_status enter(const nk_instance *instance, const char *call, nk_error *
 
 /* --- life --- */
 
-static nk_status start_housekeeping(struct core *core, nk_error *err)
-{
-    nk_status status = housekeeping_start(core, err);
-    if (status != NK_OK) {
-        core_close(core);
-        core_unref(core);
-    }
-    return status;
-}
-
-static nk_status open_config(struct config **config, const char *path, const nk_host *host,
-                             nk_instance **ret, nk_error *err)
-{
-    nk_instance *instance = calloc(1, sizeof(*instance));
-
-    if (instance == NULL) {
-        return report(err, NK_E_NOMEM, "out of memory");
-    }
-    nk_status status = core_open(config, path, host, &instance->core, err);
-    if (status == NK_OK) {
-        status = start_housekeeping(instance->core, err);
-    }
-    if (status != NK_OK) {
-        free(instance);
-        return status;
-    }
-    *ret = instance;
-    return NK_OK;
-}
-
 static nk_status plugin_open_file(const nk_host *host, const char *path, nk_instance **ret,
                                   nk_error *err)
 {
@@ -143,7 +103,7 @@ static nk_status plugin_open_file(const nk_host *host, const char *path, nk_inst
         status = config_read(path, &config, &own);
     }
     if (status == NK_OK) {
-        status = open_config(&config, path, &own_host, ret, &own);
+        status = life_begin(&config, path, &own_host, ret, &own);
     }
     return deliver(err, &own, status);
 }
@@ -163,28 +123,9 @@ static nk_status plugin_open_text(const nk_host *host, const char *text, const c
         status = config_parse(text, base_dir, &config, &own);
     }
     if (status == NK_OK) {
-        status = open_config(&config, NULL, &own_host, ret, &own);
+        status = life_begin(&config, NULL, &own_host, ret, &own);
     }
     return deliver(err, &own, status);
-}
-
-static void close_core(struct core *core)
-{
-    long long deadline_ms = clock_now_ms() + core->login_timeout_ms;
-
-    if (hsm_enter()) { /* not in a forked child, where our threads are not */
-        credentials_dismiss_polling(core);
-        hsm_leave();
-    }
-    core_close(core);
-    if (hsm_enter()) {
-        housekeeping_stop(core);
-        guards_close(core->guards);
-        credentials_close(core);
-        credentials_join_polling(core, deadline_ms);
-        hsm_leave();
-    }
-    core_unref(core);
 }
 
 static nk_status plugin_close(nk_instance *instance, nk_error *err)
@@ -195,14 +136,8 @@ static nk_status plugin_close(nk_instance *instance, nk_error *err)
             "close was called from one of our callbacks, which it would wait for; call it "
             "from another thread");
     }
-    if (instance != NULL && !core_is_here(instance->core)) {
-        core_close(instance->core); /* only what this process has with the token */
-        instance->next = atomic_exchange(&left_to_parent, instance);
-        return NK_OK;
-    }
     if (instance != NULL) {
-        close_core(instance->core);
-        free(instance);
+        life_end(instance);
     }
     return NK_OK;
 }
@@ -219,7 +154,7 @@ static nk_status plugin_server_credentials(nk_instance *instance,
     }
     nk_status status = check_process(instance, "server_credentials", &own);
     if (status == NK_OK) {
-        status = credentials_server(instance->core, ret, &own);
+        status = credentials_server(instance->credentials, ret, &own);
     }
     return deliver(err, &own, status);
 }
@@ -234,7 +169,7 @@ static nk_status plugin_channel_credentials(nk_instance *instance,
     }
     nk_status status = check_process(instance, "channel_credentials", &own);
     if (status == NK_OK) {
-        status = credentials_channel(instance->core, ret, &own);
+        status = credentials_channel(instance->credentials, ret, &own);
     }
     return deliver(err, &own, status);
 }
@@ -280,8 +215,8 @@ static void hand_over(const nk_verdict *ours, nk_verdict *theirs)
     theirs->struct_size = size;
 }
 
-static nk_status judge_text(struct core *core, const struct question *question, nk_verdict *verdict,
-                            char **ret_json, nk_error *err)
+static nk_status judge_text(struct verdicts *verdicts, const struct question *question,
+                            nk_verdict *verdict, char **ret_json, nk_error *err)
 {
     AUTO(peer_free) struct peer *peer = NULL;
     AUTO(free) char *text = strndup(question->pem, question->pem_len);
@@ -292,7 +227,7 @@ static nk_status judge_text(struct core *core, const struct question *question, 
     if (status != NK_OK) {
         return status;
     }
-    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    AUTO(policy_unref) struct policy *policy = verdicts_policy(verdicts);
     struct opinion opinion;
     if (ret_json == NULL) {
         policy_judge(policy, peer, &opinion);
@@ -327,7 +262,7 @@ static nk_status plugin_check_peer(nk_instance *instance, uint32_t role, const c
         status = enter(instance, "check_peer", &own);
     }
     if (status == NK_OK) {
-        status = judge_text(instance->core, &question, verdict, ret_json, &own);
+        status = judge_text(instance->verdicts, &question, verdict, ret_json, &own);
         hsm_leave();
     }
     return deliver(err, &own, status);
@@ -345,7 +280,7 @@ static nk_status plugin_peer_identity(nk_instance *instance, uint32_t role,
     }
     nk_status status = enter(instance, "peer_identity", &own);
     if (status == NK_OK) {
-        status = peer_identity_read(instance->core, role, context, ret, &own);
+        status = peer_identity_read(instance->verdicts, role, context, ret, &own);
         hsm_leave();
     }
     return deliver(err, &own, status);
@@ -384,7 +319,7 @@ static nk_status plugin_guard_call(nk_instance *instance, uint32_t role, struct 
     }
     status = enter(instance, "guard_call", &own);
     if (status == NK_OK) {
-        status = guard_add(instance->core, role, call, &own);
+        status = guard_add(instance->guards, instance->verdicts, role, call, &own);
         hsm_leave();
     }
     return deliver(err, &own, status);
@@ -400,7 +335,7 @@ static nk_status plugin_unguard_call(nk_instance *instance, struct grpc_call *ca
     }
     status = enter(instance, "unguard_call", &own);
     if (status == NK_OK) {
-        status = guard_remove(instance->core->guards, call, &own);
+        status = guard_remove(instance->guards, call, &own);
         hsm_leave();
     }
     return deliver(err, &own, status);
@@ -416,7 +351,7 @@ static nk_status plugin_reload(nk_instance *instance, nk_error *err)
     }
     nk_status status = enter(instance, "reload", &own);
     if (status == NK_OK) {
-        status = reload_now(instance->core, RELOAD_SAYS_ALL, &own);
+        status = reload_now(instance, RELOAD_SAYS_ALL, &own);
         hsm_leave();
     }
     return deliver(err, &own, status);

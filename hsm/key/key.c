@@ -74,7 +74,7 @@ struct hsm_key *key_by_handle(const unsigned char handle[KEY_HANDLE_BYTES])
         key = key->next;
     }
     if (key != NULL) {
-        key_ref(key);
+        hsm_key_ref(key);
     }
     pthread_mutex_unlock(&registry_lock);
     return key;
@@ -152,7 +152,7 @@ static void give_back(struct hsm_key *key)
     if (key->token == NULL) {
         return;
     }
-    key_ref(key); /* for tidy_up */
+    hsm_key_ref(key); /* for tidy_up */
     atomic_store(&key->left_behind, true);
     if (atomic_load(&key->uses) == 0) { /* else its end sees the mark */
         tidy_up(key);
@@ -198,7 +198,7 @@ static void leave_by(struct hsm_key *key, long long deadline_ms, unsigned wait_m
                                               .free = free_leaving,
                                               .where = token_module(key->token)->path };
     leaving->key = key;
-    key_ref(key);
+    hsm_key_ref(key);
     bounded_call_init(&leaving->bounded);
     long long left_ms = deadline_ms - clock_now_ms();
     enum bounded_call_end end =
@@ -241,7 +241,7 @@ void key_renew(struct hsm_key *key)
     key->host = (nk_host){ .struct_size = 0 };
 }
 
-void key_ref(struct hsm_key *key)
+void hsm_key_ref(struct hsm_key *key)
 {
     atomic_fetch_add(&key->refs, 1);
 }

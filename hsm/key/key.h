@@ -49,7 +49,6 @@ struct hsm_key {
     unsigned generation; /* of the login under which `object` is valid; 0: never found */
 };
 
-void key_ref(struct hsm_key *key);
 /* In a forked child: who was using it is not here, and its host's locks may be held by them, so it
  * logs nothing. It is found and proven anew at the next signature. */
 void key_renew(struct hsm_key *key);

@@ -46,7 +46,7 @@ static struct signing *make(struct hsm_key *key, struct signers *signers,
         free(signing);
         return NULL;
     }
-    key_ref(key);
+    hsm_key_ref(key);
     signing->key = key;
     signing->signers = signers;
     signing->job.free = discard;

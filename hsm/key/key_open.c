@@ -316,7 +316,7 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
         return status;
     }
     struct hsm_key *key = opening->key;
-    key_ref(key);
+    hsm_key_ref(key);
     key_register(key);
     key_register(key->inbound_key);
     *ret_key = key;

@@ -311,7 +311,7 @@ EVP_PKEY *key_public_now(struct hsm_key *key, const char *module_name, unsigned 
         return NULL;
     }
     looking->bounded.where = looking->module_name;
-    key_ref(key);
+    hsm_key_ref(key);
     looking->known = key;
     return go(looking, wait_ms, &public_key, &absent, NULL) == NK_OK ? public_key : NULL;
 }

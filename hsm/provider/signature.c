@@ -66,7 +66,7 @@ static void *dup_ctx(void *data)
     to->padding = from->padding;
     to->salt_len = from->salt_len;
     if (from->key != NULL) {
-        key_ref(from->key);
+        hsm_key_ref(from->key);
         to->key = from->key;
     }
     if (from->digest != NULL) {
@@ -107,7 +107,7 @@ static int take_key(struct signature *ctx, const struct provider_key *key,
         if (key->key == NULL) {
             return raise_error(ctx->provider, RAISE_PUBLIC_ONLY, "sign");
         }
-        key_ref(key->key);
+        hsm_key_ref(key->key);
         hsm_key_unref(ctx->key);
         ctx->key = key->key;
         ctx->max_size = EVP_PKEY_get_size(key->public_key);

@@ -153,7 +153,7 @@ static nk_status find_or_open(const struct provider *provider, const char *secti
         one->next = opened;
         opened = one;
     }
-    key_ref(one->key);
+    hsm_key_ref(one->key);
     *ret_key = one->key;
     return NK_OK;
 }

@@ -8,21 +8,70 @@
 #include <grpc/grpc.h>
 
 #include "base/report.h"
+#include "config/config.h"
 #include "grpc/forked.h"
 #include "grpc/per_rpc_check.h"
 #include "grpc/polling_threads.h"
 #include "grpc/verifier.h"
 #include "grpc/watch_keepalive.h"
 
+struct credentials {
+    struct verdicts *verdicts;       /* counted */
+    struct publication *publication; /* counted */
+    unsigned lent_threads;           /* that the configuration wants */
+    pthread_mutex_t outbound_lock;
+    struct outbound *outbound; /* guarded by outbound_lock; NULL: no channel credentials yet */
+    pthread_mutex_t polling_lock;
+    struct polling_threads *polling; /* guarded by polling_lock; NULL: none run */
+};
+
+nk_status credentials_open(struct verdicts *verdicts, unsigned lent_threads,
+                           struct credentials **ret_credentials, nk_error *err)
+{
+    struct credentials *credentials = calloc(1, sizeof(*credentials));
+
+    if (credentials == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    pthread_mutex_init(&credentials->outbound_lock, NULL);
+    pthread_mutex_init(&credentials->polling_lock, NULL);
+    credentials->verdicts = verdicts_ref(verdicts);
+    credentials->lent_threads = lent_threads;
+    nk_status status = publication_open(&credentials->publication, err);
+    if (status != NK_OK) {
+        credentials_free(credentials);
+        return status;
+    }
+    *ret_credentials = credentials;
+    return NK_OK;
+}
+
+void credentials_free(struct credentials *credentials)
+{
+    if (credentials == NULL) {
+        return;
+    }
+    publication_unref(credentials->publication);
+    verdicts_unref(credentials->verdicts);
+    pthread_mutex_destroy(&credentials->outbound_lock);
+    pthread_mutex_destroy(&credentials->polling_lock);
+    free(credentials);
+}
+
+struct publication *credentials_publication(const struct credentials *credentials)
+{
+    return credentials->publication;
+}
+
 /* Objects of one core given to another crash it: the host's core must be the one we are linked
  * with. Function addresses are unique in a process, copies of a library are not. */
-static nk_status check_core(const struct core *core, int our_role, nk_error *err)
+static nk_status check_grpc_core(const struct credentials *credentials, int our_role, nk_error *err)
 {
-    if (core->host.grpc_version == NULL) {
+    if (verdicts_host(credentials->verdicts)->grpc_version == NULL) {
         return report(err, NK_E_USAGE,
                       "nk_host.grpc_version is not set; give &grpc_version_string");
     }
-    if (core->host.grpc_version != grpc_version_string) {
+    if (verdicts_host(credentials->verdicts)->grpc_version != grpc_version_string) {
         return report(err, NK_E_USAGE,
                       "this program has a gRPC core of its own (linked in, or another copy of "
                       "libgrpc); credentials of this one would crash it: link it with the system's "
@@ -37,38 +86,41 @@ static nk_status check_core(const struct core *core, int our_role, nk_error *err
     if (grpc_is_initialized() == 0) {
         return report(err, NK_E_USAGE, "call grpc_init before asking for credentials");
     }
-    if (atomic_load(&core->closed)) {
+    if (verdicts_closed(credentials->verdicts)) {
         return report(err, NK_E_CLOSED, "instance closed");
     }
-    return publish_check(core->publication, our_role, err);
+    return publication_check(credentials->publication, our_role, err);
 }
 
 /* With the first credentials: before that there may be no gRPC, and after it handshakes come. */
-static nk_status lend_threads(struct core *core, nk_error *err)
+static nk_status lend_threads(struct credentials *credentials, nk_error *err)
 {
     nk_status status = NK_OK;
 
-    pthread_mutex_lock(&core->polling_lock);
-    if (core->polling == NULL && core->lent_threads > 0 && !atomic_load(&core->closed)) {
-        status = polling_threads_start(core->lent_threads, &core->polling, err);
+    pthread_mutex_lock(&credentials->polling_lock);
+    if (credentials->polling == NULL && credentials->lent_threads > 0 &&
+        !verdicts_closed(credentials->verdicts)) {
+        status = polling_threads_start(credentials->lent_threads, &credentials->polling, err);
     }
-    pthread_mutex_unlock(&core->polling_lock);
+    pthread_mutex_unlock(&credentials->polling_lock);
     return status;
 }
 
-static nk_status begin(struct core *core, int our_role, nk_error *err)
+static nk_status begin_credentials(struct credentials *credentials, int our_role, nk_error *err)
 {
-    nk_status status = check_core(core, our_role, err);
+    nk_status status = check_grpc_core(credentials, our_role, err);
 
-    return status == NK_OK ? lend_threads(core, err) : status;
+    return status == NK_OK ? lend_threads(credentials, err) : status;
 }
 
 /* Options of our verifier and this provider, which both stay the caller's to release: what both
  * roles have in common. There is no other way to options. NULL: nothing was made. */
-static grpc_tls_credentials_options *make_options(struct core *core, uint32_t peer_role,
+static grpc_tls_credentials_options *make_options(struct credentials *credentials,
+                                                  uint32_t peer_role,
                                                   grpc_tls_certificate_provider *provider)
 {
-    grpc_tls_certificate_verifier_external *external = verifier_new(core, peer_role);
+    grpc_tls_certificate_verifier_external *external =
+        verifier_new(credentials->verdicts, credentials->publication, peer_role);
 
     if (external == NULL) {
         return NULL;
@@ -83,19 +135,20 @@ static grpc_tls_credentials_options *make_options(struct core *core, uint32_t pe
     return options;
 }
 
-static grpc_tls_certificate_provider *watch_file(const struct core *core, int our_role)
+static grpc_tls_certificate_provider *watch_file(const struct credentials *credentials,
+                                                 int our_role)
 {
-    const char *path = publish_path(core->publication, our_role);
+    const char *path = publication_path(credentials->publication, our_role);
     return grpc_tls_certificate_provider_file_watcher_create(path, path, NULL,
-                                                             PUBLISH_WATCH_SECONDS);
+                                                             PUBLICATION_WATCH_SECONDS);
 }
 
 /* gRPC's own check is off, since it would refuse before us, without a name and by laxer rules; TLS
  * still proves possession of the key. */
-static grpc_server_credentials *make_server(struct core *core,
+static grpc_server_credentials *make_server(struct credentials *credentials,
                                             grpc_tls_certificate_provider *provider)
 {
-    grpc_tls_credentials_options *options = make_options(core, NK_PEER_IS_CLIENT, provider);
+    grpc_tls_credentials_options *options = make_options(credentials, NK_PEER_IS_CLIENT, provider);
     if (options == NULL) {
         return NULL;
     }
@@ -111,7 +164,8 @@ struct outbound {
     struct keepalive *keepalive;
 };
 
-static nk_status start_outbound(struct core *core, struct outbound **ret_outbound, nk_error *err)
+static nk_status start_outbound(struct credentials *credentials, struct outbound **ret_outbound,
+                                nk_error *err)
 {
     char socket_path[PATH_MAX];
     struct outbound *outbound = calloc(1, sizeof(*outbound));
@@ -119,9 +173,9 @@ static nk_status start_outbound(struct core *core, struct outbound **ret_outboun
     if (outbound == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    outbound->provider = watch_file(core, OUR_CLIENT);
-    grpc_server_credentials *idle = make_server(core, outbound->provider);
-    publish_socket(core->publication, socket_path, sizeof(socket_path));
+    outbound->provider = watch_file(credentials, OUR_CLIENT);
+    grpc_server_credentials *idle = make_server(credentials, outbound->provider);
+    publication_socket(credentials->publication, socket_path, sizeof(socket_path));
     nk_status status = idle != NULL
                            ? watch_keepalive_start(idle, socket_path, &outbound->keepalive, err)
                            : report(err, NK_E_NOMEM, "no memory for credentials");
@@ -134,35 +188,35 @@ static nk_status start_outbound(struct core *core, struct outbound **ret_outboun
     return NK_OK;
 }
 
-static nk_status channel_provider(struct core *core, grpc_tls_certificate_provider **ret_provider,
-                                  nk_error *err)
+static nk_status channel_provider(struct credentials *credentials,
+                                  grpc_tls_certificate_provider **ret_provider, nk_error *err)
 {
     nk_status status = NK_OK;
 
-    pthread_mutex_lock(&core->outbound_lock);
-    if (core->outbound == NULL) {
-        status = start_outbound(core, &core->outbound, err);
+    pthread_mutex_lock(&credentials->outbound_lock);
+    if (credentials->outbound == NULL) {
+        status = start_outbound(credentials, &credentials->outbound, err);
     }
-    if (core->outbound != NULL) {
-        *ret_provider = core->outbound->provider;
+    if (credentials->outbound != NULL) {
+        *ret_provider = credentials->outbound->provider;
     }
-    pthread_mutex_unlock(&core->outbound_lock);
+    pthread_mutex_unlock(&credentials->outbound_lock);
     return status;
 }
 
-void credentials_dismiss_polling(struct core *core)
+void credentials_dismiss_polling(struct credentials *credentials)
 {
-    pthread_mutex_lock(&core->polling_lock);
-    polling_threads_dismiss(core->polling);
-    pthread_mutex_unlock(&core->polling_lock);
+    pthread_mutex_lock(&credentials->polling_lock);
+    polling_threads_dismiss(credentials->polling);
+    pthread_mutex_unlock(&credentials->polling_lock);
 }
 
-void credentials_close(struct core *core)
+void credentials_close(struct credentials *credentials)
 {
-    pthread_mutex_lock(&core->outbound_lock);
-    struct outbound *outbound = core->outbound;
-    core->outbound = NULL;
-    pthread_mutex_unlock(&core->outbound_lock);
+    pthread_mutex_lock(&credentials->outbound_lock);
+    struct outbound *outbound = credentials->outbound;
+    credentials->outbound = NULL;
+    pthread_mutex_unlock(&credentials->outbound_lock);
     if (outbound != NULL) {
         grpc_tls_certificate_provider_release(outbound->provider);
         watch_keepalive_stop(outbound->keepalive); /* its grpc_shutdown comes last */
@@ -170,44 +224,46 @@ void credentials_close(struct core *core)
     }
 }
 
-void credentials_join_polling(struct core *core, long long deadline_ms)
+void credentials_join_polling(struct credentials *credentials, long long deadline_ms)
 {
-    pthread_mutex_lock(&core->polling_lock);
-    struct polling_threads *polling = core->polling;
-    core->polling = NULL;
-    pthread_mutex_unlock(&core->polling_lock);
+    pthread_mutex_lock(&credentials->polling_lock);
+    struct polling_threads *polling = credentials->polling;
+    credentials->polling = NULL;
+    pthread_mutex_unlock(&credentials->polling_lock);
     polling_threads_dismiss(polling);
     unsigned missing = polling_threads_join(polling, deadline_ms);
     if (missing > 0) {
-        log_line(&core->host, NK_LOG_ERROR,
+        log_line(verdicts_host(credentials->verdicts), NK_LOG_ERROR,
                  "%u of grpc.lent_threads have not come back in token.login_timeout_ms; they are "
                  "left behind, and gRPC with them",
                  missing);
     }
 }
 
-nk_status credentials_server(struct core *core, grpc_server_credentials **ret, nk_error *err)
+nk_status credentials_server(struct credentials *credentials, grpc_server_credentials **ret,
+                             nk_error *err)
 {
-    nk_status status = begin(core, OUR_SERVER, err);
+    nk_status status = begin_credentials(credentials, OUR_SERVER, err);
     if (status != NK_OK) {
         return status;
     }
-    grpc_tls_certificate_provider *provider = watch_file(core, OUR_SERVER);
-    grpc_server_credentials *made = make_server(core, provider);
+    grpc_tls_certificate_provider *provider = watch_file(credentials, OUR_SERVER);
+    grpc_server_credentials *made = make_server(credentials, provider);
     grpc_tls_certificate_provider_release(provider);
     if (made == NULL) {
         return report(err, NK_E_NOMEM, "no memory for credentials");
     }
-    per_rpc_check_server(core, made);
+    per_rpc_check_server(credentials->verdicts, made);
     *ret = made;
     return NK_OK;
 }
 
 /* Composed into one object, so that no channel can be had without the check per RPC. Takes over
  * `channel`. NULL: gRPC makes none. */
-static grpc_channel_credentials *compose(struct core *core, grpc_channel_credentials *channel)
+static grpc_channel_credentials *compose_channel(struct credentials *credentials,
+                                                 grpc_channel_credentials *channel)
 {
-    grpc_call_credentials *check = per_rpc_check_channel(core);
+    grpc_call_credentials *check = per_rpc_check_channel(credentials->verdicts);
     grpc_channel_credentials *made =
         check != NULL ? grpc_composite_channel_credentials_create(channel, check, NULL) : NULL;
 
@@ -218,33 +274,35 @@ static grpc_channel_credentials *compose(struct core *core, grpc_channel_credent
     return made;
 }
 
-static bool checks_call_host(struct core *core)
+static bool checks_call_host(struct credentials *credentials)
 {
-    struct policy *policy = core_policy(core);
+    struct policy *policy = verdicts_policy(credentials->verdicts);
     bool checks = policy_checks_call_host(policy);
 
     policy_unref(policy);
     return checks;
 }
 
-nk_status credentials_channel(struct core *core, grpc_channel_credentials **ret, nk_error *err)
+nk_status credentials_channel(struct credentials *credentials, grpc_channel_credentials **ret,
+                              nk_error *err)
 {
     grpc_tls_certificate_provider *provider = NULL;
-    nk_status status = begin(core, OUR_CLIENT, err);
+    nk_status status = begin_credentials(credentials, OUR_CLIENT, err);
     if (status == NK_OK) {
-        status = channel_provider(core, &provider, err);
+        status = channel_provider(credentials, &provider, err);
     }
     if (status != NK_OK) {
         return status;
     }
-    grpc_tls_credentials_options *options = make_options(core, NK_PEER_IS_SERVER, provider);
+    grpc_tls_credentials_options *options = make_options(credentials, NK_PEER_IS_SERVER, provider);
     if (options == NULL) {
         return report(err, NK_E_NOMEM, "no memory for credentials");
     }
     grpc_tls_credentials_options_set_verify_server_cert(options, 0);
-    grpc_tls_credentials_options_set_check_call_host(options, checks_call_host(core) ? 1 : 0);
+    grpc_tls_credentials_options_set_check_call_host(options,
+                                                     checks_call_host(credentials) ? 1 : 0);
     grpc_channel_credentials *channel = grpc_tls_credentials_create(options);
-    grpc_channel_credentials *made = channel != NULL ? compose(core, channel) : NULL;
+    grpc_channel_credentials *made = channel != NULL ? compose_channel(credentials, channel) : NULL;
     if (made == NULL) {
         return report(err, NK_E_INTERNAL, "gRPC makes no channel credentials");
     }

@@ -1,25 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0
- * gRPC credentials out of a core. The only file that calls gRPC's experimental TLS functions. */
+ * gRPC's credentials, and what an instance has with gRPC for them: the published identity, the
+ * provider of all channels, polling threads. The only file that calls gRPC's experimental TLS
+ * functions. */
 #ifndef NODEKEY_CREDENTIALS_H
 #define NODEKEY_CREDENTIALS_H
 
-#include "node/instance.h"
+#include "base/auto.h"
+#include "grpc/publication.h"
+#include "judge/verdicts.h"
 
-/* NK_E_USAGE: grpc_init was not called, or the host's gRPC core is not ours. The result is owned by
- * the caller and holds a reference to the core. */
-MUST_USE nk_status credentials_server(struct core *core, struct grpc_server_credentials **ret,
-                                      nk_error *err);
-MUST_USE nk_status credentials_channel(struct core *core, struct grpc_channel_credentials **ret,
-                                       nk_error *err);
+struct credentials;
 
-/* After core_close: gives back what gRPC holds for our channels. Waits for gRPC, so never in a
+/* Takes a reference to `verdicts` and makes the folder of the publication; gRPC is not touched, and
+ * need not be initialised. `lent_threads` begin with the first credentials. *ret_credentials is
+ * owned: credentials_free. NK_E_INTERNAL: no folder; NK_E_NOMEM. */
+MUST_USE nk_status credentials_open(struct verdicts *verdicts, unsigned lent_threads,
+                                    struct credentials **ret_credentials, nk_error *err);
+/* After credentials_close. What gRPC still holds lives on. NULL is allowed. */
+void credentials_free(struct credentials *credentials);
+
+/* Where our identity is published to gRPC. Lives as long as `credentials`. */
+struct publication *credentials_publication(const struct credentials *credentials);
+
+/* NK_E_USAGE: grpc_init was not called, or the host's gRPC core is not ours. NK_E_CLOSED: after
+ * verdicts_close. The result is owned by the caller and outlives `credentials`. [any] */
+MUST_USE nk_status credentials_server(struct credentials *credentials,
+                                      struct grpc_server_credentials **ret, nk_error *err);
+MUST_USE nk_status credentials_channel(struct credentials *credentials,
+                                       struct grpc_channel_credentials **ret, nk_error *err);
+
+/* After verdicts_close: gives back what gRPC holds for our channels. Waits for gRPC, so never in a
  * forked child, nor the next two. */
-void credentials_close(struct core *core);
+void credentials_close(struct credentials *credentials);
 
-/* The lent threads begin to end, which takes no time: before core_close, which may. */
-void credentials_dismiss_polling(struct core *core);
+/* The lent threads begin to end, which takes no time: before keys are shut, which may. */
+void credentials_dismiss_polling(struct credentials *credentials);
 /* Waits for them until `deadline_ms` of clock_now_ms; logs if some are left behind. After
- * core_close. */
-void credentials_join_polling(struct core *core, long long deadline_ms);
+ * verdicts_close. */
+void credentials_join_polling(struct credentials *credentials, long long deadline_ms);
 
 #endif

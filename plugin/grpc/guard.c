@@ -12,7 +12,7 @@
 #include "base/callback.h"
 #include "base/report.h"
 #include "grpc/peer_identity.h"
-#include "node/instance.h"
+#include "judge/verdicts.h"
 
 #define REFUSED "nodekey: the peer is not admitted any more"
 
@@ -65,7 +65,7 @@ void guards_free(struct guards *guards)
 
 /* --- one call --- */
 
-static struct guard **find(struct guards *guards, const grpc_call *call)
+static struct guard **find_guard_locked(struct guards *guards, const grpc_call *call)
 {
     struct guard **at = &guards->first;
 
@@ -76,17 +76,17 @@ static struct guard **find(struct guards *guards, const grpc_call *call)
 }
 
 /* gRPC may run what the host has queued on this thread. */
-static void cancel(grpc_call *call)
+static void cancel_call(grpc_call *call)
 {
     callback_enter();
     (void)grpc_call_cancel_with_status(call, GRPC_STATUS_UNAUTHENTICATED, REFUSED, NULL);
     callback_leave();
 }
 
-static bool enlist(struct guards *guards, struct guard *guard)
+static bool list_guard(struct guards *guards, struct guard *guard)
 {
     pthread_mutex_lock(&guards->lock);
-    bool fresh = *find(guards, guard->call) == NULL;
+    bool fresh = *find_guard_locked(guards, guard->call) == NULL;
     if (fresh) {
         guard->next = guards->first;
         guards->first = guard;
@@ -96,20 +96,21 @@ static bool enlist(struct guards *guards, struct guard *guard)
 }
 
 /* A policy may come into force between the judgement and the listing, and would miss the guard. */
-static void judge_if_behind(struct core *core, uint64_t generation)
+static void judge_if_behind(struct guards *guards, struct verdicts *verdicts, uint64_t generation)
 {
-    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    AUTO(policy_unref) struct policy *policy = verdicts_policy(verdicts);
 
-    if (policy_generation(policy) != generation || atomic_load(&core->closed)) {
-        guards_judge(core->guards, core);
+    if (policy_generation(policy) != generation || verdicts_closed(verdicts)) {
+        guards_judge(guards, verdicts);
     }
 }
 
-nk_status guard_add(struct core *core, uint32_t role, grpc_call *call, nk_error *err)
+nk_status guard_add(struct guards *guards, struct verdicts *verdicts, uint32_t role,
+                    grpc_call *call, nk_error *err)
 {
     AUTO(grpc_auth_context_release) grpc_auth_context *context = grpc_call_auth_context(call);
     AUTO(guard_free) struct guard *guard = calloc(1, sizeof(*guard));
-    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    AUTO(policy_unref) struct policy *policy = verdicts_policy(verdicts);
     if (guard == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
@@ -121,18 +122,18 @@ nk_status guard_add(struct core *core, uint32_t role, grpc_call *call, nk_error 
     if (status != NK_OK) {
         return status;
     }
-    if (!core_admits_peer(core, policy, guard->peer, "stream", &guard->until)) {
-        cancel(call);
+    if (!verdicts_admit_peer(verdicts, policy, guard->peer, "stream", &guard->until)) {
+        cancel_call(call);
         return report(err, NK_E_PEER, REFUSED "; the log says why");
     }
     guard->generation = policy_generation(policy);
     grpc_call_ref(call);
     guard->call = call;
-    if (!enlist(core->guards, guard)) {
+    if (!list_guard(guards, guard)) {
         return report(err, NK_E_USAGE, "this call is guarded already");
     }
     guard = NULL;
-    judge_if_behind(core, policy_generation(policy));
+    judge_if_behind(guards, verdicts, policy_generation(policy));
     return NK_OK;
 }
 
@@ -141,7 +142,7 @@ nk_status guard_remove(struct guards *guards, grpc_call *call, nk_error *err)
     AUTO(guard_free) struct guard *guard = NULL;
 
     pthread_mutex_lock(&guards->lock);
-    struct guard **at = find(guards, call);
+    struct guard **at = find_guard_locked(guards, call);
     if (*at != NULL) {
         guard = *at;
         *at = guard->next;
@@ -183,11 +184,11 @@ static struct claim claim_next(struct guards *guards, uint64_t generation, bool 
     return claim;
 }
 
-static void settle(struct guards *guards, const struct claim *claim, uint64_t generation,
-                   bool admitted, time_t until)
+static void settle_claim(struct guards *guards, const struct claim *claim, uint64_t generation,
+                         bool admitted, time_t until)
 {
     pthread_mutex_lock(&guards->lock);
-    struct guard *guard = *find(guards, claim->call);
+    struct guard *guard = *find_guard_locked(guards, claim->call);
     if (guard != NULL) { /* else the host let go of it meanwhile */
         guard->judged_now = false;
         guard->generation = generation;
@@ -198,20 +199,20 @@ static void settle(struct guards *guards, const struct claim *claim, uint64_t ge
 }
 
 /* False: nobody is behind the policy in force. */
-static bool judge_one(struct guards *guards, struct core *core)
+static bool judge_next_guard(struct guards *guards, struct verdicts *verdicts)
 {
     time_t until = 0;
-    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    AUTO(policy_unref) struct policy *policy = verdicts_policy(verdicts);
     uint64_t generation = policy_generation(policy);
-    struct claim claim = claim_next(guards, generation, atomic_load(&core->closed));
+    struct claim claim = claim_next(guards, generation, verdicts_closed(verdicts));
 
     if (claim.call == NULL) {
         return false;
     }
-    bool admitted = core_admits_peer(core, policy, claim.peer, "stream", &until);
-    settle(guards, &claim, generation, admitted, until);
+    bool admitted = verdicts_admit_peer(verdicts, policy, claim.peer, "stream", &until);
+    settle_claim(guards, &claim, generation, admitted, until);
     if (!admitted) {
-        cancel(claim.call);
+        cancel_call(claim.call);
     }
     grpc_call_unref(claim.call);
     peer_free(claim.peer);
@@ -220,9 +221,9 @@ static bool judge_one(struct guards *guards, struct core *core)
 
 /* The policy is asked for anew each time: what another thread is judging by an older one, that
  * thread will find behind. */
-void guards_judge(struct guards *guards, struct core *core)
+void guards_judge(struct guards *guards, struct verdicts *verdicts)
 {
-    while (judge_one(guards, core)) {
+    while (judge_next_guard(guards, verdicts)) {
     }
 }
 
@@ -236,7 +237,7 @@ void guards_close(struct guards *guards)
         struct guard *guard = all;
         all = guard->next;
         if (!guard->cancelled) {
-            cancel(guard->call);
+            cancel_call(guard->call);
         }
         guard_free(guard);
     }

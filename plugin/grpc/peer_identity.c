@@ -26,7 +26,7 @@ static void answer_free(struct answer *answer)
 DEFINE_AUTO(struct answer *, answer_free);
 DEFINE_AUTO(struct policy *, policy_unref);
 
-static const grpc_auth_property *find(const grpc_auth_context *context, const char *name)
+static const grpc_auth_property *find_property(const grpc_auth_context *context, const char *name)
 {
     grpc_auth_property_iterator at = grpc_auth_context_find_properties_by_name(context, name);
     return grpc_auth_property_iterator_next(&at);
@@ -36,14 +36,14 @@ static const grpc_auth_property *find(const grpc_auth_context *context, const ch
  */
 const char *peer_identity_property(const grpc_auth_context *context, const char *name)
 {
-    const grpc_auth_property *found = find(context, name);
+    const grpc_auth_property *found = find_property(context, name);
 
     return found != NULL && strlen(found->value) == found->value_length ? found->value : NULL;
 }
 
 const char *peer_identity_leaf(const grpc_auth_context *context, size_t *ret_len)
 {
-    const grpc_auth_property *found = find(context, GRPC_X509_PEM_CERT_PROPERTY_NAME);
+    const grpc_auth_property *found = find_property(context, GRPC_X509_PEM_CERT_PROPERTY_NAME);
 
     *ret_len = found != NULL ? found->value_length : 0;
     return found != NULL ? found->value : NULL;
@@ -65,12 +65,12 @@ nk_status peer_identity_peer(uint32_t role, const grpc_auth_context *context,
                      ret_peer, err);
 }
 
-nk_status peer_identity_read(struct core *core, uint32_t role, const grpc_auth_context *context,
-                             nk_peer **ret, nk_error *err)
+nk_status peer_identity_read(struct verdicts *verdicts, uint32_t role,
+                             const grpc_auth_context *context, nk_peer **ret, nk_error *err)
 {
     struct opinion opinion;
     AUTO(answer_free) struct answer *answer = calloc(1, sizeof(*answer));
-    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    AUTO(policy_unref) struct policy *policy = verdicts_policy(verdicts);
     if (answer == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }

@@ -3,10 +3,10 @@
 #ifndef NODEKEY_PEER_IDENTITY_H
 #define NODEKEY_PEER_IDENTITY_H
 
-#include "node/instance.h"
+#include "judge/verdicts.h"
 
 /* As nk_plugin.peer_identity. *ret is owned: peer_identity_free. */
-MUST_USE nk_status peer_identity_read(struct core *core, uint32_t role,
+MUST_USE nk_status peer_identity_read(struct verdicts *verdicts, uint32_t role,
                                       const struct grpc_auth_context *context, nk_peer **ret,
                                       nk_error *err);
 void peer_identity_free(nk_peer *facts);

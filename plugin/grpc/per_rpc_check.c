@@ -12,13 +12,14 @@
 /* For the other side and for our own caller alike; our log says why. */
 #define REFUSED "nodekey: the peer is not admitted any more"
 
-static bool still_admits(struct core *core, uint32_t role, const grpc_auth_context *context)
+static bool is_still_admitted(struct verdicts *verdicts, uint32_t role,
+                              const grpc_auth_context *context)
 {
     size_t leaf_len = 0;
     const char *leaf = peer_identity_leaf(context, &leaf_len);
     bool allowed = false;
 
-    if (leaf == NULL || core_remembers(core, role, leaf, leaf_len, &allowed)) {
+    if (leaf == NULL || verdicts_remember(verdicts, role, leaf, leaf_len, &allowed)) {
         return allowed;
     }
     const struct showing showing = {
@@ -26,12 +27,12 @@ static bool still_admits(struct core *core, uint32_t role, const grpc_auth_conte
         .leaf_pem = peer_identity_property(context, GRPC_X509_PEM_CERT_PROPERTY_NAME),
         .chain_pem = peer_identity_property(context, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME),
     };
-    return core_still_admits(core, &showing, "rpc");
+    return verdicts_still_admit(verdicts, &showing, "rpc");
 }
 
-static void release(void *state)
+static void release_verdicts(void *state)
 {
-    core_unref(state);
+    verdicts_unref(state);
 }
 
 /* --- inbound --- */
@@ -41,18 +42,18 @@ static void check_inbound(void *state, grpc_auth_context *context, const grpc_me
                           void *user_data)
 {
     (void)metadata, (void)metadata_len;
-    if (still_admits(state, NK_PEER_IS_CLIENT, context)) {
+    if (is_still_admitted(state, NK_PEER_IS_CLIENT, context)) {
         done(user_data, NULL, 0, NULL, 0, GRPC_STATUS_OK, NULL);
     } else {
         done(user_data, NULL, 0, NULL, 0, GRPC_STATUS_UNAUTHENTICATED, REFUSED);
     }
 }
 
-void per_rpc_check_server(struct core *core, grpc_server_credentials *credentials)
+void per_rpc_check_server(struct verdicts *verdicts, grpc_server_credentials *credentials)
 {
     const grpc_auth_metadata_processor processor = { .process = check_inbound,
-                                                     .destroy = release,
-                                                     .state = core_ref(core) };
+                                                     .destroy = release_verdicts,
+                                                     .state = verdicts_ref(verdicts) };
     grpc_server_credentials_set_auth_metadata_processor(credentials, processor);
 }
 
@@ -68,26 +69,26 @@ static int check_outbound(void *state, grpc_auth_metadata_context context,
     *details = NULL;
     *status = GRPC_STATUS_OK;
     if (context.channel_auth_context == NULL ||
-        !still_admits(state, NK_PEER_IS_SERVER, context.channel_auth_context)) {
+        !is_still_admitted(state, NK_PEER_IS_SERVER, context.channel_auth_context)) {
         *status = GRPC_STATUS_UNAUTHENTICATED;
         *details = gpr_strdup(REFUSED);
     }
     return 1; /* answered at once */
 }
 
-static char *describe(void *state)
+static char *describe_check(void *state)
 {
     (void)state;
     return gpr_strdup("nodekey: is the peer still admitted?");
 }
 
-grpc_call_credentials *per_rpc_check_channel(struct core *core)
+grpc_call_credentials *per_rpc_check_channel(struct verdicts *verdicts)
 {
     const grpc_metadata_credentials_plugin plugin = {
         .get_metadata = check_outbound,
-        .debug_string = describe,
-        .destroy = release,
-        .state = core_ref(core),
+        .debug_string = describe_check,
+        .destroy = release_verdicts,
+        .state = verdicts_ref(verdicts),
         .type = CREDENTIALS_TYPE,
     };
     return grpc_metadata_credentials_create_from_plugin(plugin, GRPC_PRIVACY_AND_INTEGRITY, NULL);

@@ -6,13 +6,13 @@
 
 #include <grpc/grpc_security.h>
 
-#include "node/instance.h"
+#include "judge/verdicts.h"
 
 /* Inbound: a refused RPC ends with status 16 and reaches no handler. Once per credentials. */
-void per_rpc_check_server(struct core *core, grpc_server_credentials *credentials);
+void per_rpc_check_server(struct verdicts *verdicts, grpc_server_credentials *credentials);
 /* Outbound: call credentials without metadata, to be composed into channel credentials; a refused
  * RPC is not sent (gRPC reports status 14). NULL: gRPC makes none. Owned:
  * grpc_call_credentials_release. */
-MUST_USE grpc_call_credentials *per_rpc_check_channel(struct core *core);
+MUST_USE grpc_call_credentials *per_rpc_check_channel(struct verdicts *verdicts);
 
 #endif

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "base/fork.h"
 #include "base/report.h"
 #include "config/config.h"
+#include "hsm.h"
 
 #define PREFIX "nodekey-"
 #define SWEEP_AFTER_SECONDS 60 /* younger: its owner may not have locked it yet */
@@ -29,10 +31,12 @@ static const char *const file_names[OUR_ROLES] = {
 static const char *const all_names[] = { "server.pem", "client.pem", "new.pem", "watch" };
 
 struct publication {
+    atomic_uint refs;
     char folder[PATH_MAX];
     char path[OUR_ROLES][PATH_MAX];
     int folder_fd; /* holds a lock (flock): its owner lives; systemd-tmpfiles heeds it, too */
     pid_t owner;
+    struct hsm_key *keys[OUR_ROLES]; /* that the files refer to; counted */
     time_t last_mtime[OUR_ROLES];
     long long written_ms; /* by the monotonic clock */
     struct publication *next;
@@ -54,7 +58,7 @@ static void leave_to_parent(void)
 
 FORK_PART(.lock = &live_lock, .renew = leave_to_parent);
 
-DEFINE_AUTO(struct publication *, publish_remove);
+DEFINE_AUTO(struct publication *, publication_unref);
 
 static const char *base_folder(char *room, size_t len)
 {
@@ -160,14 +164,15 @@ static void delist(struct publication *publication)
     pthread_mutex_unlock(&live_lock);
 }
 
-nk_status publish_start(struct publication **ret_publication, nk_error *err)
+nk_status publication_open(struct publication **ret_publication, nk_error *err)
 {
     char room[PATH_MAX];
     const char *base = base_folder(room, sizeof(room));
-    AUTO(publish_remove) struct publication *publication = calloc(1, sizeof(*publication));
+    AUTO(publication_unref) struct publication *publication = calloc(1, sizeof(*publication));
     if (publication == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
+    atomic_init(&publication->refs, 1);
     publication->folder_fd = -1;
     publication->owner = getpid();
     sweep(base);
@@ -221,8 +226,8 @@ static nk_status write_whole(int fd, const char *text, time_t mtime, nk_error *e
     return NK_OK;
 }
 
-nk_status publish_write(struct publication *publication, int our_role, const char *pem,
-                        nk_error *err)
+nk_status publication_write(struct publication *publication, int our_role, struct hsm_key *key,
+                            const char *pem, nk_error *err)
 {
     int fd = openat(publication->folder_fd, "new.pem",
                     O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -240,15 +245,20 @@ nk_status publish_write(struct publication *publication, int our_role, const cha
     }
     publication->last_mtime[our_role] = mtime;
     publication->written_ms = clock_now_ms();
+    if (status == NK_OK) {
+        hsm_key_ref(key);
+        hsm_key_unref(publication->keys[our_role]);
+        publication->keys[our_role] = key;
+    }
     return status;
 }
 
-bool publish_due(const struct publication *publication)
+bool publication_due(const struct publication *publication)
 {
-    return clock_now_ms() - publication->written_ms > 2000LL * PUBLISH_WATCH_SECONDS;
+    return clock_now_ms() - publication->written_ms > 2000LL * PUBLICATION_WATCH_SECONDS;
 }
 
-nk_status publish_check(const struct publication *publication, int our_role, nk_error *err)
+nk_status publication_check(const struct publication *publication, int our_role, nk_error *err)
 {
     if (faccessat(publication->folder_fd, file_names[our_role], R_OK, AT_EACCESS) != 0 ||
         access(publication->folder, F_OK) != 0) {
@@ -260,19 +270,25 @@ nk_status publish_check(const struct publication *publication, int our_role, nk_
     return NK_OK;
 }
 
-const char *publish_path(const struct publication *publication, int our_role)
+const char *publication_path(const struct publication *publication, int our_role)
 {
     return publication->path[our_role];
 }
 
-void publish_socket(const struct publication *publication, char *path, size_t room)
+void publication_socket(const struct publication *publication, char *path, size_t room)
 {
     snprintf(path, room, "%s/watch", publication->folder);
 }
 
-void publish_remove(struct publication *publication)
+struct publication *publication_ref(struct publication *publication)
 {
-    if (publication == NULL) {
+    atomic_fetch_add(&publication->refs, 1);
+    return publication;
+}
+
+void publication_unref(struct publication *publication)
+{
+    if (publication == NULL || atomic_fetch_sub(&publication->refs, 1) != 1) {
         return;
     }
     delist(publication);
@@ -282,6 +298,9 @@ void publish_remove(struct publication *publication)
     }
     if (publication->folder_fd >= 0) {
         close(publication->folder_fd);
+    }
+    for (int role = 0; role < OUR_ROLES; role++) {
+        hsm_key_unref(publication->keys[role]);
     }
     free(publication);
 }

@@ -10,27 +10,30 @@
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
-#define PUBLISH_WATCH_SECONDS 1 /* how often gRPC's file watcher looks */
+#define PUBLICATION_WATCH_SECONDS 1 /* how often gRPC's file watcher looks */
 
-struct publication;
+struct publication; /* counted: by its owner, and by what gRPC holds to read it */
+struct hsm_key;
 
 /* Makes a 0700 folder below $RUNTIME_DIRECTORY, else $TMPDIR or /tmp, and removes those that dead
- * processes left there. *ret_publication is owned: publish_remove. */
-MUST_USE nk_status publish_start(struct publication **ret_publication, nk_error *err);
-/* Replaces our_role's file by rename, with an mtime in whole seconds: the watcher looks at nothing
- * finer; no earlier generation had the same. `pem` is borrowed. */
-MUST_USE nk_status publish_write(struct publication *publication, int our_role, const char *pem,
-                                 nk_error *err);
+ * processes left there. *ret_publication is owned: publication_unref. */
+MUST_USE nk_status publication_open(struct publication **ret_publication, nk_error *err);
+/* Replaces our_role's file, which refers to `key`, by rename, with an mtime in whole seconds: the
+ * watcher looks at nothing finer; no earlier generation had the same. Keeps the key as long as the
+ * reference can be read; `pem` is borrowed. */
+MUST_USE nk_status publication_write(struct publication *publication, int our_role,
+                                     struct hsm_key *key, const char *pem, nk_error *err);
 /* Two looks of the watcher have passed since the last write: what was written is in use, and it
  * cannot mix two generations when another is written. */
-bool publish_due(const struct publication *publication);
+bool publication_due(const struct publication *publication);
 /* NK_E_INTERNAL when the file is gone: gRPC would make a port that fails every handshake. */
-MUST_USE nk_status publish_check(const struct publication *publication, int our_role,
-                                 nk_error *err);
-const char *publish_path(const struct publication *publication, int our_role);
+MUST_USE nk_status publication_check(const struct publication *publication, int our_role,
+                                     nk_error *err);
+const char *publication_path(const struct publication *publication, int our_role);
 /* A name for a socket in the folder. */
-void publish_socket(const struct publication *publication, char *path, size_t room);
-/* Removes folder and files. NULL is allowed. */
-void publish_remove(struct publication *publication);
+void publication_socket(const struct publication *publication, char *path, size_t room);
+struct publication *publication_ref(struct publication *publication);
+/* The last one removes folder and files. Makes no PKCS#11 call. NULL is allowed. [any] */
+void publication_unref(struct publication *publication);
 
 #endif

@@ -2,6 +2,8 @@
 #include "judge/host_hook.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +12,18 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "chain/reasons.h"
+#include "hsm.h"
+
+struct host_hook {
+    atomic_uint refs;
+    atomic_int questions; /* under way */
+    atomic_uint timeout_ms;
+    nk_host host;
+};
 
 /* One question. Shared by the asking thread, which may give up, and the answering one. */
 struct question {
-    struct core *core;
+    struct host_hook *hook;
     struct peer *peer;
     nk_peer shown; /* the facts of `peer`, and `rule` */
     char rule[NK_RULE_NAME_BYTES];
@@ -25,25 +35,48 @@ struct question {
     nk_verdict answer;
 };
 
+struct host_hook *host_hook_new(const nk_host *host)
+{
+    struct host_hook *hook = calloc(1, sizeof(*hook));
+
+    if (hook != NULL) {
+        atomic_init(&hook->refs, 1);
+        hook->host = *host;
+    }
+    return hook;
+}
+
+void host_hook_unref(struct host_hook *hook)
+{
+    if (hook != NULL && atomic_fetch_sub(&hook->refs, 1) == 1) {
+        free(hook);
+    }
+}
+
+void host_hook_set_timeout(struct host_hook *hook, unsigned timeout_ms)
+{
+    atomic_store(&hook->timeout_ms, timeout_ms);
+}
+
 static void question_free(struct question *question)
 {
     peer_free(question->peer);
-    core_unref(question->core);
+    host_hook_unref(question->hook);
     pthread_cond_destroy(&question->answered_changed);
     pthread_mutex_destroy(&question->lock);
     free(question);
 }
 
-static void *answer(void *arg)
+static void *answer_question(void *arg)
 {
     struct question *question = arg;
-    const nk_host *host = &question->core->host;
+    const nk_host *host = &question->hook->host;
     nk_verdict verdict = { .struct_size = sizeof(verdict), .decision = NK_DENY };
 
     callback_enter();
     nk_status status = host->verify_peer(host->host_data, &question->shown, &verdict);
     callback_leave();
-    atomic_fetch_sub(&question->core->questions, 1);
+    atomic_fetch_sub(&question->hook->questions, 1);
 
     pthread_mutex_lock(&question->lock);
     question->status = status;
@@ -59,7 +92,7 @@ static void *answer(void *arg)
     return NULL;
 }
 
-static struct question *ask(struct core *core, struct peer *peer, const char *rule)
+static struct question *start_question(struct host_hook *hook, struct peer *peer, const char *rule)
 {
     struct question *question = calloc(1, sizeof(*question));
 
@@ -68,12 +101,13 @@ static struct question *ask(struct core *core, struct peer *peer, const char *ru
     }
     pthread_mutex_init(&question->lock, NULL);
     clock_cond_init(&question->answered_changed);
-    question->core = core_ref(core);
+    atomic_fetch_add(&hook->refs, 1);
+    question->hook = hook;
     question->peer = peer_ref(peer);
     question->shown = peer->facts;
     snprintf(question->rule, sizeof(question->rule), "%s", rule);
     question->shown.rule = question->rule;
-    if (!thread_start(NULL, answer, question)) {
+    if (!thread_start(NULL, answer_question, question)) {
         question_free(question);
         return NULL;
     }
@@ -113,20 +147,22 @@ static void take_answer(struct question *question, nk_verdict *verdict)
     }
 }
 
-void hook_ask(struct core *core, struct peer *peer, unsigned timeout_ms, nk_verdict *verdict)
+void host_hook_ask(struct host_hook *hook, struct peer *peer, nk_verdict *verdict)
 {
-    if (core->host.verify_peer == NULL) {
+    unsigned timeout_ms = atomic_load(&hook->timeout_ms);
+
+    if (hook->host.verify_peer == NULL) {
         return;
     }
-    if (atomic_fetch_add(&core->questions, 1) >= HOOK_OUTSTANDING_MAX) {
-        atomic_fetch_sub(&core->questions, 1);
+    if (atomic_fetch_add(&hook->questions, 1) >= HOOK_OUTSTANDING_MAX) {
+        atomic_fetch_sub(&hook->questions, 1);
         verdict_deny(verdict, REASON_HOOK_BUSY, NULL, "%d calls of verify_peer are outstanding",
                      HOOK_OUTSTANDING_MAX);
         return;
     }
-    struct question *question = ask(core, peer, verdict->rule);
+    struct question *question = start_question(hook, peer, verdict->rule);
     if (question == NULL) {
-        atomic_fetch_sub(&core->questions, 1);
+        atomic_fetch_sub(&hook->questions, 1);
         verdict_deny(verdict, REASON_INTERNAL, NULL, "no thread for verify_peer");
         return;
     }

@@ -1,10 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0
- * Has a file changed? By what stat says of it, and of what is in its folder if it is one. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/changed_files.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
-
-#include "node/reload.h"
 
 #define PRIME 1099511628211u /* FNV-1a */
 #define BASIS 14695981039346656037u
@@ -73,14 +72,12 @@ static void mix_path(uint64_t *hash, const char *path)
     mix(hash, sum);
 }
 
-uint64_t reload_fingerprint(struct core *core)
+uint64_t changed_files_fingerprint(const char *path, const struct config *config)
 {
     uint64_t hash = BASIS;
 
-    pthread_mutex_lock(&core->reload_lock);
-    const struct config *config = core->config;
-    if (core->path != NULL) {
-        mix_path(&hash, core->path);
+    if (path != NULL) {
+        mix_path(&hash, path);
     }
     for (size_t i = 0; i < config->roots_len; i++) {
         mix_path(&hash, config->roots[i]);
@@ -91,6 +88,5 @@ uint64_t reload_fingerprint(struct core *core)
     for (int role = 0; role < OUR_ROLES; role++) {
         mix_path(&hash, config->identities[role].certificate);
     }
-    pthread_mutex_unlock(&core->reload_lock);
     return hash;
 }

@@ -5,9 +5,13 @@
 
 #include "node/instance.h"
 
-/* NK_E_INTERNAL: no thread. */
-MUST_USE nk_status housekeeping_start(struct core *core, nk_error *err);
-/* Waits for what it is doing. Not from one of our callbacks. */
-void housekeeping_stop(struct core *core);
+struct housekeeping;
+
+/* NK_E_INTERNAL: no thread. `instance` is borrowed until housekeeping_stop; so is the result owned:
+ * housekeeping_stop. */
+MUST_USE nk_status housekeeping_start(struct nk_instance *instance,
+                                      struct housekeeping **ret_housekeeping, nk_error *err);
+/* Waits for what the thread is doing. Not from one of our callbacks. NULL is allowed. */
+void housekeeping_stop(struct housekeeping *housekeeping);
 
 #endif

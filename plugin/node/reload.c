@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/report.h"
+#include "node/changed_files.h"
 #include "node/event.h"
 #include "node/log_lines.h"
 
@@ -14,7 +15,7 @@ DEFINE_AUTO(struct policy *, policy_unref);
 
 /* One reload. `err` keeps the first failure. */
 struct reload {
-    struct core *core;
+    struct nk_instance *instance;
     nk_host host; /* logs into `lines`: no code of the host's runs before what is new is in force */
     struct log_lines lines;
     struct config *fresh; /* NULL: the file is bad, or there is none; owned */
@@ -23,19 +24,19 @@ struct reload {
     nk_error *err;
 };
 
-static void fail(struct reload *reload, nk_status status, const nk_error *own)
+static void keep_failure(struct reload *reload, nk_status status, const nk_error *own)
 {
     if (status != NK_OK && reload->first == NK_OK) {
         reload->first = report_copy(reload->err, own);
     }
 }
 
-static void fail_loudly(struct reload *reload, nk_status status, const nk_error *own)
+static void log_failure(struct reload *reload, nk_status status, const nk_error *own)
 {
     if (status != NK_OK) {
         log_line(&reload->host, NK_LOG_ERROR, "reload: %s; what was in force stays", own->text);
     }
-    fail(reload, status, own);
+    keep_failure(reload, status, own);
 }
 
 /* --- configuration --- */
@@ -125,53 +126,53 @@ static void keep_frozen(struct config *fresh, struct config *current)
 
 static void read_config(struct reload *reload)
 {
-    struct core *core = reload->core;
+    struct nk_instance *instance = reload->instance;
     nk_error own = { .struct_size = sizeof(own) };
 
-    if (core->path == NULL) {
+    if (instance->path == NULL) {
         return;
     }
-    nk_status status = config_read(core->path, &reload->fresh, &own);
+    nk_status status = config_read(instance->path, &reload->fresh, &own);
     if (status != NK_OK) {
-        fail_loudly(reload, status, &own);
+        log_failure(reload, status, &own);
         return;
     }
-    const char *frozen = frozen_member(core->config, reload->fresh);
+    const char *frozen = frozen_member(instance->config, reload->fresh);
     if (frozen != NULL) {
         status = report(&own, NK_E_UNSUPPORTED, "%s: a change of %s takes effect at the next start",
-                        core->path, frozen);
-        fail_loudly(reload, status, &own);
-        keep_frozen(reload->fresh, core->config);
+                        instance->path, frozen);
+        log_failure(reload, status, &own);
+        keep_frozen(reload->fresh, instance->config);
     }
 }
 
 static void take_config(struct reload *reload)
 {
-    struct core *core = reload->core;
+    struct nk_instance *instance = reload->instance;
 
     if (reload->fresh == NULL) {
         return;
     }
-    config_free(core->config);
-    core->config = reload->fresh;
+    config_free(instance->config);
+    instance->config = reload->fresh;
     reload->fresh = NULL;
-    core->verify_timeout_ms = core->config->verify_timeout_ms;
+    verdicts_set_hook_timeout(instance->verdicts, instance->config->verify_timeout_ms);
 }
 
 /* --- trust --- */
 
 static void renew_policy(struct reload *reload)
 {
-    struct core *core = reload->core;
+    struct nk_instance *instance = reload->instance;
     nk_error own = { .struct_size = sizeof(own) };
-    AUTO(policy_unref) struct policy *old = core_policy(core);
-    struct config *config = reload->fresh != NULL ? reload->fresh : core->config;
+    AUTO(policy_unref) struct policy *old = verdicts_policy(instance->verdicts);
+    struct config *config = reload->fresh != NULL ? reload->fresh : instance->config;
 
-    nk_status status = policy_renew(old, config, reload->fresh != NULL, &core->memory,
+    nk_status status = policy_renew(old, config, reload->fresh != NULL, &instance->memory,
                                     &reload->host, &reload->next, &own);
-    fail(reload, status, &own);
+    keep_failure(reload, status, &own);
     if (reload->next != NULL) {
-        core_enforce(core, policy_ref(reload->next));
+        verdicts_enforce(instance->verdicts, policy_ref(reload->next));
     }
 }
 
@@ -179,31 +180,32 @@ static void renew_policy(struct reload *reload)
 
 static void renew_identity(struct reload *reload, int role)
 {
-    struct core *core = reload->core;
-    struct config *config = reload->fresh != NULL ? reload->fresh : core->config;
+    struct nk_instance *instance = reload->instance;
+    struct config *config = reload->fresh != NULL ? reload->fresh : instance->config;
     nk_error own = { .struct_size = sizeof(own) };
     bool changed = false;
-    AUTO(policy_unref) struct policy *policy = core_policy(core);
+    AUTO(policy_unref) struct policy *policy = verdicts_policy(instance->verdicts);
     const struct renewal renewal = {
         .module = config->identities[role].module,
         .path = config->identities[role].certificate,
         .login_timeout_ms = config->token.login_timeout_ms,
         .our_role = role,
-        .both_roles = core->ours[OUR_SERVER] == core->ours[OUR_CLIENT],
+        .both_roles = instance->ours[OUR_SERVER] == instance->ours[OUR_CLIENT],
         .policy = policy,
     };
 
-    nk_status status = identity_renew(core->ours[role], &renewal, &reload->host, &changed, &own);
-    fail_loudly(reload, status, &own);
-    core->publish_wanted |= changed;
+    nk_status status =
+        identity_renew(instance->ours[role], &renewal, &reload->host, &changed, &own);
+    log_failure(reload, status, &own);
+    instance->publish_wanted |= changed;
 }
 
 static void renew_identities(struct reload *reload)
 {
-    const struct core *core = reload->core;
+    const struct nk_instance *instance = reload->instance;
 
     renew_identity(reload, OUR_SERVER);
-    if (core->ours[OUR_CLIENT] != core->ours[OUR_SERVER]) {
+    if (instance->ours[OUR_CLIENT] != instance->ours[OUR_SERVER]) {
         renew_identity(reload, OUR_CLIENT);
     }
 }
@@ -213,21 +215,22 @@ static void renew_identities(struct reload *reload)
 /* True: the last reload did not say the same. */
 static bool is_news(struct reload *reload)
 {
-    struct core *core = reload->core;
+    struct nk_instance *instance = reload->instance;
     const char *text = reload->first != NK_OK ? reload->err->text : "";
-    bool news = strcmp(core->last_failure, text) != 0;
+    bool news = strcmp(instance->last_failure, text) != 0;
 
-    snprintf(core->last_failure, sizeof(core->last_failure), "%s", text);
+    snprintf(instance->last_failure, sizeof(instance->last_failure), "%s", text);
     return news;
 }
 
 /* After all is done, and without a lock of ours: this is where the host's code runs. */
-static void tell(struct reload *reload, bool loud)
+static void tell_reload(struct reload *reload, bool loud)
 {
-    const nk_host *host = &reload->core->host;
+    struct nk_instance *instance = reload->instance;
+    const nk_host *host = verdicts_host(instance->verdicts);
 
     if (reload->next != NULL) {
-        guards_judge(reload->core->guards, reload->core);
+        guards_judge(instance->guards, instance->verdicts);
         log_line(host, NK_LOG_INFO, "policy generation %llu is in force, digest %s",
                  (unsigned long long)policy_generation(reload->next), policy_digest(reload->next));
         event_policy(host, policy_generation(reload->next), policy_digest(reload->next));
@@ -240,75 +243,86 @@ static void tell(struct reload *reload, bool loud)
     }
 }
 
-nk_status reload_now(struct core *core, enum reload_voice voice, nk_error *err)
+nk_status reload_now(struct nk_instance *instance, enum reload_voice voice, nk_error *err)
 {
-    struct reload reload = { .core = core, .err = err };
+    struct reload reload = { .instance = instance, .err = err };
 
     reload.host = log_lines_host(&reload.lines);
-    pthread_mutex_lock(&core->reload_lock);
+    pthread_mutex_lock(&instance->reload_lock);
     read_config(&reload);
     renew_policy(&reload);
     renew_identities(&reload);
     take_config(&reload);
     bool news = is_news(&reload);
-    pthread_mutex_unlock(&core->reload_lock);
-    tell(&reload, voice == RELOAD_SAYS_ALL || news);
+    pthread_mutex_unlock(&instance->reload_lock);
+    tell_reload(&reload, voice == RELOAD_SAYS_ALL || news);
     log_lines_clear(&reload.lines);
     policy_unref(reload.next);
     return reload.first;
 }
 
-unsigned reload_interval_seconds(struct core *core)
+uint64_t reload_fingerprint(struct nk_instance *instance)
 {
-    pthread_mutex_lock(&core->reload_lock);
-    unsigned seconds = core->config->reload_interval_seconds;
-    pthread_mutex_unlock(&core->reload_lock);
+    pthread_mutex_lock(&instance->reload_lock);
+    uint64_t fingerprint = changed_files_fingerprint(instance->path, instance->config);
+    pthread_mutex_unlock(&instance->reload_lock);
+    return fingerprint;
+}
+
+unsigned reload_interval_seconds(struct nk_instance *instance)
+{
+    pthread_mutex_lock(&instance->reload_lock);
+    unsigned seconds = instance->config->reload_interval_seconds;
+    pthread_mutex_unlock(&instance->reload_lock);
     return seconds;
 }
 
 /* --- what takes time --- */
 
 /* What fails is tried again: a folder is full for a while. */
-static nk_status publish_if_due(struct core *core, bool *ret_news, nk_error *err)
+static nk_status publish_if_due(struct nk_instance *instance, bool *ret_news, nk_error *err)
 {
-    if (!core->publish_wanted || !publish_due(core->publication)) {
+    if (!instance->publish_wanted ||
+        !publication_due(credentials_publication(instance->credentials))) {
         return NK_OK;
     }
-    nk_status status = core_publish(core, err);
-    core->publish_wanted = status != NK_OK;
-    core->rotates = status == NK_OK;
-    *ret_news = status != NK_OK && strcmp(core->last_publish_failure, err->text) != 0;
-    snprintf(core->last_publish_failure, sizeof(core->last_publish_failure), "%s",
+    nk_status status = instance_publish(instance, err);
+    instance->publish_wanted = status != NK_OK;
+    instance->rotates = status == NK_OK;
+    *ret_news = status != NK_OK && strcmp(instance->last_publish_failure, err->text) != 0;
+    snprintf(instance->last_publish_failure, sizeof(instance->last_publish_failure), "%s",
              status != NK_OK ? err->text : "");
     return status;
 }
 
-static void tick_publication(struct core *core)
+static void tick_publication(struct nk_instance *instance)
 {
+    const nk_host *host = verdicts_host(instance->verdicts);
     nk_error err = { .struct_size = sizeof(err) };
     bool news = false;
 
-    pthread_mutex_lock(&core->reload_lock);
-    bool rotated = core->rotates && publish_due(core->publication);
-    core->rotates = core->rotates && !rotated;
-    (void)!publish_if_due(core, &news, &err);
-    pthread_mutex_unlock(&core->reload_lock);
+    pthread_mutex_lock(&instance->reload_lock);
+    bool rotated =
+        instance->rotates && publication_due(credentials_publication(instance->credentials));
+    instance->rotates = instance->rotates && !rotated;
+    (void)!publish_if_due(instance, &news, &err);
+    pthread_mutex_unlock(&instance->reload_lock);
     if (news) {
-        log_line(&core->host, NK_LOG_ERROR, "our renewed certificate is not in use: %s", err.text);
-        event_reload_failed(&core->host, &err);
+        log_line(host, NK_LOG_ERROR, "our renewed certificate is not in use: %s", err.text);
+        event_reload_failed(host, &err);
     }
     if (rotated) {
-        log_line(&core->host, NK_LOG_INFO, "our renewed certificate is in use");
-        event_rotated(&core->host);
+        log_line(host, NK_LOG_INFO, "our renewed certificate is in use");
+        event_rotated(host);
     }
 }
 
-void reload_tick(struct core *core)
+void reload_tick(struct nk_instance *instance)
 {
-    struct policy *policy = core_policy(core);
+    struct policy *policy = verdicts_policy(instance->verdicts);
 
-    policy_tick(policy, &core->memory, &core->host);
+    policy_tick(policy, &instance->memory, verdicts_host(instance->verdicts));
     policy_unref(policy);
-    guards_judge(core->guards, core); /* admissions run out */
-    tick_publication(core);
+    guards_judge(instance->guards, instance->verdicts); /* admissions run out */
+    tick_publication(instance);
 }

@@ -15,12 +15,12 @@ enum reload_voice { RELOAD_SAYS_ALL, RELOAD_SAYS_NEWS };
 /* Reads everything again. The status tells of the first part that failed; the others are in force
  * all the same. A change that needs a restart (module, key, PIN source, sessions, lent threads,
  * state_dir, audit) is NK_E_UNSUPPORTED and named. [any], one at a time. */
-MUST_USE nk_status reload_now(struct core *core, enum reload_voice voice, nk_error *err);
-/* A number that changes with every file that reload_now would read: names, sizes, times, inodes. */
-uint64_t reload_fingerprint(struct core *core);
+MUST_USE nk_status reload_now(struct nk_instance *instance, enum reload_voice voice, nk_error *err);
+/* changed_files_fingerprint of all that reload_now would read. */
+uint64_t reload_fingerprint(struct nk_instance *instance);
 /* Hands a renewed certificate to gRPC once its watcher can take one, and tells when it is in force.
  * Once a second. */
-void reload_tick(struct core *core);
-unsigned reload_interval_seconds(struct core *core);
+void reload_tick(struct nk_instance *instance);
+unsigned reload_interval_seconds(struct nk_instance *instance);
 
 #endif

@@ -19,7 +19,7 @@
 
 static struct federation federation;
 static struct member alice;
-static struct core *core;
+static struct nk_instance *instance;
 
 /* --- what gRPC was told about each options object --- */
 
@@ -87,11 +87,14 @@ grpc_channel_credentials *__wrap_grpc_tls_credentials_create(grpc_tls_credential
 }
 
 static bool no_verifier; /* memory is out when the verifier is made */
-grpc_tls_certificate_verifier_external *__real_verifier_new(struct core *of, uint32_t role);
-grpc_tls_certificate_verifier_external *__wrap_verifier_new(struct core *of, uint32_t role);
-grpc_tls_certificate_verifier_external *__wrap_verifier_new(struct core *of, uint32_t role)
+grpc_tls_certificate_verifier_external *
+__real_verifier_new(struct verdicts *verdicts, struct publication *publication, uint32_t role);
+grpc_tls_certificate_verifier_external *
+__wrap_verifier_new(struct verdicts *verdicts, struct publication *publication, uint32_t role);
+grpc_tls_certificate_verifier_external *
+__wrap_verifier_new(struct verdicts *verdicts, struct publication *publication, uint32_t role)
 {
-    return no_verifier ? NULL : __real_verifier_new(of, role);
+    return no_verifier ? NULL : __real_verifier_new(verdicts, publication, role);
 }
 
 /* --- a judge that does not judge --- */
@@ -108,13 +111,13 @@ void __wrap_policy_judge(struct policy *policy, const struct peer *peer, struct 
     }
 }
 
-static bool core_returns_early;
-void __real_core_judge(struct core *of, const struct showing *showing, nk_verdict *verdict);
-void __wrap_core_judge(struct core *of, const struct showing *showing, nk_verdict *verdict);
-void __wrap_core_judge(struct core *of, const struct showing *showing, nk_verdict *verdict)
+static bool verdicts_return_early;
+void __real_verdicts_judge(struct verdicts *of, const struct showing *showing, nk_verdict *verdict);
+void __wrap_verdicts_judge(struct verdicts *of, const struct showing *showing, nk_verdict *verdict);
+void __wrap_verdicts_judge(struct verdicts *of, const struct showing *showing, nk_verdict *verdict)
 {
-    if (!core_returns_early) {
-        __real_core_judge(of, showing, verdict);
+    if (!verdicts_return_early) {
+        __real_verdicts_judge(of, showing, verdict);
     }
 }
 
@@ -127,13 +130,13 @@ static void every_credentials_object_has_our_verifier(void **state)
     grpc_server_credentials *server = NULL;
     grpc_channel_credentials *channel = NULL;
     memset(&seen, 0, sizeof(seen));
-    assert_int_equal(credentials_server(core, &server, &err), NK_OK);
+    assert_int_equal(credentials_server(instance->credentials, &server, &err), NK_OK);
     assert_non_null(seen.verifier);
     assert_ptr_equal(seen.verifier, last_external);
     assert_int_equal(seen.request_type,
                      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
     memset(&seen, 0, sizeof(seen));
-    assert_int_equal(credentials_channel(core, &channel, &err), NK_OK);
+    assert_int_equal(credentials_channel(instance->credentials, &channel, &err), NK_OK);
     assert_non_null(seen.verifier);
     assert_ptr_equal(seen.verifier, last_external);
     assert_int_equal(seen.made, 2); /* and the keeper's, of a server that never starts */
@@ -149,8 +152,8 @@ static void no_verifier_no_credentials(void **state)
     grpc_channel_credentials *channel = NULL;
     memset(&seen, 0, sizeof(seen));
     no_verifier = true;
-    assert_int_equal(credentials_server(core, &server, &err), NK_E_NOMEM);
-    assert_int_equal(credentials_channel(core, &channel, &err), NK_E_NOMEM);
+    assert_int_equal(credentials_server(instance->credentials, &server, &err), NK_E_NOMEM);
+    assert_int_equal(credentials_channel(instance->credentials, &channel, &err), NK_E_NOMEM);
     no_verifier = false;
     assert_null(server);
     assert_null(channel);
@@ -166,7 +169,8 @@ static bool lets_in(uint32_t role, const char *target, const char *leaf)
     request.peer_info.common_name = "";
     request.peer_info.peer_cert = leaf;
     request.peer_info.peer_cert_full_chain = leaf;
-    grpc_tls_certificate_verifier_external *verifier = verifier_new(core, role);
+    grpc_tls_certificate_verifier_external *verifier =
+        verifier_new(instance->verdicts, credentials_publication(instance->credentials), role);
     grpc_status_code status = GRPC_STATUS_OK; /* as if somebody had said yes before */
     char *details = NULL;
     assert_non_null(verifier);
@@ -213,9 +217,9 @@ static void an_early_return_is_refused(void **state)
     mood = WRITES_NONSENSE;
     assert_false(lets_in(NK_PEER_IS_CLIENT, NULL, pem));
     mood = JUDGES;
-    core_returns_early = true;
+    verdicts_return_early = true;
     assert_false(lets_in(NK_PEER_IS_CLIENT, NULL, pem));
-    core_returns_early = false;
+    verdicts_return_early = false;
     free(pem);
 }
 
@@ -239,7 +243,7 @@ static int start(void **state)
     federation_make(&federation, "example.org");
     federation_enrol(&federation, &alice, "alice", "P-256");
     if (config_read(path_of("%s/alice.json", federation.folder), &config, &err) != NK_OK ||
-        core_open(&config, NULL, &host, &core, &err) != NK_OK) {
+        instance_open(&config, NULL, &host, &instance, &err) != NK_OK) {
         print_error("%s\n", err.text);
         return -1;
     }
@@ -250,9 +254,9 @@ static int start(void **state)
 static int stop(void **state)
 {
     (void)state;
-    core_close(core);
-    credentials_close(core);
-    core_unref(core);
+    instance_shut(instance);
+    credentials_close(instance->credentials);
+    instance_free(instance);
     member_free(&alice);
     federation_free(&federation);
     rpc_shutdown();
