@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "unit/chain_scene.h"
+#include "unit/trust/chain_scene.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "unit/crl_scene.h"
+#include "unit/trust/crl_scene.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 
 #include "base/auto.h"
 #include "fixtures/rows.h"
-#include "unit/chain_scene.h"
+#include "unit/trust/chain_scene.h"
 
 #define SERVER NK_PEER_IS_SERVER
 

@@ -7,7 +7,7 @@
 #include "base/auto.h"
 #include "fixtures/rows.h"
 #include "trust/roots.h"
-#include "unit/chain_scene.h"
+#include "unit/trust/chain_scene.h"
 
 #define WEAK "weak-key"
 #define BAD "chain-invalid"

@@ -6,7 +6,7 @@
 #include "base/auto.h"
 #include "chain/chain_limits.h"
 #include "fixtures/rows.h"
-#include "unit/chain_scene.h"
+#include "unit/trust/chain_scene.h"
 
 #define TEXT_BYTES 40000
 #define BAD "chain-invalid"

@@ -9,7 +9,7 @@
 
 #include "base/auto.h"
 #include "fixtures/rows.h"
-#include "unit/crl_scene.h"
+#include "unit/trust/crl_scene.h"
 
 #define MANY_ENTRIES 100000
 

@@ -8,7 +8,7 @@
 #include <openssl/pem.h>
 
 #include "fixtures/rows.h"
-#include "unit/crl_scene.h"
+#include "unit/trust/crl_scene.h"
 
 /* --- files that hold no lists --- */
 

@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "fixtures/rows.h"
-#include "unit/crl_scene.h"
+#include "unit/trust/crl_scene.h"
 
 /* --- the last good stays --- */
 

@@ -8,7 +8,7 @@
 
 #include "base/auto.h"
 #include "fixtures/rows.h"
-#include "unit/crl_scene.h"
+#include "unit/trust/crl_scene.h"
 
 static const char *state_of(const struct scene *scene)
 {
