@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "peer/peer.h"
+#include "rules/rule_member.h"
 
 #define TEXT_MAX_BYTES 512u /* so that no text but names can make a line long */
 #define NAME_MAX_BYTES 1024u
@@ -75,14 +76,6 @@ static json_t *moment(const struct timespec *now)
 
 /* --- names --- */
 
-static const char *kind_label(uint32_t kind)
-{
-    static const char *const labels[] = {
-        [NK_NAME_URI] = "uri", [NK_NAME_DNS] = "dns", [NK_NAME_IP] = "ip", [NK_NAME_EMAIL] = "email"
-    };
-    return kind < ARRAY_LEN(labels) ? labels[kind] : NULL;
-}
-
 /* At most what it takes in the line. */
 static size_t printed_bytes(const char *text, size_t len)
 {
@@ -100,7 +93,7 @@ static size_t printed_bytes(const char *text, size_t len)
 
 static json_t *name_of(const nk_name *name, size_t whole, size_t len)
 {
-    const char *kind = kind_label(name->kind);
+    const char *kind = rule_member_of_kind(name->kind);
     json_t *text = json_stringn(name->text, len);
     json_t *object = json_object();
 

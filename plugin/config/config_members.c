@@ -7,11 +7,12 @@
 
 #include "base/text.h"
 #include "config/config_types.h"
+#include "rules/rule_member.h"
 
 DEFINE_AUTO(json_t *, json_decref);
 
-static nk_status module(const struct member *member, const json_t *value, const struct place *at,
-                        nk_error *err)
+static nk_status check_module(const struct member *member, const json_t *value,
+                              const struct place *at, nk_error *err)
 {
     nk_status status = type_text(member, value, at, err);
     if (status != NK_OK) {
@@ -32,8 +33,8 @@ static bool is_pkcs11_uri(const json_t *value)
     return strncasecmp(json_string_value(value), scheme, strlen(scheme)) == 0;
 }
 
-static nk_status key_uri(const struct member *member, const json_t *value, const struct place *at,
-                         nk_error *err)
+static nk_status check_key(const struct member *member, const json_t *value, const struct place *at,
+                           nk_error *err)
 {
     nk_status status = type_text(member, value, at, err);
     if (status == NK_OK && !is_pkcs11_uri(value)) {
@@ -44,8 +45,8 @@ static nk_status key_uri(const struct member *member, const json_t *value, const
     return status;
 }
 
-static nk_status credential(const struct member *member, const json_t *value,
-                            const struct place *at, nk_error *err)
+static nk_status check_credential(const struct member *member, const json_t *value,
+                                  const struct place *at, nk_error *err)
 {
     nk_status status = type_text(member, value, at, err);
     if (status != NK_OK) {
@@ -60,8 +61,8 @@ static nk_status credential(const struct member *member, const json_t *value,
     return NK_OK;
 }
 
-static nk_status pin(const struct member *member, const json_t *value, const struct place *at,
-                     nk_error *err)
+static nk_status check_pin(const struct member *member, const json_t *value, const struct place *at,
+                           nk_error *err)
 {
     if (!json_is_object(value)) {
         return type_wrong("an object such as {\"file\": \"node.pin\"}", value, at, err);
@@ -76,8 +77,8 @@ static nk_status pin(const struct member *member, const json_t *value, const str
     return status;
 }
 
-static nk_status new_rule_name(const struct member *member, const json_t *value,
-                               const struct place *at, nk_error *err)
+static nk_status check_rule_name(const struct member *member, const json_t *value,
+                                 const struct place *at, nk_error *err)
 {
     nk_status status = type_text(member, value, at, err);
     if (status != NK_OK) {
@@ -99,8 +100,8 @@ static nk_status new_rule_name(const struct member *member, const json_t *value,
     return NK_OK;
 }
 
-static nk_status rule(const struct member *member, const json_t *value, const struct place *at,
-                      nk_error *err)
+static nk_status check_rule(const struct member *member, const json_t *value,
+                            const struct place *at, nk_error *err)
 {
     nk_status status = type_object(member, value, at, err);
     if (status != NK_OK) {
@@ -123,10 +124,29 @@ static nk_status rule(const struct member *member, const json_t *value, const st
     return NK_OK;
 }
 
-static nk_status rules(const struct member *member, const json_t *value, const struct place *at,
-                       nk_error *err)
+/* A rule's own members, then those that match a fact. */
+static void fill_rule_members(struct member rows[RULE_MEMBERS + 3])
 {
-    nk_status status = type_array(member, rule, value, at, err);
+    *rows++ = (struct member){ "name", NOW, .check = check_rule_name, .required = true };
+    *rows++ = (struct member){ "direction", NOW, .check = type_choice,
+                               .choices = { "inbound", "outbound" } };
+    for (enum rule_member member = 0; member < RULE_MEMBERS; member++) {
+        unsigned max = rule_member_max(member);
+        *rows++ = (struct member){ rule_member_name(member), NOW, .min = 1, .max = max,
+                                   .check = max > 0 ? type_number : type_texts };
+    }
+    *rows = (struct member){ 0 };
+}
+
+static nk_status check_rules(const struct member *member, const json_t *value,
+                             const struct place *at, nk_error *err)
+{
+    struct member rows[RULE_MEMBERS + 3];
+    struct member list = *member;
+
+    fill_rule_members(rows);
+    list.inside = rows;
+    nk_status status = type_array(&list, check_rule, value, at, err);
     if (status != NK_OK) {
         return status;
     }
@@ -148,11 +168,11 @@ static nk_status rules(const struct member *member, const json_t *value, const s
     return NK_OK;
 }
 
-static nk_status admission(const struct member *member, const json_t *value, const struct place *at,
-                           nk_error *err)
+static nk_status check_admit(const struct member *member, const json_t *value,
+                             const struct place *at, nk_error *err)
 {
     if (json_is_array(value)) {
-        return rules(member, value, at, err);
+        return check_rules(member, value, at, err);
     }
     if (!json_is_string(value)) {
         return type_wrong("an array of rules or \"" ALL_CERTIFIED "\"", value, at, err);
@@ -167,7 +187,7 @@ static nk_status admission(const struct member *member, const json_t *value, con
 
 static const struct member pin_members[] = {
     { "file", NOW, .check = type_text },
-    { "credential", NOW, .check = credential },
+    { "credential", NOW, .check = check_credential },
     { "fd", NOW, .check = type_number, .max = INT_MAX },
     { "prompt", NOW, .check = type_true },
     { "protected", NOW, .check = type_true },
@@ -175,10 +195,10 @@ static const struct member pin_members[] = {
 };
 
 static const struct member identity_members[] = {
-    { "module", NOW, .check = module },
-    { "key", NOW, .check = key_uri },
+    { "module", NOW, .check = check_module },
+    { "key", NOW, .check = check_key },
     { "certificate", NOW, .check = type_text },
-    { "pin", NOW, .check = pin, .inside = pin_members },
+    { "pin", NOW, .check = check_pin, .inside = pin_members },
     { "allow_extractable", NOW, .check = type_flag },
     { "allow_imported", NOW, .check = type_flag },
     { "require_hardware", NOW, .check = type_flag },
@@ -193,24 +213,6 @@ static const struct member federation_members[] = {
     { "crl_mode", NOW, .check = type_choice, .choices = { "hard", "soft", "off" } },
     { "crl_grace_hours", NOW, .check = type_number, .max = 87600 },
     { "crl_max_age_hours", NOW, .check = type_number, .min = 1, .max = 87600 },
-    { 0 },
-};
-
-static const struct member rule_members[] = {
-    { "name", NOW, .check = new_rule_name, .required = true },
-    { "direction", NOW, .check = type_choice, .choices = { "inbound", "outbound" } },
-    { "uri", NOW, .check = type_texts, .min = 1 },
-    { "dns", NOW, .check = type_texts, .min = 1 },
-    { "ip", NOW, .check = type_texts, .min = 1 },
-    { "cn", NOW, .check = type_texts, .min = 1 },
-    { "spki_sha256", NOW, .check = type_texts, .min = 1 },
-    { "email", NOW, .check = type_texts, .min = 1 },
-    { "issuer_spki_sha256", NOW, .check = type_texts, .min = 1 },
-    { "serial", NOW, .check = type_texts, .min = 1 },
-    { "policy_oid", NOW, .check = type_texts, .min = 1 },
-    { "extended_key_usage", NOW, .check = type_texts, .min = 1 },
-    { "key_types", NOW, .check = type_texts, .min = 1 },
-    { "max_lifetime_days", NOW, .check = type_number, .min = 1, .max = 36500 },
     { 0 },
 };
 
@@ -254,9 +256,9 @@ static const struct member document_members[] = {
     { "server", NOW, .check = type_object, .inside = identity_members },
     { "client", NOW, .check = type_object, .inside = identity_members },
     { "federation", NOW, .check = type_object, .required = true, .inside = federation_members },
-    { "admit", NOW, .check = admission, .required = true, .inside = rule_members },
-    { "deny", NOW, .check = rules, .inside = rule_members },
-    { "admit_candidate", NOW, .check = rules, .inside = rule_members },
+    { "admit", NOW, .check = check_admit, .required = true },
+    { "deny", NOW, .check = check_rules },
+    { "admit_candidate", NOW, .check = check_rules },
     { "token", NOW, .check = type_object, .inside = token_members },
     { "grpc", NOW, .check = type_object, .inside = grpc_members },
     { "host", NOW, .check = type_object, .inside = host_members },

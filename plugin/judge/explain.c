@@ -13,28 +13,14 @@
 
 DEFINE_AUTO(json_t *, json_decref);
 
-static const char *kind_of(const nk_name *name)
-{
-    switch (name->kind) {
-    case NK_NAME_URI:
-        return "uri";
-    case NK_NAME_DNS:
-        return "dns";
-    case NK_NAME_IP:
-        return "ip";
-    default:
-        return "email";
-    }
-}
-
 /* Owned; NULL: no memory. json_array_append_new and json_pack take what they are given, and NULL
  * in it makes them fail. */
 static json_t *names_of(const nk_peer *peer)
 {
     json_t *names = json_array();
     for (size_t i = 0; i < peer->names_len; i++) {
-        json_t *name =
-            json_pack("{s:s, s:s}", "kind", kind_of(&peer->names[i]), "name", peer->names[i].text);
+        json_t *name = json_pack("{s:s, s:s}", "kind", rule_member_of_kind(peer->names[i].kind),
+                                 "name", peer->names[i].text);
         if (json_array_append_new(names, name) != 0) {
             json_decref(names);
             return NULL;

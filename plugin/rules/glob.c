@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "rules/glob_bytes.h"
-#include "rules/rules.h"
 
 #define DNS_NAME_MAX 253
 #define DNS_LABEL_MAX 63

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The patterns of `uri` and `dns`, and addresses of `email`, which has none. Pure. rules.h has the
- * two that also check their pattern. */
+ * The patterns of `uri` and `dns`, and addresses of `email`, which has none. Pure. */
 #ifndef NODEKEY_GLOB_H
 #define NODEKEY_GLOB_H
 
@@ -20,6 +19,10 @@ bool glob_uri_is_plain(const char *uri);
 bool glob_dns_is_plain(const char *dns);
 bool glob_email_is_plain(const char *email);
 
+/* The glob grammar of the README: one whole leftmost DNS label, or one whole URI path segment. A
+ * pattern outside of it matches nothing. */
+bool glob_uri_matches(const char *pattern, const char *uri);
+bool glob_dns_matches(const char *pattern, const char *dns);
 /* For patterns that have no problem: thousands are compared per handshake. */
 bool glob_uri_fits(const char *pattern, const char *uri);
 bool glob_dns_fits(const char *pattern, const char *dns);

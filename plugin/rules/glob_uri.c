@@ -15,7 +15,6 @@
 #include "base/text.h"
 #include "rules/address.h"
 #include "rules/glob_bytes.h"
-#include "rules/rules.h"
 
 #define HOST_MAX 255 /* of a SPIFFE trust domain */
 #define PORT_DIGITS_MAX 5

@@ -10,13 +10,14 @@
 
 #include "base/report.h"
 #include "base/text.h"
+#include "rules/traits.h"
 
 #define OID_TEXT_BYTES 256
 #define ANY_POLICY "2.5.29.32.0"
 #define RSA_MIN_BITS 1024
 #define RSA_MAX_BITS 16384
 
-nk_status rule_parse_pin(const char *text, struct rule_value *value, nk_error *err)
+nk_status rule_read_digest(const char *text, struct rule_value *value, nk_error *err)
 {
     uint8_t pin[NK_SHA256_BYTES];
     const char *at = text;
@@ -64,7 +65,7 @@ static bool read_serial(const char *text, char *digits, size_t room)
     return !colon;
 }
 
-nk_status rule_parse_serial(const char *text, struct rule_value *value, nk_error *err)
+nk_status rule_read_serial(const char *text, struct rule_value *value, nk_error *err)
 {
     char serial[1 + 2 * TRAITS_SERIAL_MAX_BYTES + 1] = "-";
     char *digits = serial + 1;
@@ -109,7 +110,7 @@ static bool is_dotted_oid(const char *text)
     }
 }
 
-nk_status rule_parse_policy(const char *text, struct rule_value *value, nk_error *err)
+nk_status rule_read_policy(const char *text, struct rule_value *value, nk_error *err)
 {
     if (!is_dotted_oid(text)) {
         return report(
@@ -127,7 +128,7 @@ nk_status rule_parse_policy(const char *text, struct rule_value *value, nk_error
     return rule_set_key(value, text, strlen(text), err);
 }
 
-nk_status rule_parse_usage(const char *text, struct rule_value *value, nk_error *err)
+nk_status rule_read_usage(const char *text, struct rule_value *value, nk_error *err)
 {
     char dotted[OID_TEXT_BYTES];
 
@@ -148,7 +149,7 @@ nk_status rule_parse_usage(const char *text, struct rule_value *value, nk_error 
     return rule_set_key(value, dotted, (size_t)len, err);
 }
 
-nk_status rule_parse_key_type(const char *text, struct rule_value *value, nk_error *err)
+nk_status rule_read_key_type(const char *text, struct rule_value *value, nk_error *err)
 {
     static const char *const names[] = { "RSA", "P-256", "P-384", "P-521", "Ed25519" };
     bool known =

@@ -10,22 +10,51 @@
 #include <sys/random.h>
 
 #include "base/report.h"
-#include "rules/rule_index_parts.h"
-#include "rules/rule_values.h"
+#include "rules/rule_match_private.h"
 
-/* --- hashing --- */
+#define ADDRESS_BITS_MAX 128
+#define SHAPES_MAX 16
+#define SHAPE_SEGMENTS 64
 
-uint64_t rule_hash_begin(const struct rule_index *index, unsigned hook)
+/* What a look-up is by: a member, or one with a star. */
+enum rule_hook { HOOK_URI_SHAPE = RULE_MEMBERS, HOOK_DNS_SUFFIX, HOOKS };
+
+struct rule_entry {
+    uint64_t hash;
+    const uint8_t *key; /* of the rule's value */
+    uint32_t len;
+    uint32_t rule;
+    uint32_t next; /* in its chain, whose rules ascend; a number + 1, 0 at the end */
+};
+
+struct rule_index {
+    uint64_t seed[2]; /* peers choose what is looked up, so they must not know who collides */
+    struct rule_entry *entries;
+    size_t len;
+    uint32_t *heads; /* numbers + 1, 0: empty */
+    size_t heads_mask;
+    size_t longest[HOOKS];                     /* key; 0: nothing hangs here */
+    uint8_t prefixes[2][ADDRESS_BITS_MAX + 1]; /* lengths in use: of IPv4, of IPv6 */
+    size_t prefixes_len[2];
+    uint64_t shapes[SHAPES_MAX]; /* bit n: the segment behind the nth slash is a star */
+    size_t shapes_len;
+    uint32_t *walked; /* rules that hang nowhere, ascending */
+    size_t walked_len;
+};
+
+/* --- hashing: begin, then byte for each, then end; or all at once --- */
+
+static uint64_t hash_begin(const struct rule_index *index, unsigned hook)
 {
     return index->seed[0] + hook * 0x9e3779b97f4a7c15u;
 }
 
-uint64_t rule_hash_byte(uint64_t hash, uint8_t byte)
+static uint64_t hash_byte(uint64_t hash, uint8_t byte)
 {
     return (hash ^ byte) * 0x100000001b3u;
 }
 
-uint64_t rule_hash_end(const struct rule_index *index, uint64_t hash)
+static uint64_t hash_end(const struct rule_index *index, uint64_t hash)
 {
     hash ^= index->seed[1];
     hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccdu;
@@ -33,39 +62,43 @@ uint64_t rule_hash_end(const struct rule_index *index, uint64_t hash)
     return hash ^ hash >> 33;
 }
 
-uint64_t rule_hash_all(const struct rule_index *index, unsigned hook, const uint8_t *key,
-                       size_t len)
+static uint64_t hash_all(const struct rule_index *index, unsigned hook, const uint8_t *key,
+                         size_t len)
 {
-    uint64_t hash = rule_hash_begin(index, hook);
+    uint64_t hash = hash_begin(index, hook);
     for (size_t i = 0; i < len; i++) {
-        hash = rule_hash_byte(hash, key[i]);
+        hash = hash_byte(hash, key[i]);
     }
-    return rule_hash_end(index, hash);
+    return hash_end(index, hash);
 }
 
 /* --- building --- */
+
+static unsigned rank_of(const struct rule *rule, enum rule_member member)
+{
+    const struct rule_member_row *row = &rule_member_rows[member];
+    const struct rule_values *values = &rule->members[member];
+    bool exact = values->sorted == values->len && row->exact_rank > 0;
+
+    if (values->len == 0) {
+        return 0;
+    }
+    return exact ? row->exact_rank : row->any_rank;
+}
 
 /* The member that tells most peers apart, or RULE_MEMBERS. Exact values first: what is behind a
  * star, or who the issuer is, may be the same in all rules. */
 static enum rule_member choose_member(const struct rule *rule)
 {
-    static const enum rule_member best[] = { RULE_SPKI_SHA256, RULE_SERIAL, RULE_URI, RULE_EMAIL,
-                                             RULE_DNS,         RULE_CN,     RULE_IP };
-    static const enum rule_member rest[] = { RULE_URI, RULE_DNS, RULE_IP, RULE_POLICY_OID,
-                                             RULE_ISSUER_SPKI_SHA256 };
+    enum rule_member best = RULE_MEMBERS;
 
-    for (size_t i = 0; i < ARRAY_LEN(best); i++) {
-        const struct rule_values *values = &rule->members[best[i]];
-        if (values->len > 0 && values->sorted == values->len) {
-            return best[i];
+    for (enum rule_member member = 0; member < RULE_MEMBERS; member++) {
+        unsigned rank = rank_of(rule, member);
+        if (rank > 0 && (best == RULE_MEMBERS || rank < rank_of(rule, best))) {
+            best = member;
         }
     }
-    for (size_t i = 0; i < ARRAY_LEN(rest); i++) {
-        if (rule->members[rest[i]].len > 0) {
-            return rest[i];
-        }
-    }
-    return RULE_MEMBERS;
+    return best;
 }
 
 static void use_prefix(struct rule_index *index, const uint8_t *key)
@@ -106,8 +139,8 @@ static bool use_shape(struct rule_index *index, const uint8_t *pattern)
 }
 
 /* False: the value must be walked to. */
-static bool hang(struct rule_index *index, enum rule_member member, const struct rule_value *value,
-                 size_t rule)
+static bool hang_value(struct rule_index *index, enum rule_member member,
+                       const struct rule_value *value, size_t rule)
 {
     unsigned hook = member;
     struct rule_entry entry = { .key = value->key,
@@ -126,7 +159,7 @@ static bool hang(struct rule_index *index, enum rule_member member, const struct
         entry.key++;
         entry.len--;
     }
-    entry.hash = rule_hash_all(index, hook, entry.key, entry.len);
+    entry.hash = hash_all(index, hook, entry.key, entry.len);
     if (entry.len > index->longest[hook]) {
         index->longest[hook] = entry.len;
     }
@@ -143,12 +176,13 @@ static bool hang_rule(struct rule_index *index, const struct rule *rule, size_t 
     bool whole = member != RULE_MEMBERS;
 
     for (size_t i = 0; whole && i < rule->members[member].len; i++) {
-        whole = hang(index, member, &rule->members[member].items[i], number);
+        whole = hang_value(index, member, &rule->members[member].items[i], number);
     }
     return whole;
 }
 
-static nk_status allocate(struct rule_index *index, size_t values, size_t rules, nk_error *err)
+static nk_status allocate_parts(struct rule_index *index, size_t values, size_t rules,
+                                nk_error *err)
 {
     size_t heads = 16;
     while (heads < values) {
@@ -171,7 +205,7 @@ static nk_status allocate(struct rule_index *index, size_t values, size_t rules,
 }
 
 /* From the last rule to the first, since each value goes to the head of its chain. */
-static void fill(struct rule_index *index, const struct rule *rules, size_t len)
+static void hang_rules(struct rule_index *index, const struct rule *rules, size_t len)
 {
     size_t first = len;
 
@@ -196,12 +230,12 @@ nk_status rule_index_new(const struct rule *rules, size_t len, struct rule_index
     if (index == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    nk_status status = allocate(index, values, len, err);
+    nk_status status = allocate_parts(index, values, len, err);
     if (status != NK_OK) {
         rule_index_free(index);
         return status;
     }
-    fill(index, rules, len);
+    hang_rules(index, rules, len);
     *ret_index = index;
     return NK_OK;
 }
@@ -215,4 +249,141 @@ void rule_index_free(struct rule_index *index)
     free(index->entries);
     free(index->walked);
     free(index);
+}
+
+/* --- finding --- */
+
+/* As if the segments of `shape` were stars, so that equal hashes are those of the patterns that
+ * fit. False: longer than any pattern. */
+static bool hash_shape(const struct rule_index *index, uint64_t shape, const uint8_t *uri,
+                       uint64_t *ret_hash)
+{
+    uint64_t hash = hash_begin(index, HOOK_URI_SHAPE);
+    size_t left = index->longest[HOOK_URI_SHAPE];
+    size_t slashes = 0;
+    bool begins = true; /* a segment */
+
+    for (; *uri != '\0'; left--) {
+        if (left == 0) {
+            return false;
+        }
+        if (begins && slashes < SHAPE_SEGMENTS && (shape >> slashes & 1) != 0) {
+            hash = hash_byte(hash, '*');
+            uri += strcspn((const char *)uri, "/");
+            begins = false;
+            continue;
+        }
+        hash = hash_byte(hash, *uri);
+        begins = *uri == '/';
+        slashes += begins;
+        uri++;
+    }
+    *ret_hash = hash_end(index, hash);
+    return true;
+}
+
+struct search {
+    const struct rule_index *index;
+    rule_accept *accept;
+    const void *asker;
+    size_t found;
+};
+
+/* `key` NULL: whoever has the hash. */
+static void follow_chain(struct search *search, uint64_t hash, const uint8_t *key, size_t len)
+{
+    const struct rule_index *index = search->index;
+    uint32_t at = index->heads[hash & index->heads_mask];
+
+    while (at != 0) {
+        const struct rule_entry *entry = &index->entries[at - 1];
+        if (entry->rule >= search->found) {
+            return;
+        }
+        bool same = entry->hash == hash &&
+                    (key == NULL || (entry->len == len && memcmp(entry->key, key, len) == 0));
+        if (same && search->accept(search->asker, entry->rule)) {
+            search->found = entry->rule;
+            return;
+        }
+        at = entry->next;
+    }
+}
+
+static void look_up_key(struct search *search, unsigned hook, const uint8_t *key, size_t len)
+{
+    if (len <= search->index->longest[hook]) {
+        follow_chain(search, hash_all(search->index, hook, key, len), key, len);
+    }
+}
+
+static void look_up_shapes(struct search *search, const struct rule_fact *uri)
+{
+    const struct rule_index *index = search->index;
+
+    for (size_t i = 0; i < index->shapes_len; i++) {
+        uint64_t hash = 0;
+        if (hash_shape(index, index->shapes[i], uri->bytes, &hash)) {
+            follow_chain(search, hash, NULL, 0);
+        }
+    }
+}
+
+static void look_up_networks(struct search *search, const struct rule_fact *address)
+{
+    int family = address->bytes[0] == 4 ? 0 : 1;
+
+    for (size_t i = 0; i < search->index->prefixes_len[family]; i++) {
+        uint8_t network[RULE_ADDRESS_BYTES];
+        memcpy(network, address->bytes, sizeof(network));
+        rule_cut_address(network, search->index->prefixes[family][i]);
+        look_up_key(search, RULE_IP, network, sizeof(network));
+    }
+}
+
+static void look_up_fact(struct search *search, enum rule_member member,
+                         const struct rule_fact *fact)
+{
+    if (member == RULE_IP) {
+        look_up_networks(search, fact);
+        return;
+    }
+    look_up_key(search, member, fact->bytes, fact->len);
+    if (member == RULE_URI) {
+        look_up_shapes(search, fact);
+    }
+    const uint8_t *dot = member == RULE_DNS ? memchr(fact->bytes, '.', fact->len) : NULL;
+    if (dot != NULL) {
+        look_up_key(search, HOOK_DNS_SUFFIX, dot, fact->len - (size_t)(dot - fact->bytes));
+    }
+}
+
+static bool is_member_used(const struct rule_index *index, enum rule_member member)
+{
+    return index->longest[member] > 0 ||
+           (member == RULE_URI && index->longest[HOOK_URI_SHAPE] > 0) ||
+           (member == RULE_DNS && index->longest[HOOK_DNS_SUFFIX] > 0);
+}
+
+size_t rule_index_find(const struct rule_index *index, const struct traits *traits,
+                       rule_accept *accept, const void *asker)
+{
+    struct search search = { index, accept, asker, SIZE_MAX };
+    struct rule_fact_cursor cursor;
+    struct rule_fact fact;
+
+    for (enum rule_member member = 0; member < RULE_MEMBERS; member++) {
+        if (!is_member_used(index, member)) {
+            continue;
+        }
+        for (cursor.next = 0; rule_member_fact(member, traits, &cursor, &fact);) {
+            look_up_fact(&search, member, &fact);
+        }
+    }
+    for (size_t i = 0; i < index->walked_len && index->walked[i] < search.found; i++) {
+        if (accept(asker, index->walked[i])) {
+            return index->walked[i];
+        }
+    }
+    return search.found;
 }

@@ -3,7 +3,15 @@
 #ifndef NODEKEY_RULE_INDEX_H
 #define NODEKEY_RULE_INDEX_H
 
-#include "rules/rules.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/auto.h"
+#include "nodekey/plugin.h"
+#include "rules/traits.h"
+
+struct rule;
+struct rule_index;
 
 /* Of sorted rules, whose keys must outlive it. *ret_index is owned: rule_index_free. */
 MUST_USE nk_status rule_index_new(const struct rule *rules, size_t len,

@@ -11,7 +11,6 @@
 #include "rules/glob.h"
 
 #define CN_MAX_BYTES 255
-#define LIFETIME_MAX_DAYS 36500
 #define DAY_SECONDS 86400
 
 struct rule_quote rule_quote(const char *value)
@@ -56,7 +55,7 @@ long rule_read_number(const char *digits, long min, long max)
 }
 
 /* Not <ctype.h>: its answers depend on the host's locale. */
-static void lower(char *text)
+void rule_lower(char *text)
 {
     for (; *text != '\0'; text++) {
         *text = (char)(*text >= 'A' && *text <= 'Z' ? *text - 'A' + 'a' : *text);
@@ -65,7 +64,7 @@ static void lower(char *text)
 
 /* --- reading values --- */
 
-static nk_status parse_uri(const char *text, struct rule_value *value, nk_error *err)
+nk_status rule_read_uri(const char *text, struct rule_value *value, nk_error *err)
 {
     const char *problem = glob_uri_problem(text);
     if (problem != NULL) {
@@ -75,7 +74,7 @@ static nk_status parse_uri(const char *text, struct rule_value *value, nk_error 
     return rule_set_key(value, text, strlen(text), err);
 }
 
-static nk_status parse_dns(const char *text, struct rule_value *value, nk_error *err)
+nk_status rule_read_dns(const char *text, struct rule_value *value, nk_error *err)
 {
     const char *problem = glob_dns_problem(text);
     if (problem != NULL) {
@@ -84,12 +83,12 @@ static nk_status parse_dns(const char *text, struct rule_value *value, nk_error 
     value->exact = text[0] != '*';
     nk_status status = rule_set_key(value, text, strlen(text), err);
     if (status == NK_OK) {
-        lower((char *)value->key);
+        rule_lower((char *)value->key);
     }
     return status;
 }
 
-static nk_status parse_email(const char *text, struct rule_value *value, nk_error *err)
+nk_status rule_read_email(const char *text, struct rule_value *value, nk_error *err)
 {
     const char *problem = glob_email_problem(text);
     if (problem != NULL) {
@@ -98,12 +97,12 @@ static nk_status parse_email(const char *text, struct rule_value *value, nk_erro
     value->exact = true;
     nk_status status = rule_set_key(value, text, strlen(text), err);
     if (status == NK_OK) {
-        lower(strchr((char *)value->key, '@'));
+        rule_lower(strchr((char *)value->key, '@'));
     }
     return status;
 }
 
-static nk_status parse_cn(const char *text, struct rule_value *value, nk_error *err)
+nk_status rule_read_cn(const char *text, struct rule_value *value, nk_error *err)
 {
     if (text[0] == '\0' || strlen(text) > CN_MAX_BYTES || !text_is(text, TEXT_PRINTABLE)) {
         return report(err, NK_E_CONFIG, "\"%s\" is no common name: 1 to %d printable ASCII bytes",
@@ -113,11 +112,11 @@ static nk_status parse_cn(const char *text, struct rule_value *value, nk_error *
     return rule_set_key(value, text, strlen(text), err);
 }
 
-static nk_status parse_lifetime(const char *text, struct rule_value *value, nk_error *err)
+nk_status rule_read_lifetime(const char *text, struct rule_value *value, nk_error *err)
 {
-    if (rule_read_number(text, 1, LIFETIME_MAX_DAYS) < 0) {
+    if (rule_read_number(text, 1, RULE_LIFETIME_MAX_DAYS) < 0) {
         return report(err, NK_E_CONFIG, "\"%s\" is no number of days from 1 to %d",
-                      rule_quote(text).text, LIFETIME_MAX_DAYS);
+                      rule_quote(text).text, RULE_LIFETIME_MAX_DAYS);
     }
     return rule_set_key(value, text, strlen(text), err);
 }
@@ -168,7 +167,7 @@ static nk_status refuse_hidden_ipv4(const char *text, const uint8_t *address, lo
                   rule_quote(text).text, ipv4, bits - ADDRESS_IPV4_AT * 8L);
 }
 
-static nk_status parse_ip(const char *text, struct rule_value *value, nk_error *err)
+nk_status rule_read_ip(const char *text, struct rule_value *value, nk_error *err)
 {
     char address[INET6_ADDRSTRLEN] = "";
     uint8_t key[RULE_ADDRESS_BYTES];
@@ -202,17 +201,17 @@ static nk_status parse_ip(const char *text, struct rule_value *value, nk_error *
 
 /* --- values and facts --- */
 
-static bool fits_uri(const struct rule_value *value, const struct rule_fact *fact)
+bool rule_fits_uri(const struct rule_value *value, const struct rule_fact *fact)
 {
     return glob_uri_fits((const char *)value->key, (const char *)fact->bytes);
 }
 
-static bool fits_dns(const struct rule_value *value, const struct rule_fact *fact)
+bool rule_fits_dns(const struct rule_value *value, const struct rule_fact *fact)
 {
     return glob_dns_fits((const char *)value->key, (const char *)fact->bytes);
 }
 
-static bool fits_ip(const struct rule_value *value, const struct rule_fact *fact)
+bool rule_fits_ip(const struct rule_value *value, const struct rule_fact *fact)
 {
     uint8_t network[RULE_ADDRESS_BYTES];
     memcpy(network, fact->bytes, sizeof(network));
@@ -223,23 +222,8 @@ static bool fits_ip(const struct rule_value *value, const struct rule_fact *fact
     return memcmp(network, value->key, sizeof(network)) == 0;
 }
 
-static bool fits_lifetime(const struct rule_value *value, const struct rule_fact *fact)
+bool rule_fits_lifetime(const struct rule_value *value, const struct rule_fact *fact)
 {
     long days = strtol((const char *)value->key, NULL, 10);
     return fact->number <= (int64_t)days * DAY_SECONDS;
 }
-
-const struct rule_member_type rule_member_types[RULE_MEMBERS] = {
-    [RULE_URI] = { "uri", NK_NAME_URI, parse_uri, fits_uri },
-    [RULE_DNS] = { "dns", NK_NAME_DNS, parse_dns, fits_dns },
-    [RULE_IP] = { "ip", NK_NAME_IP, parse_ip, fits_ip },
-    [RULE_EMAIL] = { "email", NK_NAME_EMAIL, parse_email, NULL },
-    [RULE_CN] = { "cn", 0, parse_cn, NULL },
-    [RULE_SPKI_SHA256] = { "spki_sha256", 0, rule_parse_pin, NULL },
-    [RULE_ISSUER_SPKI_SHA256] = { "issuer_spki_sha256", 0, rule_parse_pin, NULL },
-    [RULE_SERIAL] = { "serial", 0, rule_parse_serial, NULL },
-    [RULE_POLICY_OID] = { "policy_oid", 0, rule_parse_policy, NULL },
-    [RULE_EXTENDED_KEY_USAGE] = { "extended_key_usage", 0, rule_parse_usage, NULL },
-    [RULE_KEY_TYPES] = { "key_types", 0, rule_parse_key_type, NULL },
-    [RULE_MAX_LIFETIME_DAYS] = { "max_lifetime_days", 0, parse_lifetime, fits_lifetime },
-};

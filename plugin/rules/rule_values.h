@@ -8,12 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "rules/rules.h"
+#include "base/auto.h"
+#include "nodekey/plugin.h"
 
 #define RULE_ADDRESS_BYTES                                                                         \
     18                          /* its length, its prefix in bits, 16 bytes of which 4 may be used \
                                  */
 #define RULE_FACT_MAX_BYTES 320 /* 64 of a local part, the @, 255 of a domain */
+#define RULE_LIFETIME_MAX_DAYS 36500
 
 struct rule_value {
     uint8_t *key; /* owned; canonical: equal values have equal bytes. A NUL follows them */
@@ -28,12 +30,6 @@ struct rule_values {
     size_t sorted; /* so many, from the first, are exact and ascending by key */
 };
 
-struct rule {
-    char name[NK_RULE_NAME_BYTES];
-    unsigned directions;
-    struct rule_values members[RULE_MEMBERS];
-};
-
 /* One fact, spelled as keys are; text has a NUL behind it. */
 struct rule_fact {
     const uint8_t *bytes;
@@ -41,34 +37,31 @@ struct rule_fact {
     int64_t number; /* of RULE_MAX_LIFETIME_DAYS: the seconds */
 };
 
-/* Where the walk through the facts of one member is. `next` begins at 0. */
-struct rule_fact_cursor {
-    size_t next;
-    char text[RULE_FACT_MAX_BYTES + 1];
-};
-
-struct rule_member_type {
-    const char *name;
-    uint32_t name_kind; /* 0: not a subjectAltName */
-    nk_status (*parse)(const char *text, struct rule_value *value, nk_error *err);
-    /* For values that are not exact; NULL: there are none. */
-    bool (*fits)(const struct rule_value *value, const struct rule_fact *fact);
-};
-extern const struct rule_member_type rule_member_types[RULE_MEMBERS];
-
+/* Reads the text into *value. NK_E_CONFIG with the reason: it is outside the grammar. */
+typedef nk_status rule_read(const char *text, struct rule_value *value, nk_error *err);
+rule_read rule_read_uri;
+rule_read rule_read_dns;
+rule_read rule_read_ip;
+rule_read rule_read_email;
+rule_read rule_read_cn;
+rule_read rule_read_lifetime;
 /* Of rule_codes.c. */
-nk_status rule_parse_pin(const char *text, struct rule_value *value, nk_error *err);
-nk_status rule_parse_serial(const char *text, struct rule_value *value, nk_error *err);
-nk_status rule_parse_policy(const char *text, struct rule_value *value, nk_error *err);
-nk_status rule_parse_usage(const char *text, struct rule_value *value, nk_error *err);
-nk_status rule_parse_key_type(const char *text, struct rule_value *value, nk_error *err);
+rule_read rule_read_digest;
+rule_read rule_read_serial;
+rule_read rule_read_policy;
+rule_read rule_read_usage;
+rule_read rule_read_key_type;
 
-/* Of rule_facts.c. False: no further fact of this member is known. */
-bool rule_fact_next(const struct traits *traits, enum rule_member member,
-                    struct rule_fact_cursor *cursor, struct rule_fact *ret_fact);
+/* Does a value that is not exact fit the fact? */
+typedef bool rule_fits(const struct rule_value *value, const struct rule_fact *fact);
+rule_fits rule_fits_uri;
+rule_fits rule_fits_dns;
+rule_fits rule_fits_ip;
+rule_fits rule_fits_lifetime;
 
 /* Copies `bytes` into value->key. */
 nk_status rule_set_key(struct rule_value *value, const void *bytes, size_t len, nk_error *err);
+void rule_lower(char *text); /* ASCII alone, whatever the host's locale */
 /* The order of keys; 0: equal. */
 int rule_compare_keys(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len);
 /* False: no address. The prefix is the whole address. */

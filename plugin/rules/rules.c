@@ -10,12 +10,12 @@
 #include "base/report.h"
 #include "base/text.h"
 #include "rules/rule_index.h"
-#include "rules/rule_values.h"
+#include "rules/rule_match_private.h"
 
 #define ALL_CERTIFIED "all-certified"
 
 /* `items`, moved to twice the room if it was full; NULL: no memory, and `items` is still good. */
-static void *with_room(void *items, size_t *room, size_t len, size_t size)
+static void *grow_items(void *items, size_t *room, size_t len, size_t size)
 {
     if (len < *room) {
         return items;
@@ -31,7 +31,7 @@ static void *with_room(void *items, size_t *room, size_t len, size_t size)
 /* --- building --- */
 
 /* The index points into rules and numbers them: before either changes it goes. */
-static void unsort(struct rule_list *list)
+static void drop_index(struct rule_list *list)
 {
     rule_index_free(list->index);
     list->index = NULL;
@@ -52,8 +52,8 @@ nk_status rule_list_append(struct rule_list *list, const char *name, unsigned di
     if (directions == 0 || (directions & ~(unsigned)(NK_PEER_IS_CLIENT | NK_PEER_IS_SERVER)) != 0) {
         return report(err, NK_E_USAGE, "%u is no mask of directions", directions);
     }
-    unsort(list);
-    struct rule *rules = with_room(list->rules, &list->room, list->len, sizeof(*list->rules));
+    drop_index(list);
+    struct rule *rules = grow_items(list->rules, &list->room, list->len, sizeof(*list->rules));
     if (rules == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
@@ -73,12 +73,13 @@ nk_status rule_list_add(struct rule_list *list, enum rule_member member, const c
     }
     struct rule_values *values = &list->rules[list->len - 1].members[member];
     struct rule_value parsed = { 0 };
-    nk_status status = rule_member_types[member].parse(value, &parsed, err);
+    nk_status status = rule_member_rows[member].read(value, &parsed, err);
     if (status != NK_OK) {
         return status;
     }
-    unsort(list);
-    struct rule_value *items = with_room(values->items, &values->room, values->len, sizeof(*items));
+    drop_index(list);
+    struct rule_value *items =
+        grow_items(values->items, &values->room, values->len, sizeof(*items));
     if (items == NULL) {
         free(parsed.key);
         return report(err, NK_E_NOMEM, "out of memory");
@@ -133,7 +134,7 @@ static int compare_rules(const void *left, const void *right)
 
 nk_status rule_list_sort(struct rule_list *list, nk_error *err)
 {
-    unsort(list);
+    drop_index(list);
     if (list->len > 0) {
         qsort(list->rules, list->len, sizeof(*list->rules), compare_rules);
     }
@@ -193,18 +194,13 @@ bool rule_names_peer(const struct rule *rule)
     return rule_has(rule, RULE_URI) || rule_has(rule, RULE_SPKI_SHA256);
 }
 
-const char *rule_member_name(enum rule_member member)
-{
-    return rule_member_types[member].name;
-}
-
 struct question {
     const struct rule_list *list;
     const struct traits *traits;
     bool naming;
 };
 
-static bool answers(const void *asker, size_t number)
+static bool answers_question(const void *asker, size_t number)
 {
     const struct question *question = asker;
     const struct rule *rule = &question->list->rules[number];
@@ -212,19 +208,20 @@ static bool answers(const void *asker, size_t number)
            rule_matches(rule, question->traits, NULL, 0);
 }
 
-static const struct rule *find(const struct rule_list *list, const struct traits *traits,
-                               bool naming)
+static const struct rule *find_rule(const struct rule_list *list, const struct traits *traits,
+                                    bool naming)
 {
     const struct question question = { list, traits, naming };
     const struct rule *first = NULL;
 
     if (list->index != NULL) {
-        size_t found = rule_index_find(list->index, traits, answers, &question);
+        size_t found = rule_index_find(list->index, traits, answers_question, &question);
         return found != SIZE_MAX ? &list->rules[found] : NULL;
     }
     for (size_t i = 0; i < list->len; i++) {
         const struct rule *rule = &list->rules[i];
-        if ((first == NULL || strcmp(rule->name, first->name) < 0) && answers(&question, i)) {
+        if ((first == NULL || strcmp(rule->name, first->name) < 0) &&
+            answers_question(&question, i)) {
             first = rule;
         }
     }
@@ -233,12 +230,27 @@ static const struct rule *find(const struct rule_list *list, const struct traits
 
 const struct rule *rule_list_find(const struct rule_list *list, const struct traits *traits)
 {
-    return find(list, traits, false);
+    return find_rule(list, traits, false);
 }
 
 const struct rule *rule_list_find_naming(const struct rule_list *list, const struct traits *traits)
 {
-    return find(list, traits, true);
+    return find_rule(list, traits, true);
+}
+
+const char *rule_list_odd_name(const struct rule_list *list, const struct traits *traits)
+{
+    for (size_t i = 0; i < traits->peer->names_len; i++) {
+        const nk_name *name = &traits->peer->names[i];
+        for (enum rule_member member = 0; member < RULE_MEMBERS; member++) {
+            const struct rule_member_row *row = &rule_member_rows[member];
+            if (row->is_plain != NULL && row->name_kind == name->kind &&
+                rule_list_has(list, member) && !row->is_plain(name->text)) {
+                return name->text;
+            }
+        }
+    }
+    return NULL;
 }
 
 /* --- the canonical form --- */
@@ -277,7 +289,7 @@ static void put_rule(const struct sink *sink, const struct rule *rule)
         if (values->len == 0) {
             continue;
         }
-        put_bytes(sink, rule_member_types[member].name, strlen(rule_member_types[member].name));
+        put_bytes(sink, rule_member_name(member), strlen(rule_member_name(member)));
         put_number(sink, values->len);
         for (size_t i = 0; i < values->len; i++) {
             put_bytes(sink, values->items[i].key, values->items[i].len);

@@ -10,26 +10,10 @@
 
 #include "base/auto.h"
 #include "nodekey/plugin.h"
+#include "rules/rule_match.h"
+#include "rules/rule_member.h"
 #include "rules/traits.h"
 
-/* The members of a rule that match a fact of the peer. */
-enum rule_member {
-    RULE_URI,
-    RULE_DNS,
-    RULE_IP,
-    RULE_EMAIL,
-    RULE_CN,
-    RULE_SPKI_SHA256,
-    RULE_ISSUER_SPKI_SHA256,
-    RULE_SERIAL,
-    RULE_POLICY_OID,
-    RULE_EXTENDED_KEY_USAGE,
-    RULE_KEY_TYPES,
-    RULE_MAX_LIFETIME_DAYS, /* its value is a number, given as decimal text */
-    RULE_MEMBERS
-};
-
-struct rule; /* one compiled rule */
 struct rule_index;
 struct rule_list { /* zeroed: empty. May be moved by assignment, never copied */
     struct rule *rules;
@@ -59,11 +43,6 @@ unsigned rule_directions(const struct rule *rule);
 bool rule_has(const struct rule *rule, enum rule_member member);
 /* Does it say which peer it expects, by uri or spki_sha256, as server_name "rule" asks? */
 bool rule_names_peer(const struct rule *rule);
-/* The JSON name of a member: "spki_sha256". */
-const char *rule_member_name(enum rule_member member);
-/* Does it match, its direction included? If not, `why` gets the member that said no and what it
- * saw. `why` may be NULL. */
-bool rule_matches(const struct rule *rule, const struct traits *traits, char *why, size_t room);
 /* Of the rules that match the one whose name is the smallest in byte order, or NULL. Whatever the
  * order in the document, that is the one. Cheap with thousands of rules and values once sorted. */
 const struct rule *rule_list_find(const struct rule_list *list, const struct traits *traits);
@@ -79,9 +58,5 @@ const char *rule_list_odd_name(const struct rule_list *list, const struct traits
  * not sorted. */
 typedef void rule_put(void *to, const void *bytes, size_t len);
 MUST_USE bool rule_list_canonical(const struct rule_list *list, rule_put *put, void *to);
-
-/* The glob grammar of the README: one whole leftmost DNS label, or one whole URI path segment. */
-bool glob_uri_matches(const char *pattern, const char *uri);
-bool glob_dns_matches(const char *pattern, const char *dns);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixtures/rows.h"
+#include "rules/glob.h"
 #include "unit/rule_peer.h"
 
 static const struct glob_row {
