@@ -49,9 +49,9 @@ typedef nk_status admin_piece(struct hsm_admin *admin, CK_SESSION_HANDLE session
 MUST_USE nk_status admin_work(struct hsm_admin *admin, CK_FLAGS flags, admin_piece *do_it,
                               void *arg, nk_error *err);
 
-/* The private keys that fit the URI; as object_find. */
+/* The private keys that fit the URI; as object_find_named. */
 MUST_USE nk_status admin_find_keys(struct hsm_admin *admin, CK_SESSION_HANDLE session,
-                                   CK_OBJECT_HANDLE **ret_found, CK_ULONG *ret_len, nk_error *err);
+                                   handles_ptr *ret_found, CK_ULONG *ret_len, nk_error *err);
 
 struct admin_look { /* at one token */
     CK_FUNCTION_LIST *call;

@@ -11,9 +11,8 @@
 
 #include "admin/admin.h"
 #include "base/text.h"
+#include "key/object_public.h"
 
-#define CERTIFICATE_MAX_BYTES 16384
-#define ID_MAX_BYTES 128
 #define ID_SHOWN_BYTES 32
 
 DEFINE_AUTO(BIO *, BIO_free_all);
@@ -77,15 +76,17 @@ char *admin_uri_of_token(const CK_TOKEN_INFO *info, bool with_serial)
 }
 
 static char *uri_of_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
-                           CK_ATTRIBUTE *label, CK_ATTRIBUTE *id)
+                           struct object_name *name)
 {
     CK_ATTRIBUTE attribute = { CKA_CLASS, &object_class, sizeof(object_class) };
+    CK_ATTRIBUTE label = { CKA_LABEL, name->label, name->label_len };
+    CK_ATTRIBUTE id = { CKA_ID, name->id, name->id_len };
     AUTO(p11_kit_uri_free) P11KitUri *uri = uri_of_token(look->info, look->namesakes);
 
-    if (uri == NULL || (label->ulValueLen == 0 && id->ulValueLen == 0) ||
+    if (uri == NULL || (name->label_len == 0 && name->id_len == 0) ||
         p11_kit_uri_set_attribute(uri, &attribute) != P11_KIT_URI_OK ||
-        (label->ulValueLen > 0 && p11_kit_uri_set_attribute(uri, label) != P11_KIT_URI_OK) ||
-        (id->ulValueLen > 0 && p11_kit_uri_set_attribute(uri, id) != P11_KIT_URI_OK)) {
+        (name->label_len > 0 && p11_kit_uri_set_attribute(uri, &label) != P11_KIT_URI_OK) ||
+        (name->id_len > 0 && p11_kit_uri_set_attribute(uri, &id) != P11_KIT_URI_OK)) {
         return NULL;
     }
     return text_of(uri);
@@ -93,44 +94,26 @@ static char *uri_of_object(const struct admin_look *look, CK_OBJECT_CLASS object
 
 /* --- one object --- */
 
-static bool flag(const struct admin_look *look, CK_OBJECT_HANDLE handle, CK_ATTRIBUTE_TYPE type,
-                 bool if_unknown)
-{
-    CK_BBOOL value = CK_FALSE;
-    CK_ULONG len = 0;
-
-    if (!object_attribute(look->call, look->session, handle, type, &value, sizeof(value), &len) ||
-        len != sizeof(value)) {
-        return if_unknown;
-    }
-    return value != CK_FALSE;
-}
-
 static void describe_certificate(const struct admin_look *look, CK_OBJECT_HANDLE handle,
                                  struct hsm_object *object)
 {
-    unsigned char der[CERTIFICATE_MAX_BYTES];
-    const unsigned char *at = der;
-    CK_ULONG len = 0;
-
-    if (!object_attribute(look->call, look->session, handle, CKA_VALUE, der, sizeof(der), &len)) {
+    AUTO(X509_free)
+    X509 *certificate = object_certificate(look->call, look->session, handle);
+    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
+    if (certificate == NULL) {
         return;
     }
     ERR_set_mark();
-    AUTO(X509_free) X509 *certificate = d2i_X509(NULL, &at, (long)len);
-    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
-    if (certificate != NULL && bio != NULL &&
+    if (bio != NULL &&
         X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
         char *name = NULL;
         long name_len = BIO_get_mem_data(bio, &name);
         show(object->subject, sizeof(object->subject), (unsigned char *)name, (size_t)name_len);
     }
-    if (certificate != NULL) {
-        text_time(object->not_after, text_read_time(X509_get0_notAfter(certificate)));
-    }
-    EVP_PKEY *key = certificate != NULL ? X509_get0_pubkey(certificate) : NULL;
+    text_time(object->not_after, text_read_time(X509_get0_notAfter(certificate)));
+    EVP_PKEY *key = X509_get0_pubkey(certificate);
     if (key != NULL) {
-        object_key_type(key, object->type, sizeof(object->type));
+        object_public_type(key, object->type, sizeof(object->type));
     }
     ERR_pop_to_mark();
 }
@@ -140,37 +123,25 @@ static void describe_key(const struct admin_look *look, CK_OBJECT_HANDLE handle,
 {
     AUTO(EVP_PKEY_free) EVP_PKEY *key = object_public_key(look->call, look->session, handle);
     if (key != NULL) {
-        object_key_type(key, object->type, sizeof(object->type));
+        object_public_type(key, object->type, sizeof(object->type));
     }
     if (object->kind != HSM_PRIVATE_KEY) {
         return;
     }
-    object->sensitive = flag(look, handle, CKA_SENSITIVE, false);
-    object->extractable = flag(look, handle, CKA_EXTRACTABLE, true);
-    object->born_here = flag(look, handle, CKA_LOCAL, false) &&
-                        flag(look, handle, CKA_NEVER_EXTRACTABLE, false) &&
-                        flag(look, handle, CKA_ALWAYS_SENSITIVE, false);
+    object->sensitive = object_flag(look->call, look->session, handle, CKA_SENSITIVE, false);
+    object->extractable = object_flag(look->call, look->session, handle, CKA_EXTRACTABLE, true);
+    object->born_here = object_is_born_here(look->call, look->session, handle);
 }
 
 void admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
                            CK_OBJECT_HANDLE handle, struct hsm_object *object)
 {
-    unsigned char label[OBJECT_FIELD_BYTES];
-    unsigned char id[ID_MAX_BYTES];
-    CK_ATTRIBUTE label_at = { CKA_LABEL, label, 0 };
-    CK_ATTRIBUTE id_at = { CKA_ID, id, 0 };
+    struct object_name name;
 
-    if (!object_attribute(look->call, look->session, handle, CKA_LABEL, label, sizeof(label),
-                          &label_at.ulValueLen)) {
-        label_at.ulValueLen = 0;
-    }
-    if (!object_attribute(look->call, look->session, handle, CKA_ID, id, sizeof(id),
-                          &id_at.ulValueLen)) {
-        id_at.ulValueLen = 0;
-    }
-    show(object->label, sizeof(object->label), label, label_at.ulValueLen);
-    text_hex(object->id, id, id_at.ulValueLen < ID_SHOWN_BYTES ? id_at.ulValueLen : ID_SHOWN_BYTES);
-    object->uri = uri_of_object(look, object_class, &label_at, &id_at);
+    object_name(look->call, look->session, handle, &name);
+    show(object->label, sizeof(object->label), name.label, name.label_len);
+    text_hex(object->id, name.id, name.id_len < ID_SHOWN_BYTES ? name.id_len : ID_SHOWN_BYTES);
+    object->uri = uri_of_object(look, object_class, &name);
     if (object->kind == HSM_CERTIFICATE) {
         describe_certificate(look, handle, object);
     } else {

@@ -7,13 +7,11 @@
 
 #include "admin/admin.h"
 #include "base/report.h"
+#include "key/object_public.h"
 
 #define ID_BYTES 8
 #define ID_MAX_BYTES 255
 #define TEMPLATE_MAX 12
-
-typedef CK_OBJECT_HANDLE *handles_ptr;
-DEFINE_AUTO(handles_ptr, free);
 
 static const struct key_type {
     const char *name;
@@ -155,7 +153,7 @@ static nk_status give_birth(struct hsm_admin *admin, CK_SESSION_HANDLE session, 
 {
     struct birth *birth = arg;
     struct names names;
-    AUTO(free) handles_ptr found = NULL;
+    AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
     nk_status status = admin_find_keys(admin, session, &found, &len, err);
     if (status == NK_OK && len > 0) {

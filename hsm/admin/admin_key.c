@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The key that a configuration names, and its public half. */
-#include <stdlib.h>
-
 #include "admin/admin.h"
 #include "base/report.h"
-
-typedef CK_OBJECT_HANDLE *handles_ptr;
-DEFINE_AUTO(handles_ptr, free);
+#include "key/object_public.h"
 
 /* --- a session for one piece of work --- */
 
@@ -38,38 +34,11 @@ nk_status admin_work(struct hsm_admin *admin, CK_FLAGS flags, admin_piece *do_it
 
 /* --- the public half --- */
 
-/* The public key object that has the id of the private one, or else its label. */
-static EVP_PKEY *beside(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
-{
-    static const CK_ATTRIBUTE_TYPE ties[] = { CKA_ID, CKA_LABEL };
-    CK_OBJECT_CLASS object_class = CKO_PUBLIC_KEY;
-    unsigned char tie[OBJECT_FIELD_BYTES];
-
-    for (size_t i = 0; i < ARRAY_LEN(ties); i++) {
-        CK_ULONG tie_len = 0;
-        CK_ULONG len = 0;
-        AUTO(free) handles_ptr found = NULL;
-        if (!object_attribute(call, session, key, ties[i], tie, sizeof(tie), &tie_len) ||
-            tie_len == 0) {
-            continue;
-        }
-        CK_ATTRIBUTE wanted[] = { { CKA_CLASS, &object_class, sizeof(object_class) },
-                                  { ties[i], tie, tie_len } };
-        if (object_find(call, session, wanted, ARRAY_LEN(wanted), &found, &len) == CKR_OK &&
-            len == 1) {
-            return object_public_key(call, session, found[0]);
-        }
-    }
-    return NULL;
-}
-
 nk_status admin_find_keys(struct hsm_admin *admin, CK_SESSION_HANDLE session,
-                          CK_OBJECT_HANDLE **ret_found, CK_ULONG *ret_len, nk_error *err)
+                          handles_ptr *ret_found, CK_ULONG *ret_len, nk_error *err)
 {
-    CK_OBJECT_CLASS key_class;
-    CK_ATTRIBUTE template[URI_TEMPLATE_MAX];
-    CK_ULONG len = uri_template(admin->uri, &key_class, template);
-    CK_RV rv = object_find(admin->module->call, session, template, len, ret_found, ret_len);
+    CK_RV rv = object_find_named(admin->module->call, session, admin->uri, CKO_PRIVATE_KEY,
+                                 ret_found, ret_len);
 
     return rv == CKR_OK ? NK_OK
                         : report_ckr(err, NK_E_TOKEN, rv, "search token \"%s\" for %s",
@@ -79,8 +48,7 @@ nk_status admin_find_keys(struct hsm_admin *admin, CK_SESSION_HANDLE session,
 static nk_status find_public(struct hsm_admin *admin, CK_SESSION_HANDLE session, void *arg,
                              nk_error *err)
 {
-    CK_FUNCTION_LIST *call = admin->module->call;
-    AUTO(free) handles_ptr found = NULL;
+    AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
     nk_status status = admin_find_keys(admin, session, &found, &len, err);
     if (status != NK_OK) {
@@ -98,9 +66,7 @@ static nk_status find_public(struct hsm_admin *admin, CK_SESSION_HANDLE session,
                       "(`nodekey tokens --login CONFIG' lists them)",
                       (unsigned long)len, admin->name.label, admin->uri_text);
     }
-    EVP_PKEY *key = beside(call, session, found[0]);
-    key = key != NULL ? key : object_public_key(call, session, found[0]);
-    *(EVP_PKEY **)arg = key;
+    *(EVP_PKEY **)arg = object_public_half(admin->module->call, session, found[0]);
     return NK_OK;
 }
 

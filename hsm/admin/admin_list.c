@@ -7,9 +7,6 @@
 #include "base/report.h"
 #include "module/ckr.h"
 
-typedef CK_OBJECT_HANDLE *handles_ptr;
-DEFINE_AUTO(handles_ptr, free);
-
 /* --- one token --- */
 
 /* A private key tells no EC point; its public half, which has the same id, does. */
@@ -32,10 +29,9 @@ static CK_RV list_class(const struct admin_look *look, enum hsm_object_kind kind
                         CK_OBJECT_CLASS object_class)
 {
     struct hsm_token *token = look->token;
-    CK_ATTRIBUTE wanted = { CKA_CLASS, &object_class, sizeof(object_class) };
-    AUTO(free) handles_ptr found = NULL;
+    AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
-    CK_RV rv = object_find(look->call, look->session, &wanted, 1, &found, &len);
+    CK_RV rv = object_find_class(look->call, look->session, object_class, &found, &len);
     if (rv != CKR_OK) {
         return rv;
     }

@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Certificates that lie on a token. By our own session: pkcs11-helper lists neither labels nor
  * objects without an id, which issuers often are. */
-#include <stdlib.h>
-
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include "base/report.h"
 #include "key/certificate_read.h"
+#include "key/object.h"
 #include "module/ckr.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"
 
 #define CERTIFICATES_MAX 64
-#define CERTIFICATE_MAX_BYTES ((CK_ULONG)64 * 1024)
 #define ISSUERS_MAX 8
 
 DEFINE_AUTO(X509 *, X509_free);
-DEFINE_AUTO(void *, free);
 typedef STACK_OF(X509) *stack;
 
 static void free_stack(stack certificates)
@@ -34,66 +31,13 @@ struct reader {
     CK_SESSION_HANDLE session;
 };
 
-static CK_RV search(const struct reader *reader, CK_ATTRIBUTE *template, CK_ULONG template_len,
-                    CK_OBJECT_HANDLE found[CERTIFICATES_MAX], CK_ULONG *ret_len)
-{
-    CK_FUNCTION_LIST *call = reader->module->call;
-    CK_ULONG len = 0;
-    CK_ULONG got = 1;
-
-    bounded_call_step("C_FindObjects");
-    CK_RV rv = call->C_FindObjectsInit(reader->session, template, template_len);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    while (rv == CKR_OK && got > 0 && len < CERTIFICATES_MAX) {
-        got = 0;
-        rv = call->C_FindObjects(reader->session, found + len, CERTIFICATES_MAX - len, &got);
-        len += rv == CKR_OK && got <= CERTIFICATES_MAX - len ? got : 0;
-    }
-    CK_RV final_rv = call->C_FindObjectsFinal(reader->session);
-    *ret_len = len;
-    return rv != CKR_OK ? rv : final_rv;
-}
-
-/* NULL: it is no certificate that we can read. */
-static X509 *read_one(const struct reader *reader, CK_OBJECT_HANDLE object)
-{
-    CK_FUNCTION_LIST *call = reader->module->call;
-    CK_ATTRIBUTE wanted = { CKA_VALUE, NULL, 0 };
-
-    if (call->C_GetAttributeValue(reader->session, object, &wanted, 1) != CKR_OK ||
-        wanted.ulValueLen == 0 || wanted.ulValueLen > CERTIFICATE_MAX_BYTES) {
-        return NULL;
-    }
-    CK_ULONG room = wanted.ulValueLen;
-    AUTO(free) void *value = malloc(room);
-    wanted.pValue = value;
-    if (value == NULL || call->C_GetAttributeValue(reader->session, object, &wanted, 1) != CKR_OK ||
-        wanted.ulValueLen > room) {
-        return NULL;
-    }
-    const unsigned char *at = value;
-    const unsigned char *end = at + wanted.ulValueLen;
-    AUTO(X509_free) X509 *certificate = d2i_X509(NULL, &at, (long)wanted.ulValueLen);
-    if (certificate == NULL || at != end) {
-        return NULL;
-    }
-    X509 *owned = certificate;
-    certificate = NULL;
-    return owned;
-}
-
 static nk_status read_leaf(const struct reader *reader, X509 **ret_leaf, nk_error *err)
 {
-    CK_OBJECT_CLASS object_class;
-    CK_ATTRIBUTE template[URI_TEMPLATE_MAX];
-    CK_ULONG template_len = uri_template(reader->uri, &object_class, template);
-    CK_OBJECT_HANDLE found[CERTIFICATES_MAX];
+    CK_FUNCTION_LIST *call = reader->module->call;
+    AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
 
-    object_class = CKO_CERTIFICATE;
-    CK_RV rv = search(reader, template, template_len, found, &len);
+    CK_RV rv = object_find_named(call, reader->session, reader->uri, CKO_CERTIFICATE, &found, &len);
     if (rv != CKR_OK) {
         return report_ckr(err, NK_E_TOKEN, rv, "search token \"%s\" for the certificate",
                           reader->name.label);
@@ -105,7 +49,7 @@ static nk_status read_leaf(const struct reader *reader, X509 **ret_leaf, nk_erro
                       len > 1 ? "add id= or object= to name it"
                               : "write it there (pkcs11-tool --write-object), or name a PEM file");
     }
-    *ret_leaf = read_one(reader, found[0]);
+    *ret_leaf = object_certificate(call, reader->session, found[0]);
     if (*ret_leaf == NULL) {
         return report(err, NK_E_IDENTITY,
                       "node.certificate: %s on token \"%s\" is not a certificate in DER form; "
@@ -118,18 +62,17 @@ static nk_status read_leaf(const struct reader *reader, X509 **ret_leaf, nk_erro
 /* What cannot be read is not for us: a token holds others' certificates, too. */
 static nk_status read_all(const struct reader *reader, stack all, nk_error *err)
 {
-    CK_OBJECT_CLASS object_class = CKO_CERTIFICATE;
-    CK_ATTRIBUTE template = { CKA_CLASS, &object_class, sizeof(object_class) };
-    CK_OBJECT_HANDLE found[CERTIFICATES_MAX];
+    CK_FUNCTION_LIST *call = reader->module->call;
+    AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
 
-    CK_RV rv = search(reader, &template, 1, found, &len);
+    CK_RV rv = object_find_class(call, reader->session, CKO_CERTIFICATE, &found, &len);
     if (rv != CKR_OK) {
         return report_ckr(err, NK_E_TOKEN, rv, "list the certificates on token \"%s\"",
                           reader->name.label);
     }
-    for (CK_ULONG i = 0; i < len; i++) {
-        AUTO(X509_free) X509 *one = read_one(reader, found[i]);
+    for (CK_ULONG i = 0; i < len && i < CERTIFICATES_MAX; i++) {
+        AUTO(X509_free) X509 *one = object_certificate(call, reader->session, found[i]);
         if (one != NULL && sk_X509_push(all, one) == 0) {
             return report(err, NK_E_NOMEM, "out of memory");
         }

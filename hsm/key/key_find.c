@@ -2,56 +2,30 @@
 #include "key/key_find.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/report.h"
 #include "key/curve.h"
-#include "wait/bounded_call.h"
+#include "key/object.h"
 
-#define FOUND_MAX 16
+#define DESCRIBED_MAX 16
 #define PARAMS_MAX_BYTES 512 /* explicit ones are long */
 
-static CK_RV search(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
-                    CK_ULONG template_len, CK_OBJECT_HANDLE found[FOUND_MAX], CK_ULONG *ret_len)
-{
-    bounded_call_step("C_FindObjects");
-    CK_RV rv = call->C_FindObjectsInit(session, template, template_len);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    CK_ULONG len = 0;
-    CK_ULONG got = 1;
-    /* A module may give fewer than asked for before the end. */
-    while (rv == CKR_OK && got > 0 && len < FOUND_MAX) {
-        rv = call->C_FindObjects(session, found + len, FOUND_MAX - len, &got);
-        len += rv == CKR_OK ? got : 0;
-    }
-    CK_RV final_rv = call->C_FindObjectsFinal(session);
-    *ret_len = len;
-    return rv != CKR_OK ? rv : final_rv;
-}
-
 /* "object=identity;id=%01" of each, as a URI would say it. */
-static void describe(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                     const CK_OBJECT_HANDLE *objects, CK_ULONG len, char *text, size_t room)
+static void describe_keys(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+                          const CK_OBJECT_HANDLE *objects, CK_ULONG len, char *text, size_t room)
 {
+    struct object_name name;
     size_t used = 0;
 
     text[0] = '\0';
-    for (CK_ULONG i = 0; i < len && used + 1 < room; i++) {
-        char label[64] = "";
-        unsigned char id[32];
-        CK_ATTRIBUTE wanted[] = { { CKA_LABEL, label, sizeof(label) - 1 },
-                                  { CKA_ID, id, sizeof(id) } };
-        if (call->C_GetAttributeValue(session, objects[i], wanted, ARRAY_LEN(wanted)) != CKR_OK) {
-            continue;
-        }
-        label[wanted[0].ulValueLen] = '\0';
-        used += (size_t)snprintf(text + used, room - used, "%sobject=%s;id=", used > 0 ? ", " : "",
-                                 label);
-        for (CK_ULONG j = 0; j < wanted[1].ulValueLen && used + 1 < room; j++) {
-            used += (size_t)snprintf(text + used, room - used, "%%%02x", id[j]);
+    for (CK_ULONG i = 0; i < len && i < DESCRIBED_MAX && used + 1 < room; i++) {
+        object_name(call, session, objects[i], &name);
+        used +=
+            (size_t)snprintf(text + used, room - used, "%sobject=%.*s;id=", used > 0 ? ", " : "",
+                             (int)name.label_len, (const char *)name.label);
+        for (CK_ULONG j = 0; j < name.id_len && used + 1 < room; j++) {
+            used += (size_t)snprintf(text + used, room - used, "%%%02x", name.id[j]);
         }
     }
 }
@@ -59,16 +33,14 @@ static void describe(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
 static CK_RV none_found(struct hsm_key *key, CK_SESSION_HANDLE session, nk_error *err)
 {
     CK_FUNCTION_LIST *call = token_module(key->token)->call;
-    CK_OBJECT_CLASS object_class = CKO_PRIVATE_KEY;
-    CK_ATTRIBUTE all[] = { { CKA_CLASS, &object_class, sizeof(object_class) } };
-    CK_OBJECT_HANDLE found[FOUND_MAX];
+    AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
     char list[512];
 
-    if (search(call, session, all, ARRAY_LEN(all), found, &len) != CKR_OK) {
+    if (object_find_class(call, session, CKO_PRIVATE_KEY, &found, &len) != CKR_OK) {
         len = 0;
     }
-    describe(call, session, found, len, list, sizeof(list));
+    describe_keys(call, session, found, len, list, sizeof(list));
     report(err, NK_E_IDENTITY, "node.key: no private key on token \"%s\" fits %s; it holds %s",
            key->label, key->uri_text, len > 0 ? list : "no private key: generate one on it");
     return CKR_OBJECT_HANDLE_INVALID;
@@ -79,34 +51,18 @@ static CK_RV several_found(struct hsm_key *key, CK_SESSION_HANDLE session,
 {
     char list[512];
 
-    describe(token_module(key->token)->call, session, found, len, list, sizeof(list));
+    describe_keys(token_module(key->token)->call, session, found, len, list, sizeof(list));
     report(err, NK_E_CONFIG,
            "node.key: %lu private keys on token \"%s\" fit %s (%s); add id= or object= to name one",
            (unsigned long)len, key->label, key->uri_text, list);
     return CKR_ARGUMENTS_BAD;
 }
 
-/* An attribute that the token does not tell counts as the worse value. */
-static bool flag(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                 CK_ATTRIBUTE_TYPE type, bool if_unknown)
-{
-    CK_BBOOL value = CK_FALSE;
-    CK_ATTRIBUTE wanted = { type, &value, sizeof(value) };
-
-    if (call->C_GetAttributeValue(session, object, &wanted, 1) != CKR_OK ||
-        wanted.ulValueLen != sizeof(value)) {
-        return if_unknown;
-    }
-    return value != CK_FALSE;
-}
-
 static CK_RV check_kind(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                         nk_error *err)
 {
     CK_KEY_TYPE type = 0;
-    CK_ATTRIBUTE wanted = { CKA_KEY_TYPE, &type, sizeof(type) };
-    bounded_call_step("C_GetAttributeValue");
-    CK_RV rv = token_module(key->token)->call->C_GetAttributeValue(session, object, &wanted, 1);
+    CK_RV rv = object_key_type(token_module(key->token)->call, session, object, &type);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "read the type of the key on token \"%s\"", key->label);
         return rv;
@@ -131,15 +87,14 @@ static CK_RV check_curve(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJE
                          nk_error *err)
 {
     unsigned char params[PARAMS_MAX_BYTES];
-    CK_ATTRIBUTE wanted = { CKA_EC_PARAMS, params, sizeof(params) };
+    CK_ULONG len = 0;
     const char *ours = curve_of_key(key->public_key);
 
-    if (ours == NULL ||
-        token_module(key->token)->call->C_GetAttributeValue(session, object, &wanted, 1) !=
-            CKR_OK) {
+    if (ours == NULL || object_attribute(token_module(key->token)->call, session, object,
+                                         CKA_EC_PARAMS, params, sizeof(params), &len) != CKR_OK) {
         return CKR_OK;
     }
-    const char *its = curve_of_params(params, wanted.ulValueLen);
+    const char *its = curve_of_params(params, len);
     if (its != NULL && strcmp(its, ours) != 0) {
         report(
             err, NK_E_IDENTITY,
@@ -151,30 +106,29 @@ static CK_RV check_curve(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJE
     return CKR_OK;
 }
 
+/* An attribute that the token does not tell counts as the worse value. */
 static CK_RV check_custody(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                            nk_error *err)
 {
     CK_FUNCTION_LIST *call = token_module(key->token)->call;
 
-    if (!key->custody.allow_extractable && (flag(call, session, object, CKA_EXTRACTABLE, true) ||
-                                            !flag(call, session, object, CKA_SENSITIVE, false))) {
+    if (!key->custody.allow_extractable &&
+        (object_flag(call, session, object, CKA_EXTRACTABLE, true) ||
+         !object_flag(call, session, object, CKA_SENSITIVE, false))) {
         report(err, NK_E_IDENTITY,
                "node.key: %s on token \"%s\" is extractable or not sensitive, so it can be copied "
                "out; generate a key that cannot (or accept it by allow_extractable)",
                key->uri_text, key->label);
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
     }
-    bool born_here = flag(call, session, object, CKA_LOCAL, false) &&
-                     flag(call, session, object, CKA_NEVER_EXTRACTABLE, false) &&
-                     flag(call, session, object, CKA_ALWAYS_SENSITIVE, false);
-    if (!key->custody.allow_imported && !born_here) {
+    if (!key->custody.allow_imported && !object_is_born_here(call, session, object)) {
         report(err, NK_E_IDENTITY,
                "node.key: %s on token \"%s\" was imported or has been extractable, so copies may "
                "exist; generate the key on the token (or accept it by allow_imported)",
                key->uri_text, key->label);
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
     }
-    if (!flag(call, session, object, CKA_SIGN, true)) {
+    if (!object_flag(call, session, object, CKA_SIGN, true)) {
         report(err, NK_E_IDENTITY,
                "node.key: %s on token \"%s\" is not for signing (CKA_SIGN is false); generate one "
                "that is",
@@ -187,13 +141,11 @@ static CK_RV check_custody(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
 CK_RV key_locate(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *ret_object,
                  nk_error *err)
 {
-    CK_OBJECT_CLASS key_class;
-    CK_ATTRIBUTE template[URI_TEMPLATE_MAX];
-    CK_ULONG template_len = uri_template(key->uri, &key_class, template);
-    CK_OBJECT_HANDLE found[FOUND_MAX];
+    AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
 
-    CK_RV rv = search(token_module(key->token)->call, session, template, template_len, found, &len);
+    CK_RV rv = object_find_named(token_module(key->token)->call, session, key->uri, CKO_PRIVATE_KEY,
+                                 &found, &len);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "search token \"%s\" for the key", key->label);
         return rv;
@@ -224,8 +176,8 @@ CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE 
         rv = check_custody(key, session, found, err);
     }
     if (rv == CKR_OK) {
-        atomic_store(&key->always_authenticate, flag(token_module(key->token)->call, session, found,
-                                                     CKA_ALWAYS_AUTHENTICATE, false));
+        atomic_store(&key->always_authenticate, object_flag(token_module(key->token)->call, session,
+                                                            found, CKA_ALWAYS_AUTHENTICATE, false));
         *ret_object = found;
     }
     return rv;

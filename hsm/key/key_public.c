@@ -4,90 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/x509.h>
-
 #include "base/report.h"
 #include "key/key_find.h"
-#include "key/object.h"
+#include "key/object_public.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"
 
 /* More than TOKEN_LOOKS: all programs of a server start at the same moment. */
 #define LOOKS 10
-#define TIE_MAX_BYTES 256
-#define CERTIFICATE_MAX_BYTES ((CK_ULONG)64 * 1024)
-
-typedef CK_OBJECT_HANDLE *handles_ptr;
-typedef unsigned char *bytes_ptr;
-DEFINE_AUTO(handles_ptr, free);
-
-static void free_bytes(unsigned char *bytes)
-{
-    free(bytes);
-}
-DEFINE_AUTO(bytes_ptr, free_bytes);
-DEFINE_AUTO(X509 *, X509_free);
-
-static EVP_PKEY *of_certificate(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                                CK_OBJECT_HANDLE object)
-{
-    CK_ULONG len = 0;
-    AUTO(free_bytes) bytes_ptr value = malloc(CERTIFICATE_MAX_BYTES);
-    if (value == NULL ||
-        !object_attribute(call, session, object, CKA_VALUE, value, CERTIFICATE_MAX_BYTES, &len)) {
-        return NULL;
-    }
-    const unsigned char *at = value;
-    AUTO(X509_free) X509 *certificate = d2i_X509(NULL, &at, (long)len);
-    return certificate != NULL ? X509_get_pubkey(certificate) : NULL;
-}
-
-/* Objects of a token belong together by their id, without one by their label. */
-static const struct tie {
-    CK_ATTRIBUTE_TYPE by;
-    CK_OBJECT_CLASS to;
-    EVP_PKEY *(*read)(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object);
-} ties[] = {
-    { CKA_ID, CKO_PUBLIC_KEY, object_public_key },
-    { CKA_ID, CKO_CERTIFICATE, of_certificate },
-    { CKA_LABEL, CKO_PUBLIC_KEY, object_public_key },
-};
-
-static EVP_PKEY *follow(const struct tie *tie, CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                        CK_OBJECT_HANDLE key)
-{
-    unsigned char value[TIE_MAX_BYTES];
-    CK_OBJECT_CLASS object_class = tie->to;
-    CK_ULONG value_len = 0;
-    CK_ULONG len = 0;
-    EVP_PKEY *public_key = NULL;
-    AUTO(free) handles_ptr found = NULL;
-
-    if (!object_attribute(call, session, key, tie->by, value, sizeof(value), &value_len) ||
-        value_len == 0) {
-        return NULL;
-    }
-    CK_ATTRIBUTE wanted[] = { { CKA_CLASS, &object_class, sizeof(object_class) },
-                              { tie->by, value, value_len } };
-    if (object_find(call, session, wanted, ARRAY_LEN(wanted), &found, &len) != CKR_OK) {
-        return NULL;
-    }
-    for (CK_ULONG i = 0; i < len && public_key == NULL; i++) {
-        public_key = tie->read(call, session, found[i]);
-    }
-    return public_key;
-}
-
-/* Inside a lease. */
-static EVP_PKEY *public_of(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
-{
-    EVP_PKEY *public_key = object_public_key(call, session, key);
-
-    for (size_t i = 0; i < ARRAY_LEN(ties) && public_key == NULL; i++) {
-        public_key = follow(&ties[i], call, session, key);
-    }
-    return public_key;
-}
 
 static CK_RV look_once(struct hsm_key *key, EVP_PKEY **ret_public, nk_error *err)
 {
@@ -100,8 +24,7 @@ static CK_RV look_once(struct hsm_key *key, EVP_PKEY **ret_public, nk_error *err
     }
     rv = key_locate(key, lease.session, &object, err);
     if (rv == CKR_OK) {
-        bounded_call_step("C_GetAttributeValue");
-        *ret_public = public_of(token_module(key->token)->call, lease.session, object);
+        *ret_public = object_public_half(token_module(key->token)->call, lease.session, object);
     }
     token_give(key->token, &lease, rv == CKR_OK);
     return rv;

@@ -1,36 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "key/object.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <openssl/asn1.h>
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
-#include <openssl/objects.h>
-#include <openssl/param_build.h>
 
-#include "key/scheme.h"
+#include "module/uri.h"
+#include "wait/bounded_call.h"
 
 #define FIND_AT_ONCE 16
 #define OBJECTS_MAX 4096 /* a token that never ends must not take all memory */
+#define CERTIFICATE_MAX_BYTES ((CK_ULONG)64 * 1024)
 
-#define BASICS "provider=default"
+DEFINE_AUTO(X509 *, X509_free);
+DEFINE_AUTO(void *, free);
 
-typedef CK_OBJECT_HANDLE *handles_ptr;
-DEFINE_AUTO(handles_ptr, free);
-DEFINE_AUTO(BIGNUM *, BN_free);
-DEFINE_AUTO(OSSL_PARAM_BLD *, OSSL_PARAM_BLD_free);
-DEFINE_AUTO(OSSL_PARAM *, OSSL_PARAM_free);
-DEFINE_AUTO(EVP_PKEY_CTX *, EVP_PKEY_CTX_free);
-DEFINE_AUTO(ASN1_OCTET_STRING *, ASN1_OCTET_STRING_free);
-DEFINE_AUTO(ASN1_OBJECT *, ASN1_OBJECT_free);
+/* --- finding --- */
 
-static CK_RV collect(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, handles_ptr *found,
-                     CK_ULONG *len)
+void handles_free(handles_ptr handles)
+{
+    free(handles);
+}
+
+/* Until nothing comes: a module may give fewer than asked for before the end. */
+static CK_RV collect_handles(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, handles_ptr *found,
+                             CK_ULONG *len)
 {
     for (;;) {
         CK_ULONG got = 0;
@@ -51,15 +45,17 @@ static CK_RV collect(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, handles_
 }
 
 CK_RV object_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
-                  CK_ULONG template_len, CK_OBJECT_HANDLE **ret_found, CK_ULONG *ret_len)
+                  CK_ULONG template_len, handles_ptr *ret_found, CK_ULONG *ret_len)
 {
-    AUTO(free) handles_ptr found = NULL;
+    AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
+
+    bounded_call_step("C_FindObjects");
     CK_RV rv = call->C_FindObjectsInit(session, template, template_len);
     if (rv != CKR_OK) {
         return rv;
     }
-    rv = collect(call, session, &found, &len);
+    rv = collect_handles(call, session, &found, &len);
     CK_RV final_rv = call->C_FindObjectsFinal(session);
     rv = rv != CKR_OK ? rv : final_rv;
     if (rv == CKR_OK) {
@@ -70,141 +66,103 @@ CK_RV object_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUT
     return rv;
 }
 
-bool object_attribute(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                      CK_ATTRIBUTE_TYPE type, void *value, CK_ULONG room, CK_ULONG *ret_len)
+CK_RV object_find_class(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+                        CK_OBJECT_CLASS object_class, handles_ptr *ret_found, CK_ULONG *ret_len)
+{
+    CK_ATTRIBUTE wanted = { CKA_CLASS, &object_class, sizeof(object_class) };
+
+    return object_find(call, session, &wanted, 1, ret_found, ret_len);
+}
+
+CK_RV object_find_named(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, P11KitUri *uri,
+                        CK_OBJECT_CLASS object_class, handles_ptr *ret_found, CK_ULONG *ret_len)
+{
+    CK_OBJECT_CLASS wanted;
+    CK_ATTRIBUTE template[URI_TEMPLATE_MAX];
+    CK_ULONG len = uri_template(uri, &wanted, template);
+
+    wanted = object_class;
+    return object_find(call, session, template, len, ret_found, ret_len);
+}
+
+/* --- reading --- */
+
+CK_RV object_attribute(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                       CK_ATTRIBUTE_TYPE type, void *value, CK_ULONG room, CK_ULONG *ret_len)
 {
     CK_ATTRIBUTE wanted = { type, value, room };
 
-    if (call->C_GetAttributeValue(session, object, &wanted, 1) != CKR_OK ||
-        wanted.ulValueLen > room) { /* CK_UNAVAILABLE_INFORMATION is more than any room */
-        return false;
+    bounded_call_step("C_GetAttributeValue");
+    CK_RV rv = call->C_GetAttributeValue(session, object, &wanted, 1);
+    if (rv == CKR_OK && wanted.ulValueLen > room) {
+        rv = CKR_BUFFER_TOO_SMALL;
     }
-    *ret_len = wanted.ulValueLen;
-    return true;
+    if (rv == CKR_OK) {
+        *ret_len = wanted.ulValueLen;
+    }
+    return rv;
 }
 
-/* --- public keys --- */
-
-static EVP_PKEY *from_params(const char *type, OSSL_PARAM_BLD *builder)
+CK_RV object_key_type(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                      CK_KEY_TYPE *ret_type)
 {
-    EVP_PKEY *key = NULL;
-    AUTO(OSSL_PARAM_free) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
-    AUTO(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, BASICS);
-
-    if (params == NULL || ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
-        return NULL;
-    }
-    return key;
-}
-
-static EVP_PKEY *rsa(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
-{
-    unsigned char n[OBJECT_FIELD_BYTES];
-    unsigned char e[OBJECT_FIELD_BYTES];
-    CK_ULONG n_len = 0;
-    CK_ULONG e_len = 0;
-
-    if (!object_attribute(call, session, object, CKA_MODULUS, n, sizeof(n), &n_len) ||
-        !object_attribute(call, session, object, CKA_PUBLIC_EXPONENT, e, sizeof(e), &e_len)) {
-        return NULL;
-    }
-    AUTO(BN_free) BIGNUM *modulus = BN_bin2bn(n, (int)n_len, NULL);
-    AUTO(BN_free) BIGNUM *exponent = BN_bin2bn(e, (int)e_len, NULL);
-    AUTO(OSSL_PARAM_BLD_free) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-    if (modulus == NULL || exponent == NULL || builder == NULL ||
-        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) != 1 ||
-        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) != 1) {
-        return NULL;
-    }
-    return from_params("RSA", builder);
-}
-
-/* "prime256v1" from the curve's OID; modules that say a name in its place have Edwards curves. */
-static const char *group_of(const unsigned char *params, CK_ULONG len)
-{
-    const unsigned char *at = params;
-    AUTO(ASN1_OBJECT_free) ASN1_OBJECT *oid = d2i_ASN1_OBJECT(NULL, &at, (long)len);
-
-    return oid != NULL && at == params + len ? OBJ_nid2sn(OBJ_obj2nid(oid)) : NULL;
-}
-
-static EVP_PKEY *on_curve(const char *group, const unsigned char *point, size_t len)
-{
-    AUTO(OSSL_PARAM_BLD_free) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-    if (builder == NULL ||
-        OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) != 1 ||
-        OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point, len) != 1) {
-        return NULL;
-    }
-    return from_params("EC", builder);
-}
-
-/* PKCS#11 wants the point in an OCTET STRING; some modules give it bare. */
-static EVP_PKEY *curve(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                       bool edwards)
-{
-    unsigned char params[OBJECT_FIELD_BYTES];
-    unsigned char point[OBJECT_FIELD_BYTES];
-    const unsigned char *at = point;
-    CK_ULONG params_len = 0;
     CK_ULONG len = 0;
+    CK_RV rv =
+        object_attribute(call, session, object, CKA_KEY_TYPE, ret_type, sizeof(*ret_type), &len);
 
-    if (!object_attribute(call, session, object, CKA_EC_PARAMS, params, sizeof(params),
-                          &params_len) ||
-        !object_attribute(call, session, object, CKA_EC_POINT, point, sizeof(point), &len)) {
-        return NULL;
-    }
-    AUTO(ASN1_OCTET_STRING_free)
-    ASN1_OCTET_STRING *wrapped = d2i_ASN1_OCTET_STRING(NULL, &at, (long)len);
-    bool bare = wrapped == NULL || at != point + len;
-    const unsigned char *bytes = bare ? point : ASN1_STRING_get0_data(wrapped);
-    size_t bytes_len = bare ? len : (size_t)ASN1_STRING_length(wrapped);
-    if (edwards) {
-        return EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", BASICS, bytes, bytes_len);
-    }
-    const char *group = group_of(params, params_len);
-    return group != NULL ? on_curve(group, bytes, bytes_len) : NULL;
+    return rv == CKR_OK && len != sizeof(*ret_type) ? CKR_ATTRIBUTE_VALUE_INVALID : rv;
 }
 
-EVP_PKEY *object_public_key(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                            CK_OBJECT_HANDLE object)
+bool object_flag(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                 CK_ATTRIBUTE_TYPE type, bool if_unknown)
 {
-    CK_KEY_TYPE type = 0;
+    CK_BBOOL value = CK_FALSE;
     CK_ULONG len = 0;
-    EVP_PKEY *key = NULL;
+    CK_RV rv = object_attribute(call, session, object, type, &value, sizeof(value), &len);
 
-    if (!object_attribute(call, session, object, CKA_KEY_TYPE, &type, sizeof(type), &len) ||
-        len != sizeof(type)) {
+    return rv == CKR_OK && len == sizeof(value) ? value != CK_FALSE : if_unknown;
+}
+
+bool object_is_born_here(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
+{
+    return object_flag(call, session, object, CKA_LOCAL, false) &&
+           object_flag(call, session, object, CKA_NEVER_EXTRACTABLE, false) &&
+           object_flag(call, session, object, CKA_ALWAYS_SENSITIVE, false);
+}
+
+X509 *object_certificate(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
+{
+    CK_ULONG len = 0;
+    AUTO(free) void *value = malloc(CERTIFICATE_MAX_BYTES);
+    if (value == NULL || object_attribute(call, session, object, CKA_VALUE, value,
+                                          CERTIFICATE_MAX_BYTES, &len) != CKR_OK) {
         return NULL;
     }
+    const unsigned char *at = value;
     ERR_set_mark();
-    if (type == CKK_RSA) {
-        key = rsa(call, session, object);
-    } else if (type == CKK_EC || type == CKK_EC_EDWARDS) {
-        key = curve(call, session, object, type == CKK_EC_EDWARDS);
-    }
+    AUTO(X509_free) X509 *certificate = d2i_X509(NULL, &at, (long)len);
     ERR_pop_to_mark();
-    return key;
+    if (certificate == NULL || at != (unsigned char *)value + len) {
+        return NULL;
+    }
+    X509 *owned = certificate;
+    certificate = NULL;
+    return owned;
 }
 
-void object_key_type(EVP_PKEY *key, char *text, size_t room)
+static CK_ULONG read_field(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+                           CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type,
+                           unsigned char field[OBJECT_FIELD_BYTES])
 {
-    char group[64] = "";
+    CK_ULONG len = 0;
+    CK_RV rv = object_attribute(call, session, object, type, field, OBJECT_FIELD_BYTES, &len);
 
-    text[0] = '\0';
-    switch (scheme_kind_of(key)) {
-    case KEY_RSA:
-        snprintf(text, room, "RSA-%d", EVP_PKEY_get_bits(key));
-        break;
-    case KEY_EC:
-        EVP_PKEY_get_group_name(key, group, sizeof(group), NULL);
-        snprintf(text, room, "%s",
-                 EC_curve_nid2nist(OBJ_sn2nid(group)) != NULL ? EC_curve_nid2nist(OBJ_sn2nid(group))
-                                                              : group);
-        break;
-    case KEY_ED25519:
-        snprintf(text, room, "Ed25519");
-        break;
-    }
+    return rv == CKR_OK ? len : 0;
+}
+
+void object_name(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                 struct object_name *ret_name)
+{
+    ret_name->label_len = read_field(call, session, object, CKA_LABEL, ret_name->label);
+    ret_name->id_len = read_field(call, session, object, CKA_ID, ret_name->id);
 }

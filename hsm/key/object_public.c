@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key/object_public.h"
+
+#include <stdio.h>
+
+#include <openssl/asn1.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/objects.h>
+#include <openssl/param_build.h>
+
+#include "key/object.h"
+#include "key/scheme.h"
+
+#define BASICS "provider=default"
+
+DEFINE_AUTO(BIGNUM *, BN_free);
+DEFINE_AUTO(OSSL_PARAM_BLD *, OSSL_PARAM_BLD_free);
+DEFINE_AUTO(OSSL_PARAM *, OSSL_PARAM_free);
+DEFINE_AUTO(EVP_PKEY_CTX *, EVP_PKEY_CTX_free);
+DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
+DEFINE_AUTO(ASN1_OCTET_STRING *, ASN1_OCTET_STRING_free);
+DEFINE_AUTO(ASN1_OBJECT *, ASN1_OBJECT_free);
+DEFINE_AUTO(X509 *, X509_free);
+
+static EVP_PKEY *key_from_params(const char *type, OSSL_PARAM_BLD *builder)
+{
+    EVP_PKEY *key = NULL;
+    AUTO(OSSL_PARAM_free) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
+    AUTO(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, BASICS);
+
+    if (params == NULL || ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
+        EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
+        return NULL;
+    }
+    return key;
+}
+
+static EVP_PKEY *read_rsa(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+                          CK_OBJECT_HANDLE object)
+{
+    unsigned char n[OBJECT_FIELD_BYTES];
+    unsigned char e[OBJECT_FIELD_BYTES];
+    CK_ULONG n_len = 0;
+    CK_ULONG e_len = 0;
+
+    if (object_attribute(call, session, object, CKA_MODULUS, n, sizeof(n), &n_len) != CKR_OK ||
+        object_attribute(call, session, object, CKA_PUBLIC_EXPONENT, e, sizeof(e), &e_len) !=
+            CKR_OK) {
+        return NULL;
+    }
+    AUTO(BN_free) BIGNUM *modulus = BN_bin2bn(n, (int)n_len, NULL);
+    AUTO(BN_free) BIGNUM *exponent = BN_bin2bn(e, (int)e_len, NULL);
+    AUTO(OSSL_PARAM_BLD_free) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    if (modulus == NULL || exponent == NULL || builder == NULL ||
+        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) != 1 ||
+        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) != 1) {
+        return NULL;
+    }
+    return key_from_params("RSA", builder);
+}
+
+/* "prime256v1" from the curve's OID; modules that say a name in its place have Edwards curves. */
+static const char *group_of(const unsigned char *params, CK_ULONG len)
+{
+    const unsigned char *at = params;
+    AUTO(ASN1_OBJECT_free) ASN1_OBJECT *oid = d2i_ASN1_OBJECT(NULL, &at, (long)len);
+
+    return oid != NULL && at == params + len ? OBJ_nid2sn(OBJ_obj2nid(oid)) : NULL;
+}
+
+static EVP_PKEY *key_on_curve(const char *group, const unsigned char *point, size_t len)
+{
+    AUTO(OSSL_PARAM_BLD_free) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    if (builder == NULL ||
+        OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) != 1 ||
+        OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point, len) != 1) {
+        return NULL;
+    }
+    return key_from_params("EC", builder);
+}
+
+/* PKCS#11 wants the point in an OCTET STRING; some modules give it bare. */
+static EVP_PKEY *read_point(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+                            CK_OBJECT_HANDLE object, bool edwards)
+{
+    unsigned char params[OBJECT_FIELD_BYTES];
+    unsigned char point[OBJECT_FIELD_BYTES];
+    const unsigned char *at = point;
+    CK_ULONG params_len = 0;
+    CK_ULONG len = 0;
+
+    if (object_attribute(call, session, object, CKA_EC_PARAMS, params, sizeof(params),
+                         &params_len) != CKR_OK ||
+        object_attribute(call, session, object, CKA_EC_POINT, point, sizeof(point), &len) !=
+            CKR_OK) {
+        return NULL;
+    }
+    AUTO(ASN1_OCTET_STRING_free)
+    ASN1_OCTET_STRING *wrapped = d2i_ASN1_OCTET_STRING(NULL, &at, (long)len);
+    bool bare = wrapped == NULL || at != point + len;
+    const unsigned char *bytes = bare ? point : ASN1_STRING_get0_data(wrapped);
+    size_t bytes_len = bare ? len : (size_t)ASN1_STRING_length(wrapped);
+    if (edwards) {
+        return EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", BASICS, bytes, bytes_len);
+    }
+    const char *group = group_of(params, params_len);
+    return group != NULL ? key_on_curve(group, bytes, bytes_len) : NULL;
+}
+
+EVP_PKEY *object_public_key(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+                            CK_OBJECT_HANDLE object)
+{
+    CK_KEY_TYPE type = 0;
+    EVP_PKEY *key = NULL;
+
+    if (object_key_type(call, session, object, &type) != CKR_OK) {
+        return NULL;
+    }
+    ERR_set_mark();
+    if (type == CKK_RSA) {
+        key = read_rsa(call, session, object);
+    } else if (type == CKK_EC || type == CKK_EC_EDWARDS) {
+        key = read_point(call, session, object, type == CKK_EC_EDWARDS);
+    }
+    ERR_pop_to_mark();
+    return key;
+}
+
+/* --- the public half of a private key --- */
+
+static EVP_PKEY *public_of_certificate(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+                                       CK_OBJECT_HANDLE object)
+{
+    AUTO(X509_free) X509 *certificate = object_certificate(call, session, object);
+
+    return certificate != NULL ? X509_get_pubkey(certificate) : NULL;
+}
+
+/* Objects of a token belong together by their id, without one by their label. */
+static const struct tie {
+    CK_ATTRIBUTE_TYPE by;
+    CK_OBJECT_CLASS to;
+    EVP_PKEY *(*read)(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object);
+} ties[] = {
+    { CKA_ID, CKO_PUBLIC_KEY, object_public_key },
+    { CKA_ID, CKO_CERTIFICATE, public_of_certificate },
+    { CKA_LABEL, CKO_PUBLIC_KEY, object_public_key },
+};
+
+/* The key on which all that is tied agrees: a name that two keys share tells of neither. */
+static EVP_PKEY *agreed_key(const struct tie *tie, CK_FUNCTION_LIST *call,
+                            CK_SESSION_HANDLE session, const CK_OBJECT_HANDLE *found, CK_ULONG len)
+{
+    AUTO(EVP_PKEY_free) EVP_PKEY *key = NULL;
+
+    for (CK_ULONG i = 0; i < len; i++) {
+        AUTO(EVP_PKEY_free) EVP_PKEY *one = tie->read(call, session, found[i]);
+        if (key != NULL && one != NULL && EVP_PKEY_eq(key, one) != 1) {
+            return NULL;
+        }
+        if (key == NULL) {
+            key = one;
+            one = NULL;
+        }
+    }
+    EVP_PKEY *owned = key;
+    key = NULL;
+    return owned;
+}
+
+static EVP_PKEY *follow_tie(const struct tie *tie, CK_FUNCTION_LIST *call,
+                            CK_SESSION_HANDLE session, CK_OBJECT_HANDLE private_key)
+{
+    unsigned char value[OBJECT_FIELD_BYTES];
+    CK_OBJECT_CLASS object_class = tie->to;
+    CK_ULONG value_len = 0;
+    CK_ULONG len = 0;
+    AUTO(handles_free) handles_ptr found = NULL;
+
+    if (object_attribute(call, session, private_key, tie->by, value, sizeof(value), &value_len) !=
+            CKR_OK ||
+        value_len == 0) {
+        return NULL;
+    }
+    CK_ATTRIBUTE wanted[] = { { CKA_CLASS, &object_class, sizeof(object_class) },
+                              { tie->by, value, value_len } };
+    if (object_find(call, session, wanted, ARRAY_LEN(wanted), &found, &len) != CKR_OK) {
+        return NULL;
+    }
+    return agreed_key(tie, call, session, found, len);
+}
+
+EVP_PKEY *object_public_half(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+                             CK_OBJECT_HANDLE private_key)
+{
+    EVP_PKEY *key = object_public_key(call, session, private_key);
+
+    for (size_t i = 0; i < ARRAY_LEN(ties) && key == NULL; i++) {
+        key = follow_tie(&ties[i], call, session, private_key);
+    }
+    return key;
+}
+
+void object_public_type(EVP_PKEY *key, char *text, size_t room)
+{
+    char group[64] = "";
+
+    text[0] = '\0';
+    switch (scheme_kind_of(key)) {
+    case KEY_RSA:
+        snprintf(text, room, "RSA-%d", EVP_PKEY_get_bits(key));
+        break;
+    case KEY_EC:
+        EVP_PKEY_get_group_name(key, group, sizeof(group), NULL);
+        snprintf(text, room, "%s",
+                 EC_curve_nid2nist(OBJ_sn2nid(group)) != NULL ? EC_curve_nid2nist(OBJ_sn2nid(group))
+                                                              : group);
+        break;
+    case KEY_ED25519:
+        snprintf(text, room, "Ed25519");
+        break;
+    }
+}
