@@ -8,39 +8,82 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/report.h"
 
 DEFINE_AUTO(char *, free);
 
-static nk_status check_owner(const char *path, int fd, nk_status blame, nk_error *err)
+ssize_t file_read_fd(int fd, void *bytes, size_t room)
+{
+    size_t len = 0;
+    ssize_t got = 0;
+
+    do {
+        got = TEMP_FAILURE_RETRY(read(fd, (char *)bytes + len, room - len));
+        len += got > 0 ? (size_t)got : 0;
+    } while (got > 0 && len < room);
+    return got < 0 ? -1 : (ssize_t)len;
+}
+
+bool file_write_fd(int fd, const void *bytes, size_t len)
+{
+    for (size_t done = 0; done < len;) {
+        ssize_t more = TEMP_FAILURE_RETRY(write(fd, (const char *)bytes + done, len - done));
+        if (more < 0) {
+            return false;
+        }
+        done += (size_t)more;
+    }
+    return true;
+}
+
+/* --- who may have written it --- */
+
+enum file_flaw file_find_flaw(const struct stat *info, mode_t kind, enum file_owner owner,
+                              mode_t forbidden)
+{
+    if ((info->st_mode & S_IFMT) != kind) {
+        return FILE_ODD_KIND;
+    }
+    if (owner != FILE_OF_ANYBODY && info->st_uid != 0 && info->st_uid != geteuid()) {
+        return FILE_ODD_OWNER;
+    }
+    return (info->st_mode & forbidden) != 0 ? FILE_EXPOSED : FILE_SOUND;
+}
+
+static nk_status check_opened(const char *path, int fd, mode_t kind, mode_t forbidden,
+                              nk_status blame, nk_error *err)
 {
     struct stat info;
 
     if (fstat(fd, &info) != 0) {
         return report_errno(err, blame, "%s", path);
     }
-    if (!S_ISREG(info.st_mode)) {
+    switch (file_find_flaw(&info, kind, FILE_OF_ROOT_OR_US, forbidden)) {
+    case FILE_SOUND:
+        return NK_OK;
+    case FILE_ODD_KIND:
         return report(err, blame, "%s: is not a regular file", path);
-    }
-    if (info.st_uid != 0 && info.st_uid != geteuid()) {
+    case FILE_ODD_OWNER:
         return report(err, blame, "%s: belongs to uid %ld, not to root or us (uid %ld); chown it",
                       path, (long)info.st_uid, (long)geteuid());
+    case FILE_EXPOSED:
+        break;
     }
-    if ((info.st_mode & S_IWOTH) != 0) {
-        return report(err, blame,
-                      "%s: everybody may write to it, so it cannot say whom to trust; chmod o-w it",
-                      path);
+    if (kind == S_IFDIR) {
+        return report(err, blame, "%s: others may write to this folder; chmod %so-w it", path,
+                      (forbidden & S_IWGRP) != 0 ? "g-w," : "");
     }
-    return NK_OK;
+    return report(err, blame,
+                  "%s: everybody may write to it, so it cannot say whom to trust; chmod o-w it",
+                  path);
 }
 
 static nk_status read_all(const char *path, int fd, size_t max_bytes, nk_status blame,
                           char **ret_text, size_t *ret_len, nk_error *err)
 {
-    nk_status status = check_owner(path, fd, blame, err);
+    nk_status status = check_opened(path, fd, S_IFREG, S_IWOTH, blame, err);
     if (status != NK_OK) {
         return status;
     }
@@ -49,22 +92,17 @@ static nk_status read_all(const char *path, int fd, size_t max_bytes, nk_status 
     if (text == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    size_t len = 0;
-    ssize_t got = 0;
-    do {
-        got = read(fd, text + len, room - len);
-        len += got > 0 ? (size_t)got : 0;
-    } while (len < room && (got > 0 || (got < 0 && errno == EINTR)));
-    if (got < 0) {
+    ssize_t len = file_read_fd(fd, text, room);
+    if (len < 0) {
         return report_errno(err, blame, "%s", path);
     }
-    if (len > max_bytes) {
+    if ((size_t)len > max_bytes) {
         return report(err, blame, "%s: is longer than %zu bytes", path, max_bytes);
     }
     text[len] = '\0';
     *ret_text = text;
     text = NULL;
-    *ret_len = len;
+    *ret_len = (size_t)len;
     return NK_OK;
 }
 
@@ -95,25 +133,6 @@ bool file_is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-static nk_status check_folder(const char *path, int fd, mode_t forbidden, nk_status blame,
-                              nk_error *err)
-{
-    struct stat info;
-
-    if (fstat(fd, &info) != 0) {
-        return report_errno(err, blame, "%s", path);
-    }
-    if (info.st_uid != 0 && info.st_uid != geteuid()) {
-        return report(err, blame, "%s: belongs to uid %ld, not to root or us (uid %ld); chown it",
-                      path, (long)info.st_uid, (long)geteuid());
-    }
-    if ((info.st_mode & forbidden) != 0) {
-        return report(err, blame, "%s: others may write to this folder; chmod %so-w it", path,
-                      (forbidden & S_IWGRP) != 0 ? "g-w," : "");
-    }
-    return NK_OK;
-}
-
 nk_status file_open_folder(const char *path, mode_t forbidden, nk_status blame, int *ret_fd,
                            nk_error *err)
 {
@@ -121,7 +140,7 @@ nk_status file_open_folder(const char *path, mode_t forbidden, nk_status blame, 
     if (fd < 0) {
         return report_errno(err, blame, "%s", path);
     }
-    nk_status status = check_folder(path, fd, forbidden, blame, err);
+    nk_status status = check_opened(path, fd, S_IFDIR, forbidden, blame, err);
     if (status != NK_OK) {
         close(fd);
         return status;

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/auto.h"
@@ -19,6 +20,18 @@ MUST_USE nk_status file_read(const char *path, size_t max_bytes, nk_status blame
 /* The same for a name below an open folder; `path` is what texts call it. */
 MUST_USE nk_status file_read_in(int folder, const char *name, const char *path, size_t max_bytes,
                                 nk_status blame, char **ret_text, size_t *ret_len, nk_error *err);
+
+/* Reads until `room` is full or the file ends, through interruptions. -1: see errno. */
+MUST_USE ssize_t file_read_fd(int fd, void *bytes, size_t room);
+/* Writes all, through interruptions. False: see errno. */
+MUST_USE bool file_write_fd(int fd, const void *bytes, size_t len);
+
+enum file_owner { FILE_OF_ROOT_OR_US, FILE_OF_ANYBODY };
+enum file_flaw { FILE_SOUND = 0, FILE_ODD_KIND, FILE_ODD_OWNER, FILE_EXPOSED };
+/* The first flaw of what fstat told: it is not of `kind` (S_IFREG, S_IFDIR), not of that owner, or
+ * has a bit of `forbidden` in its mode, such as S_IWOTH. The sentence is the caller's. */
+enum file_flaw file_find_flaw(const struct stat *info, mode_t kind, enum file_owner owner,
+                              mode_t forbidden);
 
 bool file_is_folder(const char *path);
 /* Refuses with `blame` what belongs to another user than us and root, or has a bit of `forbidden`

@@ -44,17 +44,14 @@ void sigpipe_hold(void)
         held.was_blocked && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
 }
 
-/* One that another process sent meanwhile was meant for the host. */
-static void take(void)
+/* A signal that another process sent meanwhile was meant for the host. */
+static void take_sigpipe(void)
 {
     sigset_t set = only_sigpipe();
     const struct timespec at_once = { .tv_sec = 0 };
     siginfo_t info;
-    int got = 0;
 
-    do {
-        got = sigtimedwait(&set, &info, &at_once);
-    } while (got < 0 && errno == EINTR);
+    int got = TEMP_FAILURE_RETRY(sigtimedwait(&set, &info, &at_once));
     if (got == SIGPIPE && info.si_code == SI_USER && info.si_pid != getpid()) {
         (void)kill(getpid(), SIGPIPE);
     }
@@ -67,7 +64,7 @@ void sigpipe_release(void)
     }
     int saved = errno;
     if (!held.was_pending) {
-        take();
+        take_sigpipe();
     }
     if (!held.was_blocked) {
         pthread_sigmask(SIG_SETMASK, &held.before, NULL);

@@ -2,11 +2,9 @@
 #include "module/module.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
@@ -14,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/exit_gate.h"
+#include "base/file.h"
 #include "base/fork.h"
 #include "base/report.h"
 #include "base/sigpipe.h"
@@ -72,10 +71,11 @@ static nk_status check_file(const char *path, nk_error *err)
                             "node.module: no PKCS#11 module at %s; install it or correct the path",
                             path);
     }
-    if (!S_ISREG(st.st_mode)) {
+    enum file_flaw flaw = file_find_flaw(&st, S_IFREG, FILE_OF_ANYBODY, S_IWOTH);
+    if (flaw == FILE_ODD_KIND) {
         return report(err, NK_E_CONFIG, "node.module: %s is not a file", path);
     }
-    if ((st.st_mode & S_IWOTH) != 0) {
+    if (flaw == FILE_EXPOSED) {
         return report(err, NK_E_CONFIG,
                       "node.module: everybody may write to %s, so anybody could take over this "
                       "process; chmod o-w it",

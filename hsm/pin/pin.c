@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pin/pin.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
 
 #include "base/callback.h"
+#include "base/file.h"
 #include "base/report.h"
 #include "base/secret_page.h"
 
@@ -57,48 +56,38 @@ static nk_status set_len(struct pin *pin, size_t len, const char *source, nk_err
 /* Straight into the page: stdio would leave a copy in its buffer. */
 static nk_status read_all(struct pin *pin, int fd, const char *source, nk_error *err)
 {
-    size_t len = 0;
-
     OPENSSL_cleanse(pin->bytes, SECRET_PAGE_BYTES);
     pin->len = 0;
-    while (len < READ_ROOM) {
-        ssize_t n = read(fd, pin->bytes + len, READ_ROOM - len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return report_errno(err, NK_E_PIN, "node.pin: read %s", source);
-        }
-        if (n == 0) {
-            break;
-        }
-        len += (size_t)n;
+    ssize_t len = file_read_fd(fd, pin->bytes, READ_ROOM);
+    if (len < 0) {
+        return report_errno(err, NK_E_PIN, "node.pin: read %s", source);
     }
-    return set_len(pin, len, source, err);
+    return set_len(pin, (size_t)len, source, err);
 }
 
 static nk_status check_pin_file(int fd, const char *path, bool is_credential, nk_error *err)
 {
-    struct stat st;
+    /* systemd's credentials are 0440 with an ACL for the service's user, in its own folder. */
+    mode_t others = is_credential ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
+    struct stat st = { 0 };
 
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    (void)fstat(fd, &st); /* of no kind when it fails */
+    switch (file_find_flaw(&st, S_IFREG, FILE_OF_ROOT_OR_US, others)) {
+    case FILE_SOUND:
+        return NK_OK;
+    case FILE_ODD_KIND:
         return report(err, NK_E_PIN, "node.pin: %s is not a regular file", path);
-    }
-    if (st.st_uid != geteuid() && st.st_uid != 0) {
+    case FILE_ODD_OWNER:
         return report(err, NK_E_PIN,
                       "node.pin: %s belongs to uid %ld, not to us (uid %ld); chown it", path,
                       (long)st.st_uid, (long)geteuid());
+    case FILE_EXPOSED:
+        break;
     }
-    /* systemd's credentials are 0440 with an ACL for the service's user, in a folder for it alone.
-     */
-    mode_t others = is_credential ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
-    if ((st.st_mode & others) != 0) {
-        return report(err, NK_E_PIN,
-                      "node.pin: %s can be reached by others (mode %03o); chmod 600 it, and change "
-                      "the PIN if somebody may have read it",
-                      path, (unsigned)(st.st_mode & 0777));
-    }
-    return NK_OK;
+    return report(err, NK_E_PIN,
+                  "node.pin: %s can be reached by others (mode %03o); chmod 600 it, and change the "
+                  "PIN if somebody may have read it",
+                  path, (unsigned)(st.st_mode & 0777));
 }
 
 static nk_status read_file(struct pin *pin, nk_error *err)

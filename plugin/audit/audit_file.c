@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/report.h"
 
 struct audit_file {
@@ -42,15 +42,16 @@ static nk_status refuse_open(const char *path, nk_error *err)
 
 static nk_status check_kind(const char *path, const struct stat *info, nk_error *err)
 {
-    if (!S_ISREG(info->st_mode)) {
+    switch (file_find_flaw(info, S_IFREG, FILE_OF_ROOT_OR_US, S_IRWXO)) {
+    case FILE_SOUND:
+        break;
+    case FILE_ODD_KIND:
         return report(err, NK_E_CONFIG, "%s: is not a regular file; remove it", path);
-    }
-    if (info->st_uid != 0 && info->st_uid != geteuid()) {
+    case FILE_ODD_OWNER:
         return report(err, NK_E_CONFIG,
                       "%s: belongs to uid %ld, not to root or us (uid %ld); chown it", path,
                       (long)info->st_uid, (long)geteuid());
-    }
-    if ((info->st_mode & S_IRWXO) != 0) {
+    case FILE_EXPOSED:
         return report(
             err, NK_E_CONFIG,
             "%s: is open to everybody (mode %04o); chmod o-rwx it, and have it created so "
@@ -152,11 +153,8 @@ nk_status audit_file_follow(struct audit_file *file, int64_t now_seconds, nk_err
 nk_status audit_file_write(struct audit_file *file, const char *line, size_t len, nk_error *err)
 {
     size_t before = file->cut ? 1 : 0;
-    ssize_t written;
+    ssize_t written = TEMP_FAILURE_RETRY(write(file->fd, line - before, before + len));
 
-    do {
-        written = write(file->fd, line - before, before + len);
-    } while (written < 0 && errno == EINTR);
     if (written < 0) {
         return report_errno(err, NK_E_INTERNAL, "%s: cannot be written", file->path);
     }

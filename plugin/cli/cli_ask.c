@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * PINs typed on the terminal. The answer goes straight into the caller's protected page. */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,10 +33,7 @@ static ssize_t read_line(int tty, char *buf, size_t room)
     char next = 0;
 
     for (;;) {
-        ssize_t got = read(tty, &next, 1);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
+        ssize_t got = TEMP_FAILURE_RETRY(read(tty, &next, 1));
         if (got <= 0 || (next != '\n' && len == room)) {
             return -1;
         }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/report.h"
 #include "chain/reasons.h"
 #include "cli/cli.h"
@@ -44,19 +45,6 @@ static nk_status read_policy(const char *path, struct policy **ret_policy, nk_er
     return status;
 }
 
-/* At most `room` bytes; -1: see errno. */
-static ssize_t fill(int fd, char *text, size_t room)
-{
-    size_t len = 0;
-    ssize_t got = 0;
-
-    do {
-        got = read(fd, text + len, room - len);
-        len += got > 0 ? (size_t)got : 0;
-    } while (len < room && (got > 0 || (got < 0 && errno == EINTR)));
-    return got < 0 ? -1 : (ssize_t)len;
-}
-
 static nk_status read_text(int fd, const char *name, char **ret_text, nk_error *err)
 {
     size_t room = PEER_CHAIN_MAX_BYTES + 1; /* so that a text that is too long is seen, not cut */
@@ -64,7 +52,7 @@ static nk_status read_text(int fd, const char *name, char **ret_text, nk_error *
     if (text == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    ssize_t len = fill(fd, text, room);
+    ssize_t len = file_read_fd(fd, text, room);
     if (len < 0) {
         return report(err, NK_E_PEER, "%s: %s" PEM_CURE, name, strerror(errno));
     }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a CA returned: certificates in any order, from anybody's hand. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include <openssl/err.h>
 
+#include "base/file.h"
 #include "base/report.h"
 #include "cli/cli_import.h"
 #include "trust/pem.h"
@@ -28,19 +28,14 @@ static const char *shown_name(const char *path)
 static nk_status read_fd(int fd, const char *name, char **ret_text, nk_error *err)
 {
     AUTO(free) char *text = calloc(1, TEXT_MAX_BYTES + 1);
-    size_t len = 0;
-    ssize_t got = 0;
     if (text == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    do {
-        got = read(fd, text + len, TEXT_MAX_BYTES - len);
-        len += got > 0 ? (size_t)got : 0;
-    } while (len < TEXT_MAX_BYTES && (got > 0 || (got < 0 && errno == EINTR)));
-    if (got < 0) {
+    ssize_t len = file_read_fd(fd, text, TEXT_MAX_BYTES);
+    if (len < 0) {
         return report_errno(err, NK_E_IDENTITY, "%s", name);
     }
-    if (len == TEXT_MAX_BYTES) {
+    if ((size_t)len == TEXT_MAX_BYTES) {
         return report(err, NK_E_IDENTITY, "%s: is longer than %zu bytes, so it is no chain", name,
                       TEXT_MAX_BYTES - 1);
     }
