@@ -7,27 +7,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include "base/clock.h"
+#include "base/atomic_file.h"
+#include "base/file.h"
 #include "base/report.h"
 #include "pin/refused_marks.h"
 
-#define LOCK_PAUSE_MS 10
 #define NAME_HEX_BYTES 16 /* of the token's digest: enough to tell an operator's tokens apart */
 
 struct refused_file {
     char path[PATH_MAX]; /* for texts and the operator */
     const char *name;    /* the last part of `path` */
-    char fresh_name[64];
     int folder;
     int lock;
-    int fresh; /* the file to be, its room reserved; -1: renamed */
+    struct atomic_file fresh; /* its room reserved, until it is in place */
     struct token_name token;
     struct refused_marks marks;
 };
@@ -49,50 +46,27 @@ static nk_status name_files(struct refused_file *state, const char *folder, char
         return report(err, NK_E_CONFIG, "state_dir: the path is too long");
     }
     state->name = strrchr(state->path, '/') + 1;
-    snprintf(state->fresh_name, sizeof(state->fresh_name), "%s.new", state->name);
     snprintf(lock_name, 64, "%s.lock", state->name);
     return NK_OK;
 }
 
-static nk_status open_folder(struct refused_file *state, const char *folder, nk_error *err)
+static nk_status lock_state(struct refused_file *state, const char *lock_name, unsigned wait_ms,
+                            nk_error *err)
 {
-    struct stat st;
-
-    state->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (state->folder < 0 || fstat(state->folder, &st) != 0) {
-        return report_errno(err, NK_E_CONFIG, "state_dir: open %s", folder);
+    state->lock = atomic_file_lock(state->folder, lock_name, wait_ms);
+    if (state->lock >= 0) {
+        return NK_OK;
     }
-    if ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return report(err, NK_E_CONFIG,
-                      "state_dir: %s must be a folder of ours that others cannot write to (install "
-                      "-d -m 0700)",
-                      folder);
-    }
-    return NK_OK;
-}
-
-static nk_status lock(struct refused_file *state, const char *lock_name, unsigned wait_ms,
-                      nk_error *err)
-{
-    long long deadline = clock_now_ms() + wait_ms;
-
-    state->lock = openat(state->folder, lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (state->lock < 0) {
+    if (errno == EWOULDBLOCK) {
         return report_errno(err, NK_E_PIN,
-                            "%s.lock: a refused PIN could not be remembered, so none is sent; make "
-                            "state_dir writable for uid %ld",
-                            state->path, (long)geteuid());
+                            "%s.lock: another process has been logging in to token \"%s\" for %u "
+                            "ms",
+                            state->path, state->token.label, wait_ms);
     }
-    while (flock(state->lock, LOCK_EX | LOCK_NB) != 0) {
-        if ((errno != EWOULDBLOCK && errno != EINTR) || clock_now_ms() >= deadline) {
-            return report_errno(err, NK_E_PIN,
-                                "%s.lock: another process has been logging in to token \"%s\" for "
-                                "%u ms",
-                                state->path, state->token.label, wait_ms);
-        }
-        clock_sleep_ms(LOCK_PAUSE_MS);
-    }
-    return NK_OK;
+    return report_errno(err, NK_E_PIN,
+                        "%s.lock: a refused PIN could not be remembered, so none is sent; make "
+                        "state_dir writable for uid %ld",
+                        state->path, (long)geteuid());
 }
 
 static nk_status damaged(const struct refused_file *state, nk_error *err)
@@ -108,26 +82,17 @@ static nk_status read_text(const struct refused_file *state, int fd, char *text,
                            size_t *ret_len, nk_error *err)
 {
     struct stat st;
-    size_t len = 0;
 
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size >= (off_t)room ||
-        (st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    if (fstat(fd, &st) != 0 || st.st_size >= (off_t)room ||
+        file_find_flaw(&st, S_IFREG, FILE_OF_ROOT_OR_US, S_IWGRP | S_IWOTH) != FILE_SOUND) {
         return damaged(state, err);
     }
-    for (;;) {
-        ssize_t n = read(fd, text + len, room - len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return report_errno(err, NK_E_PIN, "read %s", state->path);
-        }
-        if (n == 0 || len + (size_t)n == room) {
-            *ret_len = len + (size_t)n;
-            return NK_OK;
-        }
-        len += (size_t)n;
+    ssize_t len = file_read_fd(fd, text, room);
+    if (len < 0) {
+        return report_errno(err, NK_E_PIN, "read %s", state->path);
     }
+    *ret_len = (size_t)len;
+    return NK_OK;
 }
 
 static nk_status load(struct refused_file *state, nk_error *err)
@@ -162,13 +127,12 @@ static nk_status load(struct refused_file *state, nk_error *err)
 /* A disk that is full must be found before the PIN is sent, not after it was refused. */
 static nk_status reserve(struct refused_file *state, nk_error *err)
 {
-    (void)unlinkat(state->folder, state->fresh_name, 0); /* of a process that was killed */
-    state->fresh = openat(state->folder, state->fresh_name,
-                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (state->fresh >= 0) {
-        errno = posix_fallocate(state->fresh, 0, REFUSED_MARKS_TEXT_BYTES);
+    state->fresh.folder = state->folder;
+    state->fresh.name = state->name;
+    if (atomic_file_begin(&state->fresh)) {
+        errno = posix_fallocate(state->fresh.fd, 0, REFUSED_MARKS_TEXT_BYTES);
     }
-    if (state->fresh < 0 || errno != 0) {
+    if (state->fresh.fd < 0 || errno != 0) {
         return report_errno(err, NK_E_PIN,
                             "%s.new: a refused PIN could not be remembered, so none is sent; make "
                             "room in state_dir for it",
@@ -187,14 +151,16 @@ static nk_status hold(const char *folder, const struct token_name *token, unsign
         return report(err, NK_E_NOMEM, "out of memory");
     }
     state->token = *token;
-    state->folder = state->lock = state->fresh = -1;
+    state->folder = state->lock = state->fresh.fd = -1;
+    state->fresh.sync = ATOMIC_MUST_SYNC;
     state->name = "";
     nk_status status = name_files(state, folder, lock_name, err);
     if (status == NK_OK) {
-        status = open_folder(state, folder, err);
+        status = file_open_folder(folder, S_IWGRP | S_IWOTH, NK_E_CONFIG, &state->folder, err);
+        (void)report_where(err, status, "state_dir must be a folder of ours (install -d -m 0700)");
     }
     if (status == NK_OK) {
-        status = lock(state, lock_name, wait_ms, err);
+        status = lock_state(state, lock_name, wait_ms, err);
     }
     if (status == NK_OK) {
         *ret_state = state;
@@ -254,18 +220,6 @@ nk_status refused_file_refuses(struct refused_file *state, const struct pin *pin
     return NK_OK;
 }
 
-static bool write_synced(int fd, const char *text, size_t len)
-{
-    for (size_t done = 0; done < len;) {
-        ssize_t n = write(fd, text + done, len - done);
-        if (n < 0 && errno != EINTR) {
-            return false;
-        }
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return ftruncate(fd, (off_t)len) == 0 && fsync(fd) == 0;
-}
-
 nk_status refused_file_remember(struct refused_file *state, const struct pin *pin, nk_error *err)
 {
     char text[REFUSED_MARKS_TEXT_BYTES];
@@ -279,14 +233,9 @@ nk_status refused_file_remember(struct refused_file *state, const struct pin *pi
     if (len == 0) {
         return report_openssl(err, NK_E_INTERNAL, "print %s", state->path);
     }
-    if (!write_synced(state->fresh, text, len) ||
-        renameat(state->folder, state->fresh_name, state->folder, state->name) != 0 ||
-        fsync(state->folder) != 0) {
-        return report_errno(err, NK_E_PIN, "write %s", state->path);
-    }
-    close(state->fresh);
-    state->fresh = -1;
-    return NK_OK;
+    return atomic_file_finish(&state->fresh, text, len)
+               ? NK_OK
+               : report_errno(err, NK_E_PIN, "write %s", state->path);
 }
 
 size_t refused_file_count(const struct refused_file *state)
@@ -320,13 +269,9 @@ void refused_file_close(struct refused_file *state)
     if (state == NULL) {
         return;
     }
-    if (state->fresh >= 0) {
-        close(state->fresh);
-        (void)unlinkat(state->folder, state->fresh_name, 0);
-    }
+    atomic_file_drop(&state->fresh);
     if (state->lock >= 0) {
-        (void)flock(state->lock, LOCK_UN); /* a child that was forked meanwhile has it open, too */
-        close(state->lock);
+        atomic_file_unlock(state->lock);
     }
     if (state->folder >= 0) {
         close(state->folder);

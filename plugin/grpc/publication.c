@@ -2,7 +2,6 @@
 #include "grpc/publication.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -15,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/atomic_file.h"
 #include "base/clock.h"
 #include "base/fork.h"
 #include "base/report.h"
@@ -28,7 +28,8 @@ static const char *const file_names[OUR_ROLES] = {
     [OUR_SERVER] = "server.pem", [OUR_CLIENT] = "client.pem"
 };
 /* What a folder of ours may hold; a folder with anything else is not removed. */
-static const char *const all_names[] = { "server.pem", "client.pem", "new.pem", "watch" };
+static const char *const all_names[] = { "server.pem", "client.pem", "server.pem.new",
+                                         "client.pem.new", "watch" };
 
 struct publication {
     atomic_uint refs;
@@ -204,53 +205,24 @@ nk_status publication_open(struct publication **ret_publication, nk_error *err)
     return NK_OK;
 }
 
-static nk_status write_whole(int fd, const char *text, time_t mtime, nk_error *err)
-{
-    size_t len = strlen(text);
-
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return report_errno(err, NK_E_INTERNAL, "write our identity for gRPC");
-        }
-        text += n;
-        len -= (size_t)n;
-    }
-    const struct timespec at = { .tv_sec = mtime };
-    if (futimens(fd, (const struct timespec[]){ at, at }) != 0) {
-        return report_errno(err, NK_E_INTERNAL, "write our identity for gRPC");
-    }
-    return NK_OK;
-}
-
 nk_status publication_write(struct publication *publication, int our_role, struct hsm_key *key,
                             const char *pem, nk_error *err)
 {
-    int fd = openat(publication->folder_fd, "new.pem",
-                    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return report_errno(err, NK_E_INTERNAL, "write to %s", publication->folder);
-    }
     time_t now = time(NULL);
     time_t after = publication->last_mtime[our_role] + 1;
-    time_t mtime = now > after ? now : after;
-    nk_status status = write_whole(fd, pem, mtime, err);
-    close(fd);
-    if (status == NK_OK && renameat(publication->folder_fd, "new.pem", publication->folder_fd,
-                                    file_names[our_role]) != 0) {
-        status = report_errno(err, NK_E_INTERNAL, "write to %s", publication->folder);
-    }
-    publication->last_mtime[our_role] = mtime;
+    struct atomic_file file = { .folder = publication->folder_fd,
+                                .name = file_names[our_role],
+                                .mtime = now > after ? now : after };
+    bool written = atomic_file_write(&file, pem, strlen(pem));
+    publication->last_mtime[our_role] = file.mtime;
     publication->written_ms = clock_now_ms();
-    if (status == NK_OK) {
-        hsm_key_ref(key);
-        hsm_key_unref(publication->keys[our_role]);
-        publication->keys[our_role] = key;
+    if (!written) {
+        return report_errno(err, NK_E_INTERNAL, "write to %s", publication->folder);
     }
-    return status;
+    hsm_key_ref(key);
+    hsm_key_unref(publication->keys[our_role]);
+    publication->keys[our_role] = key;
+    return NK_OK;
 }
 
 bool publication_due(const struct publication *publication)

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/atomic_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+
+#define LOCK_PAUSE_MS 10
+
+static bool name_aside(struct atomic_file *file)
+{
+    uint8_t drawn[8];
+    char hex[TEXT_HEX_BYTES(sizeof(drawn))];
+
+    if (!file->unlocked) {
+        int len = snprintf(file->aside, sizeof(file->aside), "%s.new", file->name);
+        errno = ENAMETOOLONG;
+        return len > 0 && (size_t)len < sizeof(file->aside);
+    }
+    if (getentropy(drawn, sizeof(drawn)) != 0) {
+        return false;
+    }
+    snprintf(file->aside, sizeof(file->aside), ".nodekey-%s", text_hex(hex, drawn, sizeof(drawn)));
+    return true;
+}
+
+bool atomic_file_begin(struct atomic_file *file)
+{
+    file->fd = -1;
+    if (!name_aside(file)) {
+        return false;
+    }
+    (void)unlinkat(file->folder, file->aside, 0);
+    file->fd = openat(file->folder, file->aside,
+                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return file->fd >= 0;
+}
+
+static bool write_aside(const struct atomic_file *file, const void *bytes, size_t len)
+{
+    const struct timespec times[] = { { .tv_sec = file->mtime }, { .tv_sec = file->mtime } };
+
+    return file_write_fd(file->fd, bytes, len) && ftruncate(file->fd, (off_t)len) == 0 &&
+           (file->mode == 0 || fchmod(file->fd, file->mode) == 0) &&
+           (file->mtime == 0 || futimens(file->fd, times) == 0) &&
+           (file->sync == ATOMIC_NO_SYNC || fsync(file->fd) == 0);
+}
+
+static bool sync_folder(int folder)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    bool synced = fsync(fd) == 0;
+    int cause = errno;
+    close(fd);
+    errno = cause;
+    return synced;
+}
+
+bool atomic_file_finish(struct atomic_file *file, const void *bytes, size_t len)
+{
+    if (!write_aside(file, bytes, len) ||
+        renameat(file->folder, file->aside, file->folder, file->name) != 0) {
+        int cause = errno;
+        atomic_file_drop(file);
+        errno = cause;
+        return false;
+    }
+    close(file->fd);
+    file->fd = -1;
+    return file->sync == ATOMIC_NO_SYNC || sync_folder(file->folder) ||
+           file->sync == ATOMIC_TRY_SYNC;
+}
+
+bool atomic_file_write(struct atomic_file *file, const void *bytes, size_t len)
+{
+    return atomic_file_begin(file) && atomic_file_finish(file, bytes, len);
+}
+
+void atomic_file_drop(struct atomic_file *file)
+{
+    if (file->fd >= 0) {
+        close(file->fd);
+        file->fd = -1;
+        (void)unlinkat(file->folder, file->aside, 0);
+    }
+}
+
+/* --- between processes --- */
+
+int atomic_file_lock(int folder, const char *lock_name, unsigned wait_ms)
+{
+    long long deadline = clock_now_ms() + wait_ms;
+    int lock = openat(folder, lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    while (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || clock_now_ms() >= deadline) {
+            int cause = errno;
+            close(lock);
+            errno = cause;
+            return -1;
+        }
+        clock_sleep_ms(LOCK_PAUSE_MS);
+    }
+    return lock;
+}
+
+void atomic_file_unlock(int lock)
+{
+    (void)flock(lock, LOCK_UN); /* a child that was forked meanwhile has it open, too */
+    close(lock);
+}
