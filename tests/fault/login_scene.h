@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A token behind the faulty one, which counts the C_Logins that reach it, and a state_dir that is
+ * fresh for each test. */
+#ifndef NODEKEY_TESTS_LOGIN_SCENE_H
+#define NODEKEY_TESTS_LOGIN_SCENE_H
+
+#include "fixtures/token_rig.h"
+
+#define WRONG_PIN "1357-poplar"
+
+extern struct identity identity;
+
+/* Of a whole group of tests. */
+int login_set_up(void **state);
+int login_tear_down(void **state);
+
+/* Of each test; the second with the right PIN in its file. */
+int fresh_state(void **state);
+int fresh_right(void **state);
+
+/* Of the one file in state_dir whose name ends so, or NULL. */
+const char *file_like(const char *end);
+/* Of the file of refused PINs, or NULL. */
+const char *marks_path(void);
+
+#endif
