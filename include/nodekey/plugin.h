@@ -22,6 +22,7 @@
  *   owned      the receiver must hand it to the named function exactly once
  *   [any]      callable from any thread, concurrently
  *   [one]      one caller at a time per instance; the host serialises
+ *   [plugin]   a callback of the host that the plugin calls on a thread of its own
  *   later      answers NK_E_UNSUPPORTED in this version
  */
 #ifndef NODEKEY_PLUGIN_H
@@ -75,8 +76,8 @@ typedef struct nk_error {
 
 /* Which end of the connection the PEER is. Always the peer's role, never ours. */
 enum {
-    NK_PEER_IS_CLIENT = 1,
-    /* it dialled us: inbound */ NK_PEER_IS_SERVER = 2 /* we dialled it */
+    NK_PEER_IS_CLIENT = 1, /* the peer dialled us: inbound */
+    NK_PEER_IS_SERVER = 2, /* we dialled the peer: outbound */
 };
 
 /* Zero means no: a verdict nobody wrote is a refusal. */
@@ -87,9 +88,8 @@ typedef struct nk_verdict {
     uint32_t struct_size;          /* in: sizeof(nk_verdict) */
     uint32_t decision;             /* NK_DENY or NK_ALLOW */
     char rule[NK_RULE_NAME_BYTES]; /* the rule that decided; "" when none did */
-    char reason[NK_REASON_BYTES]; /* refusals: one of a closed set of labels (README); "" if allowed
-                                   */
-    char detail[NK_DETAIL_BYTES]; /* one line for the operator: what was seen */
+    char reason[NK_REASON_BYTES];  /* a refusal's label, of a closed set (README); else "" */
+    char detail[NK_DETAIL_BYTES];  /* one line for the operator: what was seen */
 } nk_verdict;
 
 enum { NK_NAME_URI = 1, NK_NAME_DNS = 2, NK_NAME_IP = 3, NK_NAME_EMAIL = 4 };
@@ -138,8 +138,8 @@ typedef struct nk_host {
     uint32_t struct_size; /* sizeof(nk_host) */
     uint32_t reserved;    /* 0 */
     void *host_data;      /* handed back in every callback */
-    /* Required for credentials: &grpc_version_string as the host sees it. Another address than
-     * ours means that the program carries a gRPC core of its own, whose objects ours are not. */
+    /* [any] Required for credentials: &grpc_version_string as the host sees it. Another address
+     * than ours means that the program has a gRPC core of its own, whose objects ours are not. */
     const char *(*grpc_version)(void);
     /* [any] `line` is borrowed, one line without newline. */
     void (*log)(void *host_data, int32_t level, const char *line);
@@ -147,15 +147,17 @@ typedef struct nk_host {
      * number; the plugin wipes `buf`. Any status but NK_OK fails `open` with NK_E_PIN. */
     nk_status (*ask_pin)(void *host_data, const char *token_label, char *buf, size_t room,
                          size_t *ret_len);
-    /* Runs on a thread of the plugin after our own policy said yes; it can only narrow. `peer` and
-     * `verdict` stay valid until it returns, even late. Late (host.verify_timeout_ms), a ninth call
-     * at a time, a status other than NK_OK or an unwritten verdict refuse. */
+    /* [plugin] Asked after our own policy said yes; can only narrow. At most eight calls at a time.
+     * `peer` and `verdict` stay valid until it returns, even late. Late (host.verify_timeout_ms), a
+     * ninth call at a time, a status other than NK_OK or an unwritten verdict refuse. */
     nk_status (*verify_peer)(void *host_data, const nk_peer *peer, nk_verdict *verdict);
-    /* later: a host that sets it gets NK_E_UNSUPPORTED from open, since it would not be asked. */
+    /* [plugin] later: a host that sets it gets NK_E_UNSUPPORTED from open, since it would not be
+     * asked. */
     nk_status (*authorize_rpc)(void *host_data, const nk_peer *peer, const char *method,
                                nk_verdict *verdict);
-    /* On a thread of the plugin, or in `reload`. `name` and `json`, an object, are borrowed; README
-     * lists them: "policy", "reload-failed", "rotated", "crl-expiring", "crl-expired". */
+    /* [plugin], or on the caller's thread in open and reload. `name` and `json`, an object, are
+     * borrowed. README lists them: "policy", "reload-failed", "rotated", "crl-expiring",
+     * "crl-expired". */
     void (*event)(void *host_data, const char *name, const char *json);
 } nk_host;
 
@@ -214,8 +216,8 @@ typedef struct nk_plugin {
                             nk_error *err);
     /* [any] Who is at the other end: from the auth context of a call (grpc_call_auth_context,
      * borrowed). Judged again by the policy in force, so `rule` is true now; a peer that it no
-     * longer admits, or a context that is not mutual TLS, is NK_E_PEER. *ret is owned: free_peer.
-     */
+     * longer admits, or a context that is not mutual TLS, is NK_E_PEER. *ret is owned by the
+     * caller: free_peer. */
     nk_status (*peer_identity)(nk_instance *instance, uint32_t role,
                                const struct grpc_auth_context *context, nk_peer **ret,
                                nk_error *err);
@@ -234,7 +236,7 @@ typedef struct nk_plugin {
      * NK_E_USAGE: it was not guarded. */
     nk_status (*unguard_call)(nk_instance *instance, struct grpc_call *call, nk_error *err);
 
-    /* later: key reference, chain and roots as text, for a gRPC core that embeds itself. */
+    /* [any] later: key reference, chain and roots as text, for a gRPC core that embeds itself. */
     nk_status (*pem_bundle)(nk_instance *instance, uint32_t role, char **ret_pem, nk_error *err);
     /* [any] Reads configuration (if it came from a file), roots, CRLs and certificates again now,
      * as a change of these files does by itself within reload.interval_seconds. Each part that is
@@ -243,12 +245,14 @@ typedef struct nk_plugin {
      * it was. NK_E_UNSUPPORTED: a change that takes effect at the next start only. Not from one of
      * our callbacks, nor where gRPC runs host code on a lent thread: NK_E_USAGE. */
     nk_status (*reload)(nk_instance *instance, nk_error *err);
-    /* later: the state as JSON; OpenMetrics text. */
+    /* [any] later: the state as JSON. */
     nk_status (*status)(nk_instance *instance, char **ret_json, nk_error *err);
+    /* [any] later: OpenMetrics text. */
     nk_status (*metrics)(nk_instance *instance, char **ret_text, nk_error *err);
 
-    /* [any] NULL is allowed. */
+    /* [any] For what check_peer wrote to *ret_json. NULL is allowed. */
     void (*free_text)(char *text);
+    /* [any] For what peer_identity wrote to *ret. NULL is allowed. */
     void (*free_peer)(nk_peer *peer);
 
     /* since 0.2 */
