@@ -45,8 +45,8 @@ static ssize_t read_line(int tty, char *buf, size_t room)
 }
 
 /* An interrupt waits until the echo is back: a terminal must not be left mute. */
-static ssize_t ask(int tty, const struct pin_question *question, const char *label,
-                   const char *again, char *buf, size_t room)
+static ssize_t ask_pin_once(int tty, const struct pin_question *question, const char *label,
+                            const char *again, char *buf, size_t room)
 {
     struct termios before;
     sigset_t all;
@@ -70,11 +70,11 @@ static ssize_t ask(int tty, const struct pin_question *question, const char *lab
     return len;
 }
 
-static bool repeats(int tty, const struct pin_question *question, const char *label,
-                    const char *first, size_t first_len)
+static bool repeats_pin(int tty, const struct pin_question *question, const char *label,
+                        const char *first, size_t first_len)
 {
     char second[ANSWER_BYTES];
-    ssize_t len = ask(tty, question, label, ", again", second, sizeof(second));
+    ssize_t len = ask_pin_once(tty, question, label, ", again", second, sizeof(second));
     bool same = len == (ssize_t)first_len && CRYPTO_memcmp(first, second, first_len) == 0;
 
     OPENSSL_cleanse(second, sizeof(second));
@@ -93,9 +93,9 @@ nk_status cli_ask_pin(void *host_data, const char *token_label, char *buf, size_
         cli_fail("there is no terminal to ask for the %s on; give it by a file", question->what);
         return NK_E_PIN;
     }
-    ssize_t len = ask(tty, question, token_label, "", buf, room);
+    ssize_t len = ask_pin_once(tty, question, token_label, "", buf, room);
     bool good =
-        len > 0 && (!question->twice || repeats(tty, question, token_label, buf, (size_t)len));
+        len > 0 && (!question->twice || repeats_pin(tty, question, token_label, buf, (size_t)len));
     close(tty);
     if (!good) {
         return NK_E_PIN;

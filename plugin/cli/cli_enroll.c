@@ -79,7 +79,7 @@ static void take_name(struct wish *wish, const char *text, const struct argp_sta
     }
 }
 
-static void check(const struct wish *wish, const struct argp_state *state)
+static void check_wish(const struct wish *wish, const struct argp_state *state)
 {
     if (sk_GENERAL_NAME_num(wish->names) <= 0) {
         argp_error(state, "--san is missing: peers know a node by the names in its certificate");
@@ -92,7 +92,7 @@ static void check(const struct wish *wish, const struct argp_state *state)
     }
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct wish *wish = state->input;
 
@@ -113,7 +113,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         wish->type = argument;
         return 0;
     case ARGP_KEY_END:
-        check(wish, state);
+        check_wish(wish, state);
         return 0;
     default:
         return ours_argument(key, argument, &wish->ours, state);
@@ -131,8 +131,9 @@ static const char *usages_of(const struct ours *ours)
                                       : "clientAuth";
 }
 
-static nk_status request(const struct wish *wish, const struct ours *ours, struct hsm_admin *admin,
-                         EVP_PKEY *public_key, char **ret_pem, nk_error *err)
+static nk_status make_request(const struct wish *wish, const struct ours *ours,
+                              struct hsm_admin *admin, EVP_PKEY *public_key, char **ret_pem,
+                              nk_error *err)
 {
     const struct request_spec spec = { .cn = wish->cn != NULL ? wish->cn : hsm_admin_label(admin),
                                        .names = wish->names,
@@ -171,13 +172,13 @@ static nk_status on_token(const struct wish *wish, const struct ours *ours, char
     status = wish->type != NULL ? hsm_admin_generate(admin, wish->type, &public_key, err)
                                 : hsm_admin_public(admin, &public_key, err);
     if (status == NK_OK) {
-        status = request(wish, ours, admin, public_key, ret_pem, err);
+        status = make_request(wish, ours, admin, public_key, ret_pem, err);
     }
     return status == NK_OK ? NK_OK : give_up(admin, ours, status, err);
 }
 
 /* The request is lost only if the key is: whoever cannot write it is told what to do. */
-static nk_status deliver(const struct wish *wish, const char *pem, nk_error *err)
+static nk_status deliver_request(const struct wish *wish, const char *pem, nk_error *err)
 {
     if (wish->out == NULL || pem == NULL) {
         return NK_OK;
@@ -189,7 +190,7 @@ static nk_status deliver(const struct wish *wish, const char *pem, nk_error *err
                                           "(`nodekey csr' makes it again)");
 }
 
-static enum cli_exit tell(const struct wish *wish, const struct ours *ours, const char *pem)
+static enum cli_exit tell_request(const struct wish *wish, const struct ours *ours, const char *pem)
 {
     if (wish->ours.json) {
         return cli_put_json(
@@ -218,14 +219,14 @@ static enum cli_exit carry_out(const struct wish *wish)
     }
     status = on_token(wish, &ours, &pem, &err);
     if (status == NK_OK) {
-        status = deliver(wish, pem, &err);
+        status = deliver_request(wish, pem, &err);
     }
-    enum cli_exit end = status == NK_OK ? tell(wish, &ours, pem) : ours_fail(&err);
+    enum cli_exit end = status == NK_OK ? tell_request(wish, &ours, pem) : ours_fail(&err);
     ours_clear(&ours);
     return end;
 }
 
-static enum cli_exit run(const struct argp *argp, const char *type, int argc, char **argv)
+static enum cli_exit run_command(const struct argp *argp, const char *type, int argc, char **argv)
 {
     struct wish wish = { .ours = { .role = -1 },
                          .names = sk_GENERAL_NAME_new_null(),
@@ -241,14 +242,15 @@ static enum cli_exit run(const struct argp *argp, const char *type, int argc, ch
 
 enum cli_exit cli_enroll(int argc, char **argv)
 {
-    static const struct argp argp = {
-        enroll_options, parse, "CONFIG", enroll_doc, NULL, NULL, NULL
-    };
-    return run(&argp, DEFAULT_TYPE, argc, argv);
+    static const struct argp argp = { enroll_options, parse_option, "CONFIG", enroll_doc,
+                                      NULL,           NULL,         NULL };
+    return run_command(&argp, DEFAULT_TYPE, argc, argv);
 }
 
 enum cli_exit cli_csr(int argc, char **argv)
 {
-    static const struct argp argp = { csr_options, parse, "CONFIG", csr_doc, NULL, NULL, NULL };
-    return run(&argp, NULL, argc, argv);
+    static const struct argp argp = {
+        csr_options, parse_option, "CONFIG", csr_doc, NULL, NULL, NULL
+    };
+    return run_command(&argp, NULL, argc, argv);
 }

@@ -72,7 +72,7 @@ static void take_argument(struct question *question, const char *argument,
     *(state->arg_num == 0 ? &question->config : &question->peer) = argument;
 }
 
-static void check(struct question *question, const struct argp_state *state)
+static void check_question(struct question *question, const struct argp_state *state)
 {
     if (question->peer == NULL) {
         argp_error(state, "%s is missing", question->config == NULL ? "CONFIG" : "PEER.pem");
@@ -92,7 +92,7 @@ static void check(struct question *question, const struct argp_state *state)
     }
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct question *question = state->input;
 
@@ -110,7 +110,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         take_argument(question, argument, state);
         return 0;
     case ARGP_KEY_END:
-        check(question, state);
+        check_question(question, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -119,7 +119,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 enum cli_exit cli_explain(int argc, char **argv)
 {
-    static const struct argp argp = { options, parse, "CONFIG PEER.pem", doc, NULL, NULL, NULL };
+    static const struct argp argp = { options, parse_option, "CONFIG PEER.pem", doc, NULL,
+                                      NULL,    NULL };
     AUTO(json_decref) json_t *answers = NULL;
     struct question question = { 0 };
     nk_error err = { .struct_size = sizeof(err) };

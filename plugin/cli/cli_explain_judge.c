@@ -121,8 +121,8 @@ static const char *note_on_name(const struct policy *policy, const struct peer *
 }
 
 /* *ret_answer is owned: json_decref. */
-static nk_status answer(struct policy *policy, struct peer *peer, nk_verdict *ret_verdict,
-                        json_t **ret_answer, nk_error *err)
+static nk_status answer_question(struct policy *policy, struct peer *peer, nk_verdict *ret_verdict,
+                                 json_t **ret_answer, nk_error *err)
 {
     const bool names = policy_checks_call_host(policy) && peer->facts.target != NULL;
     struct opinion opinion;
@@ -156,7 +156,7 @@ static nk_status judge_role(struct policy *policy, const struct question *questi
         return report(err, status, "%s: %s; whoever shows this is refused" PEM_CURE,
                       shown_name(question->peer), own.text);
     }
-    status = answer(policy, peer, &verdict, &one, err);
+    status = answer_question(policy, peer, &verdict, &one, err);
     if (status == NK_OK && json_array_append_new(answers, one) != 0) {
         status = report(err, NK_E_NOMEM, "out of memory");
     }

@@ -67,7 +67,7 @@ static void put_peer(const json_t *peer)
 /* --- the rules --- */
 
 /* The list in which the deciding rule stands; both lists may have one of that name. */
-static bool decides(const json_t *answer, const json_t *rule)
+static bool rule_decides(const json_t *answer, const json_t *rule)
 {
     const char *list = strcmp(text_of(answer, "decision"), "allow") == 0 ? "admit" : "deny";
     return is_true(rule, "matches") && strcmp(text_of(rule, "list"), list) == 0 &&
@@ -76,7 +76,7 @@ static bool decides(const json_t *answer, const json_t *rule)
 
 static const char *outcome_of(const json_t *answer, const json_t *rule)
 {
-    if (decides(answer, rule)) {
+    if (rule_decides(answer, rule)) {
         return "decides";
     }
     if (is_true(rule, "matches")) {

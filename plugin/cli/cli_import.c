@@ -40,7 +40,7 @@ struct wish {
     const char *file;
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct wish *wish = state->input;
 
@@ -67,7 +67,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 /* --- checking --- */
 
 /* Without state_dir, which is the node's: it refuses a list that is older than one it has seen. */
-static nk_status judge(const struct ours *ours, const struct chain_file *chain, nk_error *err)
+static nk_status judge_chain(const struct ours *ours, const struct chain_file *chain, nk_error *err)
 {
     struct policy_memory memory;
     AUTO(policy_unref) struct policy *policy = NULL;
@@ -85,7 +85,7 @@ static nk_status judge(const struct ours *ours, const struct chain_file *chain, 
     return status;
 }
 
-static nk_status prove(struct hsm_admin *admin, const struct chain_file *chain, nk_error *err)
+static nk_status prove_key(struct hsm_admin *admin, const struct chain_file *chain, nk_error *err)
 {
     struct hsm_key *key = NULL;
     EVP_PKEY *its = X509_get0_pubkey(chain->leaf);
@@ -100,8 +100,8 @@ static nk_status prove(struct hsm_admin *admin, const struct chain_file *chain, 
     return status;
 }
 
-static nk_status check(const struct wish *wish, const struct ours *ours, STACK_OF(X509) *all,
-                       struct chain_file *chain, nk_error *err)
+static nk_status check_chain(const struct wish *wish, const struct ours *ours, STACK_OF(X509) *all,
+                             struct chain_file *chain, nk_error *err)
 {
     AUTO(hsm_admin_close) struct hsm_admin *admin = NULL;
     AUTO(EVP_PKEY_free) EVP_PKEY *key = NULL;
@@ -113,14 +113,14 @@ static nk_status check(const struct wish *wish, const struct ours *ours, STACK_O
         status = chain_file_sort(all, key, wish->file, chain, err);
     }
     if (status == NK_OK) {
-        status = judge(ours, chain, err);
+        status = judge_chain(ours, chain, err);
     }
-    return status == NK_OK ? prove(admin, chain, err) : status;
+    return status == NK_OK ? prove_key(admin, chain, err) : status;
 }
 
 /* --- writing --- */
 
-static nk_status put(const struct chain_file *chain, const char *path, nk_error *err)
+static nk_status write_chain(const struct chain_file *chain, const char *path, nk_error *err)
 {
     AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
     bool good = bio != NULL && PEM_write_bio_X509(bio, chain->leaf) == 1;
@@ -135,8 +135,8 @@ static nk_status put(const struct chain_file *chain, const char *path, nk_error 
     return write_whole(path, text, (size_t)len, err);
 }
 
-static enum cli_exit tell(const struct wish *wish, const struct ours *ours,
-                          const struct chain_file *chain)
+static enum cli_exit tell_import(const struct wish *wish, const struct ours *ours,
+                                 const struct chain_file *chain)
 {
     char subject[SUBJECT_BYTES];
     char ends[TEXT_TIME_BYTES];
@@ -162,17 +162,17 @@ static enum cli_exit carry_out(const struct wish *wish, const struct ours *ours,
     nk_error err = { .struct_size = sizeof(err) };
     nk_status status = chain_file_read(wish->file, all, &err);
     if (status == NK_OK) {
-        status = check(wish, ours, all, chain, &err);
+        status = check_chain(wish, ours, all, chain, &err);
     }
     if (status == NK_OK) {
-        status = put(chain, ours->config->identities[ours->role].certificate, &err);
+        status = write_chain(chain, ours->config->identities[ours->role].certificate, &err);
     }
-    return status == NK_OK ? tell(wish, ours, chain) : ours_fail(&err);
+    return status == NK_OK ? tell_import(wish, ours, chain) : ours_fail(&err);
 }
 
 enum cli_exit cli_import(int argc, char **argv)
 {
-    static const struct argp argp = { options, parse, "CONFIG FILE", doc, NULL, NULL, NULL };
+    static const struct argp argp = { options, parse_option, "CONFIG FILE", doc, NULL, NULL, NULL };
     struct wish wish = { .ours = { .role = -1 } };
     struct ours ours;
     nk_error err = { .struct_size = sizeof(err) };

@@ -32,7 +32,7 @@ struct wish {
     const char *so_pin_file;
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct wish *wish = state->input;
 
@@ -75,7 +75,7 @@ static nk_status make_token(const struct wish *wish, char **ret_label, nk_error 
 
 enum cli_exit cli_init(int argc, char **argv)
 {
-    static const struct argp argp = { options, parse, "CONFIG", doc, NULL, NULL, NULL };
+    static const struct argp argp = { options, parse_option, "CONFIG", doc, NULL, NULL, NULL };
     AUTO(free) char *label = NULL;
     struct wish wish = { .ours = { .role = -1 } };
     nk_error err = { .struct_size = sizeof(err) };

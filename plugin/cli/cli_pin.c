@@ -29,7 +29,7 @@ struct wish {
     bool reset;
 };
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct wish *wish = state->input;
 
@@ -45,8 +45,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
-static nk_status look(const struct wish *wish, bool *ret_forgot, struct hsm_pin_news *ret_news,
-                      nk_error *err)
+static nk_status look_at_pin(const struct wish *wish, bool *ret_forgot,
+                             struct hsm_pin_news *ret_news, nk_error *err)
 {
     struct ours ours;
     nk_status status = ours_read(&wish->ours, &ours, err);
@@ -73,7 +73,7 @@ static const char *what_it_says(const struct hsm_pin_news *news)
 
 enum cli_exit cli_pin(int argc, char **argv)
 {
-    static const struct argp argp = { options, parse, "CONFIG", doc, NULL, NULL, NULL };
+    static const struct argp argp = { options, parse_option, "CONFIG", doc, NULL, NULL, NULL };
     struct wish wish = { .ours = { .role = -1 } };
     struct hsm_pin_news news = { .refused = 0 };
     nk_error err = { .struct_size = sizeof(err) };
@@ -82,7 +82,7 @@ enum cli_exit cli_pin(int argc, char **argv)
     if (argp_parse(&argp, argc, argv, 0, NULL, &wish) != 0) {
         return CLI_USAGE;
     }
-    if (look(&wish, &forgot, &news, &err) != NK_OK) {
+    if (look_at_pin(&wish, &forgot, &news, &err) != NK_OK) {
         return ours_fail(&err);
     }
     enum cli_exit end = news.locked || news.final_try ? CLI_FAILED : CLI_OK;

@@ -41,7 +41,7 @@ struct wish {
     const char *token;
 };
 
-static void check(const struct wish *wish, const struct argp_state *state)
+static void check_wish(const struct wish *wish, const struct argp_state *state)
 {
     if (wish->pin_file != NULL && wish->ours.path != NULL) {
         argp_error(state, "--login and --pin-file are two ways to one PIN; give one");
@@ -54,7 +54,7 @@ static void check(const struct wish *wish, const struct argp_state *state)
     }
 }
 
-static error_t parse(int key, char *argument, struct argp_state *state)
+static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct wish *wish = state->input;
 
@@ -78,7 +78,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         argp_error(state, "`%s' is one argument too many", argument);
         return 0;
     case ARGP_KEY_END:
-        check(wish, state);
+        check_wish(wish, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -216,7 +216,8 @@ static json_t *json_of(const struct hsm_listing *listing)
     return all;
 }
 
-static nk_status look(const struct wish *wish, struct hsm_listing *ret_listing, nk_error *err)
+static nk_status list_tokens(const struct wish *wish, struct hsm_listing *ret_listing,
+                             nk_error *err)
 {
     struct ours ours = { .config = NULL };
     struct hsm_list_request request = {
@@ -244,7 +245,7 @@ static nk_status look(const struct wish *wish, struct hsm_listing *ret_listing, 
 
 enum cli_exit cli_tokens(int argc, char **argv)
 {
-    static const struct argp argp = { options, parse, NULL, doc, NULL, NULL, NULL };
+    static const struct argp argp = { options, parse_option, NULL, doc, NULL, NULL, NULL };
     struct wish wish = { .ours = { .role = -1 } };
     struct hsm_listing listing = { .len = 0 };
     nk_error err = { .struct_size = sizeof(err) };
@@ -252,7 +253,7 @@ enum cli_exit cli_tokens(int argc, char **argv)
     if (argp_parse(&argp, argc, argv, 0, NULL, &wish) != 0) {
         return CLI_USAGE;
     }
-    if (look(&wish, &listing, &err) != NK_OK) {
+    if (list_tokens(&wish, &listing, &err) != NK_OK) {
         return ours_fail(&err);
     }
     enum cli_exit end = CLI_OK;

@@ -74,7 +74,7 @@ static void close_stdout(void)
 
 /* --- dispatch --- */
 
-static struct command *find(const char *name)
+static struct command *find_command(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(commands[i].name + strlen(PROGRAM " "), name) == 0) {
@@ -104,13 +104,13 @@ static char *list_commands(int key, const char *text, void *input)
     return list;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct choice *choice = state->input;
 
     switch (key) {
     case ARGP_KEY_ARG:
-        choice->command = find(arg);
+        choice->command = find_command(arg);
         if (choice->command == NULL) {
             argp_error(state, "there is no command `%s'", arg);
         }
@@ -129,7 +129,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int main(int argc, char **argv)
 {
     static char name[] = PROGRAM; /* whatever path we were started by */
-    static const struct argp argp = { NULL,          parse, "COMMAND [ARGUMENT...]", doc, NULL,
+    static const struct argp argp = { NULL,          parse_option, "COMMAND [ARGUMENT...]", doc, NULL,
                                       list_commands, NULL };
     struct choice choice = { 0 };
 

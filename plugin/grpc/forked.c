@@ -11,12 +11,12 @@ static atomic_bool here;
 
 /* Asked in the parent: in the child gRPC's lock may be held for ever, so a child that forks again
  * does not ask. */
-static void look(void)
+static void look_at_grpc(void)
 {
     atomic_store(&at_fork, forked_after_grpc() || grpc_is_initialized() != 0);
 }
 
-static void remember(void)
+static void remember_grpc(void)
 {
     if (atomic_load(&at_fork)) {
         atomic_store(&here, true);
@@ -25,7 +25,7 @@ static void remember(void)
 
 __attribute__((__constructor__)) static void watch(void)
 {
-    (void)pthread_atfork(look, NULL, remember);
+    (void)pthread_atfork(look_at_grpc, NULL, remember_grpc);
 }
 
 bool forked_after_grpc(void)

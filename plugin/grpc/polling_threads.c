@@ -38,7 +38,7 @@ static void polling_threads_free(struct polling_threads *polling)
 }
 
 /* The queue's only event is its shutdown; what gRPC runs for others happens inside the call. */
-static void *lend(void *arg)
+static void *poll_queue(void *arg)
 {
     struct polling_threads *polling = arg;
 
@@ -59,7 +59,7 @@ static void *lend(void *arg)
     return NULL;
 }
 
-static struct polling_threads *make(unsigned threads)
+static struct polling_threads *make_polling(unsigned threads)
 {
     struct polling_threads *polling = calloc(1, sizeof(*polling));
 
@@ -81,14 +81,14 @@ static struct polling_threads *make(unsigned threads)
 nk_status polling_threads_start(unsigned threads, struct polling_threads **ret_polling,
                                 nk_error *err)
 {
-    struct polling_threads *polling = make(threads);
+    struct polling_threads *polling = make_polling(threads);
 
     if (polling == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
     polling->running = threads; /* before the first can count itself out */
     while (polling->made < threads &&
-           thread_start(&polling->threads[polling->made], lend, polling)) {
+           thread_start(&polling->threads[polling->made], poll_queue, polling)) {
         polling->made++;
     }
     if (polling->made == threads) {

@@ -100,7 +100,7 @@ static void sweep_one(int base_fd, const char *name)
     close(folder_fd);
 }
 
-static void sweep(const char *base)
+static void sweep_folders(const char *base)
 {
     DIR *dir = opendir(base);
 
@@ -142,7 +142,7 @@ static void register_exit(void)
     (void)atexit(remove_at_exit); /* else the next start sweeps it */
 }
 
-static void enlist(struct publication *publication)
+static void list_publication(struct publication *publication)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -153,7 +153,7 @@ static void enlist(struct publication *publication)
     pthread_mutex_unlock(&live_lock);
 }
 
-static void delist(struct publication *publication)
+static void delist_publication(struct publication *publication)
 {
     pthread_mutex_lock(&live_lock);
     for (struct publication **link = &live; *link != NULL; link = &(*link)->next) {
@@ -176,7 +176,7 @@ nk_status publication_open(struct publication **ret_publication, nk_error *err)
     atomic_init(&publication->refs, 1);
     publication->folder_fd = -1;
     publication->owner = getpid();
-    sweep(base);
+    sweep_folders(base);
     int len = snprintf(publication->folder, sizeof(publication->folder), "%s/" PREFIX "%ld-XXXXXX",
                        base, (long)getpid());
     if (len >= (int)(sizeof(publication->folder) - sizeof("/server.pem"))) {
@@ -199,7 +199,7 @@ nk_status publication_open(struct publication **ret_publication, nk_error *err)
         snprintf(publication->path[role] + len, sizeof(publication->path[role]) - (size_t)len,
                  "/%s", file_names[role]);
     }
-    enlist(publication);
+    list_publication(publication);
     *ret_publication = publication;
     publication = NULL;
     return NK_OK;
@@ -263,7 +263,7 @@ void publication_unref(struct publication *publication)
     if (publication == NULL || atomic_fetch_sub(&publication->refs, 1) != 1) {
         return;
     }
-    delist(publication);
+    delist_publication(publication);
     if (publication->folder[0] != '\0' && publication->folder_fd >= 0 &&
         publication->owner == getpid()) {
         remove_folder(AT_FDCWD, publication->folder, publication->folder_fd);

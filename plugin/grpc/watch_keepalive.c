@@ -20,7 +20,7 @@ struct keepalive {
     grpc_server_credentials *credentials;
 };
 
-static struct keepalive *make(grpc_server_credentials *credentials)
+static struct keepalive *make_keepalive(grpc_server_credentials *credentials)
 {
     struct keepalive *keepalive = calloc(1, sizeof(*keepalive));
 
@@ -55,7 +55,7 @@ nk_status watch_keepalive_start(grpc_server_credentials *credentials, const char
     char address[ADDRESS_BYTES];
 
     name_socket(path, address, sizeof(address));
-    struct keepalive *keepalive = make(credentials);
+    struct keepalive *keepalive = make_keepalive(credentials);
     if (keepalive == NULL) {
         grpc_server_credentials_release(credentials);
         return report(err, NK_E_NOMEM, "out of memory");

@@ -10,14 +10,13 @@
 
 #include "base/report.h"
 #include "base/text.h"
-#include "judge/policy_private.h"
 
 #define FORMAT "nodekey policy 1" /* a change of what is hashed changes this */
 #define ROOTS_MAX 4096
 
 DEFINE_AUTO(EVP_MD_CTX *, EVP_MD_CTX_free);
 
-static void put(void *to, const void *bytes, size_t len)
+static void put_bytes(void *to, const void *bytes, size_t len)
 {
     (void)EVP_DigestUpdate(to, bytes, len); /* SHA-256 in memory does not fail once it has begun */
 }
@@ -29,10 +28,10 @@ static void put_number(EVP_MD_CTX *to, uint64_t number)
     for (size_t i = 0; i < sizeof(bytes); i++) {
         bytes[i] = (uint8_t)(number >> (8 * (sizeof(bytes) - 1 - i)));
     }
-    put(to, bytes, sizeof(bytes));
+    put_bytes(to, bytes, sizeof(bytes));
 }
 
-static int compare(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
     return memcmp(a, b, NK_SHA256_BYTES);
 }
@@ -56,47 +55,47 @@ static nk_status put_roots(EVP_MD_CTX *to, STACK_OF(X509) *roots, nk_error *err)
             return report_openssl(err, NK_E_INTERNAL, "hash a root");
         }
     }
-    qsort(prints, (size_t)len, sizeof(*prints), compare);
+    qsort(prints, (size_t)len, sizeof(*prints), compare_entries);
     for (int i = 0; i < len; i++) {
         if (i == 0 || memcmp(prints[i], prints[i - 1], sizeof(*prints)) != 0) {
-            put(to, prints[i], sizeof(*prints));
+            put_bytes(to, prints[i], sizeof(*prints));
         }
     }
-    put(to, none, sizeof(none)); /* ends the list: no certificate hashes to it */
+    put_bytes(to, none, sizeof(none)); /* ends the list: no certificate hashes to it */
     free(prints);
     return NK_OK;
 }
 
-static void put_settings(EVP_MD_CTX *to, const struct policy *policy)
+static void put_settings(EVP_MD_CTX *to, const struct digest_input *input)
 {
-    put_number(to, policy->strict);
-    put_number(to, policy->server_name);
-    put_number(to, policy->crl.mode);
-    put_number(to, policy->crl.grace_hours);
-    put_number(to, policy->crl.max_age_hours);
-    put_number(to, policy->rules->all_certified);
-    put_number(to, policy->rules->has_candidate);
+    put_number(to, input->strict);
+    put_number(to, input->server_name);
+    put_number(to, input->crl.mode);
+    put_number(to, input->crl.grace_hours);
+    put_number(to, input->crl.max_age_hours);
+    put_number(to, input->rules->all_certified);
+    put_number(to, input->rules->has_candidate);
 }
 
-nk_status digest_policy(const struct policy *policy, char hex[POLICY_DIGEST_CHARS + 1],
+nk_status digest_policy(const struct digest_input *input, char hex[DIGEST_CHARS + 1],
                         nk_error *err)
 {
-    const struct rule_set *rules = policy->rules;
+    const struct rule_set *rules = input->rules;
     uint8_t digest[NK_SHA256_BYTES];
 
     AUTO(EVP_MD_CTX_free) EVP_MD_CTX *to = EVP_MD_CTX_new();
     if (to == NULL || EVP_DigestInit_ex(to, EVP_sha256(), NULL) != 1) {
         return report_openssl(err, NK_E_INTERNAL, "begin the digest of a policy");
     }
-    put(to, FORMAT, sizeof(FORMAT));
-    put_settings(to, policy);
-    nk_status status = put_roots(to, policy->roots, err);
+    put_bytes(to, FORMAT, sizeof(FORMAT));
+    put_settings(to, input);
+    nk_status status = put_roots(to, input->roots, err);
     if (status != NK_OK) {
         return status;
     }
-    if (!rule_list_canonical(&rules->deny, put, to) ||
-        !rule_list_canonical(&rules->admit, put, to) ||
-        !rule_list_canonical(&rules->candidate, put, to)) {
+    if (!rule_list_canonical(&rules->deny, put_bytes, to) ||
+        !rule_list_canonical(&rules->admit, put_bytes, to) ||
+        !rule_list_canonical(&rules->candidate, put_bytes, to)) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
     if (EVP_DigestFinal_ex(to, digest, NULL) != 1) {

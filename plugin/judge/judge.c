@@ -42,8 +42,8 @@ static bool needs_identity(const struct policy *policy, const struct peer *peer)
 }
 
 /* The name of the rule of this list that admits, or NULL. */
-static const char *admitting(const struct policy *policy, const struct rule_list *list,
-                             const struct certified *certified)
+static const char *find_admitting_rule(const struct policy *policy, const struct rule_list *list,
+                                       const struct certified *certified)
 {
     const struct rule *rule = needs_identity(policy, certified->peer)
                                   ? rule_list_find_naming(list, &certified->traits)
@@ -56,14 +56,14 @@ static const char *admitted_by(const struct policy *policy, const struct certifi
     if (policy->rules->all_certified) {
         return needs_identity(policy, certified->peer) ? NULL : ALL_CERTIFIED;
     }
-    return admitting(policy, &policy->rules->admit, certified);
+    return find_admitting_rule(policy, &policy->rules->admit, certified);
 }
 
 static void ask_candidate(const struct policy *policy, const struct certified *certified,
                           struct opinion *opinion)
 {
     if (policy->rules->has_candidate) {
-        const char *rule = admitting(policy, &policy->rules->candidate, certified);
+        const char *rule = find_admitting_rule(policy, &policy->rules->candidate, certified);
         opinion->has_candidate = true;
         snprintf(opinion->candidate, sizeof(opinion->candidate), "%s", rule != NULL ? rule : "");
     }
@@ -100,7 +100,7 @@ static const char *judge_rules(const struct policy *policy, const struct certifi
     return admitted;
 }
 
-static void allow(const struct peer *peer, const char *rule, nk_verdict *verdict)
+static void allow_peer(const struct peer *peer, const char *rule, nk_verdict *verdict)
 {
     snprintf(verdict->rule, sizeof(verdict->rule), "%s", rule);
     peer_describe(peer, verdict->detail, sizeof(verdict->detail));
@@ -118,12 +118,12 @@ static void judge_certified(struct policy *policy, const struct certified *certi
 
     if (rule != NULL && (!named || name_holds(peer, &opinion->verdict))) {
         pool_remember(policy->pool, path->certificates);
-        allow(peer, rule, &opinion->verdict);
+        allow_peer(peer, rule, &opinion->verdict);
     }
 }
 
-static void judge(struct policy *policy, bool dialled, struct chain_path *path,
-                  struct certified *certified, struct opinion *opinion)
+static void judge_path(struct policy *policy, bool dialled, struct chain_path *path,
+                       struct certified *certified, struct opinion *opinion)
 {
     const struct peer *peer = certified->peer;
     struct chain_failure failure;
@@ -142,8 +142,8 @@ static void judge(struct policy *policy, bool dialled, struct chain_path *path,
     }
 }
 
-static char *explain(const struct policy *policy, const struct certified *certified,
-                     const nk_verdict *verdict)
+static char *explain_certified(const struct policy *policy, const struct certified *certified,
+                               const nk_verdict *verdict)
 {
     const struct explain_rules rules = {
         .deny = &policy->rules->deny,
@@ -166,9 +166,9 @@ static char *judge_cleanly(struct policy *policy, const struct peer *peer, bool 
     verdict_deny(&opinion->verdict, REASON_INTERNAL, NULL, "the peer was not judged");
     certified_begin(peer, &certified);
     ERR_clear_error(); /* the thread is gRPC's */
-    judge(policy, dialled, &path, &certified, opinion);
+    judge_path(policy, dialled, &path, &certified, opinion);
     ERR_clear_error();
-    char *text = explained ? explain(policy, &certified, &opinion->verdict) : NULL;
+    char *text = explained ? explain_certified(policy, &certified, &opinion->verdict) : NULL;
     chain_path_clear(&path);
     return text;
 }

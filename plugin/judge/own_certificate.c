@@ -30,8 +30,8 @@ static const char *date_of(const ASN1_TIME *time, char text[DATE_BYTES])
     return text;
 }
 
-static nk_status refuse(const struct our_leaf *ours, const struct chain_failure *failure,
-                        nk_error *err)
+static nk_status refuse_leaf(const struct our_leaf *ours, const struct chain_failure *failure,
+                             nk_error *err)
 {
     char date[DATE_BYTES];
     bool of_leaf = failure->depth == 0;
@@ -117,7 +117,7 @@ nk_status own_certificate_check(struct chain *chain, struct pool *pool, int our_
                              intermediates, &path, &failure);
     ERR_clear_error();
     if (!holds) {
-        return refuse(&ours, &failure, err);
+        return refuse_leaf(&ours, &failure, err);
     }
     pool_remember(pool, path.certificates); /* peers of our branch may leave them out */
     chain_path_clear(&path);

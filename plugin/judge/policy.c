@@ -120,14 +120,21 @@ static nk_status take_rules(struct policy *policy, struct config *config, nk_err
 }
 
 /* All parts are there: the store that chains are judged by, and the digest. */
-static nk_status finish(struct policy *policy, nk_error *err)
+static nk_status finish_policy(struct policy *policy, nk_error *err)
 {
     const struct chain_settings settings = {
         .strict = policy->strict,
         .wants_policies = policy->rules->wants_policies,
         .crl = policy->crl,
     };
-    nk_status status = digest_policy(policy, policy->digest, err);
+    const struct digest_input input = {
+        .strict = policy->strict,
+        .server_name = policy->server_name,
+        .crl = policy->crl,
+        .roots = policy->roots,
+        .rules = policy->rules,
+    };
+    nk_status status = digest_policy(&input, policy->digest, err);
     if (status != NK_OK) {
         return status;
     }
@@ -135,8 +142,8 @@ static nk_status finish(struct policy *policy, nk_error *err)
                      &settings, &policy->chain, err);
 }
 
-static struct policy *begin(const struct config *config, const struct policy_memory *memory,
-                            uint64_t generation)
+static struct policy *begin_policy(const struct config *config, const struct policy_memory *memory,
+                                   uint64_t generation)
 {
     struct policy *policy = calloc(1, sizeof(*policy));
 
@@ -155,7 +162,7 @@ static struct policy *begin(const struct config *config, const struct policy_mem
 nk_status policy_new(struct config *config, const struct policy_memory *memory, const nk_host *host,
                      struct policy **ret_policy, nk_error *err)
 {
-    AUTO(policy_unref) struct policy *policy = begin(config, memory, 1);
+    AUTO(policy_unref) struct policy *policy = begin_policy(config, memory, 1);
     if (policy == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
@@ -168,7 +175,7 @@ nk_status policy_new(struct config *config, const struct policy_memory *memory, 
         status = take_rules(policy, config, err);
     }
     if (status == NK_OK) {
-        status = finish(policy, err);
+        status = finish_policy(policy, err);
     }
     if (status != NK_OK) {
         return status;
@@ -251,7 +258,7 @@ static bool same_crls(const struct policy *a, const struct policy *b)
     return crls_equal(a->crls, b->crls);
 }
 
-static bool changed(const struct policy *policy, const struct policy *old)
+static bool has_changed(const struct policy *policy, const struct policy *old)
 {
     return strcmp(policy->digest, old->digest) != 0 || !same_settings(policy, old) ||
            !same_crls(policy, old);
@@ -262,7 +269,7 @@ nk_status policy_renew(const struct policy *old, struct config *config, bool fre
                        struct policy **ret_policy, nk_error *err)
 {
     nk_status first = NK_OK;
-    AUTO(policy_unref) struct policy *policy = begin(config, memory, old->generation + 1);
+    AUTO(policy_unref) struct policy *policy = begin_policy(config, memory, old->generation + 1);
 
     *ret_policy = NULL;
     if (policy == NULL) {
@@ -281,17 +288,17 @@ nk_status policy_renew(const struct policy *old, struct config *config, bool fre
     status = renew_rules(policy, old, config, fresh, &rules_err);
     note_failure(host, status, &rules_err, &first, err);
     nk_error whole_err = { .struct_size = sizeof(whole_err) };
-    status = finish(policy, &whole_err);
+    status = finish_policy(policy, &whole_err);
     note_failure(host, status, &whole_err, &first, err);
     if (status != NK_OK) { /* roots that do not go together: those of old do */
         free_certificates(policy->roots);
         policy->roots = X509_chain_up_ref(old->roots);
-        status = policy->roots != NULL ? finish(policy, NULL) : NK_E_NOMEM;
+        status = policy->roots != NULL ? finish_policy(policy, NULL) : NK_E_NOMEM;
     }
     if (status != NK_OK) {
         return first;
     }
-    if (changed(policy, old)) {
+    if (has_changed(policy, old)) {
         *ret_policy = policy;
         policy = NULL;
     }

@@ -16,8 +16,6 @@
 #include "peer/peer.h"
 #include "trust/crl.h"
 
-#define POLICY_DIGEST_CHARS 64 /* hex, without its NUL */
-
 struct policy; /* counted; immutable */
 
 /* What outlives the generations. Borrowed by the calls below; a policy keeps the pool itself. */

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "chain/chain.h"
+#include "judge/digest.h"
 #include "judge/policy.h"
 #include "judge/rule_set.h"
 
@@ -22,7 +23,7 @@ struct policy {
     struct rule_set *rules;
     struct chain *chain; /* of the roots and crls above */
     struct pool *pool;
-    char digest[POLICY_DIGEST_CHARS + 1];
+    char digest[DIGEST_CHARS + 1];
 };
 
 #endif

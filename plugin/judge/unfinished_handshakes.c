@@ -12,7 +12,7 @@ void unfinished_handshakes_judged(struct unfinished_handshakes *unfinished)
 
 /* A handshake that is under way has its signature and no judgement yet; the least of the last looks
  * counts only what stays. */
-static unsigned long long least(const struct unfinished_handshakes *unfinished)
+static unsigned long long least_look(const struct unfinished_handshakes *unfinished)
 {
     unsigned long long least = unfinished->looks[0];
 
@@ -22,7 +22,8 @@ static unsigned long long least(const struct unfinished_handshakes *unfinished)
     return least;
 }
 
-static void tell(struct unfinished_handshakes *unfinished, long long now_ms, const nk_host *host)
+static void tell_count(struct unfinished_handshakes *unfinished, long long now_ms,
+                       const nk_host *host)
 {
     unsigned long long count = unfinished_handshakes_count(unfinished);
 
@@ -48,11 +49,11 @@ void unfinished_handshakes_look(struct unfinished_handshakes *unfinished,
 
     unfinished->looks[unfinished->next] = signatures > judged ? signatures - judged : 0;
     unfinished->next = (unfinished->next + 1) % UNFINISHED_LOOKS;
-    unsigned long long now = least(unfinished);
+    unsigned long long now = least_look(unfinished);
     if (now > unfinished_handshakes_count(unfinished)) {
         atomic_store(&unfinished->count, now);
     }
-    tell(unfinished, now_ms, host);
+    tell_count(unfinished, now_ms, host);
 }
 
 unsigned long long unfinished_handshakes_count(const struct unfinished_handshakes *unfinished)

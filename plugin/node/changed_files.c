@@ -8,7 +8,7 @@
 #define PRIME 1099511628211u /* FNV-1a */
 #define BASIS 14695981039346656037u
 
-static void mix(uint64_t *hash, uint64_t number)
+static void mix_number(uint64_t *hash, uint64_t number)
 {
     *hash = (*hash ^ number) * PRIME;
     *hash ^= *hash >> 32;
@@ -16,8 +16,8 @@ static void mix(uint64_t *hash, uint64_t number)
 
 static void mix_time(uint64_t *hash, const struct timespec *time)
 {
-    mix(hash, (uint64_t)time->tv_sec);
-    mix(hash, (uint64_t)time->tv_nsec);
+    mix_number(hash, (uint64_t)time->tv_sec);
+    mix_number(hash, (uint64_t)time->tv_nsec);
 }
 
 static bool mix_stat(uint64_t *hash, const char *path, mode_t *ret_mode)
@@ -25,13 +25,13 @@ static bool mix_stat(uint64_t *hash, const char *path, mode_t *ret_mode)
     struct stat info;
 
     if (stat(path, &info) != 0) {
-        mix(hash, 0);
+        mix_number(hash, 0);
         return false;
     }
-    mix(hash, info.st_dev);
-    mix(hash, info.st_ino);
-    mix(hash, info.st_mode);
-    mix(hash, (uint64_t)info.st_size);
+    mix_number(hash, info.st_dev);
+    mix_number(hash, info.st_ino);
+    mix_number(hash, info.st_mode);
+    mix_number(hash, (uint64_t)info.st_size);
     mix_time(hash, &info.st_mtim);
     mix_time(hash, &info.st_ctim);
     *ret_mode = info.st_mode;
@@ -41,7 +41,7 @@ static bool mix_stat(uint64_t *hash, const char *path, mode_t *ret_mode)
 static void mix_name(uint64_t *hash, const char *name)
 {
     for (; *name != '\0'; name++) {
-        mix(hash, (unsigned char)*name);
+        mix_number(hash, (unsigned char)*name);
     }
 }
 
@@ -69,7 +69,7 @@ static void mix_path(uint64_t *hash, const char *path)
         }
     }
     closedir(folder);
-    mix(hash, sum);
+    mix_number(hash, sum);
 }
 
 uint64_t changed_files_fingerprint(const char *path, const struct config *config)

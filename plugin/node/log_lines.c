@@ -13,7 +13,7 @@ struct log_line {
 };
 
 /* A line is lost when there is no memory, as any log line may be. */
-static void keep(void *host_data, int32_t level, const char *text)
+static void keep_line(void *host_data, int32_t level, const char *text)
 {
     struct log_lines *lines = host_data;
     size_t size = strlen(text) + 1;
@@ -32,7 +32,7 @@ static void keep(void *host_data, int32_t level, const char *text)
 nk_host log_lines_host(struct log_lines *lines)
 {
     lines->end = &lines->first;
-    return (nk_host){ .struct_size = sizeof(nk_host), .host_data = lines, .log = keep };
+    return (nk_host){ .struct_size = sizeof(nk_host), .host_data = lines, .log = keep_line };
 }
 
 void log_lines_say(const struct log_lines *lines, const nk_host *host)

@@ -50,7 +50,8 @@ static unsigned threads_for(unsigned signature_us)
 }
 
 /* One session is kept for our own dialling. */
-static void recommend(const struct config *config, unsigned signature_us, const nk_host *host)
+static void recommend_threads(const struct config *config, unsigned signature_us,
+                              const nk_host *host)
 {
     unsigned threads = threads_for(signature_us);
     unsigned sessions =
@@ -68,7 +69,7 @@ void polling_advice_say(const struct config *config, unsigned signature_us, cons
 {
     if (config->lent_threads == 0) {
         if (signature_us > SLOW_US) {
-            recommend(config, signature_us, host);
+            recommend_threads(config, signature_us, host);
         }
         return;
     }
