@@ -5,11 +5,12 @@
 #define NODEKEY_CHAIN_H
 
 #include <stdbool.h>
-#include <time.h>
 
 #include <openssl/x509.h>
 
 #include "base/auto.h"
+#include "chain/chain_failure.h"
+#include "chain/chain_path.h"
 #include "chain/pool.h"
 #include "chain/reasons.h"
 #include "nodekey/plugin.h"
@@ -25,28 +26,9 @@ struct chain_settings {
     struct crl_settings crl;
 };
 
-struct chain_failure {
-    enum reason reason;
-    int depth; /* 0: the leaf */
-    char detail[NK_DETAIL_BYTES];
-};
-
-/* Zeroed: empty. */
-struct chain_path {
-    STACK_OF(X509) *certificates; /* leaf to root */
-    /* Dotted OIDs that the leaf asserts by name and RFC 5280 6.1 finds valid for the path, as the
-     * root's federation calls them (policyMappings); never anyPolicy. Only if wants_policies. */
-    char **policies;
-    size_t policies_len;
-    time_t
-        until; /* from here on it must be judged again: a notAfter, or the end of a CRL, passes */
-    char note[NK_DETAIL_BYTES]; /* crl_mode soft: what was absent or stale; "" */
-};
-void chain_path_clear(struct chain_path *path);
-
 /* Takes references to `roots` and `crls`, which may be NULL. NK_E_TRUST: too many roots of one
  * name. *ret_chain is owned: chain_free. */
-MUST_USE nk_status chain_new(STACK_OF(X509) *roots, STACK_OF(X509_CRL) *crls,
+MUST_USE nk_status chain_new(STACK_OF(X509) *roots, struct crls *crls,
                              const struct chain_settings *settings, struct chain **ret_chain,
                              nk_error *err);
 void chain_free(struct chain *chain);

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "chain/chain_limits.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include <openssl/x509v3.h>
 
-#include "trust/x509_fields.h"
-
-#define SUBJECT_BYTES 96
 #define PROBLEM_BYTES 150
 #define SERIAL_BYTES_MAX 20
 
@@ -19,25 +13,6 @@ struct sums {
     long names;
     long subtrees;
 };
-
-static bool refuse(struct chain_failure *failure, enum reason reason, int depth,
-                   const X509 *culprit, const char *fmt, ...) PRINTF_LIKE(5, 6);
-
-static bool refuse(struct chain_failure *failure, enum reason reason, int depth,
-                   const X509 *culprit, const char *fmt, ...)
-{
-    char subject[SUBJECT_BYTES];
-    char problem[PROBLEM_BYTES];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(problem, sizeof(problem), fmt, args);
-    va_end(args);
-    x509_name_text(X509_get_subject_name(culprit), subject, sizeof(subject));
-    *failure = (struct chain_failure){ .reason = reason, .depth = depth };
-    snprintf(failure->detail, sizeof(failure->detail), "%s, in \"%s\"", problem, subject);
-    return false;
-}
 
 /* --- extensions, undecoded --- */
 
@@ -118,13 +93,13 @@ static bool extension_holds(const X509_EXTENSION *extension, X509 *certificate, 
         }
         long count = counted[i].count(ASN1_STRING_get0_data(value), ASN1_STRING_length(value));
         if (count < 0) {
-            return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
-                          "the extension %s is not DER", counted[i].name);
+            return chain_failure_set(failure, REASON_CHAIN_INVALID, depth, certificate,
+                                     "the extension %s is not DER", counted[i].name);
         }
         if (count > counted[i].max) {
-            return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
-                          "the extension %s has %ld elements, at most %ld are taken",
-                          counted[i].name, count, counted[i].max);
+            return chain_failure_set(failure, REASON_CHAIN_INVALID, depth, certificate,
+                                     "the extension %s has %ld elements, at most %ld are taken",
+                                     counted[i].name, count, counted[i].max);
         }
         sums->names += nid == NID_subject_alt_name ? count : 0;
         sums->subtrees += nid == NID_name_constraints ? count : 0;
@@ -152,13 +127,14 @@ static bool extensions_hold(X509 *certificate, int depth, struct sums *sums,
     int len = sk_X509_EXTENSION_num(extensions); /* -1: none */
 
     if (len > CHAIN_LIMITS_EXTENSIONS) {
-        return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
-                      "%d extensions, at most %d are taken", len, CHAIN_LIMITS_EXTENSIONS);
+        return chain_failure_set(failure, REASON_CHAIN_INVALID, depth, certificate,
+                                 "%d extensions, at most %d are taken", len,
+                                 CHAIN_LIMITS_EXTENSIONS);
     }
     for (int i = 0; i < len; i++) {
         if (is_repeated(extensions, i)) {
-            return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
-                          "one kind of extension is there twice");
+            return chain_failure_set(failure, REASON_CHAIN_INVALID, depth, certificate,
+                                     "one kind of extension is there twice");
         }
         if (!extension_holds(sk_X509_EXTENSION_value(extensions, i), certificate, depth, sums,
                              failure)) {
@@ -178,21 +154,23 @@ static bool size_holds(X509 *certificate, int depth, struct sums *sums,
     int issuer_rdns = X509_NAME_entry_count(X509_get_issuer_name(certificate));
 
     if (bytes <= 0) {
-        return refuse(failure, REASON_INTERNAL, depth, certificate, "no memory to measure it");
+        return chain_failure_set(failure, REASON_INTERNAL, depth, certificate,
+                                 "no memory to measure it");
     }
     if (bytes > CHAIN_LIMITS_CERTIFICATE_BYTES) {
-        return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
-                      "the certificate has %d bytes, at most %d are taken", bytes,
-                      CHAIN_LIMITS_CERTIFICATE_BYTES);
+        return chain_failure_set(failure, REASON_CHAIN_INVALID, depth, certificate,
+                                 "the certificate has %d bytes, at most %d are taken", bytes,
+                                 CHAIN_LIMITS_CERTIFICATE_BYTES);
     }
     sums->bytes += bytes;
     if (sums->bytes > CHAIN_LIMITS_BYTES) {
-        return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
-                      "the chain has more than %d bytes", CHAIN_LIMITS_BYTES);
+        return chain_failure_set(failure, REASON_CHAIN_INVALID, depth, certificate,
+                                 "the chain has more than %d bytes", CHAIN_LIMITS_BYTES);
     }
     if (rdns > CHAIN_LIMITS_RDNS || issuer_rdns > CHAIN_LIMITS_RDNS) {
-        return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
-                      "subject or issuer has more than %d attributes", CHAIN_LIMITS_RDNS);
+        return chain_failure_set(failure, REASON_CHAIN_INVALID, depth, certificate,
+                                 "subject or issuer has more than %d attributes",
+                                 CHAIN_LIMITS_RDNS);
     }
     sums->names += rdns + 1; /* constraints meet the whole subject, its emails and common names */
     return true;
@@ -202,28 +180,22 @@ static bool key_holds(X509 *certificate, int depth, struct chain_failure *failur
 {
     bool weak = false;
     const char *problem = key_limits_problem(certificate, &weak);
-    return problem == NULL || refuse(failure, weak ? REASON_WEAK_KEY : REASON_CHAIN_INVALID, depth,
-                                     certificate, "%s", problem);
+    return problem == NULL ||
+           chain_failure_set(failure, weak ? REASON_WEAK_KEY : REASON_CHAIN_INVALID, depth,
+                             certificate, "%s", problem);
 }
 
 static bool signature_holds(X509 *certificate, int depth, struct chain_failure *failure)
 {
     const X509_ALGOR *algorithm = NULL;
-    const ASN1_OBJECT *oid = NULL;
-    char name[64] = "";
+    char problem[PROBLEM_BYTES];
 
     X509_get0_signature(NULL, &algorithm, certificate);
-    enum key_limits_algorithm kind = key_limits_algorithm(algorithm);
-    if (kind == ALGORITHM_GOOD) {
-        return true;
-    }
-    X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
-    (void)OBJ_obj2txt(name, sizeof(name), oid, 0);
-    return refuse(failure, kind == ALGORITHM_WEAK ? REASON_WEAK_KEY : REASON_CHAIN_INVALID, depth,
-                  certificate,
-                  "it is signed with %s; taken are SHA-256, SHA-384 and SHA-512 with RSA or ECDSA, "
-                  "and Ed25519",
-                  name);
+    enum key_limits_algorithm kind = key_limits_algorithm(algorithm, problem, sizeof(problem));
+    return kind == ALGORITHM_GOOD ||
+           chain_failure_set(failure,
+                             kind == ALGORITHM_WEAK ? REASON_WEAK_KEY : REASON_CHAIN_INVALID, depth,
+                             certificate, "it is %s", problem);
 }
 
 static bool serial_holds(X509 *certificate, int depth, struct chain_failure *failure)
@@ -233,13 +205,13 @@ static bool serial_holds(X509 *certificate, int depth, struct chain_failure *fai
     int len = ASN1_STRING_length(serial);
 
     if (ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER || len == 0 || (len == 1 && bytes[0] == 0)) {
-        return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
-                      "the serial number is zero or negative");
+        return chain_failure_set(failure, REASON_CHAIN_INVALID, depth, certificate,
+                                 "the serial number is zero or negative");
     }
     /* A leading zero for the sign counts, and is not among the bytes that OpenSSL keeps. */
     if (len > SERIAL_BYTES_MAX || (len == SERIAL_BYTES_MAX && (bytes[0] & 0x80) != 0)) {
-        return refuse(failure, REASON_CHAIN_INVALID, depth, certificate,
-                      "the serial number has more than %d bytes", SERIAL_BYTES_MAX);
+        return chain_failure_set(failure, REASON_CHAIN_INVALID, depth, certificate,
+                                 "the serial number has more than %d bytes", SERIAL_BYTES_MAX);
     }
     return true;
 }
@@ -269,9 +241,9 @@ bool chain_limits_hold(X509 *leaf, STACK_OF(X509) *others, bool strict, unsigned
     int len = 1 + (others != NULL ? sk_X509_num(others) : 0);
 
     if (len > CHAIN_LIMITS_CERTIFICATES) {
-        return refuse(ret_failure, REASON_CHAIN_INVALID, 0, leaf,
-                      "%d certificates were sent, at most %d are taken", len,
-                      CHAIN_LIMITS_CERTIFICATES);
+        return chain_failure_set(ret_failure, REASON_CHAIN_INVALID, 0, leaf,
+                                 "%d certificates were sent, at most %d are taken", len,
+                                 CHAIN_LIMITS_CERTIFICATES);
     }
     for (int i = 0; i < len; i++) {
         X509 *certificate = i == 0 ? leaf : sk_X509_value(others, i - 1);
@@ -281,14 +253,15 @@ bool chain_limits_hold(X509 *leaf, STACK_OF(X509) *others, bool strict, unsigned
         sums.cost += is_tried(certificate, i) ? key_limits_cost(certificate) : 0;
     }
     if (sums.cost > KEY_LIMITS_COST) {
-        return refuse(ret_failure, REASON_CHAIN_INVALID, 0, leaf,
-                      "checking its issuers' signatures would cost too much: use fewer issuers, or "
-                      "P-256 keys");
+        return chain_failure_set(
+            ret_failure, REASON_CHAIN_INVALID, 0, leaf,
+            "checking its issuers' signatures would cost too much: use fewer issuers, or "
+            "P-256 keys");
     }
     if (sums.names * sums.subtrees > CHAIN_LIMITS_NAME_WORK) {
-        return refuse(ret_failure, REASON_CHAIN_INVALID, 0, leaf,
-                      "%ld names under %ld name constraints are more than are compared", sums.names,
-                      sums.subtrees);
+        return chain_failure_set(ret_failure, REASON_CHAIN_INVALID, 0, leaf,
+                                 "%ld names under %ld name constraints are more than are compared",
+                                 sums.names, sums.subtrees);
     }
     *ret_left = KEY_LIMITS_COST - sums.cost;
     return true;

@@ -10,7 +10,7 @@
 #include <openssl/x509.h>
 
 #include "base/auto.h"
-#include "chain/chain.h"
+#include "chain/chain_failure.h"
 #include "trust/key_limits.h"
 
 #define CHAIN_LIMITS_CERTIFICATES 10 /* as peer.h, the leaf included */

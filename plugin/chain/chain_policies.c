@@ -39,15 +39,16 @@ static char *dotted(const ASN1_OBJECT *oid)
     return len > 0 && (size_t)len < sizeof(text) ? strdup(text) : NULL;
 }
 
-bool chain_policies_read(const X509_STORE_CTX *ctx, X509 *leaf, struct chain_path *path)
+bool chain_policies_read(const X509_STORE_CTX *ctx, X509 *leaf, char ***ret_policies,
+                         size_t *ret_len)
 {
     /* The authority's set: with the initial set anyPolicy it is the user's. NULL: none is valid. */
     X509_POLICY_TREE *tree = X509_STORE_CTX_get0_policy_tree(ctx);
     STACK_OF(X509_POLICY_NODE) *valid =
         tree != NULL && asserts_by_name(leaf) ? X509_policy_tree_get0_policies(tree) : NULL;
     int len = valid != NULL ? sk_X509_POLICY_NODE_num(valid) : 0;
-    path->policies = calloc((size_t)len + 1, sizeof(*path->policies));
-    if (path->policies == NULL) {
+    *ret_policies = calloc((size_t)len + 1, sizeof(**ret_policies));
+    if (*ret_policies == NULL) {
         return false;
     }
     for (int i = 0; i < len; i++) {
@@ -59,7 +60,7 @@ bool chain_policies_read(const X509_STORE_CTX *ctx, X509 *leaf, struct chain_pat
         if (text == NULL) {
             return false;
         }
-        path->policies[path->policies_len++] = text;
+        (*ret_policies)[(*ret_len)++] = text;
     }
     return true;
 }

@@ -16,12 +16,14 @@
 #include <openssl/x509.h>
 
 #include "base/auto.h"
-#include "chain/chain.h"
+#include "chain/chain_failure.h"
+#include "nodekey/plugin.h"
+#include "trust/crl.h"
 
 struct revocation; /* any thread, concurrently */
 
-/* Takes references to `lists`, which may be NULL. NULL: no memory. Owned: revocation_free. */
-struct revocation *revocation_new(STACK_OF(X509_CRL) *lists, const struct crl_settings *settings);
+/* Takes a reference to `crls`, which may be NULL. NULL: no memory. Owned: revocation_free. */
+MUST_USE struct revocation *revocation_new(struct crls *crls, const struct crl_settings *settings);
 void revocation_free(struct revocation *revocation);
 /* `path` is valid, leaf to root. False: *ret_failure is filled. A list that revokes always counts
  * if a key of the path signed it, also when it is too old, or is not meant for this certificate,

@@ -11,6 +11,7 @@
 #include "judge/digest.h"
 #include "judge/own_certificate.h"
 #include "judge/policy_private.h"
+#include "trust/crl_ledger.h"
 #include "trust/roots.h"
 
 static void free_certificates(STACK_OF(X509) *certificates)
@@ -138,8 +139,7 @@ static nk_status finish_policy(struct policy *policy, nk_error *err)
     if (status != NK_OK) {
         return status;
     }
-    return chain_new(policy->roots, policy->crls != NULL ? crls_lists(policy->crls) : NULL,
-                     &settings, &policy->chain, err);
+    return chain_new(policy->roots, policy->crls, &settings, &policy->chain, err);
 }
 
 static struct policy *begin_policy(const struct config *config, const struct policy_memory *memory,

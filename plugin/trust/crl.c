@@ -11,27 +11,13 @@
 #include "base/report.h"
 #include "base/text.h"
 #include "trust/crl_list.h"
+#include "trust/crl_proof.h"
 
 #define LIFETIME_PARTS 4 /* the last of them is for fetching the next list */
 #define NUMBER_BYTES 64
 
 DEFINE_AUTO(char *, free);
 DEFINE_AUTO(json_t *, json_decref);
-
-struct crls *crls_new(void)
-{
-    struct crls *crls = calloc(1, sizeof(*crls));
-    if (crls == NULL) {
-        return NULL;
-    }
-    atomic_init(&crls->references, 1);
-    crls->stack = sk_X509_CRL_new_null();
-    if (crls->stack == NULL) {
-        free(crls);
-        return NULL;
-    }
-    return crls;
-}
 
 struct crls *crls_ref(struct crls *crls)
 {
@@ -45,14 +31,8 @@ void crls_unref(struct crls *crls)
         atomic_fetch_sub_explicit(&crls->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    sk_X509_CRL_free(crls->stack);
     crl_lists_cut(&crls->lists, 0);
     free(crls);
-}
-
-STACK_OF(X509_CRL) *crls_lists(const struct crls *crls)
-{
-    return crls->stack;
 }
 
 static bool same(const struct crl_list *a, const struct crl_list *b)
@@ -68,6 +48,16 @@ static size_t next_of(const struct crl_lists *lists, size_t i)
         next++;
     }
     return next;
+}
+
+const struct crl *crls_next(const struct crls *crls, size_t *at)
+{
+    if (*at >= crls->lists.len) {
+        return NULL;
+    }
+    const struct crl *crl = &crls->lists.at[*at]->crl;
+    *at = next_of(&crls->lists, *at);
+    return crl;
 }
 
 bool crls_equal(const struct crls *a, const struct crls *b)
@@ -86,7 +76,7 @@ void crls_prove(const struct crls *crls, STACK_OF(X509) *issuers, struct crl_led
 {
     for (size_t i = 0; i < crls->lists.len; i++) {
         struct crl_list *list = crls->lists.at[i];
-        if (atomic_load(&list->proven) || crl_list_prove(list, issuers) != CRL_PROVEN) {
+        if (atomic_load(&list->proven) || crl_prove(list->crl.list, issuers) != CRL_PROVEN) {
             continue;
         }
         atomic_store(&list->proven, true);
@@ -123,7 +113,7 @@ static void warn(const struct crl_list *list, bool expired, const nk_host *host)
     char ends[TEXT_TIME_BYTES];
 
     crl_list_number(list, number, sizeof(number));
-    text_time(ends, list->next_update);
+    text_time(ends, list->crl.next_update);
     log_line(host, NK_LOG_WARNING, "%s: the CRL of \"%s\" with number %s %s at %s; fetch the next",
              list->file, list->issuer, number, expired ? "ended" : "ends", ends);
     send_event(list, expired ? "crl-expired" : "crl-expiring", number, ends, host);
@@ -131,9 +121,9 @@ static void warn(const struct crl_list *list, bool expired, const nk_host *host)
 
 static void warn_one(struct crl_list *list, time_t now, const nk_host *host)
 {
-    bool expired = list->next_update <= now;
-    bool expiring =
-        list->next_update - now < (list->next_update - list->order.this_update) / LIFETIME_PARTS;
+    bool expired = list->crl.next_update <= now;
+    bool expiring = list->crl.next_update - now <
+                    (list->crl.next_update - list->crl.this_update) / LIFETIME_PARTS;
 
     if (expired ? !list->warned_expired : expiring && !list->warned_expiring) {
         warn(list, expired, host);

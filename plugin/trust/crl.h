@@ -12,8 +12,9 @@
 
 #include "base/auto.h"
 #include "nodekey/plugin.h"
+#include "trust/crl_check.h"
+#include "trust/crl_ledger.h"
 
-#define CRL_FILE_MAX_BYTES ((size_t)64 * 1024 * 1024)
 #define CRL_FILES_MAX 1024
 
 enum crl_mode { CRL_OFF = 0, CRL_SOFT = 1, CRL_HARD = 2 };
@@ -23,17 +24,6 @@ struct crl_settings {
     unsigned grace_hours;   /* after nextUpdate */
     unsigned max_age_hours; /* after thisUpdate; 0: no limit */
 };
-
-/* The highest number seen of each issuer's list. Outlives generations and, with a state_dir, the
- * process. [any] */
-struct crl_ledger;
-
-/* `state_dir` NULL: memory only. Else the folder must exist, belong to root or us and be closed to
- * others; the file in it is replaced atomically, 0600. NK_E_CONFIG names the folder and the cure;
- * a damaged file is NK_E_TRUST, since guessing would forget. *ret_ledger is owned. */
-MUST_USE nk_status crl_ledger_open(const char *state_dir, struct crl_ledger **ret_ledger,
-                                   nk_error *err);
-void crl_ledger_free(struct crl_ledger *ledger);
 
 struct crls; /* counted; immutable: the lists of one generation */
 
@@ -55,8 +45,9 @@ MUST_USE nk_status crls_read(char *const *paths, size_t len, STACK_OF(X509) *iss
                              struct crls **ret_crls, nk_error *err);
 struct crls *crls_ref(struct crls *crls);
 void crls_unref(struct crls *crls);
-/* Borrowed: lives as long as `crls`. */
-STACK_OF(X509_CRL) *crls_lists(const struct crls *crls);
+/* [any] Each list once, in however many files it is: *at begins with 0. Borrowed: lives as long as
+ * `crls`. NULL: there is no other. */
+const struct crl *crls_next(const struct crls *crls, size_t *at);
 /* Do both hold the same lists, whatever the files? */
 bool crls_equal(const struct crls *a, const struct crls *b);
 /* Enters lists that these issuers prove now into the ledger. For intermediates first met later. */

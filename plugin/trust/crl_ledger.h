@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the ledger of crl.h remembers of a list, and asking it. For the readers of lists alone. */
+ * The highest number seen of each issuer's list. Outlives generations and, with a state_dir, the
+ * process. */
 #ifndef NODEKEY_CRL_LEDGER_H
 #define NODEKEY_CRL_LEDGER_H
 
@@ -7,7 +8,8 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "trust/crl.h"
+#include "base/auto.h"
+#include "nodekey/plugin.h"
 
 #define CRL_KEY_BYTES 32
 #define CRL_NUMBER_BYTES 20  /* RFC 5280 section 5.2.3 */
@@ -21,6 +23,15 @@ struct crl_order {
     uint8_t number[CRL_NUMBER_BYTES]; /* big-endian, padded on the left */
     time_t this_update;
 };
+
+struct crl_ledger;
+
+/* `state_dir` NULL: memory only. Else the folder must exist, belong to root or us and be closed to
+ * others; the file in it is replaced atomically, 0600. NK_E_CONFIG names the folder and the cure;
+ * a damaged file is NK_E_TRUST, since guessing would forget. *ret_ledger is owned. */
+MUST_USE nk_status crl_ledger_open(const char *state_dir, struct crl_ledger **ret_ledger,
+                                   nk_error *err);
+void crl_ledger_free(struct crl_ledger *ledger);
 
 /* Was a newer list of this kind seen? By number; by thisUpdate where numbers are equal or one has
  * none. [any] */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trust/crl_list.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
@@ -15,6 +17,7 @@
 #define DER_SEQUENCE 0x30
 
 DEFINE_AUTO(char *, free);
+DEFINE_AUTO(BIGNUM *, BN_free);
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(struct crl_list *, crl_list_free);
 
@@ -25,7 +28,7 @@ void crl_list_free(struct crl_list *list)
     if (list == NULL) {
         return;
     }
-    X509_CRL_free(list->crl);
+    crl_clear(&list->crl);
     free(list->source);
     free(list->file);
     free(list);
@@ -38,11 +41,9 @@ struct crl_list *crl_list_copy(const struct crl_list *list)
         return NULL;
     }
     *copy = (struct crl_list){
-        .crl = list->crl,
         .source = strdup(list->source),
         .file = strdup(list->file),
         .order = list->order,
-        .next_update = list->next_update,
         .proven = atomic_load(&list->proven), /* another thread may be proving the old ones */
         .carried = list->carried,
         .told_gone = list->told_gone,
@@ -51,8 +52,7 @@ struct crl_list *crl_list_copy(const struct crl_list *list)
     };
     memcpy(copy->issuer, list->issuer, sizeof(copy->issuer));
     memcpy(copy->digest, list->digest, sizeof(copy->digest));
-    X509_CRL_up_ref(copy->crl);
-    if (copy->source == NULL || copy->file == NULL) {
+    if (!crl_copy(&list->crl, &copy->crl) || copy->source == NULL || copy->file == NULL) {
         crl_list_free(copy);
         return NULL;
     }
@@ -83,6 +83,15 @@ void crl_lists_cut(struct crl_lists *lists, size_t len)
     }
 }
 
+struct crls *crls_new(void)
+{
+    struct crls *crls = calloc(1, sizeof(*crls));
+    if (crls != NULL) {
+        atomic_init(&crls->references, 1);
+    }
+    return crls;
+}
+
 /* --- from bytes --- */
 
 struct file_at {
@@ -95,8 +104,8 @@ static nk_status decode(struct crl_list *list, const struct file_at *at, const u
 {
     const unsigned char *end = der;
 
-    list->crl = d2i_X509_CRL(NULL, &end, (long)len);
-    if (list->crl == NULL) {
+    list->crl.list = d2i_X509_CRL(NULL, &end, (long)len);
+    if (list->crl.list == NULL) {
         return report_openssl(err, NK_E_TRUST, "%s: holds a CRL that cannot be read: get it again",
                               at->file);
     }
@@ -108,7 +117,7 @@ static nk_status decode(struct crl_list *list, const struct file_at *at, const u
     }
     list->source = strdup(at->source);
     list->file = strdup(at->file);
-    x509_name_text(X509_CRL_get_issuer(list->crl), list->issuer, sizeof(list->issuer));
+    x509_name_text(X509_CRL_get_issuer(list->crl.list), list->issuer, sizeof(list->issuer));
     bool whole = list->source != NULL && list->file != NULL &&
                  EVP_Digest(der, len, list->digest, NULL, EVP_sha256(), NULL) == 1;
     return whole ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
@@ -127,7 +136,7 @@ static nk_status add(const struct file_at *at, const unsigned char *der, size_t 
     if (status != NK_OK) {
         return status;
     }
-    status = crl_list_examine(list, err);
+    status = crl_check(&list->crl, &list->order, err);
     if (status != NK_OK) {
         return report_where(err, status, "%s: the CRL of \"%s\"", at->file, list->issuer);
     }
@@ -183,4 +192,12 @@ nk_status crl_lists_read(int folder, const char *name, const char *source, const
     return len > 0 && bytes[0] == DER_SEQUENCE
                ? add(&at, (const unsigned char *)bytes, len, lists, err)
                : add_pem(&at, bytes, len, lists, err);
+}
+
+void crl_list_number(const struct crl_list *list, char *text, size_t room)
+{
+    AUTO(BN_free) BIGNUM *number = BN_bin2bn(list->order.number, CRL_NUMBER_BYTES, NULL);
+    char *decimal = list->order.numbered && number != NULL ? BN_bn2dec(number) : NULL;
+    snprintf(text, room, "%s", decimal != NULL ? decimal : "none");
+    OPENSSL_free(decimal);
 }

@@ -7,19 +7,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "trust/crl_check.h"
 #include "trust/crl_ledger.h"
 
+#define CRL_FILE_MAX_BYTES ((size_t)64 * 1024 * 1024)
 #define CRL_LISTS_MAX 4096 /* of one generation */
 #define CRL_DIGEST_BYTES 32
 
 struct crl_list {
-    X509_CRL *crl;
+    struct crl crl;
     char *source; /* the member of federation.crls */
     char *file;   /* the same, or a file in that folder */
     char issuer[CRL_ISSUER_BYTES];
     uint8_t digest[CRL_DIGEST_BYTES]; /* of the DER as it was read */
     struct crl_order order;
-    time_t next_update;
     atomic_bool proven; /* one of our issuers signed it; stays true when that one is forgotten */
     bool carried;       /* the file does not hold it any more */
     bool told_gone;
@@ -34,8 +35,7 @@ struct crl_lists { /* zeroed: empty */
 
 struct crls {
     atomic_uint references;
-    struct crl_lists lists;    /* sorted by digest */
-    STACK_OF(X509_CRL) *stack; /* the same, each digest once; owns none */
+    struct crl_lists lists; /* sorted by digest */
 };
 struct crls *crls_new(void); /* NULL: no memory */
 
@@ -51,10 +51,6 @@ void crl_lists_cut(struct crl_lists *lists, size_t len);
 MUST_USE nk_status crl_lists_read(int folder, const char *name, const char *source,
                                   const char *file, struct crl_lists *lists, nk_error *err);
 
-/* Fills `order` and `next_update`. NK_E_TRUST goes on from "the CRL of <issuer>". */
-MUST_USE nk_status crl_list_examine(struct crl_list *list, nk_error *err);
-enum crl_proof { CRL_ISSUER_UNKNOWN = 0, CRL_PROVEN, CRL_FORGED, CRL_ISSUER_MAY_NOT };
-enum crl_proof crl_list_prove(const struct crl_list *list, STACK_OF(X509) *issuers);
 /* In decimal; "none". */
 void crl_list_number(const struct crl_list *list, char *text, size_t room);
 

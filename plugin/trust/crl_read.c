@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One generation of lists: from the files as they are now and the generation before it. */
-#include "trust/crl_reading.h"
+#include "trust/crl.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,51 +13,11 @@
 
 #include "base/file.h"
 #include "base/report.h"
-
-#define MEMBER "federation.crls"
-
-/* --- failures --- */
-
-bool reading_no_memory(struct reading *reading)
-{
-    reading->first = (nk_error){ .struct_size = sizeof(reading->first) };
-    (void)report(&reading->first, NK_E_NOMEM, "out of memory");
-    return false;
-}
-
-bool reading_bear(struct reading *reading, nk_error *why)
-{
-    if (why->status == NK_E_NOMEM) {
-        return reading_no_memory(reading);
-    }
-    (void)report_where(why, why->status, MEMBER);
-    (void)report_copy(&reading->first, why);
-    if (reading->old == NULL) {
-        return false;
-    }
-    log_line(reading->host, NK_LOG_ERROR, "%s; what was read before stays in force", why->text);
-    return true;
-}
+#include "trust/crl_proof.h"
+#include "trust/crl_reading.h"
+#include "trust/crl_settle.h"
 
 /* --- what the generation before had --- */
-
-const struct crl_list *reading_find_old(const struct reading *reading, const struct crl_list *list)
-{
-    const struct crls *old = reading->old;
-    size_t low = 0;
-    size_t high = old != NULL ? old->lists.len : 0;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int difference = memcmp(old->lists.at[middle]->digest, list->digest, CRL_DIGEST_BYTES);
-        if (difference == 0) {
-            return old->lists.at[middle];
-        }
-        low = difference < 0 ? middle + 1 : low;
-        high = difference < 0 ? high : middle;
-    }
-    return NULL;
-}
 
 static bool carry(struct reading *reading, const struct crl_list *list)
 {
@@ -102,14 +62,29 @@ static bool keep_proven(struct reading *reading, const char *source)
 
 /* --- files --- */
 
+/* Such a list is no candidate to refuse: whom it revokes must stay out. */
+static void warn_of_reasons(const struct reading *reading, const struct crl_list *list)
+{
+    if (list->crl.scope != NULL && list->crl.scope->onlysomereasons != NULL) {
+        log_line(
+            reading->host, NK_LOG_WARNING,
+            "%s: the CRL of \"%s\" is for some reasons alone (onlySomeReasons): it revokes, but "
+            "clears nobody; have the CA issue a complete one",
+            list->file, list->issuer);
+    }
+}
+
 static nk_status vouch(const struct reading *reading, struct crl_list *list, nk_error *err)
 {
     const struct crl_list *old = reading_find_old(reading, list);
+    if (old == NULL) {
+        warn_of_reasons(reading, list);
+    }
     if (old != NULL && atomic_load(&old->proven)) {
         atomic_store(&list->proven, true);
         return NK_OK;
     }
-    enum crl_proof proof = crl_list_prove(list, reading->issuers);
+    enum crl_proof proof = crl_prove(list->crl.list, reading->issuers);
     if (proof == CRL_FORGED) {
         return report(err, NK_E_TRUST,
                       "%s: the CRL of \"%s\" is not signed by that CA's key: get it again, or the "

@@ -21,7 +21,4 @@ MUST_USE bool reading_bear(struct reading *reading, nk_error *why);
 bool reading_no_memory(struct reading *reading); /* always false */
 /* The same list of the generation before, in whatever file; or NULL. */
 const struct crl_list *reading_find_old(const struct reading *reading, const struct crl_list *list);
-/* Of the lists read and carried, leaves in force the newest of each kind; and remembers them. */
-MUST_USE bool reading_settle(struct reading *reading);
-
 #endif

@@ -1,17 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trust/crl_scope.h"
 
-#include "base/auto.h"
+#include <openssl/err.h>
+
+#include "base/report.h"
 
 enum { FULL_NAME = 0, RELATIVE_NAME = 1 }; /* DIST_POINT_NAME.type */
 
 DEFINE_AUTO(CRL_DIST_POINTS *, CRL_DIST_POINTS_free);
+DEFINE_AUTO(ISSUING_DIST_POINT *, ISSUING_DIST_POINT_free);
 
-void crl_scope_prepare(ISSUING_DIST_POINT *scope, const X509_NAME *issuer)
+static const char *scope_problem(const ISSUING_DIST_POINT *scope)
 {
-    if (scope->distpoint != NULL) {
-        (void)DIST_POINT_set_dpname(scope->distpoint, issuer);
+    if (scope->indirectCRL > 0) {
+        return "is indirect: it may revoke for other CAs, and nodekey asks each CA for its own; "
+               "have each CA issue a complete CRL of its own";
     }
+    if (scope->onlyattr > 0) {
+        return "is for attribute certificates alone, which nobody shows here: get the CA's CRL "
+               "for its certificates";
+    }
+    if (scope->onlyuser > 0 && scope->onlyCA > 0) {
+        return "is for no certificate (onlyContainsUserCerts and onlyContainsCACerts): have the "
+               "CA issue it again";
+    }
+    return NULL;
+}
+
+nk_status crl_scope_read(const X509_CRL *list, ISSUING_DIST_POINT **ret_scope, nk_error *err)
+{
+    int critical = 0;
+    AUTO(ISSUING_DIST_POINT_free)
+    ISSUING_DIST_POINT *scope =
+        X509_CRL_get_ext_d2i(list, NID_issuing_distribution_point, &critical, NULL);
+    bool absent = scope == NULL && critical == -1;
+
+    ERR_clear_error();
+    /* A name that is relative to the issuer's is spelled out here, for crl_scope_has. */
+    if (!absent && (scope == NULL ||
+                    (scope->distpoint != NULL &&
+                     DIST_POINT_set_dpname(scope->distpoint, X509_CRL_get_issuer(list)) != 1))) {
+        ERR_clear_error();
+        return report(err, NK_E_TRUST,
+                      "has an issuingDistributionPoint that cannot be read, or two: get it again");
+    }
+    const char *problem = absent ? NULL : scope_problem(scope);
+    if (problem != NULL) {
+        return report(err, NK_E_TRUST, "%s", problem);
+    }
+    *ret_scope = scope;
+    scope = NULL;
+    return NK_OK;
 }
 
 static bool has_directory_name(const GENERAL_NAMES *names, const X509_NAME *wanted)
@@ -79,7 +118,7 @@ bool crl_scope_has(const ISSUING_DIST_POINT *scope, const X509_NAME *issuer, X50
         return true;
     }
     bool is_ca = (X509_get_extension_flags(certificate) & EXFLAG_CA) != 0;
-    if (scope->onlyattr > 0 || scope->onlysomereasons != NULL || (scope->onlyuser > 0 && is_ca) ||
+    if (scope->onlysomereasons != NULL || (scope->onlyuser > 0 && is_ca) ||
         (scope->onlyCA > 0 && !is_ca)) {
         return false;
     }

@@ -7,13 +7,19 @@
 
 #include <openssl/x509v3.h>
 
-/* Once, before crl_scope_has: spells out a name that is relative to the issuer's. */
-void crl_scope_prepare(ISSUING_DIST_POINT *scope, const X509_NAME *issuer);
-/* Does a complete, direct list with this scope (NULL: no limits) cover `certificate` for each
- * reason? A list for some reasons only does not. */
+#include "base/auto.h"
+#include "nodekey/plugin.h"
+
+/* *ret_scope is owned, ISSUING_DIST_POINT_free; NULL: all that its issuer issued. NK_E_TRUST goes
+ * on from "the CRL of <issuer>": the scope cannot be read, or takes in no certificate that the list
+ * could clear, or certificates of other issuers. */
+MUST_USE nk_status crl_scope_read(const X509_CRL *list, ISSUING_DIST_POINT **ret_scope,
+                                  nk_error *err);
+/* [any] Does a list with this scope (NULL: no limits) cover `certificate` for each reason? A list
+ * for some reasons alone does not. */
 bool crl_scope_has(const ISSUING_DIST_POINT *scope, const X509_NAME *issuer, X509 *certificate);
 
-/* The name of a CRLReason; NULL: none was given. */
+/* [any] The name of a CRLReason; NULL: none was given. */
 const char *crl_scope_reason(const ASN1_ENUMERATED *code);
 
 #endif

@@ -1,11 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0
- * Old and new lists beside each other: which are in force. */
-#include "trust/crl_reading.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trust/crl_settle.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/report.h"
+#include "trust/crl_proof.h"
 
 #define NUMBER_BYTES 64
 
@@ -73,7 +73,7 @@ static void prove_carried(const struct reading *reading, struct crl_lists *lists
         if (!list->carried || atomic_load(&list->proven)) {
             continue;
         }
-        enum crl_proof proof = crl_list_prove(list, reading->issuers);
+        enum crl_proof proof = crl_prove(list->crl.list, reading->issuers);
         atomic_store(&list->proven, proof == CRL_PROVEN);
         if (proof == CRL_FORGED) {
             log_line(reading->host, NK_LOG_WARNING,
@@ -175,22 +175,6 @@ static bool drop_older(struct reading *reading)
     return goes_on;
 }
 
-static bool stack_up(struct reading *reading)
-{
-    struct crls *crls = reading->crls;
-
-    for (size_t i = 0; i < crls->lists.len; i++) {
-        const struct crl_list *list = crls->lists.at[i];
-        if (i > 0 && memcmp(crls->lists.at[i - 1]->digest, list->digest, CRL_DIGEST_BYTES) == 0) {
-            continue; /* two files hold it */
-        }
-        if (sk_X509_CRL_push(crls->stack, list->crl) <= 0) {
-            return reading_no_memory(reading);
-        }
-    }
-    return true;
-}
-
 /* Numbers that cannot be written are still known here: no reason to go without the lists. */
 static void save_ledger(struct reading *reading)
 {
@@ -216,7 +200,7 @@ bool reading_settle(struct reading *reading)
     prove_carried(reading, lists);
     drop_doubles(lists);
     enter_proven(lists, reading->ledger, reading->host);
-    if (!drop_older(reading) || !stack_up(reading)) {
+    if (!drop_older(reading)) {
         return false;
     }
     tell_gone(lists, reading->host);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trust/key_limits.h"
 
+#include <stdio.h>
+
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/rsa.h>
@@ -10,6 +12,7 @@
 
 #define ED25519_KEY_BYTES 32
 #define POINT_UNCOMPRESSED 4
+#define NAME_BYTES 64
 
 DEFINE_AUTO(BIGNUM *, BN_free);
 DEFINE_AUTO(RSA_PSS_PARAMS *, RSA_PSS_PARAMS_free);
@@ -37,7 +40,7 @@ static enum key_limits_algorithm pss_algorithm(const X509_ALGOR *algorithm)
     return is_good_digest(OBJ_obj2nid(hash)) ? ALGORITHM_GOOD : ALGORITHM_WEAK;
 }
 
-enum key_limits_algorithm key_limits_algorithm(const X509_ALGOR *algorithm)
+static enum key_limits_algorithm algorithm_kind(const X509_ALGOR *algorithm)
 {
     const ASN1_OBJECT *oid = NULL;
     int digest = NID_undef;
@@ -56,6 +59,24 @@ enum key_limits_algorithm key_limits_algorithm(const X509_ALGOR *algorithm)
         return ALGORITHM_UNKNOWN;
     }
     return is_good_digest(digest) ? ALGORITHM_GOOD : ALGORITHM_WEAK;
+}
+
+enum key_limits_algorithm key_limits_algorithm(const X509_ALGOR *algorithm, char *problem,
+                                               size_t room)
+{
+    const ASN1_OBJECT *oid = NULL;
+    char name[NAME_BYTES] = "";
+    enum key_limits_algorithm kind = algorithm_kind(algorithm);
+
+    if (kind != ALGORITHM_GOOD) {
+        X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
+        (void)OBJ_obj2txt(name, sizeof(name), oid, 0);
+        snprintf(problem, room,
+                 "signed with %s; taken are SHA-256, SHA-384 and SHA-512 with RSA or ECDSA, and "
+                 "Ed25519",
+                 name);
+    }
+    return kind;
 }
 
 /* --- keys --- */

@@ -16,8 +16,10 @@
 
 enum key_limits_algorithm { ALGORITHM_UNKNOWN = 0, ALGORITHM_WEAK, ALGORITHM_GOOD };
 
-/* SHA-256, SHA-384 or SHA-512 with RSA PKCS#1 v1.5, RSA-PSS or ECDSA; Ed25519. */
-enum key_limits_algorithm key_limits_algorithm(const X509_ALGOR *algorithm);
+/* [any] SHA-256, SHA-384 or SHA-512 with RSA PKCS#1 v1.5, RSA-PSS or ECDSA; Ed25519. What is none
+ * of these fills `problem`, which goes on from "is". */
+enum key_limits_algorithm key_limits_algorithm(const X509_ALGOR *algorithm, char *problem,
+                                               size_t room);
 
 /* Why its key may not be used, or NULL. *ret_weak: too weak, else too costly or not of our kinds.
  * A key has one encoding only, so that a rule that pins it cannot be got round: named curves,

@@ -12,6 +12,7 @@
 #include "fixtures/authority.h"
 
 #define ANCHOR "TrustAnchorRootCertificate"
+#define ANCHOR_LIST "TrustAnchorRootCRL.crl"
 #define NEED(what)                                                                                 \
     do {                                                                                           \
         if (!(what)) {                                                                             \
@@ -77,26 +78,37 @@ static void read_certificates(const char *folder, struct suite *suite)
     NEED(sk_X509_num(suite->anchor) == 1);
 }
 
+static void keep_line(void *suite, int32_t level, const char *line)
+{
+    char **text = &((struct suite *)suite)->refusals;
+    char *longer = NULL;
+    if (level == NK_LOG_ERROR) {
+        NEED(asprintf(&longer, "%s%s\n", *text != NULL ? *text : "", line) > 0);
+        free(*text);
+        *text = longer;
+    }
+}
+
+/* One good file first: what is bad is then reported as at a reload, and the rest is in force. */
 static void read_lists(const char *folder, struct suite *suite)
 {
-    size_t len = 0;
-    char **names = list(folder, &len);
-    for (size_t i = 0; i < len; i++) {
-        BIO *file = open_file(folder, names[i], ".crl");
-        X509_CRL *crl = d2i_X509_CRL_bio(file, NULL);
-        NEED(crl != NULL && sk_X509_CRL_push(suite->lists, crl) > 0);
-        BIO_free(file);
-        free(names[i]);
-    }
-    free(names);
+    const nk_host host = { .struct_size = sizeof(host), .host_data = suite, .log = keep_line };
+    char *first[] = { (char *)path_of("%s/%s", folder, ANCHOR_LIST) };
+    char *all[] = { (char *)folder };
+    struct crl_ledger *ledger = NULL;
+    struct crls *anchor = NULL;
+    NEED(crl_ledger_open(NULL, &ledger, NULL) == NK_OK);
+    NEED(crls_read(first, 1, NULL, ledger, NULL, NULL, &anchor, NULL) == NK_OK);
+    NEED(crls_read(all, 1, NULL, ledger, anchor, &host, &suite->lists, NULL) == NK_E_TRUST);
+    crls_unref(anchor);
+    crl_ledger_free(ledger);
 }
 
 void suite_read(const char *folder, struct suite *ret_suite)
 {
     *ret_suite = (struct suite){ .all = sk_X509_new_null(),
                                  .authorities = sk_X509_new_null(),
-                                 .anchor = sk_X509_new_null(),
-                                 .lists = sk_X509_CRL_new_null() };
+                                 .anchor = sk_X509_new_null() };
     read_certificates(path_of("%s/certs", folder), ret_suite);
     read_lists(path_of("%s/crls", folder), ret_suite);
 }
@@ -110,7 +122,8 @@ void suite_clear(struct suite *suite)
     sk_X509_pop_free(suite->all, X509_free);
     sk_X509_pop_free(suite->authorities, X509_free);
     sk_X509_pop_free(suite->anchor, X509_free);
-    sk_X509_CRL_pop_free(suite->lists, X509_CRL_free);
+    crls_unref(suite->lists);
+    free(suite->refusals);
 }
 
 /* --- asking --- */

@@ -7,12 +7,15 @@
 
 #include <openssl/x509.h>
 
+#include "trust/crl.h"
+
 struct suite {
     char **names;                /* of the certificates' files, without ".crt", sorted */
     STACK_OF(X509) *all;         /* in the order of names */
     STACK_OF(X509) *authorities; /* all but end entities and the anchor, in the order of names */
     STACK_OF(X509) *anchor;      /* the one root */
-    STACK_OF(X509_CRL) *lists;
+    struct crls *lists;          /* those that are not refused */
+    char *refusals;              /* a line for each of the others: its file, and why */
 };
 
 /* `folder` holds "certs" and "crls". */

@@ -42,4 +42,13 @@ struct deviation {
 extern const struct deviation deviations[];
 extern const size_t deviations_len;
 
+/* Lists of the suite that are refused when they are read, whatever certificate is asked for. */
+struct refused_list {
+    const char *file; /* without ".crl" */
+    const char *text; /* part of the error */
+};
+#define REFUSED_LISTS_MAX 16
+extern const struct refused_list refused_lists[];
+extern const size_t refused_lists_len;
+
 #endif

@@ -110,9 +110,9 @@ void assert_holds(const struct crls *crls, const char *text, const X509 *revoked
 {
     X509_REVOKED *entry = NULL;
     bool found = false;
-    for (int i = 0; i < sk_X509_CRL_num(crls_lists(crls)); i++) {
-        X509_CRL *list = sk_X509_CRL_value(crls_lists(crls), i);
-        found |= X509_CRL_get0_by_serial(list, &entry,
+    size_t at = 0;
+    for (const struct crl *crl = NULL; (crl = crls_next(crls, &at)) != NULL;) {
+        found |= X509_CRL_get0_by_serial(crl->list, &entry,
                                          (ASN1_INTEGER *)X509_get0_serialNumber(revoked)) == 1;
     }
     if (!found) {
@@ -122,13 +122,28 @@ void assert_holds(const struct crls *crls, const char *text, const X509 *revoked
 
 int lists_len(const struct crls *crls)
 {
-    return sk_X509_CRL_num(crls_lists(crls));
+    size_t at = 0;
+    int len = 0;
+    while (crls_next(crls, &at) != NULL) {
+        len++;
+    }
+    return len;
+}
+
+X509_CRL *list_at(const struct crls *crls, int i)
+{
+    size_t at = 0;
+    const struct crl *crl = crls_next(crls, &at);
+    for (; i > 0 && crl != NULL; i--) {
+        crl = crls_next(crls, &at);
+    }
+    assert_non_null(crl);
+    return crl->list;
 }
 
 const char *list_number(const struct crls *crls, int i)
 {
-    ASN1_INTEGER *number =
-        X509_CRL_get_ext_d2i(sk_X509_CRL_value(crls_lists(crls), i), NID_crl_number, NULL, NULL);
+    ASN1_INTEGER *number = X509_CRL_get_ext_d2i(list_at(crls, i), NID_crl_number, NULL, NULL);
     const char *text = number != NULL ? path_of("%ld", ASN1_INTEGER_get(number)) : "none";
     ASN1_INTEGER_free(number);
     return text;

@@ -55,6 +55,7 @@ void assert_tells(const struct scene *scene, const char *text);
 void assert_logged(const char *text);
 void assert_holds(const struct crls *crls, const char *text, const X509 *revoked);
 int lists_len(const struct crls *crls);
+X509_CRL *list_at(const struct crls *crls, int i); /* borrowed */
 const char *list_number(const struct crls *crls, int i);
 
 /* One file with one list, that revokes nothing. */

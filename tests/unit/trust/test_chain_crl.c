@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -12,7 +13,6 @@
 #include "fixtures/authority.h"
 #include "fixtures/check.h"
 #include "fixtures/revocation.h"
-#include "trust/x509_fields.h"
 
 #define DAY 86400L
 #define HOUR 3600L
@@ -63,6 +63,9 @@ static const struct row {
     int depth;
     const char *leaf;        /* extra lines */
     enum issuer leaf_issuer; /* 0: SITE */
+    const char *refused;     /* part of the error with which the second list is refused when it is
+                              * read; the verdict is the one without it */
+    long read_later;         /* seconds from now */
 } rows[] = {
     { "hard: all current", { CRL_HARD, 0, 0 }, { OF_ROOT, OF_SITE }, 2, .reason = NULL },
     { "hard: the list names another",
@@ -123,7 +126,9 @@ static const struct row {
       { CRL_SOFT, 0, 0 },
       { OF_ROOT, { .issuer = SITE, .revokes = NODE, .extra = "1.2.3.4=critical,DER:0500" } },
       2,
-      .reason = "revoked" },
+      .reason = NULL,
+      .says = "there is no CRL of its issuer",
+      .refused = "critical extension 1.2.3.4" },
     { "hard: revoked by one of two lists",
       { CRL_HARD, 0, 0 },
       { OF_ROOT, OF_SITE, { .issuer = SITE, .revokes = NODE, .starts = -2 * HOUR } },
@@ -262,26 +267,37 @@ static const struct row {
       { CRL_HARD, 0, 0 },
       { OF_ROOT, { .issuer = SITE, .sha1 = true } },
       2,
-      .reason = "crl-invalid",
-      .says = "not taken" },
+      .reason = "crl-missing",
+      .says = "CN=node",
+      .refused = "sign with SHA-256" },
     { "hard: without an end",
       { CRL_HARD, 0, 0 },
       { OF_ROOT, { .issuer = SITE, .endless = true } },
       2,
-      .reason = "crl-invalid",
-      .says = "when it ends" },
+      .reason = "crl-missing",
+      .says = "CN=node",
+      .refused = "no nextUpdate" },
+    { "hard: from the future",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .starts = HOUR } },
+      2,
+      .reason = "crl-missing",
+      .says = "CN=node",
+      .refused = "check this clock" },
     { "hard: not yet valid",
       { CRL_HARD, 0, 0 },
       { OF_ROOT, { .issuer = SITE, .starts = HOUR } },
       2,
       .reason = "crl-invalid",
-      .says = "clock" },
+      .says = "clock",
+      .read_later = 2 * HOUR },
     { "hard: an unknown critical extension",
       { CRL_HARD, 0, 0 },
       { OF_ROOT, { .issuer = SITE, .extra = "1.2.3.4=critical,DER:0500" } },
       2,
-      .reason = "crl-invalid",
-      .says = "does not know" },
+      .reason = "crl-missing",
+      .says = "CN=node",
+      .refused = "critical extension 1.2.3.4" },
     { "hard: an unknown extension",
       { CRL_HARD, 0, 0 },
       { OF_ROOT, { .issuer = SITE, .extra = "1.2.3.4=DER:0500" } },
@@ -292,14 +308,26 @@ static const struct row {
       { OF_ROOT,
         { .issuer = SITE, .extra = "issuingDistributionPoint=critical,indirectCRL:TRUE" } },
       2,
-      .reason = "crl-invalid",
-      .says = "indirect" },
+      .reason = "crl-missing",
+      .says = "CN=node",
+      .refused = "is indirect" },
+    { "soft: revoked by an indirect list",
+      { CRL_SOFT, 0, 0 },
+      { OF_ROOT,
+        { .issuer = SITE,
+          .revokes = NODE,
+          .extra = "issuingDistributionPoint=critical,indirectCRL:TRUE" } },
+      2,
+      .reason = NULL,
+      .says = "there is no CRL of its issuer",
+      .refused = "is indirect" },
     { "hard: a delta",
       { CRL_HARD, 0, 0 },
       { OF_ROOT, { .issuer = SITE, .extra = "2.5.29.27=critical,DER:020101" } },
       2,
-      .reason = "crl-invalid",
-      .says = "delta" },
+      .reason = "crl-missing",
+      .says = "CN=node",
+      .refused = "is a delta CRL" },
     { "hard: its issuer may not sign lists",
       { CRL_HARD, 0, 0 },
       { OF_ROOT, { .issuer = NO_SIGNER } },
@@ -326,6 +354,22 @@ static const struct row {
       2,
       .reason = "crl-missing",
       .says = "other certificates" },
+    { "soft: revoked for some reasons only",
+      { CRL_SOFT, 0, 0 },
+      { OF_ROOT,
+        { .issuer = SITE,
+          .revokes = NODE,
+          .extra = "issuingDistributionPoint=critical,onlysomereasons:keyCompromise" } },
+      2,
+      .reason = "revoked",
+      .says = "CN=node" },
+    { "hard: for attribute certificates only",
+      { CRL_HARD, 0, 0 },
+      { OF_ROOT, { .issuer = SITE, .extra = "issuingDistributionPoint=critical,onlyAA:TRUE" } },
+      2,
+      .reason = "crl-missing",
+      .says = "CN=node",
+      .refused = "attribute certificates" },
     { "hard: of the node's distribution point",
       { CRL_HARD, 0, 0 },
       { OF_ROOT,
@@ -396,14 +440,78 @@ static X509_CRL *make_list(const struct list *list, X509 *leaf)
     return crl_make(&spec);
 }
 
-static struct chain *chain_with(STACK_OF(X509_CRL) *lists, const struct crl_settings *crl)
+/* Reading on another day; the lists say when they are made. */
+static long read_later;
+time_t __real_time(time_t *ret_now);
+time_t __wrap_time(time_t *ret_now);
+time_t __wrap_time(time_t *ret_now)
+{
+    time_t now = __real_time(NULL) + read_later;
+    if (ret_now != NULL) {
+        *ret_now = now;
+    }
+    return now;
+}
+
+static void write_list(const char *folder, int i, X509_CRL *list)
+{
+    BIO *file = BIO_new_file(path_of("%s/%d", folder, i), "wb");
+    assert_int_equal(i2d_X509_CRL_bio(file, list), 1);
+    BIO_free(file);
+}
+
+/* As a node reads them, whose issuers nobody knows yet. `old` as crls_read. */
+static nk_status read_folder(const char *folder, const struct crls *old, struct crls **ret_crls,
+                             nk_error *err)
+{
+    char *paths[] = { (char *)folder };
+    struct crl_ledger *ledger = NULL;
+    assert_int_equal(crl_ledger_open(NULL, &ledger, NULL), NK_OK);
+    nk_status status = crls_read(paths, 1, NULL, ledger, old, NULL, ret_crls, err);
+    crl_ledger_free(ledger);
+    assert_int_equal(ERR_peek_error(), 0);
+    return status;
+}
+
+static const char *new_folder(void)
+{
+    static int folders;
+    const char *folder = path_of("%s/%d", scratch_folder(), folders++);
+    assert_int_equal(mkdir(folder, 0755), 0);
+    return folder;
+}
+
+/* Owned: crls_unref; NULL: no list. */
+static struct crls *read_lists(STACK_OF(X509_CRL) *lists)
+{
+    const char *folder = new_folder();
+    struct crls *crls = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    for (int i = 0; i < sk_X509_CRL_num(lists); i++) {
+        write_list(folder, i, sk_X509_CRL_value(lists, i));
+    }
+    if (sk_X509_CRL_num(lists) > 0 && read_folder(folder, NULL, &crls, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+    return crls;
+}
+
+static struct chain *chain_of(struct crls *crls, const struct crl_settings *crl)
 {
     STACK_OF(X509) *roots = sk_X509_new_null();
     struct chain *chain = NULL;
     assert_true(sk_X509_push(roots, issuers[FEDERATION].certificate) > 0);
     const struct chain_settings settings = { .strict = true, .crl = *crl };
-    assert_int_equal(chain_new(roots, lists, &settings, &chain, NULL), NK_OK);
+    assert_int_equal(chain_new(roots, crls, &settings, &chain, NULL), NK_OK);
     sk_X509_free(roots);
+    return chain;
+}
+
+static struct chain *chain_with(STACK_OF(X509_CRL) *lists, const struct crl_settings *crl)
+{
+    struct crls *crls = read_lists(lists);
+    struct chain *chain = chain_of(crls, crl);
+    crls_unref(crls); /* the chain has a reference of its own */
     return chain;
 }
 
@@ -418,6 +526,44 @@ static bool judge(struct chain *chain, enum issuer issuer, X509 *leaf, struct ch
     return holds;
 }
 
+/* With the bad list the node does not open; beside lists in force it changes nothing, so whom they
+ * revoke stays out. */
+static void check_refused(const struct row *row, STACK_OF(X509_CRL) *lists, enum issuer issuer,
+                          X509 *leaf)
+{
+    const char *folder = new_folder();
+    const struct list good[] = { OF_ROOT, { .issuer = SITE, .revokes = NODE } };
+    struct crls *old = NULL;
+    struct crls *kept = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    X509_CRL *bad = sk_X509_CRL_value(lists, 1);
+
+    write_list(folder, 1, bad);
+    assert_int_equal(read_folder(folder, NULL, &kept, &err), NK_E_TRUST);
+    print_message("%s\n", err.text);
+    assert_null(kept);
+    assert_non_null(strstr(err.text, path_of("%s/1", folder)));
+    assert_non_null(strstr(err.text, row->refused));
+
+    for (int i = 0; i < 2; i++) {
+        X509_CRL *list = make_list(&good[i], leaf);
+        write_list(folder, i, list);
+        X509_CRL_free(list);
+    }
+    assert_int_equal(read_folder(folder, NULL, &old, NULL), NK_OK);
+    write_list(folder, 1, bad);
+    assert_int_equal(read_folder(folder, old, &kept, NULL), NK_E_TRUST);
+    assert_true(crls_equal(old, kept));
+    struct chain *chain = chain_of(kept, &row->crl);
+    struct chain_path path = { .certificates = NULL };
+    struct chain_failure failure = { REASON_INTERNAL, 0, "" };
+    assert_false(judge(chain, issuer, leaf, &path, &failure));
+    assert_int_equal(failure.reason, REASON_REVOKED);
+    chain_free(chain);
+    crls_unref(kept);
+    crls_unref(old);
+}
+
 static void check_row(void **state)
 {
     const struct row *row = *state;
@@ -429,7 +575,13 @@ static void check_row(void **state)
         assert_true(sk_X509_CRL_push(lists, make_list(&row->lists[i], leaf)) > 0);
     }
     ERR_clear_error();
+    if (row->refused != NULL) {
+        check_refused(row, lists, issuer, leaf);
+        X509_CRL_free(sk_X509_CRL_delete(lists, 1));
+    }
+    read_later = row->read_later;
     struct chain *chain = chain_with(lists, &row->crl);
+    read_later = 0;
     sk_X509_CRL_pop_free(lists, X509_CRL_free); /* the chain has its own references */
 
     for (int again = 0; again <= 1; again++) { /* the second time from the list's proofs */
@@ -535,6 +687,22 @@ static void a_forgery_is_not_called_revoked(void **state)
     ERR_clear_error();
 }
 
+/* A generation has its lists in the order of their digests. */
+static bool comes_last(X509_CRL *list, STACK_OF(X509_CRL) *lists)
+{
+    unsigned char own[EVP_MAX_MD_SIZE];
+    unsigned char its[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    bool last = true;
+
+    assert_int_equal(X509_CRL_digest(list, EVP_sha256(), own, &len), 1);
+    for (int i = 0; last && i < sk_X509_CRL_num(lists); i++) {
+        assert_int_equal(X509_CRL_digest(sk_X509_CRL_value(lists, i), EVP_sha256(), its, NULL), 1);
+        last = memcmp(own, its, len) > 0;
+    }
+    return last;
+}
+
 /* Each list that a key of the path did not sign costs; soft must not mean that enough of them hide
  * the one that revokes. */
 static void forgeries_are_bounded(void **state)
@@ -547,7 +715,12 @@ static void forgeries_are_bounded(void **state)
     for (int i = 0; i < 40; i++) {
         assert_true(sk_X509_CRL_push(lists, make_list(&forged, leaf)) > 0);
     }
-    assert_true(sk_X509_CRL_push(lists, make_list(&of_site, leaf)) > 0);
+    X509_CRL *real = make_list(&of_site, leaf);
+    while (!comes_last(real, lists)) { /* each signature is another */
+        X509_CRL_free(real);
+        real = make_list(&of_site, leaf);
+    }
+    assert_true(sk_X509_CRL_push(lists, real) > 0);
     struct chain *chain = chain_with(lists, &(struct crl_settings){ .mode = CRL_SOFT });
     struct chain_path path = { .certificates = NULL };
     struct chain_failure failure = { REASON_INTERNAL, 0, "" };

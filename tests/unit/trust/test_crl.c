@@ -15,80 +15,118 @@
 
 /* --- lists that no path is needed for to refuse --- */
 
+#define SCOPE "issuingDistributionPoint=critical,"
 #define TWENTY_ONE "01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15"
 
 static const struct refusal {
     const char *name;
     struct crl_spec spec;
     const struct authority *signer; /* another's key */
-    bool sha1;
+    const EVP_MD *(*digest)(void);  /* NULL: SHA-256 */
     const char *text;
 } refusals[] = {
-    { "no nextUpdate", { .issuer = &root, .endless = true }, NULL, false, "no nextUpdate" },
+    { "no nextUpdate", { .issuer = &root, .endless = true }, NULL, NULL, "no nextUpdate" },
     { "from the future",
       { .issuer = &root, .this_update_seconds = HOUR },
       NULL,
-      false,
+      NULL,
       "check this clock" },
     { "nextUpdate before thisUpdate",
       { .issuer = &root, .next_update_seconds = -2 * HOUR },
       NULL,
-      false,
+      NULL,
       "no time after thisUpdate" },
     { "a delta CRL",
       { .issuer = &root, .number = 2, .extra = "2.5.29.27=critical,DER:02:01:01" },
       NULL,
-      false,
+      NULL,
       "give the complete CRL" },
     { "an unknown critical extension",
       { .issuer = &root, .extra = "1.2.3.4=critical,DER:05:00" },
       NULL,
-      false,
+      NULL,
       "critical extension 1.2.3.4" },
     { "a critical crlNumber, which OpenSSL refuses at every path",
       { .issuer = &root, .number = -1, .extra = "2.5.29.20=critical,DER:02:01:05" },
       NULL,
-      false,
+      NULL,
       "critical extension 2.5.29.20" },
     { "two numbers",
       { .issuer = &root, .number = 5, .extra = "2.5.29.20=DER:02:01:06" },
       NULL,
-      false,
+      NULL,
       "crlNumber" },
     { "a negative number",
       { .issuer = &root, .number = -1, .extra = "2.5.29.20=DER:02:01:FF" },
       NULL,
-      false,
+      NULL,
       "crlNumber" },
     { "a number of 21 bytes",
       { .issuer = &root, .number = -1, .extra = "2.5.29.20=DER:02:15:" TWENTY_ONE },
       NULL,
-      false,
+      NULL,
       "crlNumber" },
     { "a number that is none",
       { .issuer = &root, .number = -1, .extra = "2.5.29.20=DER:04:01:00" },
       NULL,
-      false,
+      NULL,
       "crlNumber" },
     { "a distribution point that cannot be read",
       { .issuer = &root, .extra = "2.5.29.28=critical,DER:04:00" },
       NULL,
-      false,
+      NULL,
       "issuingDistributionPoint" },
     { "two authority key identifiers",
       { .issuer = &root, .extra = "2.5.29.35=DER:30:00" },
       NULL,
-      false,
+      NULL,
       "authorityKeyIdentifier" },
-    { "signed over SHA-1", { .issuer = &root }, NULL, true, "sign with SHA-256" },
-    { "signed by another's key", { .issuer = &root }, &stranger, false, "is not signed by" },
+    { "an indirect CRL",
+      { .issuer = &root, .number = 2, .extra = SCOPE "indirectCRL:TRUE" },
+      NULL,
+      NULL,
+      "is indirect" },
+    { "for attribute certificates",
+      { .issuer = &root, .number = 2, .extra = SCOPE "onlyAA:TRUE" },
+      NULL,
+      NULL,
+      "attribute certificates" },
+    { "for nodes alone and for CAs alone",
+      { .issuer = &root, .number = 2, .extra = SCOPE "onlyuser:TRUE,onlyCA:TRUE" },
+      NULL,
+      NULL,
+      "for no certificate" },
+    { "signed over SHA-1", { .issuer = &root }, NULL, EVP_sha1, "sign with SHA-256" },
+    { "signed over SHA-224", { .issuer = &root }, NULL, EVP_sha224, "sign with SHA-256" },
+    { "signed over SHA3-256", { .issuer = &root }, NULL, EVP_sha3_256, "sign with SHA-256" },
+    { "signed by another's key", { .issuer = &root }, &stranger, NULL, "is not signed by" },
     { "an issuer without key identifiers, signed by another's key",
       { .issuer = &plain },
       &stranger,
-      false,
+      NULL,
       "is not signed by" },
-    { "an issuer that may not sign lists", { .issuer = &mute }, NULL, false, "cRLSign" },
+    { "an issuer that may not sign lists", { .issuer = &mute }, NULL, NULL, "cRLSign" },
 };
+
+/* The bad candidate is reported and changes nothing: whom the good list revokes stays revoked. */
+static void refuse_at_reload(struct scene *scene, const struct crl_spec *bad, const char *text)
+{
+    struct crls *kept = NULL;
+
+    crl_write(scene->path, &(struct crl_spec){ .issuer = bad->issuer == &mute ? &root : bad->issuer,
+                                               .number = 1,
+                                               .revoked = { mute.certificate } });
+    struct crls *good = scene_read_well(scene, NULL);
+    crl_write(scene->path, bad);
+    assert_int_equal(scene_read(scene, good, &kept), NK_E_TRUST);
+    assert_tells(scene, scene->path);
+    assert_tells(scene, text);
+    assert_logged("what was read before stays in force");
+    assert_true(crls_equal(good, kept));
+    assert_holds(kept, "mute", mute.certificate);
+    crls_unref(kept);
+    crls_unref(good);
+}
 
 static void check_refusal(void **state)
 {
@@ -97,12 +135,13 @@ static void check_refusal(void **state)
     struct crl_spec spec = row->spec;
 
     spec.signer = row->signer != NULL ? row->signer->key : NULL;
-    spec.digest = row->sha1 ? EVP_sha1() : NULL;
+    spec.digest = row->digest != NULL ? row->digest() : NULL;
     crl_write(scene.path, &spec);
     assert_refused(&scene, row->text);
     spec.pem = true;
     crl_write(scene.path, &spec);
     assert_refused(&scene, row->text);
+    refuse_at_reload(&scene, &spec, row->text);
     scene_clear(&scene, NULL, NULL);
 }
 
@@ -113,6 +152,48 @@ static void sign_again(const char *path, X509_CRL *list, EVP_MD_CTX *scheme, EVP
     BIO *file = BIO_new_file(path, "wb");
     assert_int_equal(i2d_X509_CRL_bio(file, list), 1);
     BIO_free(file);
+}
+
+/* A reader that cannot honour what is critical in an entry must leave the list alone: RFC 5280
+ * section 5.3. */
+static void an_entry_with_an_unknown_critical_extension(void **state)
+{
+    (void)state;
+    struct scene scene = scene_new();
+    X509_CRL *list =
+        crl_make(&(struct crl_spec){ .issuer = &root, .revoked = { mute.certificate } });
+    X509_REVOKED *entry = sk_X509_REVOKED_value(X509_CRL_get_REVOKED(list), 0);
+    ASN1_OBJECT *oid = OBJ_txt2obj("1.2.3.4", 1);
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    X509_EXTENSION *extension = X509_EXTENSION_create_by_OBJ(NULL, oid, 1, value);
+
+    assert_int_equal(X509_REVOKED_add_ext(entry, extension, -1), 1);
+    sign_again(scene.path, list, NULL, root.key);
+    assert_refused(&scene, "an entry with the critical extension 1.2.3.4");
+    X509_EXTENSION_free(extension);
+    ASN1_OCTET_STRING_free(value);
+    ASN1_OBJECT_free(oid);
+    X509_CRL_free(list);
+    scene_clear(&scene, NULL, NULL);
+}
+
+/* A list for some reasons revokes, so it is in force, but clears nobody. */
+static void a_list_for_some_reasons_is_warned_of(void **state)
+{
+    (void)state;
+    struct scene scene = scene_new();
+
+    crl_write(scene.path, &(struct crl_spec){ .issuer = &root,
+                                              .revoked = { mute.certificate },
+                                              .extra = SCOPE "onlysomereasons:keyCompromise" });
+    struct crls *crls = scene_read_well(&scene, NULL);
+    assert_holds(crls, "mute", mute.certificate);
+    assert_logged(scene.path);
+    assert_logged("for some reasons alone");
+    log_text[0] = '\0';
+    struct crls *again = scene_read_well(&scene, crls); /* told once */
+    assert_string_equal(log_text, "");
+    scene_clear(&scene, crls, again);
 }
 
 static void extensions_want_version_2(void **state)
@@ -218,9 +299,7 @@ static void many_entries(void **state)
     ASN1_INTEGER_free(serial);
 
     struct crls *crls = scene_read_well(&scene, NULL);
-    assert_int_equal(
-        sk_X509_REVOKED_num(X509_CRL_get_REVOKED(sk_X509_CRL_value(crls_lists(crls), 0))),
-        MANY_ENTRIES);
+    assert_int_equal(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(list_at(crls, 0))), MANY_ENTRIES);
     scene_clear(&scene, crls, NULL);
 }
 
@@ -302,10 +381,11 @@ int main(void)
 {
     ROWS_OF(refusals, check_refusal)
     ROWS_OF(forms, check_form)
-    ROWS_TESTS(cmocka_unit_test(signed_over_sha1_by_pss),
-               cmocka_unit_test(extensions_want_version_2), cmocka_unit_test(many_entries),
-               cmocka_unit_test(warnings_come_once),
-               cmocka_unit_test(two_files_of_one_list_warn_once),
-               cmocka_unit_test(a_host_without_events_is_warned_in_the_log));
+    ROWS_TESTS(
+        cmocka_unit_test(signed_over_sha1_by_pss), cmocka_unit_test(extensions_want_version_2),
+        cmocka_unit_test(an_entry_with_an_unknown_critical_extension),
+        cmocka_unit_test(a_list_for_some_reasons_is_warned_of), cmocka_unit_test(many_entries),
+        cmocka_unit_test(warnings_come_once), cmocka_unit_test(two_files_of_one_list_warn_once),
+        cmocka_unit_test(a_host_without_events_is_warned_in_the_log));
     return ROWS_RUN("crls_read", scene_set_up, scene_tear_down);
 }

@@ -234,7 +234,7 @@ static void a_reissue_of_the_same_number_counts(void **state)
     crl_write(scene.path, &(struct crl_spec){ .issuer = &root, .number = -1 });
     struct crls *old = scene_read_well(&scene, NULL);
     X509_CRL *list = crl_make(&spec);
-    const X509_CRL *first = sk_X509_CRL_value(crls_lists(old), 0);
+    const X509_CRL *first = list_at(old, 0);
     assert_int_equal(X509_CRL_set1_lastUpdate(list, X509_CRL_get0_lastUpdate(first)), 1);
     assert_true(X509_CRL_sign(list, root.key, EVP_sha256()) > 0);
     BIO *file = BIO_new_file(scene.path, "wb");
