@@ -25,23 +25,11 @@
 #ifndef NODEKEY_AUDIT_H
 #define NODEKEY_AUDIT_H
 
-#include <stdint.h>
-
+#include "audit/audit_line.h"
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
 struct audit; /* any thread, concurrently */
-
-struct audit_entry {
-    const nk_peer *peer;  /* NULL: what it showed could not be read */
-    uint32_t role;        /* the peer's */
-    const char *occasion; /* "handshake", "rpc", "stream" */
-    const nk_verdict *verdict;
-    const char *candidate; /* the rule of admit_candidate; "" when none matched; NULL: not asked */
-    const char *note;      /* crl_mode soft: what was absent or stale; NULL or "": nothing */
-    uint64_t generation;   /* of the policy */
-    const char *policy_digest; /* hex */
-};
 
 /* Opens for appending, 0600, and creates it if need be; must be a regular file of root or us, with
  * one name, no symbolic link, closed to others. NK_E_CONFIG names the file and the cure; so it does

@@ -115,7 +115,7 @@ static json_t *names_of(const nk_peer *peer, size_t *ret_omitted)
     json_t *names = json_array();
     size_t i = 0;
 
-    for (; i < peer->names_len && i < PEER_NAMES_MAX; i++) {
+    for (; i < peer->names_len && i < TRAITS_NAMES_MAX; i++) {
         const nk_name *name = &peer->names[i];
         size_t whole = strlen(name->text);
         size_t len = whole < NAME_MAX_BYTES ? whole : NAME_MAX_BYTES;

@@ -7,10 +7,21 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "audit/audit.h"
 #include "base/auto.h"
+#include "nodekey/plugin.h"
 
 #define AUDIT_LINE_MAX_BYTES 32768u /* a peer can neither reach it nor be left out for it */
+
+struct audit_entry {
+    const nk_peer *peer;  /* NULL: what it showed could not be read */
+    uint32_t role;        /* the peer's */
+    const char *occasion; /* "handshake", "rpc", "stream" */
+    const nk_verdict *verdict;
+    const char *candidate; /* the rule of admit_candidate; "" when none matched; NULL: not asked */
+    const char *note;      /* crl_mode soft: what was absent or stale; NULL or "": nothing */
+    uint64_t generation;   /* of the policy */
+    const char *policy_digest; /* hex */
+};
 
 struct audit_counts {
     uint64_t held_back;

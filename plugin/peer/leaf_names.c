@@ -125,9 +125,9 @@ static nk_status read_alternative_names(const X509 *leaf, struct names_storage *
     if (status != NK_OK || names == NULL) {
         return status;
     }
-    if (sk_GENERAL_NAME_num(names) > PEER_NAMES_MAX) {
+    if (sk_GENERAL_NAME_num(names) > TRAITS_NAMES_MAX) {
         return report(err, NK_E_PEER, "the peer has %d names, at most %d are read",
-                      sk_GENERAL_NAME_num(names), PEER_NAMES_MAX);
+                      sk_GENERAL_NAME_num(names), TRAITS_NAMES_MAX);
     }
 
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
@@ -198,7 +198,7 @@ nk_status leaf_names_read(const X509 *leaf, struct names_storage *storage, nk_pe
 
 void leaf_names_clear(struct names_storage *storage)
 {
-    for (size_t i = 0; i < PEER_NAMES_MAX; i++) {
+    for (size_t i = 0; i < TRAITS_NAMES_MAX; i++) {
         free(storage->texts[i]);
         storage->texts[i] = NULL;
     }

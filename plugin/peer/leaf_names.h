@@ -7,13 +7,13 @@
 
 #include "base/auto.h"
 #include "nodekey/plugin.h"
-#include "peer/peer.h"
+#include "rules/traits.h"
 
 #define NAMES_COMMON_NAME_MAX_BYTES 255
 
 struct names_storage { /* zeroed: empty */
-    char *texts[PEER_NAMES_MAX];
-    nk_name names[PEER_NAMES_MAX];
+    char *texts[TRAITS_NAMES_MAX];
+    nk_name names[TRAITS_NAMES_MAX];
     char common_name[NAMES_COMMON_NAME_MAX_BYTES + 1];
 };
 

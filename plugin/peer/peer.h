@@ -15,7 +15,6 @@
 
 #define PEER_CHAIN_MAX_BYTES 131072u /* PEM text of a whole chain */
 #define PEER_CHAIN_MAX_CERTS 10
-#define PEER_NAMES_MAX 64
 
 /* One peer in one role. Owns all of it. `facts` and `traits` point into the other members. Nothing
  * of it changes once it is read, so any thread may look. */

@@ -8,6 +8,7 @@
 
 #include "nodekey/plugin.h"
 
+#define TRAITS_NAMES_MAX 64        /* of one leaf */
 #define TRAITS_SERIAL_MAX_BYTES 20 /* RFC 5280 section 4.1.2.2 */
 #define TRAITS_USAGES_MAX 32
 #define TRAITS_OID_MAX_BYTES 64 /* of its DER content */

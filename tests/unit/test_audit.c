@@ -146,7 +146,7 @@ static void a_line_is_bounded_and_says_what_it_omits(void **state)
     char *longest = malloc(LONG_BYTES + 1);
     memset(longest, '\\', LONG_BYTES);
     longest[LONG_BYTES] = '\0';
-    nk_name names[PEER_NAMES_MAX];
+    nk_name names[TRAITS_NAMES_MAX];
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         names[i] = (nk_name){ NK_NAME_URI, 0, longest };
     }
@@ -159,9 +159,9 @@ static void a_line_is_bounded_and_says_what_it_omits(void **state)
                                               longest, UINT64_MAX, longest });
     json_t *line = last_line();
     const json_t *kept = json_object_get(line, "names");
-    assert_in_range(json_array_size(kept), 1, PEER_NAMES_MAX - 1);
+    assert_in_range(json_array_size(kept), 1, TRAITS_NAMES_MAX - 1);
     assert_int_equal((size_t)json_integer_value(json_object_get(line, "names_omitted")),
-                     PEER_NAMES_MAX - json_array_size(kept));
+                     TRAITS_NAMES_MAX - json_array_size(kept));
     const json_t *first = json_array_get(kept, 0);
     assert_int_equal(json_string_length(json_object_get(first, "name")), 1024);
     assert_int_equal(json_integer_value(json_object_get(first, "cut_from")), LONG_BYTES);
@@ -175,7 +175,7 @@ static void a_line_is_bounded_and_says_what_it_omits(void **state)
 static void sixty_four_ordinary_names_are_all_told(void **state)
 {
     (void)state;
-    nk_name names[PEER_NAMES_MAX];
+    nk_name names[TRAITS_NAMES_MAX];
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         names[i] = (nk_name){ NK_NAME_URI, 0, "spiffe://fed.example/site/north/node/a" };
     }
@@ -186,7 +186,7 @@ static void sixty_four_ordinary_names_are_all_told(void **state)
                                               .occasion = "handshake",
                                               .verdict = &verdict });
     json_t *line = last_line();
-    assert_int_equal(json_array_size(json_object_get(line, "names")), PEER_NAMES_MAX);
+    assert_int_equal(json_array_size(json_object_get(line, "names")), TRAITS_NAMES_MAX);
     json_decref(line);
     last_line_says("names_omitted", 0);
 }

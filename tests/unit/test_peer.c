@@ -319,7 +319,7 @@ static void sixty_four_names_are_read_sixty_five_are_not(void **state)
         if (i == LAST_NAME) { /* 64 so far */
             char *pem = issue_pem(&(struct certificate_spec){ .san = san });
             assert_int_equal(peer_read(NK_PEER_IS_CLIENT, NULL, pem, NULL, &peer, NULL), NK_OK);
-            assert_int_equal(peer->facts.names_len, PEER_NAMES_MAX);
+            assert_int_equal(peer->facts.names_len, TRAITS_NAMES_MAX);
             peer_free(peer);
             free(pem);
         }
