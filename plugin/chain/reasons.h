@@ -29,7 +29,7 @@
     X(REASON_REVOKED, "revoked", "a CRL lists a certificate of the chain")                         \
     X(REASON_CRL_MISSING, "crl-missing", "crl_mode is hard and an issuer's CRL is not there")      \
     X(REASON_CRL_STALE, "crl-stale", "crl_mode is hard and a CRL is past its time")                \
-    X(REASON_CRL_INVALID, "crl-invalid", "a CRL is not its issuer's, or says what we cannot read")
+    X(REASON_CRL_INVALID, "crl-invalid", "a CRL is not signed by its issuer, or from the future")
 
 #define REASON_CONSTANT(constant, label, meaning) constant,
 enum reason { REASONS(REASON_CONSTANT) REASONS_LEN };
