@@ -12,10 +12,8 @@
 #include "chain/chain_limits.h"
 #include "chain/chain_policies.h"
 #include "chain/chain_revocation.h"
-#include "trust/x509_fields.h"
 
 #define AUTH_LEVEL 2 /* 112 bits: RSA-2048 and P-256 or more, no SHA-1 */
-#define SUBJECT_BYTES 128
 
 struct chain {
     struct chain_anchors anchors;
@@ -54,34 +52,9 @@ static bool set_up_store(struct chain *chain, STACK_OF(X509) *roots)
            X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT) == 1;
 }
 
-/* try_each_root may need to try them all. */
-static const X509 *crowded_name(STACK_OF(X509) *roots)
-{
-    for (int i = 0; i < sk_X509_num(roots); i++) {
-        int namesakes = 0;
-        const X509_NAME *name = X509_get_subject_name(sk_X509_value(roots, i));
-        for (int j = 0; j < sk_X509_num(roots); j++) {
-            namesakes += X509_NAME_cmp(name, X509_get_subject_name(sk_X509_value(roots, j))) == 0;
-        }
-        if (namesakes > CHAIN_NAMESAKES_MAX) {
-            return sk_X509_value(roots, i);
-        }
-    }
-    return NULL;
-}
-
 nk_status chain_new(STACK_OF(X509) *roots, struct crls *crls, const struct chain_settings *settings,
                     struct chain **ret_chain, nk_error *err)
 {
-    const X509 *crowded = crowded_name(roots);
-    if (crowded != NULL) {
-        char subject[SUBJECT_BYTES];
-        x509_name_text(X509_get_subject_name(crowded), subject, sizeof(subject));
-        return report(err, NK_E_TRUST,
-                      "more than %d roots have the name \"%s\": take those out of "
-                      "federation.roots that are no longer in use",
-                      CHAIN_NAMESAKES_MAX, subject);
-    }
     struct chain *chain = calloc(1, sizeof(*chain));
     if (chain == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");

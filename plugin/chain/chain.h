@@ -16,8 +16,6 @@
 #include "nodekey/plugin.h"
 #include "trust/crl.h"
 
-#define CHAIN_NAMESAKES_MAX 4 /* roots of one name, for their change */
-
 struct chain; /* any thread, concurrently */
 
 struct chain_settings {
@@ -26,8 +24,8 @@ struct chain_settings {
     struct crl_settings crl;
 };
 
-/* Takes references to `roots` and `crls`, which may be NULL. NK_E_TRUST: too many roots of one
- * name. *ret_chain is owned: chain_free. */
+/* Takes references to `roots`, which are as roots_read gives them, and `crls`, which may be NULL.
+ * NK_E_NOMEM, NK_E_INTERNAL. *ret_chain is owned: chain_free. */
 MUST_USE nk_status chain_new(STACK_OF(X509) *roots, struct crls *crls,
                              const struct chain_settings *settings, struct chain **ret_chain,
                              nk_error *err);

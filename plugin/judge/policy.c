@@ -290,11 +290,6 @@ nk_status policy_renew(const struct policy *old, struct config *config, bool fre
     nk_error whole_err = { .struct_size = sizeof(whole_err) };
     status = finish_policy(policy, &whole_err);
     note_failure(host, status, &whole_err, &first, err);
-    if (status != NK_OK) { /* roots that do not go together: those of old do */
-        free_certificates(policy->roots);
-        policy->roots = X509_chain_up_ref(old->roots);
-        status = policy->roots != NULL ? finish_policy(policy, NULL) : NK_E_NOMEM;
-    }
     if (status != NK_OK) {
         return first;
     }

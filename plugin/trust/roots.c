@@ -47,11 +47,29 @@ static const char *root_problem(X509 *root, bool strict)
     if (problem != NULL && strict && weak) {
         return "has a weak key: the federation needs a root of RSA-2048, P-256, Ed25519 or more";
     }
-    /* Under strict false it is for the handshake to say so, but what each handshake would cost
-     * nobody asked for. */
+    /* Strict or not, nobody asked for what such a key would cost each handshake. */
     if (problem != NULL && !weak) {
         return "has a key of a kind that is not taken: the federation needs a root of RSA-2048 to "
                "RSA-8192, of P-256, P-384 or P-521 by name, or of Ed25519";
+    }
+    return NULL;
+}
+
+/* Whoever chains to such a root is refused with that reason; NULL: nobody is for the root's sake.
+ */
+static const char *root_weakness(const X509 *root)
+{
+    bool weak = false;
+
+    if (X509_cmp_current_time(X509_get0_notAfter(root)) < 0) {
+        return "has expired: every certificate below it is refused; get the federation's new root";
+    }
+    if (X509_cmp_current_time(X509_get0_notBefore(root)) > 0) {
+        return "is not yet valid: every certificate below it is refused; check this clock";
+    }
+    if (key_limits_problem(root, &weak) != NULL) {
+        return "has a weak key: every certificate below it is refused; have the federation make a "
+               "root of RSA-2048, P-256, Ed25519 or more";
     }
     return NULL;
 }
@@ -67,11 +85,9 @@ static nk_status check_root(X509 *root, const char *path, bool strict, const nk_
         ERR_clear_error();
         return report(err, NK_E_TRUST, "%s: certificate \"%s\" %s", path, subject, problem);
     }
-    if (X509_cmp_current_time(X509_get0_notAfter(root)) < 0) {
-        log_line(host, NK_LOG_WARNING,
-                 "root \"%s\" in %s has expired: every certificate below it is refused; get the "
-                 "federation's new root",
-                 subject, path);
+    const char *weakness = root_weakness(root);
+    if (weakness != NULL) {
+        log_line(host, NK_LOG_WARNING, "root \"%s\" in %s %s", subject, path, weakness);
     }
     return NK_OK;
 }
@@ -140,6 +156,34 @@ static nk_status read_file(const char *path, bool strict, const nk_host *host,
     }
 }
 
+/* --- all --- */
+
+static int count_namesakes(STACK_OF(X509) *roots, const X509_NAME *name)
+{
+    int namesakes = 0;
+
+    for (int i = 0; i < sk_X509_num(roots); i++) {
+        namesakes += X509_NAME_cmp(name, X509_get_subject_name(sk_X509_value(roots, i))) == 0;
+    }
+    return namesakes;
+}
+
+static nk_status check_names(STACK_OF(X509) *roots, nk_error *err)
+{
+    for (int i = 0; i < sk_X509_num(roots); i++) {
+        const X509_NAME *name = X509_get_subject_name(sk_X509_value(roots, i));
+        if (count_namesakes(roots, name) > ROOTS_NAMESAKES_MAX) {
+            char subject[SUBJECT_BYTES];
+            x509_name_text(name, subject, sizeof(subject));
+            return report(err, NK_E_TRUST,
+                          "more than %d roots have the name \"%s\": take those out of "
+                          "federation.roots that are no longer in use",
+                          ROOTS_NAMESAKES_MAX, subject);
+        }
+    }
+    return NK_OK;
+}
+
 nk_status roots_read(char *const *paths, size_t len, bool strict, const nk_host *host,
                      STACK_OF(X509) **ret_roots, nk_error *err)
 {
@@ -151,12 +195,16 @@ nk_status roots_read(char *const *paths, size_t len, bool strict, const nk_host 
     if (roots == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    for (size_t i = 0; i < len; i++) {
-        nk_status status = read_file(paths[i], strict, host, roots, err);
-        if (status != NK_OK) {
-            sk_X509_pop_free(roots, X509_free);
-            return status;
-        }
+    nk_status status = NK_OK;
+    for (size_t i = 0; status == NK_OK && i < len; i++) {
+        status = read_file(paths[i], strict, host, roots, err);
+    }
+    if (status == NK_OK) {
+        status = check_names(roots, err);
+    }
+    if (status != NK_OK) {
+        sk_X509_pop_free(roots, X509_free);
+        return status;
     }
     *ret_roots = roots;
     return NK_OK;

@@ -54,6 +54,7 @@ enum content {
     A_ROOT_THAT_MAY_NOT_SIGN,
     A_WEAK_ROOT,
     AN_EXPIRED_ROOT,
+    A_FUTURE_ROOT,
     A_KEY,
     TEXT,
     DAMAGED,
@@ -76,8 +77,9 @@ static const struct root_row {
     { "root: self-signed, no CA", A_SELF_SIGNED_LEAF, 0, true, "not a CA", NULL },
     { "root: may not sign", A_ROOT_THAT_MAY_NOT_SIGN, 0, true, "keyCertSign", NULL },
     { "root: weak key", A_WEAK_ROOT, 0, false, "weak key", NULL },
-    { "root: weak key, loose", A_WEAK_ROOT, 0, true, NULL, "" },
+    { "root: weak key, loose", A_WEAK_ROOT, 0, true, NULL, "has a weak key" },
     { "root: expired is only logged", AN_EXPIRED_ROOT, 0, false, NULL, "has expired" },
+    { "root: not yet valid is only logged", A_FUTURE_ROOT, 0, false, NULL, "is not yet valid" },
     { "root: a private key", A_KEY, 0, true, "PRIVATE KEY", NULL },
     { "root: no PEM", TEXT, 0, true, "no certificate", NULL },
     { "root: damaged", DAMAGED, 0, true, "cannot be read", NULL },
@@ -126,6 +128,9 @@ static char *content_of(enum content content)
     }
     case AN_EXPIRED_ROOT:
         ca.ends_in_seconds = -60;
+        return certificate_text(leaf_key, &ca);
+    case A_FUTURE_ROOT:
+        ca.starts_in_seconds = 3600;
         return certificate_text(leaf_key, &ca);
     case A_KEY:
         return pem_of_key(leaf_key);

@@ -10,6 +10,7 @@
 
 #include "base/auto.h"
 #include "fixtures/rows.h"
+#include "trust/roots.h"
 #include "unit/trust/chain_scene.h"
 
 #define SERVER NK_PEER_IS_SERVER
@@ -326,19 +327,21 @@ static void check_policies(void **state)
 static void roots_of_one_name_are_bounded(void **state)
 {
     (void)state;
-    STACK_OF(X509) *roots = sk_X509_new_null();
-    const struct chain_settings settings = { .strict = true };
-    for (int i = 0; i <= CHAIN_NAMESAKES_MAX; i++) {
+    char *paths[ROOTS_NAMESAKES_MAX + 1];
+    for (size_t i = 0; i <= ROOTS_NAMESAKES_MAX; i++) {
         struct authority one = authority_make(NULL, "federation", NULL);
-        assert_true(sk_X509_push(roots, one.certificate) > 0);
-        EVP_PKEY_free(one.key);
-        struct chain *chain = NULL;
+        char *pem = pem_of(one.certificate, NULL);
+        paths[i] = (char *)path_of("%s/namesake-%zu.pem", scratch_folder(), i);
+        write_file(paths[i], pem, 0644);
+        free(pem);
+        authority_free(&one);
+        STACK_OF(X509) *roots = NULL;
         nk_error err = { .struct_size = sizeof(err) };
-        nk_status status = chain_new(roots, NULL, &settings, &chain, &err);
-        assert_int_equal(status, i < CHAIN_NAMESAKES_MAX ? NK_OK : NK_E_TRUST);
-        chain_free(chain);
+        nk_status status = roots_read(paths, i + 1, true, NULL, &roots, &err);
+        assert_int_equal(status, i < ROOTS_NAMESAKES_MAX ? NK_OK : NK_E_TRUST);
+        assert_true(status == NK_OK || strstr(err.text, "CN=federation") != NULL);
+        sk_X509_pop_free(roots, X509_free);
     }
-    sk_X509_pop_free(roots, X509_free);
 }
 
 /* Without identifiers OpenSSL tries one root of a name only. */
@@ -350,15 +353,15 @@ static void the_last_root_of_a_name_is_found(void **state)
     struct chain_path path = { .certificates = NULL };
     struct chain_failure failure;
     struct chain *chain = NULL;
-    X509 *leaves[CHAIN_NAMESAKES_MAX];
-    for (int i = 0; i < CHAIN_NAMESAKES_MAX; i++) {
+    X509 *leaves[ROOTS_NAMESAKES_MAX];
+    for (int i = 0; i < ROOTS_NAMESAKES_MAX; i++) {
         struct authority one = authority_make(NULL, "federation", &bare);
         assert_true(sk_X509_push(roots, one.certificate) > 0);
         leaves[i] = issued(&one, leaf_key, &bare);
         EVP_PKEY_free(one.key);
     }
     assert_int_equal(chain_new(roots, NULL, &(struct chain_settings){ 0 }, &chain, NULL), NK_OK);
-    for (int i = 0; i < CHAIN_NAMESAKES_MAX; i++) {
+    for (int i = 0; i < ROOTS_NAMESAKES_MAX; i++) {
         assert_true(chain_holds(chain, NULL, NK_PEER_IS_CLIENT, leaves[i], NULL, &path, &failure));
         assert_ptr_equal(sk_X509_value(path.certificates, 1), sk_X509_value(roots, i));
         chain_path_clear(&path);
