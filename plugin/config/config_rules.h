@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * From a checked array of rules to a list of them. */
+ * Arrays of rules in the configuration. In memory they are a struct rule_list, sorted. */
 #ifndef NODEKEY_CONFIG_RULES_H
 #define NODEKEY_CONFIG_RULES_H
 
-#include <jansson.h>
+#include "config/config_types.h"
 
-#include "base/auto.h"
-#include "config/json_lines.h"
-#include "rules/rules.h"
+#define ALL_CERTIFIED "all-certified"
 
-/* `rules` may be NULL or no array: then the list stays empty. *list is sorted after NK_OK. */
-MUST_USE nk_status config_rules_read(const json_t *rules, const struct place *at,
-                                     struct rule_list *list, nk_error *err);
+extern const struct type type_rules;
+extern const struct type type_admit; /* or the word ALL_CERTIFIED; then the list is empty */
 
 #endif

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/config_types.h"
 
-#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/report.h"
+#include "config/settings.h"
+
+/* --- checks --- */
+
 #define NAMES_BYTES 400
-#define NEAR_NAME_BYTES 32 /* longer names are no typing mistake */
-#define NEAR_EDITS 2
 
 static const char *type_name(const json_t *value)
 {
@@ -24,8 +27,8 @@ nk_status type_wrong(const char *wanted, const json_t *value, const struct place
     return place_report(err, NK_E_CONFIG, at, "must be %s, not %s", wanted, type_name(value));
 }
 
-nk_status type_text(const struct member *member, const json_t *value, const struct place *at,
-                    nk_error *err)
+nk_status check_text(const struct member *member, const json_t *value, const struct place *at,
+                     nk_error *err)
 {
     (void)member;
     if (!json_is_string(value)) {
@@ -41,40 +44,50 @@ nk_status type_text(const struct member *member, const json_t *value, const stru
     return NK_OK;
 }
 
-nk_status type_choice(const struct member *member, const json_t *value, const struct place *at,
-                      nk_error *err)
+const struct choice *type_find_choice(const struct choice *choices, const char *text)
 {
-    nk_status status = type_text(member, value, at, err);
+    for (const struct choice *one = choices; one->text != NULL; one++) {
+        if (strcmp(text, one->text) == 0) {
+            return one;
+        }
+    }
+    return NULL;
+}
+
+static nk_status check_choice(const struct member *member, const json_t *value,
+                              const struct place *at, nk_error *err)
+{
+    nk_status status = check_text(member, value, at, err);
     if (status != NK_OK) {
         return status;
     }
     char names[NAMES_BYTES] = "";
-    for (const char *const *one = member->choices; *one != NULL; one++) {
-        if (strcmp(json_string_value(value), *one) == 0) {
-            return NK_OK;
-        }
+    if (type_find_choice(member->choices, json_string_value(value)) != NULL) {
+        return NK_OK;
+    }
+    for (const struct choice *one = member->choices; one->text != NULL; one++) {
         size_t used = strlen(names);
-        snprintf(names + used, sizeof(names) - used, "%s\"%s\"", used > 0 ? ", " : "", *one);
+        snprintf(names + used, sizeof(names) - used, "%s\"%s\"", used > 0 ? ", " : "", one->text);
     }
     return place_report(err, NK_E_CONFIG, at, "must be one of %s", names);
 }
 
-nk_status type_flag(const struct member *member, const json_t *value, const struct place *at,
-                    nk_error *err)
+static nk_status check_flag(const struct member *member, const json_t *value,
+                            const struct place *at, nk_error *err)
 {
     (void)member;
     return json_is_boolean(value) ? NK_OK : type_wrong("true or false", value, at, err);
 }
 
-nk_status type_true(const struct member *member, const json_t *value, const struct place *at,
-                    nk_error *err)
+static nk_status check_true(const struct member *member, const json_t *value,
+                            const struct place *at, nk_error *err)
 {
     (void)member;
     return json_is_true(value) ? NK_OK : type_wrong("true", value, at, err);
 }
 
-nk_status type_number(const struct member *member, const json_t *value, const struct place *at,
-                      nk_error *err)
+static nk_status check_number(const struct member *member, const json_t *value,
+                              const struct place *at, nk_error *err)
 {
     char wanted[80];
 
@@ -108,111 +121,159 @@ nk_status type_array(const struct member *member, type_check *one, const json_t 
     return NK_OK;
 }
 
-nk_status type_texts(const struct member *member, const json_t *value, const struct place *at,
-                     nk_error *err)
+static nk_status check_texts(const struct member *member, const json_t *value,
+                             const struct place *at, nk_error *err)
 {
-    return type_array(member, type_text, value, at, err);
+    return type_array(member, check_text, value, at, err);
 }
 
-static nk_status day(const struct member *member, const json_t *value, const struct place *at,
-                     nk_error *err)
+static nk_status check_day(const struct member *member, const json_t *value, const struct place *at,
+                           nk_error *err)
 {
     (void)member;
     const struct member any_day = { .min = 1, .max = 3650 };
-    return type_number(&any_day, value, at, err);
+    return check_number(&any_day, value, at, err);
 }
 
-nk_status type_days(const struct member *member, const json_t *value, const struct place *at,
-                    nk_error *err)
+static nk_status check_days(const struct member *member, const json_t *value,
+                            const struct place *at, nk_error *err)
 {
-    return type_array(member, day, value, at, err);
+    return type_array(member, check_day, value, at, err);
 }
 
-/* Levenshtein's distance, for names so short that one row on the stack is enough. */
-static size_t edits(const char *a, const char *b)
-{
-    size_t row[NEAR_NAME_BYTES + 1];
-    size_t len = strlen(b);
+/* --- values in memory --- */
 
-    if (len > NEAR_NAME_BYTES || strlen(a) > NEAR_NAME_BYTES) {
-        return SIZE_MAX;
+nk_status type_copy(const char *text, char **ret_copy, nk_error *err)
+{
+    char *fresh = strdup(text);
+    if (fresh == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
     }
-    for (size_t j = 0; j <= len; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 0; a[i] != '\0'; i++) {
-        size_t corner = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < len; j++) {
-            size_t best = corner + (a[i] != b[j]);
-            corner = row[j + 1];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            row[j + 1] = corner + 1 < best ? corner + 1 : best;
-        }
-    }
-    return row[len];
+    *ret_copy = fresh;
+    return NK_OK;
 }
 
-static nk_status unknown(const struct member *table, const struct place *at, nk_error *err)
+nk_status type_absolute(const char *path, const struct place *at, char **ret_path, nk_error *err)
 {
-    const char *nearest = NULL;
-    size_t fewest = NEAR_EDITS + 1;
-    char names[NAMES_BYTES] = "";
+    const char *base_dir = at->source->base_dir;
+    char *joined = NULL;
 
-    for (const struct member *row = table; row->name != NULL; row++) {
-        size_t count = edits(at->name, row->name);
-        if (count < fewest && count < strlen(row->name)) {
-            fewest = count;
-            nearest = row->name;
-        }
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof(names) - used, "%s%s", used > 0 ? ", " : "", row->name);
+    if (path[0] == '/') {
+        return type_copy(path, ret_path, err);
     }
-    if (nearest != NULL) {
-        return place_report(err, NK_E_CONFIG, at, "unknown member; did you mean \"%s\"?", nearest);
+    const char *slash = base_dir[strlen(base_dir) - 1] == '/' ? "" : "/";
+    if (asprintf(&joined, "%s%s%s", base_dir, slash, path) < 0) {
+        return report(err, NK_E_NOMEM, "out of memory");
     }
-    return place_report(err, NK_E_CONFIG, at, "unknown member; remove it; known here are %s",
-                        names);
+    *ret_path = joined;
+    return NK_OK;
 }
 
-static nk_status one_member(const struct member *table, const json_t *value, const struct place *at,
-                            nk_error *err)
+static nk_status read_number(const struct member *member, const json_t *value,
+                             const struct place *at, void *to, nk_error *err)
 {
-    const struct member *row = table;
-    while (row->name != NULL && strcmp(row->name, at->name) != 0) {
-        row++;
-    }
-    if (row->name == NULL) {
-        return unknown(table, at, err);
-    }
-    nk_status status = row->check(row, value, at, err);
-    if (status == NK_OK && row->since == LATER) {
-        return place_report(err, NK_E_UNSUPPORTED, at,
-                            "known but not enforced by this version (" NODEKEY_VERSION
-                            "); remove it");
-    }
-    return status;
+    (void)at;
+    (void)err;
+    *(unsigned *)to = value != NULL ? (unsigned)json_integer_value(value) : member->absent;
+    return NK_OK;
 }
 
-nk_status type_object(const struct member *member, const json_t *value, const struct place *at,
-                      nk_error *err)
+static nk_status read_choice(const struct member *member, const json_t *value,
+                             const struct place *at, void *to, nk_error *err)
 {
-    if (!json_is_object(value)) {
-        return type_wrong("an object", value, at, err);
+    (void)at;
+    (void)err;
+    *(unsigned *)to = value != NULL
+                          ? type_find_choice(member->choices, json_string_value(value))->value
+                          : member->absent;
+    return NK_OK;
+}
+
+static nk_status read_flag(const struct member *member, const json_t *value, const struct place *at,
+                           void *to, nk_error *err)
+{
+    (void)at;
+    (void)err;
+    *(bool *)to = value != NULL ? json_is_true(value) : member->absent != 0;
+    return NK_OK;
+}
+
+static nk_status read_text(const struct member *member, const json_t *value, const struct place *at,
+                           void *to, nk_error *err)
+{
+    (void)member;
+    (void)at;
+    return value != NULL ? type_copy(json_string_value(value), to, err) : NK_OK;
+}
+
+static nk_status read_path(const struct member *member, const json_t *value, const struct place *at,
+                           void *to, nk_error *err)
+{
+    (void)member;
+    return value != NULL ? type_absolute(json_string_value(value), at, to, err) : NK_OK;
+}
+
+static nk_status read_path_or_uri(const struct member *member, const json_t *value,
+                                  const struct place *at, void *to, nk_error *err)
+{
+    bool uri = value != NULL && config_is_uri(json_string_value(value));
+    return (uri ? read_text : read_path)(member, value, at, to, err);
+}
+
+static nk_status read_paths(const struct member *member, const json_t *value,
+                            const struct place *at, void *to, nk_error *err)
+{
+    struct path_list *list = to;
+    size_t len = json_array_size(value);
+
+    list->paths = calloc(len + 1, sizeof(*list->paths));
+    if (list->paths == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
     }
-    for (void *i = json_object_iter((json_t *)value); i != NULL;
-         i = json_object_iter_next((json_t *)value, i)) {
-        struct place place = place_member(at, json_object_iter_key(i));
-        nk_status status = one_member(member->inside, json_object_iter_value(i), &place, err);
+    for (; list->len < len; list->len++) {
+        nk_status status =
+            read_path(member, json_array_get(value, list->len), at, &list->paths[list->len], err);
         if (status != NK_OK) {
             return status;
         }
     }
-    for (const struct member *row = member->inside; row->name != NULL; row++) {
-        if (row->required && json_object_get(value, row->name) == NULL) {
-            struct place place = place_member(at, row->name);
-            return place_report(err, NK_E_CONFIG, &place, "missing; it is required");
-        }
-    }
     return NK_OK;
 }
+
+bool type_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool same_text(const void *a, const void *b)
+{
+    return type_same_text(*(char *const *)a, *(char *const *)b);
+}
+
+static void clear_text(void *held)
+{
+    free(*(char **)held);
+}
+
+static void clear_paths(void *held)
+{
+    const struct path_list *list = held;
+
+    for (size_t i = 0; i < list->len; i++) {
+        free(list->paths[i]);
+    }
+    free(list->paths);
+}
+
+const struct type type_true = { check_true, 0, NULL, NULL, NULL };
+const struct type type_texts = { check_texts, 0, NULL, NULL, NULL };
+const struct type type_days = { check_days, 0, NULL, NULL, NULL };
+const struct type type_number = { check_number, sizeof(unsigned), read_number, NULL, NULL };
+const struct type type_choice = { check_choice, sizeof(unsigned), read_choice, NULL, NULL };
+const struct type type_flag = { check_flag, sizeof(bool), read_flag, NULL, NULL };
+const struct type type_text = { check_text, sizeof(char *), read_text, same_text, clear_text };
+const struct type type_path = { check_text, sizeof(char *), read_path, same_text, clear_text };
+const struct type type_path_or_uri = { check_text, sizeof(char *), read_path_or_uri, same_text,
+                                       clear_text };
+const struct type type_paths = { check_texts, sizeof(struct path_list), read_paths, NULL,
+                                 clear_paths };

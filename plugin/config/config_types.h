@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a JSON value may be, for the rows of a table of members. Knows no member by name. */
+ * The types of members of the configuration, for the rows of a table. Knows no member by name. */
 #ifndef NODEKEY_CONFIG_TYPES_H
 #define NODEKEY_CONFIG_TYPES_H
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/auto.h"
 #include "config/json_lines.h"
@@ -13,35 +14,72 @@
 #define NODEKEY_VERSION "0.1.0"
 #endif
 
-/* LATER: known, so that its spelling and type are checked, but refused: a member that does nothing
- * must not look as if it did. */
-enum since { NOW, LATER };
+/* When a changed member takes effect. EACH: an object, whose members say it each. LATER: known, so
+ * that its spelling and type are checked, but refused: a member that does nothing must not look as
+ * if it did. */
+enum effect { EACH, AT_START, AT_RELOAD, LATER };
 
 struct member;
 /* `at` is the place of `value`, for the error. No text ever holds the value: it may be a PIN that
  * stands in the wrong place. */
 typedef nk_status type_check(const struct member *member, const json_t *value,
                              const struct place *at, nk_error *err);
+/* Writes a checked value to zeroed memory, or what its absence (NULL) means. On failure the memory
+ * can be cleared. */
+typedef nk_status type_read(const struct member *member, const json_t *value,
+                            const struct place *at, void *to, nk_error *err);
 
-struct member {
-    const char *name; /* NULL ends a table */
-    enum since since;
+struct type {
     type_check *check;
-    bool required;
-    unsigned min; /* of a number; of an array: how many elements */
-    unsigned max;
-    const struct member *inside; /* of an object, or of each element */
-    const char *choices[4];      /* NULL ends them */
+    size_t size; /* in memory; 0: nothing is kept, and the rest is NULL */
+    type_read *read;
+    bool (*same)(const void *a, const void *b); /* NULL: if the bytes are */
+    void (*clear)(void *held);                  /* NULL: it owns nothing */
 };
 
-type_check type_text; /* not empty, no NUL byte */
-type_check type_texts;
-type_check type_choice;
-type_check type_flag;
-type_check type_true; /* for a member whose presence says it all */
-type_check type_number;
-type_check type_days;
-type_check type_object; /* every member is in `inside`, every required one is there */
+struct choice {
+    const char *text; /* NULL ends them */
+    unsigned value;
+};
+
+/* One row: a member of an object. Lengths and numbers without a meaning for its type are 0. */
+struct member {
+    const char *name; /* NULL ends a table */
+    enum effect effect;
+    const struct type *type;
+    size_t at;    /* where it lies in its struct */
+    unsigned min; /* of a number; of an array: how many elements */
+    unsigned max;
+    unsigned absent;  /* number, flag or choice that its absence means; may be out of range */
+    type_check *also; /* after the type's check */
+    bool required;
+    const char *over;            /* of an object: what it lacks is taken from this one */
+    const struct member *inside; /* of an object, or of each element */
+    const struct choice *choices;
+};
+
+/* Nothing is kept of these: */
+extern const struct type type_true; /* a member whose presence says it all */
+extern const struct type type_days;
+extern const struct type type_texts; /* an array of them */
+/* In memory unsigned, unsigned, bool: */
+extern const struct type type_number;
+extern const struct type type_choice;
+extern const struct type type_flag;
+/* In memory char *, or NULL: */
+extern const struct type type_text; /* not empty, no NUL byte */
+extern const struct type type_path; /* made absolute */
+extern const struct type type_path_or_uri;
+/* In memory struct path_list: */
+extern const struct type type_paths;
+
+/* For types of other files. */
+type_check check_text;
+const struct choice *type_find_choice(const struct choice *choices, const char *text); /* or NULL */
+MUST_USE nk_status type_copy(const char *text, char **ret_copy, nk_error *err);
+MUST_USE nk_status type_absolute(const char *path, const struct place *at, char **ret_path,
+                                 nk_error *err);
+bool type_same_text(const char *a, const char *b);
 
 /* An array, each element of which passes `one`. */
 MUST_USE nk_status type_array(const struct member *member, type_check *one, const json_t *value,

@@ -11,8 +11,9 @@
 #define PLACE_PATH_BYTES 256
 
 struct json_source {
-    const char *name; /* a file to name in errors, or NULL */
-    const char *text; /* accepted by jansson before any line is asked for */
+    const char *name;     /* a file to name in errors, or NULL */
+    const char *base_dir; /* absolute: what relative paths are relative to */
+    const char *text;     /* accepted by jansson before any line is asked for */
     size_t len;
 };
 

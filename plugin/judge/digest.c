@@ -66,21 +66,18 @@ static nk_status put_roots(EVP_MD_CTX *to, STACK_OF(X509) *roots, nk_error *err)
     return NK_OK;
 }
 
-static void put_settings(EVP_MD_CTX *to, const struct digest_input *input)
+static void put_settings(EVP_MD_CTX *to, const struct federation_settings *settings)
 {
-    put_number(to, input->strict);
-    put_number(to, input->server_name);
-    put_number(to, input->crl.mode);
-    put_number(to, input->crl.grace_hours);
-    put_number(to, input->crl.max_age_hours);
-    put_number(to, input->rules->all_certified);
-    put_number(to, input->rules->has_candidate);
+    put_number(to, settings->strict);
+    put_number(to, settings->server_name);
+    put_number(to, settings->crl.mode);
+    put_number(to, settings->crl.grace_hours);
+    put_number(to, settings->crl.max_age_hours);
 }
 
-nk_status digest_policy(const struct digest_input *input, char hex[DIGEST_CHARS + 1],
-                        nk_error *err)
+nk_status digest_policy(const struct federation_settings *settings, STACK_OF(X509) *roots,
+                        const struct rule_set *rules, char hex[DIGEST_CHARS + 1], nk_error *err)
 {
-    const struct rule_set *rules = input->rules;
     uint8_t digest[NK_SHA256_BYTES];
 
     AUTO(EVP_MD_CTX_free) EVP_MD_CTX *to = EVP_MD_CTX_new();
@@ -88,8 +85,10 @@ nk_status digest_policy(const struct digest_input *input, char hex[DIGEST_CHARS 
         return report_openssl(err, NK_E_INTERNAL, "begin the digest of a policy");
     }
     put_bytes(to, FORMAT, sizeof(FORMAT));
-    put_settings(to, input);
-    nk_status status = put_roots(to, input->roots, err);
+    put_settings(to, settings);
+    put_number(to, rules->all_certified);
+    put_number(to, rules->has_candidate);
+    nk_status status = put_roots(to, roots, err);
     if (status != NK_OK) {
         return status;
     }

@@ -4,29 +4,18 @@
 #ifndef NODEKEY_DIGEST_H
 #define NODEKEY_DIGEST_H
 
-#include <stdbool.h>
-
 #include <openssl/x509.h>
 
 #include "base/auto.h"
 #include "config/config.h"
 #include "judge/rule_set.h"
 #include "nodekey/plugin.h"
-#include "trust/crl.h"
 
 #define DIGEST_CHARS 64 /* hex, without its NUL */
 
-/* Everything that the digest covers. Borrowed. */
-struct digest_input {
-    bool strict;
-    enum server_name_mode server_name;
-    struct crl_settings crl;
-    STACK_OF(X509) *roots;
-    const struct rule_set *rules;
-};
-
 /* NK_E_TRUST: more roots than anybody needs. NK_E_NOMEM. [any] */
-MUST_USE nk_status digest_policy(const struct digest_input *input, char hex[DIGEST_CHARS + 1],
+MUST_USE nk_status digest_policy(const struct federation_settings *settings, STACK_OF(X509) *roots,
+                                 const struct rule_set *rules, char hex[DIGEST_CHARS + 1],
                                  nk_error *err);
 
 #endif

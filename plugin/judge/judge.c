@@ -38,7 +38,8 @@ static bool name_holds(const struct peer *peer, nk_verdict *verdict)
 
 static bool needs_identity(const struct policy *policy, const struct peer *peer)
 {
-    return peer->facts.role == NK_PEER_IS_SERVER && policy->server_name == SERVER_NAME_RULE;
+    return peer->facts.role == NK_PEER_IS_SERVER &&
+           policy->settings.server_name == SERVER_NAME_RULE;
 }
 
 /* The name of the rule of this list that admits, or NULL. */
@@ -113,7 +114,7 @@ static void judge_certified(struct policy *policy, const struct certified *certi
 {
     const struct peer *peer = certified->peer;
     bool named = dialled && peer->facts.role == NK_PEER_IS_SERVER &&
-                 policy->server_name == SERVER_NAME_TARGET;
+                 policy->settings.server_name == SERVER_NAME_TARGET;
     const char *rule = judge_rules(policy, certified, opinion);
 
     if (rule != NULL && (!named || name_holds(peer, &opinion->verdict))) {

@@ -51,7 +51,7 @@ void policy_memory_clear(struct policy_memory *memory)
 
 static void warn_of_weakness(const struct policy *policy, const nk_host *host)
 {
-    if (!policy->strict) {
+    if (!policy->settings.strict) {
         log_line(host, NK_LOG_WARNING,
                  "federation.strict is false: a certificate without extendedKeyUsage suits any "
                  "role, so any member's client certificate serves as any server's");
@@ -61,18 +61,18 @@ static void warn_of_weakness(const struct policy *policy, const nk_host *host)
                  "admit is \"" ALL_CERTIFIED "\": every holder of a certificate of the federation "
                  "is let in");
     }
-    if (policy->server_name == SERVER_NAME_RULE) {
+    if (policy->settings.server_name == SERVER_NAME_RULE) {
         log_line(
             host, NK_LOG_WARNING,
             "federation.server_name is \"rule\": the dialled name is not checked; where the rule "
             "has a star, any member that it matches can answer for any server");
     }
-    if (policy->crl.mode == CRL_OFF) {
+    if (policy->settings.crl.mode == CRL_OFF) {
         log_line(host, NK_LOG_WARNING,
                  "revocation is off: no federation.crls; a stolen key is kept out by deny rules "
                  "only");
     }
-    if (policy->crl.mode == CRL_SOFT) {
+    if (policy->settings.crl.mode == CRL_SOFT) {
         log_line(host, NK_LOG_WARNING,
                  "federation.crl_mode is soft: who keeps a CRL from us keeps a revoked peer in");
     }
@@ -94,7 +94,7 @@ static nk_status read_crls(struct policy *policy, const struct policy *old,
                            const struct config *config, const struct policy_memory *memory,
                            const nk_host *host, nk_error *err)
 {
-    if (config->crl.mode == CRL_OFF) {
+    if (config->federation.crl.mode == CRL_OFF) {
         return NK_OK;
     }
     AUTO(free_certificates)
@@ -102,7 +102,7 @@ static nk_status read_crls(struct policy *policy, const struct policy *old,
     if (issuers == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    return crls_read(config->crls, config->crls_len, issuers, memory->ledger,
+    return crls_read(config->crls.paths, config->crls.len, issuers, memory->ledger,
                      old != NULL ? old->crls : NULL, host, &policy->crls, err);
 }
 
@@ -112,7 +112,8 @@ static nk_status take_rules(struct policy *policy, struct config *config, nk_err
     if (status != NK_OK) {
         return status;
     }
-    if (policy->server_name == SERVER_NAME_RULE && !rule_set_names_servers(policy->rules)) {
+    if (policy->settings.server_name == SERVER_NAME_RULE &&
+        !rule_set_names_servers(policy->rules)) {
         return report(err, NK_E_CONFIG,
                       "federation.server_name is \"rule\", but no admit rule for outbound has a "
                       "uri or spki_sha256");
@@ -124,18 +125,12 @@ static nk_status take_rules(struct policy *policy, struct config *config, nk_err
 static nk_status finish_policy(struct policy *policy, nk_error *err)
 {
     const struct chain_settings settings = {
-        .strict = policy->strict,
+        .strict = policy->settings.strict,
         .wants_policies = policy->rules->wants_policies,
-        .crl = policy->crl,
+        .crl = policy->settings.crl,
     };
-    const struct digest_input input = {
-        .strict = policy->strict,
-        .server_name = policy->server_name,
-        .crl = policy->crl,
-        .roots = policy->roots,
-        .rules = policy->rules,
-    };
-    nk_status status = digest_policy(&input, policy->digest, err);
+    nk_status status =
+        digest_policy(&policy->settings, policy->roots, policy->rules, policy->digest, err);
     if (status != NK_OK) {
         return status;
     }
@@ -152,9 +147,7 @@ static struct policy *begin_policy(const struct config *config, const struct pol
     }
     atomic_init(&policy->references, 1);
     policy->generation = generation;
-    policy->strict = config->strict;
-    policy->server_name = config->server_name;
-    policy->crl = config->crl;
+    policy->settings = config->federation;
     policy->pool = pool_ref(memory->pool);
     return policy;
 }
@@ -166,8 +159,8 @@ nk_status policy_new(struct config *config, const struct policy_memory *memory, 
     if (policy == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    nk_status status =
-        roots_read(config->roots, config->roots_len, config->strict, host, &policy->roots, err);
+    nk_status status = roots_read(config->roots.paths, config->roots.len, config->federation.strict,
+                                  host, &policy->roots, err);
     if (status == NK_OK) {
         status = read_crls(policy, NULL, config, memory, host, err);
     }
@@ -204,8 +197,8 @@ static void note_failure(const nk_host *host, nk_status status, const nk_error *
 static nk_status renew_roots(struct policy *policy, const struct policy *old,
                              const struct config *config, const nk_host *host, nk_error *err)
 {
-    nk_status status =
-        roots_read(config->roots, config->roots_len, config->strict, host, &policy->roots, err);
+    nk_status status = roots_read(config->roots.paths, config->roots.len, config->federation.strict,
+                                  host, &policy->roots, err);
     if (status != NK_OK) {
         policy->roots = X509_chain_up_ref(old->roots);
     }
@@ -217,13 +210,13 @@ static nk_status renew_crls(struct policy *policy, const struct policy *old,
                             const nk_host *host, nk_error *err)
 {
     nk_status status = read_crls(policy, old, config, memory, host, err);
-    bool wanted = config->crl.mode != CRL_OFF;
+    bool wanted = config->federation.crl.mode != CRL_OFF;
 
     if (wanted && policy->crls == NULL && old->crls != NULL) {
         policy->crls = crls_ref(old->crls);
     }
     if (wanted && policy->crls == NULL) { /* newly asked for, and not to be had */
-        policy->crl = old->crl;
+        policy->settings.crl = old->settings.crl;
     }
     return status;
 }
@@ -239,15 +232,9 @@ static nk_status renew_rules(struct policy *policy, const struct policy *old, st
     if (status != NK_OK) {
         rule_set_unref(policy->rules);
         policy->rules = rule_set_ref(old->rules);
-        policy->server_name = old->server_name;
+        policy->settings.server_name = old->settings.server_name;
     }
     return status;
-}
-
-static bool same_settings(const struct policy *a, const struct policy *b)
-{
-    return a->crl.mode == b->crl.mode && a->crl.grace_hours == b->crl.grace_hours &&
-           a->crl.max_age_hours == b->crl.max_age_hours;
 }
 
 static bool same_crls(const struct policy *a, const struct policy *b)
@@ -258,10 +245,10 @@ static bool same_crls(const struct policy *a, const struct policy *b)
     return crls_equal(a->crls, b->crls);
 }
 
+/* The digest covers roots, settings and rules. */
 static bool has_changed(const struct policy *policy, const struct policy *old)
 {
-    return strcmp(policy->digest, old->digest) != 0 || !same_settings(policy, old) ||
-           !same_crls(policy, old);
+    return strcmp(policy->digest, old->digest) != 0 || !same_crls(policy, old);
 }
 
 nk_status policy_renew(const struct policy *old, struct config *config, bool fresh,
@@ -334,7 +321,7 @@ const char *policy_digest(const struct policy *policy)
 
 bool policy_checks_call_host(const struct policy *policy)
 {
-    return policy->server_name == SERVER_NAME_TARGET;
+    return policy->settings.server_name == SERVER_NAME_TARGET;
 }
 
 void policy_tick(const struct policy *policy, const struct policy_memory *memory,

@@ -15,9 +15,7 @@
 struct policy {
     atomic_uint references;
     uint64_t generation;
-    bool strict;
-    enum server_name_mode server_name;
-    struct crl_settings crl;
+    struct federation_settings settings;
     STACK_OF(X509) *roots;
     struct crls *crls; /* NULL: crl_mode off */
     struct rule_set *rules;

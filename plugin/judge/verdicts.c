@@ -51,10 +51,10 @@ static nk_status open_parts(struct verdicts *verdicts, struct config *config,
         return status;
     }
     atomic_store(&verdicts->generation, policy_generation(verdicts->policy));
-    if (config->audit_file == NULL) {
+    if (config->audit.file == NULL) {
         return NK_OK;
     }
-    return audit_open(config->audit_file, config->audit_per_peer_per_minute, &verdicts->host,
+    return audit_open(config->audit.file, config->audit.per_peer_per_minute, &verdicts->host,
                       &verdicts->audit, err);
 }
 

@@ -79,11 +79,11 @@ uint64_t changed_files_fingerprint(const char *path, const struct config *config
     if (path != NULL) {
         mix_path(&hash, path);
     }
-    for (size_t i = 0; i < config->roots_len; i++) {
-        mix_path(&hash, config->roots[i]);
+    for (size_t i = 0; i < config->roots.len; i++) {
+        mix_path(&hash, config->roots.paths[i]);
     }
-    for (size_t i = 0; i < config->crls_len; i++) {
-        mix_path(&hash, config->crls[i]);
+    for (size_t i = 0; i < config->crls.len; i++) {
+        mix_path(&hash, config->crls.paths[i]);
     }
     for (int role = 0; role < OUR_ROLES; role++) {
         mix_path(&hash, config->identities[role].certificate);

@@ -94,32 +94,21 @@ static nk_status read_file(struct identity *identity, const char *path, nk_error
     return NK_OK;
 }
 
-static nk_status read_token(struct identity *identity, const char *module, const char *uri,
-                            unsigned wait_ms, nk_error *err)
+static nk_status read_certificates(struct identity *identity, const struct config *config,
+                                   int our_role, nk_error *err)
 {
-    nk_status status = hsm_certificates(module, uri, wait_ms, &identity->intermediates, err);
+    const struct config_identity *ours = &config->identities[our_role];
+
+    if (!config_is_uri(ours->certificate)) {
+        return read_file(identity, ours->certificate, err);
+    }
+    nk_status status =
+        hsm_certificates(ours->module, ours->certificate, config->token.login_timeout_ms,
+                         &identity->intermediates, err);
     if (status == NK_OK) {
         identity->leaf = sk_X509_shift(identity->intermediates);
     }
     return status;
-}
-
-static nk_status read_certificates(struct identity *identity, const char *module, const char *where,
-                                   unsigned wait_ms, nk_error *err)
-{
-    return config_is_uri(where) ? read_token(identity, module, where, wait_ms, err)
-                                : read_file(identity, where, err);
-}
-
-/* One source for both roles: what it gives only once (fd, prompt) is not asked for again. */
-static bool same_pin(const struct config *config)
-{
-    const struct hsm_pin_source *a = &config->identities[OUR_SERVER].pin;
-    const struct hsm_pin_source *b = &config->identities[OUR_CLIENT].pin;
-
-    return a->kind == b->kind && a->fd == b->fd &&
-           (a->where == b->where ||
-            (a->where != NULL && b->where != NULL && strcmp(a->where, b->where) == 0));
 }
 
 static nk_status open_key(struct identity *identity, const struct config *config, int our_role,
@@ -133,7 +122,7 @@ static nk_status open_key(struct identity *identity, const struct config *config
     }
     struct hsm_key_request request = config_key_request(config, our_role);
     request.host = host;
-    request.sibling = sibling != NULL && same_pin(config) ? sibling->key : NULL;
+    request.sibling = sibling != NULL && config_shares_pin(config) ? sibling->key : NULL;
     nk_status status = hsm_provider_register(err);
     return status == NK_OK ? hsm_key_open(&request, leaf_public, &identity->key, err) : status;
 }
@@ -147,9 +136,7 @@ nk_status identity_open(const struct config *config, int our_role, struct policy
         return report(err, NK_E_NOMEM, "out of memory");
     }
     ERR_clear_error();
-    nk_status status = read_certificates(identity, config->identities[our_role].module,
-                                         config->identities[our_role].certificate,
-                                         config->token.login_timeout_ms, err);
+    nk_status status = read_certificates(identity, config, our_role, err);
     if (status == NK_OK) {
         status =
             policy_check_ours(policy, our_role, identity->leaf, identity->intermediates, host, err);
@@ -206,7 +193,7 @@ static nk_status check_candidate(const struct identity *current, const struct id
             err, NK_E_IDENTITY,
             "node.certificate: %s is for another key than the one in use; a new key takes "
             "effect at the next start",
-            renewal->path);
+            renewal->config->identities[renewal->our_role].certificate);
     }
     nk_status status = policy_check_ours(renewal->policy, renewal->our_role, candidate->leaf,
                                          candidate->intermediates, host, err);
@@ -226,8 +213,7 @@ nk_status identity_renew(struct identity *identity, const struct renewal *renewa
         return report(err, NK_E_NOMEM, "out of memory");
     }
     ERR_clear_error();
-    nk_status status = read_certificates(candidate, renewal->module, renewal->path,
-                                         renewal->login_timeout_ms, err);
+    nk_status status = read_certificates(candidate, renewal->config, renewal->our_role, err);
     if (status != NK_OK || same_certificates(identity, candidate)) {
         return status;
     }

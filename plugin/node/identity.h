@@ -26,9 +26,7 @@ void identity_free(struct identity *identity);
 
 /* What a certificate that is to replace ours is judged by. Borrowed. */
 struct renewal {
-    const char *module;
-    const char *path; /* of the certificate file, or a URI */
-    unsigned login_timeout_ms;
+    const struct config *config;
     int our_role;
     bool both_roles; /* one identity for both */
     struct policy *policy;

@@ -41,92 +41,10 @@ static void log_failure(struct reload *reload, nk_status status, const nk_error 
 
 /* --- configuration --- */
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static const char *frozen_identity(const struct config_identity *a, const struct config_identity *b)
-{
-    if (!same_text(a->module, b->module)) {
-        return "module";
-    }
-    if (!same_text(a->key, b->key)) {
-        return "key";
-    }
-    if (a->pin.kind != b->pin.kind || a->pin.fd != b->pin.fd ||
-        !same_text(a->pin.where, b->pin.where)) {
-        return "pin";
-    }
-    bool same = a->custody.allow_extractable == b->custody.allow_extractable &&
-                a->custody.allow_imported == b->custody.allow_imported &&
-                a->custody.require_hardware == b->custody.require_hardware;
-    return same ? NULL : "allow_extractable, allow_imported or require_hardware";
-}
-
-/* The first member of which a change takes effect at the next start only, or NULL. */
-static const char *frozen_member(const struct config *a, const struct config *b)
-{
-    for (int role = 0; role < OUR_ROLES; role++) {
-        const char *member = frozen_identity(&a->identities[role], &b->identities[role]);
-        if (member != NULL) {
-            return member;
-        }
-    }
-    if (a->one_identity != b->one_identity) {
-        return "server or client";
-    }
-    if (a->token.max_sessions != b->token.max_sessions ||
-        a->token.login_timeout_ms != b->token.login_timeout_ms ||
-        a->token.sign_timeout_ms != b->token.sign_timeout_ms ||
-        a->token.max_waiting_inbound != b->token.max_waiting_inbound) {
-        return "token";
-    }
-    if (a->lent_threads != b->lent_threads) {
-        return "grpc";
-    }
-    if (a->server_name != b->server_name) { /* gRPC's check per call is part of the credentials */
-        return "federation.server_name";
-    }
-    if (!same_text(a->state_dir, b->state_dir)) {
-        return "state_dir";
-    }
-    return same_text(a->audit_file, b->audit_file) &&
-                   a->audit_per_peer_per_minute == b->audit_per_peer_per_minute
-               ? NULL
-               : "audit";
-}
-
-/* Frozen members stay what they are, so that the next reload compares with what is in force. */
-static void keep_frozen(struct config *fresh, struct config *current)
-{
-    for (int role = 0; role < OUR_ROLES; role++) {
-        struct config_identity mine = fresh->identities[role];
-        fresh->identities[role] = current->identities[role];
-        current->identities[role] = mine;
-        char *certificate = fresh->identities[role].certificate;
-        fresh->identities[role].certificate = mine.certificate;
-        current->identities[role].certificate = certificate;
-    }
-    char *state_dir = fresh->state_dir;
-    char *audit_file = fresh->audit_file;
-    fresh->state_dir = current->state_dir;
-    fresh->audit_file = current->audit_file;
-    current->state_dir = state_dir;
-    current->audit_file = audit_file;
-    fresh->audit_per_peer_per_minute = current->audit_per_peer_per_minute;
-    fresh->one_identity = current->one_identity;
-    fresh->server_name = current->server_name;
-    fresh->token.max_sessions = current->token.max_sessions;
-    fresh->token.login_timeout_ms = current->token.login_timeout_ms;
-    fresh->token.sign_timeout_ms = current->token.sign_timeout_ms;
-    fresh->token.max_waiting_inbound = current->token.max_waiting_inbound;
-    fresh->lent_threads = current->lent_threads;
-}
-
 static void read_config(struct reload *reload)
 {
     struct nk_instance *instance = reload->instance;
+    char path[CONFIG_PATH_BYTES];
     nk_error own = { .struct_size = sizeof(own) };
 
     if (instance->path == NULL) {
@@ -137,12 +55,10 @@ static void read_config(struct reload *reload)
         log_failure(reload, status, &own);
         return;
     }
-    const char *frozen = frozen_member(instance->config, reload->fresh);
-    if (frozen != NULL) {
+    if (config_keep(reload->fresh, instance->config, path)) {
         status = report(&own, NK_E_UNSUPPORTED, "%s: a change of %s takes effect at the next start",
-                        instance->path, frozen);
+                        instance->path, path);
         log_failure(reload, status, &own);
-        keep_frozen(reload->fresh, instance->config);
     }
 }
 
@@ -186,9 +102,7 @@ static void renew_identity(struct reload *reload, int role)
     bool changed = false;
     AUTO(policy_unref) struct policy *policy = verdicts_policy(instance->verdicts);
     const struct renewal renewal = {
-        .module = config->identities[role].module,
-        .path = config->identities[role].certificate,
-        .login_timeout_ms = config->token.login_timeout_ms,
+        .config = config,
         .our_role = role,
         .both_roles = instance->ours[OUR_SERVER] == instance->ours[OUR_CLIENT],
         .policy = policy,

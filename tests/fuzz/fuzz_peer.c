@@ -68,7 +68,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     write_file(roots[0], pem, 0644);
     free(pem);
 
-    struct config config = { .roots = roots, .roots_len = 1, .strict = true };
+    struct config config = { .roots = { roots, 1 }, .federation.strict = true };
     struct policy_memory memory;
     add_rules(&config);
     require(policy_memory_open(NULL, &memory, NULL) == NK_OK, "policy_memory_open");

@@ -284,7 +284,8 @@ static void another_number_takes_a_restart(void **state)
     assert_int_equal(plugin_load()->open_file(&host, path, &instance, &err), NK_OK);
     write_file(path, after, 0644);
     assert_int_equal(plugin_load()->reload(instance, &err), NK_E_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "a change of grpc takes effect at the next start"));
+    assert_non_null(
+        strstr(err.text, "a change of grpc.lent_threads takes effect at the next start"));
     assert_int_equal(plugin_load()->close(instance, NULL), NK_OK);
     free(before);
     free(after);

@@ -47,17 +47,16 @@ nk_status make_policy(const struct setting *setting, struct policy **ret_policy,
 {
     char *roots[2] = { (char *)path_of("%s/root.pem", scratch_folder()), NULL };
     struct config config = {
-        .roots = roots,
-        .roots_len = 1,
-        .strict = !setting->loose,
-        .server_name = setting->rule_mode ? SERVER_NAME_RULE : SERVER_NAME_TARGET,
+        .roots = { roots, 1 },
+        .federation.strict = !setting->loose,
+        .federation.server_name = setting->rule_mode ? SERVER_NAME_RULE : SERVER_NAME_TARGET,
         .all_certified = setting->all_certified,
     };
     if (setting->root == P2PFL || setting->root == P2PFL_NEW) {
         roots[0] = (char *)path_of("%s/p2pfl.pem", scratch_folder());
     }
     if (setting->root == P2PFL_NEW) {
-        roots[config.roots_len++] = (char *)path_of("%s/p2pfl-new.pem", scratch_folder());
+        roots[config.roots.len++] = (char *)path_of("%s/p2pfl-new.pem", scratch_folder());
     }
     add_rules(setting->rules, ARRAY_LEN(setting->rules), &config);
     log_text[0] = '\0';

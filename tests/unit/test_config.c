@@ -354,10 +354,10 @@ static void defaults(void **state)
                      mine->custody.require_hardware);
     }
     assert_true(config->one_identity);
-    assert_int_equal(config->roots_len, 1);
-    assert_string_equal(config->roots[0], "/etc/nodekey/ca.pem");
-    assert_true(config->strict);
-    assert_int_equal(config->server_name, SERVER_NAME_TARGET);
+    assert_int_equal(config->roots.len, 1);
+    assert_string_equal(config->roots.paths[0], "/etc/nodekey/ca.pem");
+    assert_true(config->federation.strict);
+    assert_int_equal(config->federation.server_name, SERVER_NAME_TARGET);
     assert_false(config->all_certified);
     assert_int_equal(config->admit.len, 1);
     assert_string_equal(rule_name(rule_list_at(&config->admit, 0)), "m");
@@ -367,11 +367,11 @@ static void defaults(void **state)
     assert_int_equal(config->token.sign_timeout_ms, 0);
     assert_int_equal(config->token.max_waiting_inbound, 64);
     assert_int_equal(config->verify_timeout_ms, 1000);
-    assert_int_equal(config->crls_len, 0);
-    assert_int_equal(config->crl.mode, CRL_OFF);
+    assert_int_equal(config->crls.len, 0);
+    assert_int_equal(config->federation.crl.mode, CRL_OFF);
     assert_null(config->state_dir);
-    assert_null(config->audit_file);
-    assert_int_equal(config->audit_per_peer_per_minute, 60);
+    assert_null(config->audit.file);
+    assert_int_equal(config->audit.per_peer_per_minute, 60);
     assert_int_equal(config->reload_interval_seconds, 5);
     assert_false(config->has_candidate);
     config_free(config);
@@ -455,19 +455,19 @@ static void crls_are_hard_unless_said_otherwise(void **state)
 {
     (void)state;
     struct config *config = parse_good(PART_FEDERATION, "'roots': ['a'], 'crls': ['b.crl', '/c']");
-    assert_int_equal(config->crls_len, 2);
-    assert_string_equal(config->crls[0], "/etc/nodekey/b.crl");
-    assert_string_equal(config->crls[1], "/c");
-    assert_int_equal(config->crl.mode, CRL_HARD);
-    assert_int_equal(config->crl.grace_hours, 0);
-    assert_int_equal(config->crl.max_age_hours, 0);
+    assert_int_equal(config->crls.len, 2);
+    assert_string_equal(config->crls.paths[0], "/etc/nodekey/b.crl");
+    assert_string_equal(config->crls.paths[1], "/c");
+    assert_int_equal(config->federation.crl.mode, CRL_HARD);
+    assert_int_equal(config->federation.crl.grace_hours, 0);
+    assert_int_equal(config->federation.crl.max_age_hours, 0);
     config_free(config);
 
     config = parse_good(PART_FEDERATION, "'roots': ['a'], 'crls': ['b'], 'crl_mode': 'soft',"
                                          "'crl_grace_hours': 3, 'crl_max_age_hours': 48");
-    assert_int_equal(config->crl.mode, CRL_SOFT);
-    assert_int_equal(config->crl.grace_hours, 3);
-    assert_int_equal(config->crl.max_age_hours, 48);
+    assert_int_equal(config->federation.crl.mode, CRL_SOFT);
+    assert_int_equal(config->federation.crl.grace_hours, 3);
+    assert_int_equal(config->federation.crl.max_age_hours, 48);
     config_free(config);
 }
 
@@ -478,8 +478,8 @@ static void operation_is_read(void **state)
         PART_MORE, "'state_dir': 'state', 'audit': {'file': 'audit.log', 'per_peer_per_minute': 7},"
                    "'reload': {'interval_seconds': 9}");
     assert_string_equal(config->state_dir, "/etc/nodekey/state");
-    assert_string_equal(config->audit_file, "/etc/nodekey/audit.log");
-    assert_int_equal(config->audit_per_peer_per_minute, 7);
+    assert_string_equal(config->audit.file, "/etc/nodekey/audit.log");
+    assert_int_equal(config->audit.per_peer_per_minute, 7);
     assert_int_equal(config->reload_interval_seconds, 9);
     config_free(config);
 }
@@ -609,7 +609,7 @@ static void relative_paths_follow_the_file(void **state)
 
     assert_int_equal(config_read("nodekey.json", &config, &err), NK_OK);
     snprintf(path, sizeof(path), "%s/ca.pem", folder);
-    assert_string_equal(config->roots[0], path);
+    assert_string_equal(config->roots.paths[0], path);
     config_free(config);
     unlink("nodekey.json");
     assert_int_equal(chdir(before), 0);
@@ -628,7 +628,7 @@ static void check_example(void **state)
         fail_msg("%s", err.text);
     }
     assert_int_equal(config->identities[OUR_SERVER].pin.kind != HSM_PIN_ABSENT, true);
-    assert_int_equal(config->roots_len, 1);
+    assert_int_equal(config->roots.len, 1);
     assert_true(config->all_certified || config->admit.len > 0);
     config_free(config);
 }

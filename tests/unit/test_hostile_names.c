@@ -228,9 +228,9 @@ static void add_rule(struct rule_list *list, const char *name, const struct rule
 static struct policy *make_policy(const struct rule_spec *admit, const struct rule_spec *deny)
 {
     char *roots[] = { (char *)path_of("%s/root.pem", scratch_folder()) };
-    struct config config = {
-        .roots = roots, .roots_len = 1, .strict = true, .all_certified = admit->value == NULL
-    };
+    struct config config = { .roots = { roots, 1 },
+                             .federation.strict = true,
+                             .all_certified = admit->value == NULL };
     struct policy *policy = NULL;
     struct policy_memory memory;
     nk_error err = { .struct_size = sizeof(err) };

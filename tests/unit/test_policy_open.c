@@ -153,7 +153,7 @@ static void check_root(void **state)
         write_file(path, text, row->mode != 0 ? row->mode : 0644);
         free(text);
     }
-    struct config config = { .roots = &path, .roots_len = 1, .strict = !row->loose };
+    struct config config = { .roots = { &path, 1 }, .federation.strict = !row->loose };
     struct policy *policy = NULL;
     nk_error err = { .struct_size = sizeof(err) };
     log_text[0] = '\0';
