@@ -5,8 +5,7 @@
  *   node_plugin.c      loading nodekey.so and getting credentials from it: what a host must do
  *   node_handlers.c    what each call means, and why the claimed address must be the peer's
  *   node_server.c      gRPC C core as a server    node_calls.c       and as a client
- *   node_greet.c       talking to another node    node_neighbours.c  passing gossip on
- */
+ *   node_greet.c       talking to another node    node_neighbours.c  passing gossip on */
 #include "node.h"
 
 #include <inttypes.h>

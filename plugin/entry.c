@@ -52,8 +52,7 @@ static bool is_error(const nk_error *err)
     return err == NULL || NK_HAS(nk_error, err, text);
 }
 
-/* Calls work on an error of their own: the host's may still hold an earlier failure, which stays.
- */
+/* Calls work on an error of their own: the host's may hold an earlier failure, which it keeps. */
 static nk_status deliver(nk_error *err, const nk_error *own, nk_status status)
 {
     if (status != NK_OK) {
@@ -75,7 +74,7 @@ static nk_status check_process(const nk_instance *instance, const char *call, nk
         call);
 }
 
-/* A stay, or why there is none. */
+/* A use of nodekey, or why there can be none. */
 static nk_status enter(const nk_instance *instance, const char *call, nk_error *err)
 {
     nk_status status = check_process(instance, call, err);
@@ -181,7 +180,7 @@ static bool is_role(uint32_t role)
     return role == NK_PEER_IS_CLIENT || role == NK_PEER_IS_SERVER;
 }
 
-/* What a host hands to check_peer. */
+/* The arguments of check_peer. */
 struct question {
     uint32_t role;
     const char *target;

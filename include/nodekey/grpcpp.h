@@ -19,8 +19,7 @@
  *   - CompositeChannelCredentials answers an empty pointer. Set call credentials per call instead:
  *     grpc::ClientContext::set_credentials.
  *   - CreateChannel with a session cache in its arguments would show an old identity after a
- *     rotation: give it none.
- */
+ *     rotation: give it none. */
 #ifndef NODEKEY_GRPCPP_H
 #define NODEKEY_GRPCPP_H
 

@@ -23,8 +23,7 @@
  *   [any]      callable from any thread, concurrently
  *   [one]      one caller at a time per instance; the host serialises
  *   [plugin]   a callback of the host that the plugin calls on a thread of its own
- *   later      answers NK_E_UNSUPPORTED in this version
- */
+ *   later      answers NK_E_UNSUPPORTED in this version */
 #ifndef NODEKEY_PLUGIN_H
 #define NODEKEY_PLUGIN_H
 
@@ -44,7 +43,8 @@ extern "C" {
 #define NK_DETAIL_BYTES 256
 #define NK_SHA256_BYTES 32
 
-/* What the caller should do next. Codes are appended: treat an unknown one as NK_E_INTERNAL. */
+/* The status of a call: what the caller should do next. Codes are appended: treat an unknown one as
+ * NK_E_INTERNAL. */
 typedef int32_t nk_status;
 enum {
     NK_OK = 0,
@@ -106,7 +106,7 @@ typedef struct nk_bytes {
     size_t len;
 } nk_bytes;
 
-/* Who a peer is. Everything it points to lives as long as the struct itself. */
+/* A peer, as its certificate says. Everything pointed to lives as long as the struct itself. */
 typedef struct nk_peer {
     uint32_t struct_size;
     uint32_t role;         /* NK_PEER_IS_* */
@@ -129,9 +129,9 @@ struct grpc_call;
 
 enum { NK_LOG_ERROR = 0, NK_LOG_WARNING = 1, NK_LOG_INFO = 2, NK_LOG_DEBUG = 3 };
 
-/* What the host gives. open copies the table; host_data and the functions behind it must stay valid
- * until close has returned, every server and channel made with the credentials is destroyed, the
- * credentials are released, and no verify_peer is running any more; or until the process ends.
+/* The functions of the host. open copies the table; host_data and the functions behind it must stay
+ * valid until close has returned, every server and channel made with the credentials is destroyed,
+ * the credentials are released, and no verify_peer is running any more; or until the process ends.
  * No callback may call close; every one may be called from a gRPC thread and must not block on
  * gRPC. Members left NULL are optional unless said otherwise. */
 typedef struct nk_host {

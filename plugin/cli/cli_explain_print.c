@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One column of labels, one of text. What is printed here has passed peer_read, the grammar of rule
- * names or the command line's checks: printable ASCII, so a certificate cannot write to a terminal.
- */
+ * One column of labels, one of text. Texts have passed peer_read, the grammar of rule names or the
+ * command line's checks: printable ASCII, so that no certificate can write to a terminal. */
 #include "cli/cli_explain.h"
 
 #include <stdio.h>

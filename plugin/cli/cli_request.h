@@ -16,8 +16,7 @@ struct request_spec {
     GENERAL_NAMES *names;
     const char *usages; /* "serverAuth,clientAuth" */
 };
-/* The request as PEM; *ret_pem is owned: free. NK_E_INTERNAL, NK_E_NOMEM, or what the token says.
- */
+/* The request as PEM; *ret_pem is owned: free. NK_E_INTERNAL, NK_E_NOMEM, or the token's error. */
 MUST_USE nk_status request_make(const struct request_spec *spec, struct hsm_key *key,
                                 EVP_PKEY *public_key, char **ret_pem, nk_error *err);
 

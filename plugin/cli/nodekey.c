@@ -129,8 +129,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 int main(int argc, char **argv)
 {
     static char name[] = PROGRAM; /* whatever path we were started by */
-    static const struct argp argp = { NULL,          parse_option, "COMMAND [ARGUMENT...]", doc, NULL,
-                                      list_commands, NULL };
+    static const struct argp argp = { NULL, parse_option, "COMMAND [ARGUMENT...]",
+                                      doc,  NULL,         list_commands,
+                                      NULL };
     struct choice choice = { 0 };
 
     if (atexit(close_stdout) != 0) {

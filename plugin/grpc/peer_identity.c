@@ -11,7 +11,7 @@
 
 #include "base/report.h"
 
-/* Lives until peer_identity_free. */
+/* An answer to the host: it has the facts, and gives them back to peer_identity_free. */
 struct answer {
     nk_peer facts; /* those of `peer`, and `rule` */
     struct peer *peer;
@@ -32,8 +32,7 @@ static const grpc_auth_property *find_property(const grpc_auth_context *context,
     return grpc_auth_property_iterator_next(&at);
 }
 
-/* Property values are NUL-terminated by gRPC; one that holds a NUL of its own is not what it seems.
- */
+/* Property values are NUL-terminated by gRPC, so a value with a NUL of its own is cut short. */
 const char *peer_identity_property(const grpc_auth_context *context, const char *name)
 {
     const grpc_auth_property *found = find_property(context, name);

@@ -27,7 +27,7 @@
 static const char *const file_names[OUR_ROLES] = {
     [OUR_SERVER] = "server.pem", [OUR_CLIENT] = "client.pem"
 };
-/* What a folder of ours may hold; a folder with anything else is not removed. */
+/* Names that a folder of ours may hold; a folder with any other is not removed. */
 static const char *const all_names[] = { "server.pem", "client.pem", "server.pem.new",
                                          "client.pem.new", "watch" };
 

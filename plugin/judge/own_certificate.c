@@ -75,7 +75,7 @@ static nk_status refuse_leaf(const struct our_leaf *ours, const struct chain_fai
                   ours->subject, reason_label(failure->reason), failure->detail);
 }
 
-/* What strict would have refused, or what peers will miss. */
+/* Gaps that strict would have refused, or that peers will miss. */
 static void warn_of_gaps(const struct our_leaf *ours, int our_role, const nk_host *host)
 {
     if (X509_get_extended_key_usage(ours->certificate) == UINT32_MAX) {

@@ -18,7 +18,8 @@
 
 struct policy; /* counted; immutable */
 
-/* What outlives the generations. Borrowed by the calls below; a policy keeps the pool itself. */
+/* The memory that outlives the generations. Borrowed by the calls below; a policy keeps the pool
+ * itself. */
 struct policy_memory {
     struct pool *pool;
     struct crl_ledger *ledger;
@@ -35,7 +36,7 @@ void policy_memory_clear(struct policy_memory *memory);
 MUST_USE nk_status policy_new(struct config *config, const struct policy_memory *memory,
                               const nk_host *host, struct policy **ret_policy, nk_error *err);
 /* The next one. `config` is the one in force, or a new one if `fresh`: then its rules are taken
- * over, too. What is good replaces its like in `old`; what is not stays as it was, is logged, and
+ * over, too. A good part replaces its like in `old`; a bad one stays as it was, is logged, and
  * the status tells of the first. *ret_policy is NULL when nothing changed; else owned. */
 MUST_USE nk_status policy_renew(const struct policy *old, struct config *config, bool fresh,
                                 const struct policy_memory *memory, const nk_host *host,
@@ -46,10 +47,9 @@ void policy_unref(struct policy *policy);
 /* 1 for the first, one more for each renewal. */
 uint64_t policy_generation(const struct policy *policy);
 /* Hex SHA-256 of roots, settings and rules: equal on every node where these are equal, whatever
- * their order and files. CRLs are not in it: they change by themselves. Lives as long as `policy`.
- */
+ * their order and files. CRLs are not in it: they change by themselves. Borrowed from `policy`. */
 const char *policy_digest(const struct policy *policy);
-/* Whatever needs the passing of time: warns of lists that end soon, enters lists that the pool can
+/* The work of a second, once a second: warns of lists that end soon, enters lists that the pool can
  * prove by now into the ledger. One caller at a time. */
 void policy_tick(const struct policy *policy, const struct policy_memory *memory,
                  const nk_host *host);

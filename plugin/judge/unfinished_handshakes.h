@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What strangers cost. A TLS server signs before it sees who dials, so whoever reaches the port can
- * make the token sign, and gRPC does not tell of handshakes that die. It is told by difference:
- * signatures made for inbound handshakes, less inbound handshakes that came to our verifier. */
+ * Handshakes that are never finished. A TLS server signs before it sees who dials, so whoever
+ * reaches the port can make the token sign, and gRPC does not tell of handshakes that die. Their
+ * number is a difference: signatures made for inbound handshakes, less inbound handshakes that came
+ * to our verifier. */
 #ifndef NODEKEY_UNFINISHED_HANDSHAKES_H
 #define NODEKEY_UNFINISHED_HANDSHAKES_H
 

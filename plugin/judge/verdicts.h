@@ -44,7 +44,7 @@ struct policy *verdicts_policy(struct verdicts *verdicts);
 /* Takes over `policy`: it judges from here on. Guarded calls are the caller's to judge again. */
 void verdicts_enforce(struct verdicts *verdicts, struct policy *policy);
 
-/* What a peer showed. Borrowed. */
+/* A peer's certificates as gRPC hands them over. Borrowed. */
 struct showing {
     uint32_t role;
     const char *target; /* the dialled host, or NULL */

@@ -24,7 +24,7 @@ MUST_USE nk_status identity_open(const struct config *config, int our_role, stru
                                  struct identity **ret_identity, nk_error *err);
 void identity_free(struct identity *identity);
 
-/* What a certificate that is to replace ours is judged by. Borrowed. */
+/* A certificate that is to replace ours, and by which policy. Borrowed. */
 struct renewal {
     const struct config *config;
     int our_role;

@@ -193,7 +193,7 @@ unsigned reload_interval_seconds(struct nk_instance *instance)
 
 /* --- what takes time --- */
 
-/* What fails is tried again: a folder is full for a while. */
+/* A failure is tried again: a folder is full for a while. */
 static nk_status publish_if_due(struct nk_instance *instance, bool *ret_news, nk_error *err)
 {
     if (!instance->publish_wanted ||
