@@ -8,6 +8,8 @@
 
 #include "hsm.h"
 
+#define HSM_KEY_TYPE_BYTES 24
+
 /* --- looking --- */
 
 enum hsm_object_kind { HSM_PRIVATE_KEY = 1, HSM_PUBLIC_KEY, HSM_CERTIFICATE };
@@ -16,11 +18,12 @@ enum hsm_object_kind { HSM_PRIVATE_KEY = 1, HSM_PUBLIC_KEY, HSM_CERTIFICATE };
 struct hsm_object {
     enum hsm_object_kind kind;
     char label[65];
-    char id[65];        /* hex */
-    char type[24];      /* keys: "P-256", "RSA-3072", "Ed25519"; "": the token does not say */
-    char subject[256];  /* certificates, RFC 2253 */
-    char not_after[32]; /* certificates, RFC 3339 */
-    bool sensitive;     /* private keys; what the token does not tell counts as the worse */
+    char id[65];                   /* hex */
+    char type[HSM_KEY_TYPE_BYTES]; /* keys: "P-256", "RSA-3072", "Ed25519"; "": the token does not
+                                      say */
+    char subject[256];             /* certificates, RFC 2253 */
+    char not_after[32];            /* certificates, RFC 3339 */
+    bool sensitive; /* private keys; what the token does not tell counts as the worse */
     bool extractable;
     bool born_here; /* generated on the token, and has never been extractable */
     char *uri;      /* RFC 7512; NULL: it has neither label nor id */
@@ -111,9 +114,9 @@ const char *hsm_admin_label(const struct hsm_admin *admin);
 MUST_USE nk_status hsm_admin_find(struct hsm_admin *admin, EVP_PKEY **ret_public, nk_error *err);
 /* The same, where NULL is an error. */
 MUST_USE nk_status hsm_admin_public(struct hsm_admin *admin, EVP_PKEY **ret_public, nk_error *err);
-/* True for the types that hsm_admin_generate makes: RSA-2048, RSA-3072, RSA-4096, P-256, P-384,
- * P-521, Ed25519. */
-bool hsm_is_key_type(const char *type);
+/* The `i`th type that hsm_admin_generate makes, such as "P-256" or "RSA-3072", from 0, the usual
+ * one; false: no more. [any] */
+bool hsm_key_type(size_t i, char type[HSM_KEY_TYPE_BYTES]);
 /* A key pair on the token, with label and id of the URI, that cannot leave it. NK_E_IDENTITY: a key
  * fits the URI already. *ret_public is owned: EVP_PKEY_free. */
 MUST_USE nk_status hsm_admin_generate(struct hsm_admin *admin, const char *type,

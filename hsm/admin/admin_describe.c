@@ -11,6 +11,7 @@
 
 #include "admin/admin.h"
 #include "base/text.h"
+#include "key/key_kinds.h"
 #include "key/object_public.h"
 
 #define ID_SHOWN_BYTES 32
@@ -113,7 +114,7 @@ static void describe_certificate(const struct admin_look *look, CK_OBJECT_HANDLE
     text_time(object->not_after, text_read_time(X509_get0_notAfter(certificate)));
     EVP_PKEY *key = X509_get0_pubkey(certificate);
     if (key != NULL) {
-        object_public_type(key, object->type, sizeof(object->type));
+        key_kind_print(key, object->type);
     }
     ERR_pop_to_mark();
 }
@@ -123,7 +124,7 @@ static void describe_key(const struct admin_look *look, CK_OBJECT_HANDLE handle,
 {
     AUTO(EVP_PKEY_free) EVP_PKEY *key = object_public_key(look->call, look->session, handle);
     if (key != NULL) {
-        object_public_type(key, object->type, sizeof(object->type));
+        key_kind_print(key, object->type);
     }
     if (object->kind != HSM_PRIVATE_KEY) {
         return;

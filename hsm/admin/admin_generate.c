@@ -3,50 +3,54 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/asn1.h>
+#include <openssl/objects.h>
 #include <openssl/rand.h>
 
 #include "admin/admin.h"
 #include "base/report.h"
+#include "key/key_kinds.h"
 #include "key/object_public.h"
 
 #define ID_BYTES 8
 #define ID_MAX_BYTES 255
 #define TEMPLATE_MAX 12
+#define PARAMS_MAX_BYTES 32
 
-static const struct key_type {
-    const char *name;
-    CK_MECHANISM_TYPE mechanism;
-    const char *mechanism_name;
-    CK_ULONG bits;            /* RSA */
-    unsigned char params[16]; /* DER of the curve's OID; Ed25519: its name as a PrintableString */
-    CK_ULONG params_len;
-} key_types[] = {
-    { "P-256", CKM_EC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN", 0,
-      "\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07", 10 },
-    { "P-384", CKM_EC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN", 0, "\x06\x05\x2b\x81\x04\x00\x22", 7 },
-    { "P-521", CKM_EC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN", 0, "\x06\x05\x2b\x81\x04\x00\x23", 7 },
-    { "RSA-2048", CKM_RSA_PKCS_KEY_PAIR_GEN, "CKM_RSA_PKCS_KEY_PAIR_GEN", 2048, "", 0 },
-    { "RSA-3072", CKM_RSA_PKCS_KEY_PAIR_GEN, "CKM_RSA_PKCS_KEY_PAIR_GEN", 3072, "", 0 },
-    { "RSA-4096", CKM_RSA_PKCS_KEY_PAIR_GEN, "CKM_RSA_PKCS_KEY_PAIR_GEN", 4096, "", 0 },
-    { "Ed25519", CKM_EC_EDWARDS_KEY_PAIR_GEN, "CKM_EC_EDWARDS_KEY_PAIR_GEN", 0,
-      "\x13\x0c"
-      "edwards25519",
-      14 },
-};
+DEFINE_AUTO(ASN1_PRINTABLESTRING *, ASN1_PRINTABLESTRING_free);
 
-static const struct key_type *type_named(const char *name)
+bool hsm_key_type(size_t i, char type[HSM_KEY_TYPE_BYTES])
 {
-    for (size_t i = 0; i < ARRAY_LEN(key_types); i++) {
-        if (strcmp(key_types[i].name, name) == 0) {
-            return &key_types[i];
+    const struct key_kind *kind = NULL;
+
+    for (size_t k = 0; (kind = key_kind_at(k)) != NULL; k++) {
+        size_t sizes = 0;
+        while (sizes < KEY_KIND_SIZES && kind->sizes[sizes] != 0) {
+            sizes++;
         }
+        size_t types = sizes > 0 ? sizes : 1;
+        if (i < types) {
+            key_kind_text(kind, kind->sizes[i], type);
+            return true;
+        }
+        i -= types;
     }
-    return NULL;
+    return false;
 }
 
-bool hsm_is_key_type(const char *type)
+/* CKA_EC_PARAMS: a curve's OID; an Edwards curve's name, which is all that SoftHSM takes. */
+static CK_ULONG curve_params(const struct key_kind *kind, unsigned char out[PARAMS_MAX_BYTES])
 {
-    return type_named(type) != NULL;
+    AUTO(ASN1_PRINTABLESTRING_free) ASN1_PRINTABLESTRING *name = ASN1_PRINTABLESTRING_new();
+    unsigned char *at = out;
+    int len = 0;
+
+    if (kind->form == KEY_ECDSA) {
+        len = i2d_ASN1_OBJECT(OBJ_nid2obj(kind->nid), &at);
+    } else if (name != NULL && ASN1_STRING_set(name, kind->curves[0], -1) == 1) {
+        len = i2d_ASN1_PRINTABLESTRING(name, &at);
+    }
+    return len > 0 ? (CK_ULONG)len : 0;
 }
 
 struct template
@@ -98,22 +102,31 @@ static void add_names(struct template *template, const struct names *names)
     }
 }
 
+struct birth {
+    const char *type;
+    const struct key_kind *kind;
+    int bits;
+    EVP_PKEY *public_key;
+};
+
 static CK_RV make_pair(struct hsm_admin *admin, CK_SESSION_HANDLE session,
-                       const struct key_type *type, const struct names *names)
+                       const struct birth *birth, const struct names *names)
 {
     static const unsigned char f4[] = { 1, 0, 1 };
-    CK_MECHANISM mechanism = { .mechanism = type->mechanism };
+    CK_MECHANISM mechanism = { .mechanism = birth->kind->generation };
+    CK_ULONG bits = (CK_ULONG)birth->bits;
+    unsigned char params[PARAMS_MAX_BYTES];
     struct template public_key = { .len = 0 };
     struct template private_key = { .len = 0 };
 
     add_names(&public_key, names);
     add(&public_key, CKA_PRIVATE, &no, sizeof(no));
     add(&public_key, CKA_VERIFY, &yes, sizeof(yes));
-    if (type->bits != 0) {
-        add(&public_key, CKA_MODULUS_BITS, &type->bits, sizeof(type->bits));
+    if (birth->kind->form == KEY_RSA) {
+        add(&public_key, CKA_MODULUS_BITS, &bits, sizeof(bits));
         add(&public_key, CKA_PUBLIC_EXPONENT, f4, sizeof(f4));
     } else {
-        add(&public_key, CKA_EC_PARAMS, type->params, type->params_len);
+        add(&public_key, CKA_EC_PARAMS, params, curve_params(birth->kind, params));
     }
     add_names(&private_key, names);
     add(&private_key, CKA_PRIVATE, &yes, sizeof(yes));
@@ -125,12 +138,7 @@ static CK_RV make_pair(struct hsm_admin *admin, CK_SESSION_HANDLE session,
                                                   &admin->made[0], &admin->made[1]);
 }
 
-struct birth {
-    const struct key_type *type;
-    EVP_PKEY *public_key;
-};
-
-static nk_status refuse_type(const struct hsm_admin *admin, const struct key_type *type, CK_RV rv,
+static nk_status refuse_type(const struct hsm_admin *admin, const struct birth *birth, CK_RV rv,
                              nk_error *err)
 {
     switch (rv) {
@@ -141,9 +149,9 @@ static nk_status refuse_type(const struct hsm_admin *admin, const struct key_typ
     case CKR_CURVE_NOT_SUPPORTED:
         return report_ckr(err, NK_E_IDENTITY, rv,
                           "token \"%s\" does not generate %s keys (%s); try another --key-type",
-                          admin->name.label, type->name, type->mechanism_name);
+                          admin->name.label, birth->type, birth->kind->generation_name);
     default:
-        return report_ckr(err, NK_E_TOKEN, rv, "generate a %s key on token \"%s\"", type->name,
+        return report_ckr(err, NK_E_TOKEN, rv, "generate a %s key on token \"%s\"", birth->type,
                           admin->name.label);
     }
 }
@@ -169,10 +177,10 @@ static nk_status give_birth(struct hsm_admin *admin, CK_SESSION_HANDLE session, 
     if (status != NK_OK) {
         return status;
     }
-    CK_RV rv = make_pair(admin, session, birth->type, &names);
+    CK_RV rv = make_pair(admin, session, birth, &names);
     if (rv != CKR_OK) {
         admin->made[0] = admin->made[1] = CK_INVALID_HANDLE;
-        return refuse_type(admin, birth->type, rv, err);
+        return refuse_type(admin, birth, rv, err);
     }
     birth->public_key = object_public_key(admin->module->call, session, admin->made[0]);
     if (birth->public_key == NULL) {
@@ -185,8 +193,9 @@ static nk_status give_birth(struct hsm_admin *admin, CK_SESSION_HANDLE session, 
 nk_status hsm_admin_generate(struct hsm_admin *admin, const char *type, EVP_PKEY **ret_public,
                              nk_error *err)
 {
-    struct birth birth = { .type = type_named(type) };
-    if (birth.type == NULL) {
+    struct birth birth = { .type = type };
+    birth.kind = key_kind_asked(type, &birth.bits);
+    if (birth.kind == NULL) {
         return report(err, NK_E_USAGE, "%s is not a type of key", type);
     }
     nk_status status = admin_work(admin, CKF_RW_SESSION, give_birth, &birth, err);

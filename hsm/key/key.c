@@ -29,7 +29,7 @@ bool key_prepare(const struct hsm_key *key, const struct scheme *scheme, const u
     if (key->bare_pss && scheme->padding == RSA_PKCS1_PSS_PADDING) {
         return scheme_prepare_bare_pss(key->public_key, scheme, input, len, ret_to_sign);
     }
-    return scheme_prepare(key->public_key, scheme, input, len, ret_to_sign);
+    return scheme_prepare(key->kind, scheme, input, len, ret_to_sign);
 }
 
 /* --- what references name --- */

@@ -22,8 +22,8 @@ struct hsm_key {
     atomic_bool shut;
     atomic_bool left_behind; /* shut, but a use hangs: the last to end tidies up */
 
-    enum key_kind kind;
-    EVP_PKEY *public_key; /* the leaf's */
+    const struct key_kind *kind; /* NULL until `open` has refused it: none of ours */
+    EVP_PKEY *public_key;        /* the leaf's */
     P11KitUri *uri;
     char *uri_text;
     struct hsm_custody custody;

@@ -2,10 +2,8 @@
 #include "key/key_find.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/report.h"
-#include "key/curve.h"
 #include "key/object.h"
 
 #define DESCRIBED_MAX 16
@@ -67,10 +65,9 @@ static CK_RV check_kind(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJEC
         report_ckr(err, NK_E_TOKEN, rv, "read the type of the key on token \"%s\"", key->label);
         return rv;
     }
-    bool fits = key->kind == KEY_RSA  ? type == CKK_RSA
-                : key->kind == KEY_EC ? type == CKK_EC
-                                      /* modules from before PKCS#11 3 know but one kind of curve */
-                                      : type == CKK_EC_EDWARDS || type == CKK_EC;
+    /* Modules from before PKCS#11 3.0 know but one kind of curve. */
+    bool fits =
+        type == key->kind->key_type || (type == CKK_EC && key->kind->key_type == CKK_EC_EDWARDS);
     if (!fits) {
         report(err, NK_E_IDENTITY,
                "node.certificate does not match node.key: it is for another type of key than %s on "
@@ -88,19 +85,19 @@ static CK_RV check_curve(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJE
 {
     unsigned char params[PARAMS_MAX_BYTES];
     CK_ULONG len = 0;
-    const char *ours = curve_of_key(key->public_key);
 
-    if (ours == NULL || object_attribute(token_module(key->token)->call, session, object,
-                                         CKA_EC_PARAMS, params, sizeof(params), &len) != CKR_OK) {
+    if (key->kind->form == KEY_RSA ||
+        object_attribute(token_module(key->token)->call, session, object, CKA_EC_PARAMS, params,
+                         sizeof(params), &len) != CKR_OK) {
         return CKR_OK;
     }
-    const char *its = curve_of_params(params, len);
-    if (its != NULL && strcmp(its, ours) != 0) {
+    const struct key_kind *its = key_kind_of_params(params, len);
+    if (its != NULL && its != key->kind) {
         report(
             err, NK_E_IDENTITY,
             "node.certificate does not match node.key: it is for a %s key, %s on token \"%s\" is "
             "%s; name the certificate that was issued for this key",
-            ours, key->uri_text, key->label, its);
+            key->kind->name, key->uri_text, key->label, its->name);
         return CKR_NODEKEY_KEY_MISMATCH;
     }
     return CKR_OK;

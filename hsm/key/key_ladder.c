@@ -15,10 +15,9 @@ static CK_RV current_object(struct hsm_key *key, const struct lease *lease,
     pthread_mutex_lock(&key->lock);
     if (key->generation != lease->generation) {
         CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
-        size_t needs = 0;
         rv = key_find(key, lease->session, &object, err);
         if (rv == CKR_OK) {
-            rv = key_prove(key, lease->session, object, scheme_needs(key->public_key, &needs), err);
+            rv = key_prove(key, lease->session, object, key->kind->needs, err);
         }
         if (rv == CKR_OK) {
             key->object = object;

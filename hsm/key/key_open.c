@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/ec.h>
-#include <openssl/objects.h>
 #include <openssl/rand.h>
 
 #include "base/exit_gate.h"
@@ -16,9 +14,6 @@
 #include "pin/pin.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"
-
-#define RSA_MIN_BITS 2048
-#define RSA_MAX_BITS 4096
 
 /* Of what the caller lends a copy is made: the calls may outlive him. */
 struct opening {
@@ -59,32 +54,19 @@ static void free_opening(struct bounded_call *bounded)
 
 static nk_status check_public_key(const struct hsm_key *key, nk_error *err)
 {
+    const struct key_kind *kind = key->kind;
     int bits = EVP_PKEY_get_bits(key->public_key);
+    char its[KEY_KIND_TEXT_BYTES];
+    char ours[128];
 
-    if (key->kind == KEY_RSA && (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS)) {
-        return report(err, NK_E_IDENTITY,
-                      "node.certificate is for an RSA-%d key; RSA keys of %d to %d bits are used, "
-                      "or P-256, P-384, P-521, Ed25519: make another key",
-                      bits, RSA_MIN_BITS, RSA_MAX_BITS);
+    if (kind != NULL && bits >= kind->bits_min && bits <= kind->bits_max) {
+        return NK_OK;
     }
-    if (key->kind == KEY_EC) {
-        char group[64] = "";
-        EVP_PKEY_get_group_name(key->public_key, group, sizeof(group), NULL);
-        int nid = OBJ_sn2nid(group);
-        if (nid != NID_X9_62_prime256v1 && nid != NID_secp384r1 && nid != NID_secp521r1) {
-            return report(err, NK_E_IDENTITY,
-                          "node.certificate is for an EC key on curve %s; P-256, P-384 and P-521 "
-                          "are used: make another key",
-                          group);
-        }
-    }
-    if (key->kind == 0) {
-        return report(err, NK_E_IDENTITY,
-                      "node.certificate is for a %s key; RSA, P-256, P-384, P-521 and Ed25519 are "
-                      "used: make another key",
-                      EVP_PKEY_get0_type_name(key->public_key));
-    }
-    return NK_OK;
+    key_kind_print(key->public_key, its);
+    key_kind_list(ours, sizeof(ours));
+    return report(err, NK_E_IDENTITY,
+                  "node.certificate is for a %s key; %s are used: make another key",
+                  its[0] != '\0' ? its : EVP_PKEY_get0_type_name(key->public_key), ours);
 }
 
 static struct hsm_key *make(const struct hsm_key_request *request, EVP_PKEY *leaf_public)
@@ -101,7 +83,7 @@ static struct hsm_key *make(const struct hsm_key_request *request, EVP_PKEY *lea
     key->uri_text = strdup(request->uri);
     EVP_PKEY_up_ref(leaf_public);
     key->public_key = leaf_public;
-    key->kind = scheme_kind_of(leaf_public);
+    key->kind = key_kind_of(leaf_public);
     if (key->uri_text == NULL || RAND_bytes(key->handle, sizeof(key->handle)) != 1) {
         hsm_key_unref(key);
         return NULL;

@@ -119,11 +119,10 @@ static CK_RV prove_scheme(struct hsm_key *key, const struct lease *lease, CK_OBJ
 static CK_RV prove_all(struct hsm_key *key, const struct lease *lease, CK_OBJECT_HANDLE object,
                        nk_error *err)
 {
-    size_t len = 0;
-    const struct scheme_need *needs = scheme_needs(key->public_key, &len);
+    const struct scheme_need *needs = key->kind->needs;
     CK_RV rv = CKR_OK;
 
-    for (size_t i = 0; i < len && rv == CKR_OK; i++) {
+    for (size_t i = 0; i < KEY_KIND_NEEDS && needs[i].name != NULL && rv == CKR_OK; i++) {
         bool was_bare = key->bare_pss;
         rv = prove_scheme(key, lease, object, &needs[i], err);
         if (rv == CKR_OK && key->bare_pss && !was_bare) {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "key/object_public.h"
 
-#include <stdio.h>
-
 #include <openssl/asn1.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -11,8 +9,8 @@
 #include <openssl/objects.h>
 #include <openssl/param_build.h>
 
+#include "key/key_kinds.h"
 #include "key/object.h"
-#include "key/scheme.h"
 
 #define BASICS "provider=default"
 
@@ -62,13 +60,27 @@ static EVP_PKEY *read_rsa(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
     return key_from_params("RSA", builder);
 }
 
-/* "prime256v1" from the curve's OID; modules that say a name in its place have Edwards curves. */
+/* "prime256v1" from the curve's OID; also of a curve that no key of ours is on. */
 static const char *group_of(const unsigned char *params, CK_ULONG len)
 {
     const unsigned char *at = params;
     AUTO(ASN1_OBJECT_free) ASN1_OBJECT *oid = d2i_ASN1_OBJECT(NULL, &at, (long)len);
 
     return oid != NULL && at == params + len ? OBJ_nid2sn(OBJ_obj2nid(oid)) : NULL;
+}
+
+/* The length tells which curve it is on. */
+static EVP_PKEY *edwards_key(const unsigned char *bytes, size_t len)
+{
+    const struct key_kind *kind = NULL;
+    EVP_PKEY *key = NULL;
+
+    for (size_t i = 0; key == NULL && (kind = key_kind_at(i)) != NULL; i++) {
+        if (kind->form == KEY_EDDSA) {
+            key = EVP_PKEY_new_raw_public_key_ex(NULL, kind->type, BASICS, bytes, len);
+        }
+    }
+    return key;
 }
 
 static EVP_PKEY *key_on_curve(const char *group, const unsigned char *point, size_t len)
@@ -104,7 +116,7 @@ static EVP_PKEY *read_point(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
     const unsigned char *bytes = bare ? point : ASN1_STRING_get0_data(wrapped);
     size_t bytes_len = bare ? len : (size_t)ASN1_STRING_length(wrapped);
     if (edwards) {
-        return EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", BASICS, bytes, bytes_len);
+        return edwards_key(bytes, bytes_len);
     }
     const char *group = group_of(params, params_len);
     return group != NULL ? key_on_curve(group, bytes, bytes_len) : NULL;
@@ -202,25 +214,4 @@ EVP_PKEY *object_public_half(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
         key = follow_tie(&ties[i], call, session, private_key);
     }
     return key;
-}
-
-void object_public_type(EVP_PKEY *key, char *text, size_t room)
-{
-    char group[64] = "";
-
-    text[0] = '\0';
-    switch (scheme_kind_of(key)) {
-    case KEY_RSA:
-        snprintf(text, room, "RSA-%d", EVP_PKEY_get_bits(key));
-        break;
-    case KEY_EC:
-        EVP_PKEY_get_group_name(key, group, sizeof(group), NULL);
-        snprintf(text, room, "%s",
-                 EC_curve_nid2nist(OBJ_sn2nid(group)) != NULL ? EC_curve_nid2nist(OBJ_sn2nid(group))
-                                                              : group);
-        break;
-    case KEY_ED25519:
-        snprintf(text, room, "Ed25519");
-        break;
-    }
 }

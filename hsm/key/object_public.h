@@ -17,7 +17,5 @@ MUST_USE EVP_PKEY *object_public_key(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE s
  * it belongs to the key is for hsm_key_open to prove. Owned: EVP_PKEY_free. */
 MUST_USE EVP_PKEY *object_public_half(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
                                       CK_OBJECT_HANDLE private_key);
-/* "P-256", "RSA-3072", "Ed25519"; "" for a kind that nodekey does not use. */
-void object_public_type(EVP_PKEY *key, char *text, size_t room);
 
 #endif

@@ -73,21 +73,26 @@ static bool prepare_pkcs1(const struct scheme *scheme, const unsigned char *inpu
     return true;
 }
 
-bool scheme_prepare(EVP_PKEY *public_key, const struct scheme *scheme, const unsigned char *input,
-                    size_t len, struct to_sign *ret_to_sign)
+bool scheme_prepare(const struct key_kind *kind, const struct scheme *scheme,
+                    const unsigned char *input, size_t len, struct to_sign *ret_to_sign)
 {
-    enum key_kind kind = scheme_kind_of(public_key);
-    size_t order_len = ((size_t)EVP_PKEY_get_bits(public_key) + 7) / 8;
+    size_t order_len = ((size_t)kind->bits_max + 7) / 8;
 
-    if (kind == KEY_RSA) {
+    switch (kind->form) {
+    case KEY_RSA:
         return scheme->padding == RSA_PKCS1_PSS_PADDING
                    ? prepare_pss(scheme, input, len, ret_to_sign)
                    : scheme->padding == RSA_PKCS1_PADDING && len <= 64 &&
                          prepare_pkcs1(scheme, input, len, ret_to_sign);
+    case KEY_ECDSA:
+        len = len > order_len ? order_len : len;
+        break;
+    case KEY_EDDSA:
+        break;
     }
-    ret_to_sign->mechanism = (CK_MECHANISM){ .mechanism = kind == KEY_EC ? CKM_ECDSA : CKM_EDDSA };
+    ret_to_sign->mechanism = (CK_MECHANISM){ .mechanism = kind->needs[0].mechanism };
     ret_to_sign->input = input;
-    ret_to_sign->len = kind == KEY_EC && len > order_len ? order_len : len;
+    ret_to_sign->len = len;
     return true;
 }
 
@@ -127,10 +132,10 @@ static bool ecdsa_to_der(const unsigned char *raw, size_t raw_len, unsigned char
     return true;
 }
 
-bool scheme_finish(enum key_kind kind, const unsigned char *raw, size_t raw_len,
+bool scheme_finish(const struct key_kind *kind, const unsigned char *raw, size_t raw_len,
                    unsigned char *signature, size_t room, size_t *ret_len)
 {
-    if (kind == KEY_EC) {
+    if (kind->form == KEY_ECDSA) {
         return ecdsa_to_der(raw, raw_len, signature, room, ret_len);
     }
     if (raw_len > room) {
@@ -168,58 +173,4 @@ bool scheme_verifies(EVP_PKEY *public_key, const struct scheme *scheme, const un
         return false;
     }
     return EVP_PKEY_verify(ctx, signature, signature_len, input, len) == 1;
-}
-
-enum key_kind scheme_kind_of(EVP_PKEY *public_key)
-{
-    if (EVP_PKEY_is_a(public_key, "RSA")) {
-        return KEY_RSA;
-    }
-    if (EVP_PKEY_is_a(public_key, "EC")) {
-        return KEY_EC;
-    }
-    return EVP_PKEY_is_a(public_key, "ED25519") ? KEY_ED25519 : (enum key_kind)0;
-}
-
-#define PSS(name, nid, len)                                                                        \
-    {                                                                                              \
-        name, { RSA_PKCS1_PSS_PADDING, nid, len }, CKM_RSA_PKCS_PSS, "CKM_RSA_PKCS_PSS"            \
-    }
-#define PKCS1(name, nid)                                                                           \
-    {                                                                                              \
-        name, { RSA_PKCS1_PADDING, nid, 0 }, CKM_RSA_PKCS, "CKM_RSA_PKCS"                          \
-    }
-#define ECDSA(name, nid)                                                                           \
-    {                                                                                              \
-        name, { 0, nid, 0 }, CKM_ECDSA, "CKM_ECDSA"                                                \
-    }
-
-const struct scheme_need *scheme_needs(EVP_PKEY *public_key, size_t *ret_len)
-{
-    static const struct scheme_need rsa[] = {
-        PSS("rsa_pss_rsae_sha256", NID_sha256, 32), PSS("rsa_pss_rsae_sha384", NID_sha384, 48),
-        PSS("rsa_pss_rsae_sha512", NID_sha512, 64), PKCS1("rsa_pkcs1_sha256", NID_sha256),
-        PKCS1("rsa_pkcs1_sha384", NID_sha384),      PKCS1("rsa_pkcs1_sha512", NID_sha512),
-    };
-    static const struct scheme_need p256[] = { ECDSA("ecdsa_secp256r1_sha256", NID_sha256) };
-    static const struct scheme_need p384[] = { ECDSA("ecdsa_secp384r1_sha384", NID_sha384) };
-    static const struct scheme_need p521[] = { ECDSA("ecdsa_secp521r1_sha512", NID_sha512) };
-    static const struct scheme_need ed25519[] = {
-        { "ed25519", { 0, NID_undef, 0 }, CKM_EDDSA, "CKM_EDDSA" }
-    };
-
-    *ret_len = 1;
-    switch (scheme_kind_of(public_key)) {
-    case KEY_RSA:
-        *ret_len = ARRAY_LEN(rsa);
-        return rsa;
-    case KEY_EC:
-        return EVP_PKEY_get_bits(public_key) == 256   ? p256
-               : EVP_PKEY_get_bits(public_key) == 384 ? p384
-                                                      : p521;
-    case KEY_ED25519:
-        return ed25519;
-    }
-    *ret_len = 0;
-    return NULL;
 }

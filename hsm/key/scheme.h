@@ -10,19 +10,11 @@
 #include <openssl/evp.h>
 #include <p11-kit/pkcs11.h>
 
-#include "base/auto.h"
+#include "key/key_kinds.h"
 #include "nodekey/plugin.h"
 
 #define SIGNATURE_MAX_BYTES 1024 /* RSA-8192 */
 #define TO_SIGN_MAX_BYTES 512    /* an RSA-4096 block, a DigestInfo or a digest */
-
-enum key_kind { KEY_RSA = 1, KEY_EC, KEY_ED25519 };
-
-struct scheme {
-    int padding;     /* RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING; 0: not RSA */
-    int digest_nid;  /* NID_undef: the input is signed as it is */
-    size_t salt_len; /* PSS */
-};
 
 /* Everything that must stay alive from C_SignInit to C_Sign: tpm2-pkcs11 keeps a pointer to `pss`.
  */
@@ -34,10 +26,10 @@ struct to_sign {
     size_t len;
 };
 
-/* `input` is the digest (the message for Ed25519) and stays borrowed until C_Sign. A digest longer
+/* `input` is the digest (the message for EdDSA) and stays borrowed until C_Sign. A digest longer
  * than an EC key's order is cut as FIPS 186-4 section 6.4 says; not every token does that. False: a
  * padding, digest or length that no scheme has. */
-MUST_USE bool scheme_prepare(EVP_PKEY *public_key, const struct scheme *scheme,
+MUST_USE bool scheme_prepare(const struct key_kind *kind, const struct scheme *scheme,
                              const unsigned char *input, size_t len, struct to_sign *ret_to_sign);
 /* The same for an RSA-PSS scheme on a token that has no CKM_RSA_PKCS_PSS: our own EMSA-PSS block,
  * for CKM_RSA_X_509. Each call salts anew. */
@@ -45,23 +37,11 @@ MUST_USE bool scheme_prepare_bare_pss(EVP_PKEY *public_key, const struct scheme 
                                       const unsigned char *input, size_t len,
                                       struct to_sign *ret_to_sign);
 /* `raw` is C_Sign's answer; ECDSA's r and s become DER (RFC 8446 section 4.2.3). */
-MUST_USE bool scheme_finish(enum key_kind kind, const unsigned char *raw, size_t raw_len,
+MUST_USE bool scheme_finish(const struct key_kind *kind, const unsigned char *raw, size_t raw_len,
                             unsigned char *signature, size_t room, size_t *ret_len);
 /* Does `public_key` verify it? OpenSSL's default provider does the work. */
 MUST_USE bool scheme_verifies(EVP_PKEY *public_key, const struct scheme *scheme,
                               const unsigned char *input, size_t len,
                               const unsigned char *signature, size_t signature_len);
-
-/* KEY_RSA, KEY_EC or KEY_ED25519; 0: a kind that we do not sign with. */
-enum key_kind scheme_kind_of(EVP_PKEY *public_key);
-
-/* The schemes that TLS 1.2 and 1.3 may ask of a key, the first being TLS 1.3's preferred. */
-struct scheme_need {
-    const char *name; /* as in RFC 8446 section 4.2.3 */
-    struct scheme scheme;
-    CK_MECHANISM_TYPE mechanism;
-    const char *mechanism_name;
-};
-const struct scheme_need *scheme_needs(EVP_PKEY *public_key, size_t *ret_len);
 
 #endif

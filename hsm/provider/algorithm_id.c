@@ -57,28 +57,39 @@ static bool fill_pss(X509_ALGOR *algorithm, const struct scheme *scheme)
     return wrap(algorithm, NID_rsassaPss, ASN1_ITEM_rptr(RSA_PSS_PARAMS), pss);
 }
 
-static bool fill(X509_ALGOR *algorithm, enum key_kind kind, const struct scheme *scheme)
+static bool fill_algorithm(X509_ALGOR *algorithm, const struct key_kind *kind,
+                           const struct scheme *scheme)
 {
-    int nid = NID_ED25519;
+    int nid = kind->nid;
+    int parameters = V_ASN1_UNDEF;
 
-    if (scheme->padding == RSA_PKCS1_PSS_PADDING) {
-        return fill_pss(algorithm, scheme);
+    switch (kind->form) {
+    case KEY_RSA:
+        if (scheme->padding == RSA_PKCS1_PSS_PADDING) {
+            return fill_pss(algorithm, scheme);
+        }
+        parameters = V_ASN1_NULL;
+        if (OBJ_find_sigid_by_algs(&nid, scheme->digest_nid, EVP_PKEY_RSA) != 1) {
+            return false;
+        }
+        break;
+    case KEY_ECDSA:
+        if (OBJ_find_sigid_by_algs(&nid, scheme->digest_nid, EVP_PKEY_EC) != 1) {
+            return false;
+        }
+        break;
+    case KEY_EDDSA: /* RFC 8410: named by the curve alone */
+        break;
     }
-    if (kind != KEY_ED25519 &&
-        OBJ_find_sigid_by_algs(&nid, scheme->digest_nid,
-                               kind == KEY_RSA ? EVP_PKEY_RSA : EVP_PKEY_EC) != 1) {
-        return false;
-    }
-    return X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid),
-                           kind == KEY_RSA ? V_ASN1_NULL : V_ASN1_UNDEF, NULL) == 1;
+    return X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), parameters, NULL) == 1;
 }
 
-int algorithm_id(enum key_kind kind, const struct scheme *scheme, unsigned char **ret_der)
+int algorithm_id(const struct key_kind *kind, const struct scheme *scheme, unsigned char **ret_der)
 {
     AUTO(X509_ALGOR_free) X509_ALGOR *algorithm = X509_ALGOR_new();
     unsigned char *der = NULL;
 
-    if (algorithm == NULL || !fill(algorithm, kind, scheme)) {
+    if (algorithm == NULL || !fill_algorithm(algorithm, kind, scheme)) {
         return 0;
     }
     int len = i2d_X509_ALGOR(algorithm, &der);

@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0
- * DECODER, in two stages: PEM of our label to DER, DER to a key object. What is not ours is passed
- * over in silence; what is ours and fails raises and stops. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/decoder.h"
+
 #include <string.h>
 
 #include <openssl/bio.h>
@@ -11,7 +11,7 @@
 #include <openssl/pem.h>
 
 #include "base/exit_gate.h"
-#include "provider/provider_private.h"
+#include "provider/provider_context.h"
 
 #define DER_MAX_BYTES 4096 /* a reference with an RSA-8192 key is 1.1 kB */
 
@@ -126,7 +126,7 @@ static size_t read_der(const struct provider *provider, OSSL_CORE_BIO *core_bio,
     return len < DER_MAX_BYTES ? len : 0;
 }
 
-static int decode_der(struct provider *provider, OSSL_CORE_BIO *core_bio, enum key_kind kind,
+static int decode_der(struct provider *provider, OSSL_CORE_BIO *core_bio, const char *type,
                       OSSL_CALLBACK *callback, void *arg)
 {
     unsigned char der[DER_MAX_BYTES];
@@ -138,40 +138,34 @@ static int decode_der(struct provider *provider, OSSL_CORE_BIO *core_bio, enum k
     if (answer != REFERENCE_FOUND) {
         return answer == REFERENCE_FOREIGN;
     }
-    if (key->kind != kind) {
-        hsm_key_unref(key); /* the stage for its kind comes, too */
+    if (strcmp(key->kind->type, type) != 0) {
+        hsm_key_unref(key); /* the stage for its type comes, too */
         return 1;
     }
     return provider_give_key(provider, key, callback, arg);
 }
 
-#define DECODE(name, kind)                                                                         \
-    static OSSL_FUNC_decoder_decode_fn decode_##name;                                              \
-    static int decode_##name(void *ctx, OSSL_CORE_BIO *bio, int selection,                         \
-                             OSSL_CALLBACK *callback, void *arg,                                   \
-                             OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)           \
-    {                                                                                              \
-        (void)selection, (void)passphrase, (void)passphrase_arg;                                   \
-        return decode_der(ctx, bio, kind, callback, arg);                                          \
-    }
-DECODE(rsa, KEY_RSA)
-DECODE(ec, KEY_EC)
-DECODE(ed25519, KEY_ED25519)
-
 #define FN(id, fn)                                                                                 \
     {                                                                                              \
         id, (void (*)(void))(fn)                                                                   \
     }
-#define DECODER(name)                                                                              \
-    const OSSL_DISPATCH decoder_##name[] = {                                                       \
+#define DECODER(id)                                                                                \
+    const OSSL_DISPATCH decoder_##id[] = {                                                         \
         FN(OSSL_FUNC_DECODER_NEWCTX, new_ctx),                                                     \
         FN(OSSL_FUNC_DECODER_FREECTX, free_ctx),                                                   \
         FN(OSSL_FUNC_DECODER_DOES_SELECTION, does_selection),                                      \
-        FN(OSSL_FUNC_DECODER_DECODE, decode_##name),                                               \
+        FN(OSSL_FUNC_DECODER_DECODE, decode_##id),                                                 \
         { 0, NULL },                                                                               \
-    }
+    };
+#define DECODER_OF_TYPE(id, type, ...)                                                             \
+    static OSSL_FUNC_decoder_decode_fn decode_##id;                                                \
+    static int decode_##id(void *ctx, OSSL_CORE_BIO *bio, int selection, OSSL_CALLBACK *callback,  \
+                           void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)  \
+    {                                                                                              \
+        (void)selection, (void)passphrase, (void)passphrase_arg;                                   \
+        return decode_der(ctx, bio, type, callback, arg);                                          \
+    }                                                                                              \
+    DECODER(id)
 
-DECODER(pem);
-DECODER(rsa);
-DECODER(ec);
-DECODER(ed25519);
+DECODER(pem)
+KEY_TYPES(DECODER_OF_TYPE)

@@ -1,10 +1,10 @@
-/* SPDX-License-Identifier: Apache-2.0
- * KEYMGMT: keys come by reference from our decoder, or as public halves to compare with. The public
- * half is an ordinary EVP_PKEY, which answers for bits, group and the like. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/keymgmt.h"
+
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
-#include "provider/provider_private.h"
+#include "provider/provider_context.h"
 
 DEFINE_AUTO(EVP_PKEY_CTX *, EVP_PKEY_CTX_free);
 
@@ -69,20 +69,6 @@ static int import_as(struct provider_key *key, const char *type, int selection,
            EVP_PKEY_fromdata(ctx, &key->public_key, EVP_PKEY_PUBLIC_KEY, (OSSL_PARAM *)params) == 1;
 }
 
-static OSSL_FUNC_keymgmt_import_fn import_rsa, import_ec, import_ed25519;
-static int import_rsa(void *key, int selection, const OSSL_PARAM params[])
-{
-    return import_as(key, "RSA", selection, params);
-}
-static int import_ec(void *key, int selection, const OSSL_PARAM params[])
-{
-    return import_as(key, "EC", selection, params);
-}
-static int import_ed25519(void *key, int selection, const OSSL_PARAM params[])
-{
-    return import_as(key, "ED25519", selection, params);
-}
-
 /* Refused when the private half is asked for: handing out the public one instead would make the
  * default provider take over the key and fail in the handshake. */
 static OSSL_FUNC_keymgmt_export_fn export_key;
@@ -100,34 +86,18 @@ static int export_key(void *data, int selection, OSSL_CALLBACK *callback, void *
     return ok;
 }
 
-static const OSSL_PARAM types_rsa[] = {
-    OSSL_PARAM_DEFN(OSSL_PKEY_PARAM_RSA_N, OSSL_PARAM_UNSIGNED_INTEGER, NULL, 0),
-    OSSL_PARAM_DEFN(OSSL_PKEY_PARAM_RSA_E, OSSL_PARAM_UNSIGNED_INTEGER, NULL, 0),
-    OSSL_PARAM_END,
-};
-static const OSSL_PARAM types_ec[] = {
-    OSSL_PARAM_DEFN(OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PARAM_UTF8_STRING, NULL, 0),
-    OSSL_PARAM_DEFN(OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, NULL, 0),
-    OSSL_PARAM_END,
-};
-static const OSSL_PARAM types_ed25519[] = {
-    OSSL_PARAM_DEFN(OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, NULL, 0),
-    OSSL_PARAM_END,
-};
-
-static OSSL_FUNC_keymgmt_export_types_fn list_rsa, list_ec, list_ed25519;
-static const OSSL_PARAM *list_rsa(int selection)
-{
-    return (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 ? NULL : types_rsa;
-}
-static const OSSL_PARAM *list_ec(int selection)
-{
-    return (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 ? NULL : types_ec;
-}
-static const OSSL_PARAM *list_ed25519(int selection)
-{
-    return (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 ? NULL : types_ed25519;
-}
+#define FIELDS(id, ...)                                                                            \
+    static OSSL_FUNC_keymgmt_export_types_fn list_##id;                                            \
+    static const OSSL_PARAM *list_##id(int selection)                                              \
+    {                                                                                              \
+        static const OSSL_PARAM fields[] = { __VA_ARGS__, OSSL_PARAM_END };                        \
+        return (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 ? NULL : fields;                 \
+    }
+FIELDS(rsa, OSSL_PARAM_DEFN(OSSL_PKEY_PARAM_RSA_N, OSSL_PARAM_UNSIGNED_INTEGER, NULL, 0),
+       OSSL_PARAM_DEFN(OSSL_PKEY_PARAM_RSA_E, OSSL_PARAM_UNSIGNED_INTEGER, NULL, 0))
+FIELDS(ec, OSSL_PARAM_DEFN(OSSL_PKEY_PARAM_GROUP_NAME, OSSL_PARAM_UTF8_STRING, NULL, 0),
+       OSSL_PARAM_DEFN(OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, NULL, 0))
+FIELDS(raw, OSSL_PARAM_DEFN(OSSL_PKEY_PARAM_PUB_KEY, OSSL_PARAM_OCTET_STRING, NULL, 0))
 
 static OSSL_FUNC_keymgmt_get_params_fn get_params;
 static int get_params(void *data, OSSL_PARAM params[])
@@ -155,41 +125,34 @@ static const OSSL_PARAM *gettable_params(void *ctx)
     return params;
 }
 
-static OSSL_FUNC_keymgmt_query_operation_name_fn name_rsa, name_ec, name_ed25519;
-static const char *name_rsa(int operation)
-{
-    return operation == OSSL_OP_SIGNATURE ? "RSA" : NULL;
-}
-static const char *name_ec(int operation)
-{
-    return operation == OSSL_OP_SIGNATURE ? "ECDSA" : NULL;
-}
-static const char *name_ed25519(int operation)
-{
-    return operation == OSSL_OP_SIGNATURE ? "ED25519" : NULL;
-}
-
 #define FN(id, fn)                                                                                 \
     {                                                                                              \
         id, (void (*)(void))(fn)                                                                   \
     }
-#define KEYMGMT(kind)                                                                              \
-    const OSSL_DISPATCH keymgmt_##kind[] = {                                                       \
+#define KEYMGMT(id, type, more, signature, more_signature, fields, form)                           \
+    static OSSL_FUNC_keymgmt_import_fn import_##id;                                                \
+    static int import_##id(void *key, int selection, const OSSL_PARAM params[])                    \
+    {                                                                                              \
+        return import_as(key, type, selection, params);                                            \
+    }                                                                                              \
+    static OSSL_FUNC_keymgmt_query_operation_name_fn name_##id;                                    \
+    static const char *name_##id(int operation)                                                    \
+    {                                                                                              \
+        return operation == OSSL_OP_SIGNATURE ? signature : NULL;                                  \
+    }                                                                                              \
+    const OSSL_DISPATCH keymgmt_##id[] = {                                                         \
         FN(OSSL_FUNC_KEYMGMT_NEW, new_key),                                                        \
         FN(OSSL_FUNC_KEYMGMT_FREE, free_key),                                                      \
         FN(OSSL_FUNC_KEYMGMT_LOAD, load_key),                                                      \
         FN(OSSL_FUNC_KEYMGMT_HAS, has),                                                            \
         FN(OSSL_FUNC_KEYMGMT_MATCH, match),                                                        \
-        FN(OSSL_FUNC_KEYMGMT_IMPORT, import_##kind),                                               \
-        FN(OSSL_FUNC_KEYMGMT_IMPORT_TYPES, list_##kind),                                           \
+        FN(OSSL_FUNC_KEYMGMT_IMPORT, import_##id),                                                 \
+        FN(OSSL_FUNC_KEYMGMT_IMPORT_TYPES, list_##fields),                                         \
         FN(OSSL_FUNC_KEYMGMT_EXPORT, export_key),                                                  \
-        FN(OSSL_FUNC_KEYMGMT_EXPORT_TYPES, list_##kind),                                           \
+        FN(OSSL_FUNC_KEYMGMT_EXPORT_TYPES, list_##fields),                                         \
         FN(OSSL_FUNC_KEYMGMT_GET_PARAMS, get_params),                                              \
         FN(OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, gettable_params),                                    \
-        FN(OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, name_##kind),                                   \
+        FN(OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, name_##id),                                     \
         { 0, NULL },                                                                               \
-    }
-
-KEYMGMT(rsa);
-KEYMGMT(ec);
-KEYMGMT(ed25519);
+    };
+KEY_TYPES(KEYMGMT)

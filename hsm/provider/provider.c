@@ -1,117 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Init, the algorithm tables, errors. */
+ * Init and the algorithm tables. */
 #include "provider/provider_private.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 
-#include <openssl/bio.h>
 #include <openssl/core_names.h>
-#include <openssl/core_object.h>
 #include <openssl/err.h>
 #include <openssl/params.h>
 #include <openssl/provider.h>
 
-#define FROM_US PROVIDER_FROM_US
-#define FROM_DER FROM_US ",input=der,structure=" REFERENCE_STRUCTURE
+#include "provider/decoder.h"
+#include "provider/keymgmt.h"
+#include "provider/reference.h"
+#include "provider/signature.h"
 
-static const OSSL_ALGORITHM keymgmts[] = {
-    { "RSA:rsaEncryption:1.2.840.113549.1.1.1", FROM_US, keymgmt_rsa,
-      "RSA keys in PKCS#11 tokens" },
-    { "EC:id-ecPublicKey:1.2.840.10045.2.1", FROM_US, keymgmt_ec, "EC keys in PKCS#11 tokens" },
-    { "ED25519:1.3.101.112", FROM_US, keymgmt_ed25519, "Ed25519 keys in PKCS#11 tokens" },
-    { NULL, NULL, NULL, NULL },
-};
-static const OSSL_ALGORITHM signatures[] = {
-    { "RSA:rsaEncryption:1.2.840.113549.1.1.1", FROM_US, signature_rsa, NULL },
-    { "ECDSA", FROM_US, signature_ecdsa, NULL },
-    { "ED25519:1.3.101.112", FROM_US, signature_ed25519, NULL },
-    { NULL, NULL, NULL, NULL },
-};
-/* Two stages: one that went from PEM straight to a key crashes OpenSSL's file store, which hands
- * the object to the default provider. */
-static const OSSL_ALGORITHM decoders[] = {
-    { "DER", FROM_US ",input=pem", decoder_pem, NULL },
-    { "RSA", FROM_DER, decoder_rsa, NULL },
-    { "EC", FROM_DER, decoder_ec, NULL },
-    { "ED25519", FROM_DER, decoder_ed25519, NULL },
-    { NULL, NULL, NULL, NULL },
-};
+#define DECODER_FROM_DER PROVIDER_FROM_US ",input=der,structure=" REFERENCE_STRUCTURE
 
-const OSSL_ITEM raise_reasons[] = {
-    { RAISE_REFERENCE_UNKNOWN, "key reference of another process or of a closed instance" },
-    { RAISE_SIGNATURE_FAILED, "the token did not sign" },
-    { RAISE_PARAMETER, "digest, padding or salt that the token key cannot do" },
-    { RAISE_PUBLIC_ONLY, "only the public half of the key is here" },
-    { RAISE_INTERNAL, "internal error" },
-    { RAISE_KEY_NOT_OPENED, "what the URI names was not opened" },
-    { 0, NULL },
-};
-
-int raise_error(const struct provider *provider, enum raise_reason reason, const char *fmt, ...)
-{
-    va_list args;
-
-    if (provider->new_error == NULL || provider->set_error == NULL) {
-        return 0;
-    }
-    va_start(args, fmt);
-    provider->new_error(provider->core);
-    if (provider->set_error_debug != NULL) {
-        provider->set_error_debug(provider->core, "nodekey", 0, "provider");
-    }
-    provider->set_error(provider->core, (uint32_t)reason, fmt, args);
-    va_end(args);
-    return 0;
-}
-
-void provider_key_free(struct provider_key *key)
-{
-    if (key == NULL) {
-        return;
-    }
-    EVP_PKEY_free(key->public_key);
-    hsm_key_unref(key->key);
-    free(key);
-}
-
-struct provider_key *provider_key_new(struct provider *provider, struct hsm_key *key)
-{
-    struct provider_key *made = calloc(1, sizeof(*made));
-
-    if (made == NULL) {
-        hsm_key_unref(key);
-        return NULL;
-    }
-    made->provider = provider;
-    made->key = key;
-    if (key != NULL) {
-        EVP_PKEY_up_ref(key->public_key);
-        made->public_key = key->public_key;
-    }
-    return made;
-}
-
-int provider_give_key(struct provider *provider, struct hsm_key *key, OSSL_CALLBACK *callback,
-                      void *arg)
-{
-    static const char *const types[] = {
-        [KEY_RSA] = "RSA", [KEY_EC] = "EC", [KEY_ED25519] = "ED25519"
-    };
-    int object_type = OSSL_OBJECT_PKEY;
-    const char *type = types[key->kind];
-    AUTO(provider_key_free) struct provider_key *made = provider_key_new(provider, key);
-    if (made == NULL) {
-        return raise_error(provider, RAISE_INTERNAL, "out of memory");
-    }
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object_type),
-        OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, (char *)(uintptr_t)type, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &made, sizeof(void *)),
-        OSSL_PARAM_END,
-    };
-    return callback(params, arg);
-}
+#define KEYMGMT_ROW(id, type, more, ...)                                                           \
+    { type more, PROVIDER_FROM_US, keymgmt_##id, type " keys in PKCS#11 tokens" },
+static const OSSL_ALGORITHM keymgmts[] = { KEY_TYPES(KEYMGMT_ROW){ NULL, NULL, NULL, NULL } };
+#define SIGNATURE_ROW(id, type, more, name, more_names, fields, form)                              \
+    { name more_names, PROVIDER_FROM_US, signature_##form, NULL },
+static const OSSL_ALGORITHM signatures[] = { KEY_TYPES(SIGNATURE_ROW){ NULL, NULL, NULL, NULL } };
+static const OSSL_ALGORITHM decoders[] = { DECODER_ROWS };
 
 static enum reference_answer resolve(struct provider *provider, const unsigned char *der,
                                      size_t len, bool labelled, struct hsm_key **ret_key)

@@ -8,7 +8,7 @@
 #include <openssl/params.h>
 
 #include "base/report.h"
-#include "provider/provider_private.h"
+#include "provider/provider_context.h"
 
 #define SECTION "openssl.cnf, our section: "
 

@@ -11,14 +11,18 @@
 #include "base/fork.h"
 #include "base/report.h"
 #include "hsm.h"
+#include "key/key_kinds.h"
 #include "provider/provider.h"
 
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
 static OSSL_PROVIDER *registered; /* guarded by register_lock; never unloaded */
 FORK_PART(.lock = &register_lock);
 
-static const char *const key_types[] = { "RSA", "EC", "ED25519" };
-static const char *const signature_types[] = { "RSA", "ECDSA", "ED25519" };
+#define NAMES_ROW(id, type, more, signature, ...) { type, signature },
+static const struct {
+    const char *keymgmt;
+    const char *signature;
+} names[] = { KEY_TYPES(NAMES_ROW) };
 
 /* Fetches what a plain program would. Done before ours is loaded, it makes OpenSSL construct the
  * default provider's methods first: the first in its store serves every plain fetch from then on.
@@ -27,9 +31,9 @@ static bool ordinary_keys_are_ours(void)
 {
     bool ours = false;
 
-    for (size_t i = 0; i < ARRAY_LEN(key_types); i++) {
-        EVP_KEYMGMT *keymgmt = EVP_KEYMGMT_fetch(NULL, key_types[i], NULL);
-        EVP_SIGNATURE *signature = EVP_SIGNATURE_fetch(NULL, signature_types[i], NULL);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        EVP_KEYMGMT *keymgmt = EVP_KEYMGMT_fetch(NULL, names[i].keymgmt, NULL);
+        EVP_SIGNATURE *signature = EVP_SIGNATURE_fetch(NULL, names[i].signature, NULL);
         ours |= keymgmt != NULL && EVP_KEYMGMT_get0_provider(keymgmt) == registered;
         ours |= signature != NULL && EVP_SIGNATURE_get0_provider(signature) == registered;
         EVP_KEYMGMT_free(keymgmt);

@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0
- * SIGNATURE: hashing here, one signature on the token. libssl calls the init and the size query
- * twice per handshake and without need of the token, so neither touches it. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/signature.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +12,7 @@
 
 #include "key/key_sign.h"
 #include "provider/algorithm_id.h"
-#include "provider/provider_private.h"
+#include "provider/provider_context.h"
 
 struct signature {
     struct provider *provider;
@@ -129,7 +129,7 @@ static int digest_sign_init(void *data, const char *name, void *key, const OSSL_
     if (take_key(ctx, key, params) != 1) {
         return 0;
     }
-    if (ctx->key->kind == KEY_ED25519) {
+    if (ctx->key->kind->form == KEY_EDDSA) {
         return name == NULL || name[0] == '\0'
                    ? 1
                    : raise_error(ctx->provider, RAISE_PARAMETER, "Ed25519 takes no digest");
@@ -146,7 +146,7 @@ static int digest_sign_init(void *data, const char *name, void *key, const OSSL_
 static bool choose_scheme(const struct signature *ctx, struct scheme *ret_scheme)
 {
     int digest_len = ctx->digest != NULL ? EVP_MD_get_size(ctx->digest) : 0;
-    bool rsa = ctx->key->kind == KEY_RSA;
+    bool rsa = ctx->key->kind->form == KEY_RSA;
 
     *ret_scheme = (struct scheme){
         .padding = rsa ? ctx->padding : 0,
@@ -234,7 +234,7 @@ static int digest_sign(void *data, unsigned char *signature, size_t *signature_l
 {
     struct signature *ctx = data;
 
-    if (signature == NULL || ctx->key->kind == KEY_ED25519) {
+    if (signature == NULL || ctx->key->kind->form == KEY_EDDSA) {
         return sign_now(ctx, signature, signature_len, room, input, len);
     }
     return digest_sign_update(ctx, input, len) == 1 &&
@@ -331,7 +331,8 @@ static int get_algorithm_id(const struct signature *ctx, OSSL_PARAM *p)
     struct scheme scheme;
     unsigned char *der = NULL;
 
-    if ((ctx->key->kind != KEY_ED25519 && ctx->digest == NULL) || !choose_scheme(ctx, &scheme)) {
+    if ((ctx->key->kind->form != KEY_EDDSA && ctx->digest == NULL) ||
+        !choose_scheme(ctx, &scheme)) {
         return 0;
     }
     int len = algorithm_id(ctx->key->kind, &scheme, &der);
@@ -360,7 +361,7 @@ static int get_ctx_params(void *data, OSSL_PARAM params[])
         return 0;
     }
     p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_PAD_MODE);
-    if (p != NULL && (ctx->key->kind != KEY_RSA || get_padding(ctx, p) != 1)) {
+    if (p != NULL && (ctx->key->kind->form != KEY_RSA || get_padding(ctx, p) != 1)) {
         return 0;
     }
     p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_DIGEST);
@@ -399,7 +400,6 @@ static const OSSL_PARAM *gettable_ctx_params(void *data, void *provider)
         FN(OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, set_ctx_params),                                    \
         FN(OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, settable_ctx_params)
 
-const OSSL_DISPATCH signature_rsa[] = { BOTH_FORMS, PREHASHED, { 0, NULL } };
-const OSSL_DISPATCH signature_ecdsa[] = { BOTH_FORMS, PREHASHED, { 0, NULL } };
+const OSSL_DISPATCH signature_prehashed[] = { BOTH_FORMS, PREHASHED, { 0, NULL } };
 /* RFC 8032: the message is signed whole, so there is no update. */
-const OSSL_DISPATCH signature_ed25519[] = { BOTH_FORMS, { 0, NULL } };
+const OSSL_DISPATCH signature_whole[] = { BOTH_FORMS, { 0, NULL } };

@@ -3,7 +3,7 @@
 #ifndef NODEKEY_URI_KEYS_H
 #define NODEKEY_URI_KEYS_H
 
-#include "provider/provider_private.h"
+#include "provider/provider_context.h"
 
 /* The key that the URI names, opened at first use and kept for the life of the process, as is its
  * token. With `look` the token is asked whether it still holds that key; when it does not answer,

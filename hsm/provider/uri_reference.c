@@ -7,10 +7,12 @@
 #include <openssl/asn1t.h>
 #include <openssl/err.h>
 
+#include "provider/decoder.h"
+#include "provider/provider_private.h"
 #include "provider/store.h"
 #include "provider/uri_keys.h"
 
-#define FROM_DER PROVIDER_FROM_US ",input=der,structure=" URI_REFERENCE_STRUCTURE
+#define DECODER_FROM_DER PROVIDER_FROM_US ",input=der,structure=" URI_REFERENCE_STRUCTURE
 
 typedef struct uri_reference_st {
     ASN1_VISIBLESTRING *description;
@@ -83,13 +85,7 @@ static enum reference_answer resolve(struct provider *provider, const unsigned c
     return *ret_key != NULL ? REFERENCE_FOUND : REFERENCE_UNKNOWN;
 }
 
-static const OSSL_ALGORITHM decoders[] = {
-    { "DER", PROVIDER_FROM_US ",input=pem", decoder_pem, NULL },
-    { "RSA", FROM_DER, decoder_rsa, NULL },
-    { "EC", FROM_DER, decoder_ec, NULL },
-    { "ED25519", FROM_DER, decoder_ed25519, NULL },
-    { NULL, NULL, NULL, NULL },
-};
+static const OSSL_ALGORITHM decoders[] = { DECODER_ROWS };
 static const OSSL_ALGORITHM stores[] = {
     { "pkcs11", PROVIDER_FROM_US, store_pkcs11, "keys in PKCS#11 tokens, by URI" },
     { NULL, NULL, NULL, NULL },

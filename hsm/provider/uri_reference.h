@@ -4,7 +4,7 @@
 #ifndef NODEKEY_URI_REFERENCE_H
 #define NODEKEY_URI_REFERENCE_H
 
-#include "provider/provider_private.h"
+#include "provider/provider_context.h"
 
 /* As pkcs11-provider writes them, so its files keep working. */
 #define URI_REFERENCE_PEM_LABEL "PKCS#11 PROVIDER URI"

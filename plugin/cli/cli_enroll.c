@@ -11,7 +11,6 @@
 #include "cli/cli_write.h"
 #include "hsm_admin.h"
 
-#define DEFAULT_TYPE "P-256"
 #define CN_MAX_BYTES 64 /* ub-common-name, RFC 5280 appendix A.1 */
 #define SHUT_WAIT_MS 1000
 
@@ -38,8 +37,8 @@ enum { OPTION_SAN = CLI_OPTION_OWN, OPTION_CN, OPTION_OUT, OPTION_KEY_TYPE };
 
 static const struct argp_option enroll_options[] = {
     SAN_OPTION,
-    { "key-type", OPTION_KEY_TYPE, "TYPE", 0,
-      "P-256 (default), P-384, P-521, Ed25519, RSA-2048, RSA-3072 or RSA-4096", 0 },
+    { "key-type", OPTION_KEY_TYPE, "TYPE", 0, "The kind of key",
+      0 }, /* list_key_types says which */
     CN_OPTION,
     OUT_OPTION,
     CLI_ROLE_OPTION,
@@ -79,6 +78,36 @@ static void take_name(struct wish *wish, const char *text, const struct argp_sta
     }
 }
 
+static bool is_key_type(const char *asked)
+{
+    char type[HSM_KEY_TYPE_BYTES];
+
+    for (size_t i = 0; hsm_key_type(i, type); i++) {
+        if (strcmp(type, asked) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* argp's help_filter. The text is owned: free. */
+static char *list_key_types(int key, const char *text, void *unused)
+{
+    char type[HSM_KEY_TYPE_BYTES];
+    char *list = NULL;
+    size_t len = 0;
+
+    (void)unused;
+    FILE *out = key == OPTION_KEY_TYPE ? open_memstream(&list, &len) : NULL;
+    if (out == NULL) {
+        return (char *)(uintptr_t)text;
+    }
+    for (size_t i = 0; hsm_key_type(i, type); i++) {
+        fprintf(out, "%s%s%s", i > 0 ? ", " : "", type, i == 0 ? " (default)" : "");
+    }
+    return fclose(out) == 0 ? list : (char *)(uintptr_t)text;
+}
+
 static void check_wish(const struct wish *wish, const struct argp_state *state)
 {
     if (sk_GENERAL_NAME_num(wish->names) <= 0) {
@@ -87,7 +116,7 @@ static void check_wish(const struct wish *wish, const struct argp_state *state)
     if (wish->cn != NULL && strlen(wish->cn) > CN_MAX_BYTES) {
         argp_error(state, "--cn has more than %d bytes", CN_MAX_BYTES);
     }
-    if (wish->type != NULL && !hsm_is_key_type(wish->type)) {
+    if (wish->type != NULL && !is_key_type(wish->type)) {
         argp_error(state, "--key-type `%s' is not one that nodekey makes; see --help", wish->type);
     }
 }
@@ -242,9 +271,11 @@ static enum cli_exit run_command(const struct argp *argp, const char *type, int 
 
 enum cli_exit cli_enroll(int argc, char **argv)
 {
-    static const struct argp argp = { enroll_options, parse_option, "CONFIG", enroll_doc,
-                                      NULL,           NULL,         NULL };
-    return run_command(&argp, DEFAULT_TYPE, argc, argv);
+    static const struct argp argp = { enroll_options, parse_option,   "CONFIG", enroll_doc,
+                                      NULL,           list_key_types, NULL };
+    char usual[HSM_KEY_TYPE_BYTES] = "";
+
+    return hsm_key_type(0, usual) ? run_command(&argp, usual, argc, argv) : CLI_USAGE;
 }
 
 enum cli_exit cli_csr(int argc, char **argv)

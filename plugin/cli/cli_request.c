@@ -107,10 +107,13 @@ static bool set_subject(X509_REQ *request, const char *cn)
                                       (const unsigned char *)cn, -1, -1, 0) == 1;
 }
 
-/* As strong as the key; Ed25519 hashes by itself. */
+/* As strong as the key; EdDSA hashes by itself, so that "UNDEF" is mandatory. */
 static const EVP_MD *digest_for(EVP_PKEY *public_key)
 {
-    if (EVP_PKEY_is_a(public_key, "ED25519") == 1) {
+    char name[32] = "";
+
+    if (EVP_PKEY_get_default_digest_name(public_key, name, sizeof(name)) == 2 &&
+        strcmp(name, "UNDEF") == 0) {
         return NULL;
     }
     int bits = EVP_PKEY_is_a(public_key, "EC") == 1 ? EVP_PKEY_get_bits(public_key) : 0;

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the parts of the provider share: its context, its key object, its errors. */
+#ifndef NODEKEY_PROVIDER_CONTEXT_H
+#define NODEKEY_PROVIDER_CONTEXT_H
+
+#include <openssl/core_dispatch.h>
+#include <openssl/evp.h>
+#include <openssl/provider.h>
+
+#include "key/key.h"
+#include "provider/reference.h"
+
+struct provider;
+struct provider_terms;
+
+/* What one product of ours takes for a key: gRPC's plugin the references that it issues, the module
+ * the URIs that operators write. */
+struct reference_format {
+    const char *pem_label;
+    const char *structure; /* what the decoder's stages call its DER */
+    const OSSL_ALGORITHM *decoders;
+    const OSSL_ALGORITHM *stores; /* NULL: none */
+    /* `labelled`: it came in PEM of our label, so DER that is not ours is an error. Has raised when
+     * it answers REFERENCE_UNKNOWN; *ret_key is a new reference when found. */
+    enum reference_answer (*resolve)(struct provider *provider, const unsigned char *der,
+                                     size_t len, bool labelled, struct hsm_key **ret_key);
+    /* Why this thread's signature failed, when no host has a log that says it; or NULL. */
+    void (*raise_why)(const struct provider *provider);
+};
+
+struct provider {
+    const OSSL_CORE_HANDLE *core;
+    OSSL_FUNC_core_get_params_fn *get_params; /* our section of openssl.cnf */
+    OSSL_FUNC_core_new_error_fn *new_error;
+    OSSL_FUNC_core_vset_error_fn *set_error;
+    OSSL_FUNC_core_set_error_debug_fn *set_error_debug;
+    /* A library context of our own with only "default" in it: what we hash and compare there can
+     * never come back to us. */
+    OSSL_LIB_CTX *libctx;
+    OSSL_PROVIDER *basics; /* that "default" */
+    const struct reference_format *format;
+    /* As in provider.h; NULL: this product names no such file. */
+    nk_status (*read_terms)(const char *path, const char *uri, struct provider_terms *terms,
+                            nk_error *err);
+};
+
+/* The provider's key object: what EVP_PKEY holds. */
+struct provider_key {
+    struct provider *provider;
+    EVP_PKEY *public_key;
+    struct hsm_key *key; /* NULL: only the public half (imported to compare with) */
+};
+
+void provider_key_free(struct provider_key *key);
+DEFINE_AUTO(struct provider_key *, provider_key_free);
+/* Takes over `key`; NULL on failure, then `key` is released. */
+struct provider_key *provider_key_new(struct provider *provider, struct hsm_key *key);
+
+/* Hands `key` to OpenSSL, which may leave it; the reference is taken over. Returns what the
+ * callback answers. */
+int provider_give_key(struct provider *provider, struct hsm_key *key, OSSL_CALLBACK *callback,
+                      void *arg);
+
+enum raise_reason {
+    RAISE_REFERENCE_UNKNOWN = 1,
+    RAISE_SIGNATURE_FAILED,
+    RAISE_PARAMETER,
+    RAISE_PUBLIC_ONLY,
+    RAISE_INTERNAL,
+    RAISE_KEY_NOT_OPENED,
+};
+extern const OSSL_ITEM raise_reasons[];
+
+/* Where the gate does not open. */
+#define PROVIDER_NO_ENTRY                                                                          \
+    "this process is about to end, or was forked from one that had a token open"
+#define PROVIDER_FROM_US "provider=nodekey"
+
+/* Puts an error on the core's queue, so that the program's own report shows it. Always 0. */
+int raise_error(const struct provider *provider, enum raise_reason reason, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
+#endif
