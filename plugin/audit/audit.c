@@ -52,10 +52,10 @@ nk_status audit_open(const char *path, unsigned per_peer_per_minute, const nk_ho
     return NK_OK;
 }
 
-/* --- lines; all under the lock --- */
+/* --- lines --- */
 
-static nk_status print_and_write(struct audit *audit, const struct audit_entry *entry,
-                                 const struct audit_turn *turn, nk_error *err)
+static nk_status write_line_locked(struct audit *audit, const struct audit_entry *entry,
+                                   const struct audit_turn *turn, nk_error *err)
 {
     const struct audit_counts counts = { .held_back = turn->held_back,
                                          .held_back_others = turn->held_back_others,
@@ -72,8 +72,8 @@ static nk_status print_and_write(struct audit *audit, const struct audit_entry *
     return audit_file_write(audit->file, line, len + 1, err);
 }
 
-static void record(struct audit *audit, const struct audit_entry *entry, int64_t now_seconds,
-                   nk_error *err)
+static void record_entry_locked(struct audit *audit, const struct audit_entry *entry,
+                                int64_t now_seconds, nk_error *err)
 {
     const struct audit_seen seen = {
         .fingerprint = entry->peer != NULL ? entry->peer->leaf_sha256 : NULL,
@@ -87,7 +87,7 @@ static void record(struct audit *audit, const struct audit_entry *entry, int64_t
     }
     /* Where the new file is refused, the old one is better than none; `err` keeps the refusal. */
     (void)!audit_file_follow(audit->file, now_seconds, err);
-    nk_status status = print_and_write(audit, entry, &turn, err);
+    nk_status status = write_line_locked(audit, entry, &turn, err);
     if (status == NK_OK) {
         audit->lost = 0;
         return;
@@ -96,7 +96,7 @@ static void record(struct audit *audit, const struct audit_entry *entry, int64_t
     audit->lost++;
 }
 
-static bool may_complain(struct audit *audit, int64_t now_seconds)
+static bool may_complain_locked(struct audit *audit, int64_t now_seconds)
 {
     if (audit->complained && now_seconds - audit->complained_seconds < COMPLAINT_SECONDS) {
         return false;
@@ -113,9 +113,9 @@ void audit_write(struct audit *audit, const struct audit_entry *entry)
 
     pthread_mutex_lock(&audit->lock);
     clock_gettime(CLOCK_MONOTONIC, &now);
-    record(audit, entry, now.tv_sec, &err);
+    record_entry_locked(audit, entry, now.tv_sec, &err);
     uint64_t lost = audit->lost;
-    bool complain = err.status != NK_OK && may_complain(audit, now.tv_sec);
+    bool complain = err.status != NK_OK && may_complain_locked(audit, now.tv_sec);
     pthread_mutex_unlock(&audit->lock);
     if (complain) { /* not under the lock: the host may come back to us */
         log_line(audit->host, NK_LOG_ERROR,
@@ -134,7 +134,7 @@ void audit_close(struct audit *audit)
     };
     nk_error err = { .struct_size = sizeof(err) };
     if (audit->file != NULL && (untold.held_back_others > 0 || audit->lost > 0) &&
-        print_and_write(audit, NULL, &untold, &err) != NK_OK) {
+        write_line_locked(audit, NULL, &untold, &err) != NK_OK) {
         log_line(audit->host, NK_LOG_ERROR,
                  "audit: %s (%llu lines lost, %llu held back and told by no line)", err.text,
                  (unsigned long long)audit->lost, (unsigned long long)untold.held_back_others);

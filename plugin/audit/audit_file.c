@@ -14,7 +14,7 @@
 struct audit_file {
     char *path;
     int fd;
-    bool cut; /* it ends within a line */
+    bool cut; /* ends within a line */
     dev_t device;
     ino_t inode;
     int64_t looked_seconds;
@@ -66,7 +66,7 @@ static nk_status check_kind(const char *path, const struct stat *info, nk_error 
     return NK_OK;
 }
 
-/* A process before us, or the disk's end, may have left a piece of a line. */
+/* A piece of a line may be left by a process before us, or where the disk was full. */
 static bool ends_within_line(int fd, off_t size)
 {
     char last = '\n';
@@ -74,11 +74,11 @@ static bool ends_within_line(int fd, off_t size)
     return size > 0 && (pread(fd, &last, 1, size - 1) != 1 || last != '\n');
 }
 
-/* Replaces what is open only by something better. */
+/* The open file is replaced only by one that is in order. */
 static nk_status open_file(struct audit_file *file, nk_error *err)
 {
     struct stat info;
-    /* Not blocking: a FIFO in its place must be refused, not waited for. */
+    /* O_NONBLOCK: a FIFO in the file's place must be refused, not waited for. */
     int fd = open(file->path,
                   O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
                   S_IRUSR | S_IWUSR);

@@ -13,7 +13,7 @@
 
 #define TEXT_MAX_BYTES 512u /* so that no text but names can make a line long */
 #define NAME_MAX_BYTES 1024u
-#define NAMES_MAX_BYTES 8192u /* a stranger chooses them, and how often to be refused */
+#define NAMES_MAX_BYTES 8192u /* a stranger chooses names, and how often to be refused */
 #define NAME_FRAME_BYTES 64u  /* {"kind":"email","name":"","cut_from":100000}, */
 #define ESCAPE_BYTES 6u       /* \u001b */
 
@@ -21,9 +21,9 @@ DEFINE_AUTO(json_t *, json_decref);
 
 /* --- texts --- */
 
-/* Not all of it is ours: a host's hook writes verdicts and a target holds any byte. JSON takes
+/* Texts are not all ours: a host's hook writes verdicts and a target holds any byte. JSON takes
  * nothing but UTF-8. */
-static json_t *plain(const char *text, size_t len, bool cut)
+static json_t *plain_text(const char *text, size_t len, bool cut)
 {
     char ascii[NAME_MAX_BYTES];
 
@@ -42,10 +42,10 @@ static json_t *text_within(const char *text, size_t room)
     size_t len = strnlen(text, max + 1);
 
     if (len > max) {
-        return plain(text, max, true);
+        return plain_text(text, max, true);
     }
     json_t *value = json_stringn(text, len);
-    return value != NULL ? value : plain(text, len, false);
+    return value != NULL ? value : plain_text(text, len, false);
 }
 
 static json_t *some_text(const char *text, size_t room)
@@ -53,18 +53,18 @@ static json_t *some_text(const char *text, size_t room)
     return text != NULL && text[0] != '\0' ? text_within(text, room) : json_null();
 }
 
-static json_t *hex(const uint8_t digest[NK_SHA256_BYTES])
+static json_t *digest_text(const uint8_t digest[NK_SHA256_BYTES])
 {
     char text[TEXT_HEX_BYTES(NK_SHA256_BYTES)];
     return json_string(text_hex(text, digest, NK_SHA256_BYTES));
 }
 
-static json_t *count(uint64_t number)
+static json_t *number_of(uint64_t number)
 {
     return json_integer(number > INT64_MAX ? INT64_MAX : (json_int_t)number);
 }
 
-static json_t *moment(const struct timespec *now)
+static json_t *time_text(const struct timespec *now)
 {
     char second[TEXT_TIME_BYTES];
     char text[TEXT_TIME_BYTES + 8];
@@ -76,7 +76,7 @@ static json_t *moment(const struct timespec *now)
 
 /* --- names --- */
 
-/* At most what it takes in the line. */
+/* Upper bound of the bytes that a name takes in the line. */
 static size_t printed_bytes(const char *text, size_t len)
 {
     size_t bytes = NAME_FRAME_BYTES;
@@ -91,17 +91,17 @@ static size_t printed_bytes(const char *text, size_t len)
     return bytes;
 }
 
-static json_t *name_of(const nk_name *name, size_t whole, size_t len)
+static json_t *name_object(const nk_name *name, size_t whole, size_t len)
 {
     const char *kind = rule_member_of_kind(name->kind);
     json_t *text = json_stringn(name->text, len);
     json_t *object = json_object();
 
-    text = text != NULL ? text : plain(name->text, len, false);
+    text = text != NULL ? text : plain_text(name->text, len, false);
     bool failed =
         json_object_set_new(object, "kind", kind != NULL ? json_string(kind) : json_null()) != 0;
     failed |= json_object_set_new(object, "name", text) != 0;
-    failed |= whole > len && json_object_set_new(object, "cut_from", count(whole)) != 0;
+    failed |= whole > len && json_object_set_new(object, "cut_from", number_of(whole)) != 0;
     if (failed) {
         json_decref(object);
         return NULL;
@@ -109,7 +109,7 @@ static json_t *name_of(const nk_name *name, size_t whole, size_t len)
     return object;
 }
 
-static json_t *names_of(const nk_peer *peer, size_t *ret_omitted)
+static json_t *name_list(const nk_peer *peer, size_t *ret_omitted)
 {
     size_t room = NAMES_MAX_BYTES;
     json_t *names = json_array();
@@ -124,7 +124,7 @@ static json_t *names_of(const nk_peer *peer, size_t *ret_omitted)
             break;
         }
         room -= bytes;
-        if (json_array_append_new(names, name_of(name, whole, len)) != 0) {
+        if (json_array_append_new(names, name_object(name, whole, len)) != 0) {
             json_decref(names);
             return NULL;
         }
@@ -141,7 +141,7 @@ struct line { /* fails once and for all when memory is short */
 };
 
 /* Takes over the value. */
-static void put(struct line *line, const char *member, json_t *value)
+static void put_member(struct line *line, const char *member, json_t *value)
 {
     line->failed |= json_object_set_new(line->object, member, value) != 0;
 }
@@ -154,24 +154,25 @@ static void put_verdict(struct line *line, const struct audit_entry *entry)
     bool dialled_us = entry != NULL && entry->role == NK_PEER_IS_CLIENT;
     const char *direction = dialled_us ? "inbound" : "outbound";
 
-    put(line, "direction", entry != NULL ? json_string(direction) : json_null());
-    put(line, "role", entry != NULL ? json_string(dialled_us ? "client" : "server") : json_null());
-    put(line, "verdict", entry != NULL ? json_string(word) : json_null());
-    put(line, "rule", some_text(verdict->rule, sizeof(verdict->rule) - 1));
-    put(line, "reason", some_text(verdict->reason, sizeof(verdict->reason) - 1));
-    put(line, "detail", some_text(verdict->detail, sizeof(verdict->detail) - 1));
+    put_member(line, "direction", entry != NULL ? json_string(direction) : json_null());
+    put_member(line, "role",
+               entry != NULL ? json_string(dialled_us ? "client" : "server") : json_null());
+    put_member(line, "verdict", entry != NULL ? json_string(word) : json_null());
+    put_member(line, "rule", some_text(verdict->rule, sizeof(verdict->rule) - 1));
+    put_member(line, "reason", some_text(verdict->reason, sizeof(verdict->reason) - 1));
+    put_member(line, "detail", some_text(verdict->detail, sizeof(verdict->detail) - 1));
 }
 
 static void put_peer(struct line *line, const nk_peer *peer)
 {
     size_t omitted = 0;
 
-    put(line, "fingerprint", peer != NULL ? hex(peer->leaf_sha256) : json_null());
-    put(line, "spki", peer != NULL ? hex(peer->spki_sha256) : json_null());
-    put(line, "cn", some_text(peer != NULL ? peer->common_name : NULL, TEXT_MAX_BYTES));
-    put(line, "names", peer != NULL ? names_of(peer, &omitted) : json_null());
-    put(line, "names_omitted", count(omitted));
-    put(line, "target", some_text(peer != NULL ? peer->target : NULL, TEXT_MAX_BYTES));
+    put_member(line, "fingerprint", peer != NULL ? digest_text(peer->leaf_sha256) : json_null());
+    put_member(line, "spki", peer != NULL ? digest_text(peer->spki_sha256) : json_null());
+    put_member(line, "cn", some_text(peer != NULL ? peer->common_name : NULL, TEXT_MAX_BYTES));
+    put_member(line, "names", peer != NULL ? name_list(peer, &omitted) : json_null());
+    put_member(line, "names_omitted", number_of(omitted));
+    put_member(line, "target", some_text(peer != NULL ? peer->target : NULL, TEXT_MAX_BYTES));
 }
 
 static void put_policy(struct line *line, const struct audit_entry *entry)
@@ -179,11 +180,12 @@ static void put_policy(struct line *line, const struct audit_entry *entry)
     static const struct audit_entry none = { 0 };
     const struct audit_entry *from = entry != NULL ? entry : &none;
 
-    put(line, "candidate",
-        from->candidate != NULL ? text_within(from->candidate, TEXT_MAX_BYTES) : json_null());
-    put(line, "note", some_text(from->note, TEXT_MAX_BYTES));
-    put(line, "generation", entry != NULL ? count(from->generation) : json_null());
-    put(line, "policy", some_text(from->policy_digest, TEXT_MAX_BYTES));
+    put_member(line, "candidate",
+               from->candidate != NULL ? text_within(from->candidate, TEXT_MAX_BYTES)
+                                       : json_null());
+    put_member(line, "note", some_text(from->note, TEXT_MAX_BYTES));
+    put_member(line, "generation", entry != NULL ? number_of(from->generation) : json_null());
+    put_member(line, "policy", some_text(from->policy_digest, TEXT_MAX_BYTES));
 }
 
 size_t audit_line_print(const struct audit_entry *entry, const struct audit_counts *counts,
@@ -192,14 +194,15 @@ size_t audit_line_print(const struct audit_entry *entry, const struct audit_coun
     AUTO(json_decref) json_t *object = json_object();
     struct line line = { .object = object };
 
-    put(&line, "time", moment(now));
-    put(&line, "occasion", some_text(entry != NULL ? entry->occasion : "close", TEXT_MAX_BYTES));
+    put_member(&line, "time", time_text(now));
+    put_member(&line, "occasion",
+               some_text(entry != NULL ? entry->occasion : "close", TEXT_MAX_BYTES));
     put_verdict(&line, entry);
     put_peer(&line, entry != NULL ? entry->peer : NULL);
     put_policy(&line, entry);
-    put(&line, "held_back", count(counts->held_back));
-    put(&line, "held_back_others", count(counts->held_back_others));
-    put(&line, "lost", count(counts->lost));
+    put_member(&line, "held_back", number_of(counts->held_back));
+    put_member(&line, "held_back_others", number_of(counts->held_back_others));
+    put_member(&line, "lost", number_of(counts->lost));
     size_t len = line.failed ? 0 : json_dumpb(object, text, room, JSON_COMPACT | JSON_ENSURE_ASCII);
     return len <= room ? len : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One verdict as one line of JSON, as audit.h describes it. */
+ * Line of JSON for one verdict, as audit.h describes it. */
 #ifndef NODEKEY_AUDIT_LINE_H
 #define NODEKEY_AUDIT_LINE_H
 
@@ -10,7 +10,7 @@
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
-#define AUDIT_LINE_MAX_BYTES 32768u /* a peer can neither reach it nor be left out for it */
+#define AUDIT_LINE_MAX_BYTES 32768u /* no peer can make a line as long */
 
 struct audit_entry {
     const nk_peer *peer;  /* NULL: what it showed could not be read */
@@ -29,7 +29,8 @@ struct audit_counts {
     uint64_t lost;
 };
 
-/* Without newline or NUL. `entry` NULL: the line of audit_close. 0: no memory. */
+/* [any] Returns its length, without newline or NUL. `entry` NULL: the line of audit_close. 0: no
+ * memory. */
 MUST_USE size_t audit_line_print(const struct audit_entry *entry, const struct audit_counts *counts,
                                  const struct timespec *now, char *text, size_t room);
 

@@ -9,19 +9,18 @@
 #define MINUTE_SECONDS 60
 #define SLOTS ((size_t)2 * AUDIT_SHARE_PEERS)
 #define BUCKETS                                                                                    \
-    ((size_t)2048) /* whoever grinds certificates for one bucket gets a chain of SLOTS at most     \
-                    */
+    ((size_t)2048) /* certificates ground for one bucket make a chain of SLOTS at most */
 #define NO_SLOT SLOTS
 
 struct slot {
     uint8_t fingerprint[NK_SHA256_BYTES];
     uint32_t role;         /* 0: free */
-    uint32_t decision;     /* as last written; says which half of the slots this one counts to */
-    bool unsure;           /* that line was lost */
+    uint32_t decision;     /* as last written; the half of the slots that this one counts to */
+    bool unsure;           /* the last line was lost */
     uint64_t used_at;      /* in takes, for the least recently used */
     int64_t since_seconds; /* start of its minute */
-    uint64_t lines;        /* of its minute; likewise changes */
-    uint64_t changes;
+    uint64_t lines;        /* of its minute */
+    uint64_t changes;      /* of its minute */
     uint64_t held_back;
     size_t next; /* in its bucket, or NO_SLOT */
 };
@@ -63,7 +62,7 @@ static size_t *bucket_of(struct audit_share *share, const uint8_t *fingerprint)
     return &share->buckets[(fingerprint[0] | (size_t)fingerprint[1] << 8) % BUCKETS];
 }
 
-static struct slot *find(struct audit_share *share, const uint8_t *fingerprint, uint32_t role)
+static struct slot *find_slot(struct audit_share *share, const uint8_t *fingerprint, uint32_t role)
 {
     size_t i = *bucket_of(share, fingerprint);
     while (i != NO_SLOT &&
@@ -74,7 +73,7 @@ static struct slot *find(struct audit_share *share, const uint8_t *fingerprint, 
     return i != NO_SLOT ? &share->slots[i] : NULL;
 }
 
-static void forget(struct audit_share *share, struct slot *slot)
+static void forget_slot(struct audit_share *share, struct slot *slot)
 {
     size_t number = (size_t)(slot - share->slots);
     size_t *link = bucket_of(share, slot->fingerprint);
@@ -88,7 +87,7 @@ static void forget(struct audit_share *share, struct slot *slot)
 }
 
 /* Makes room for one more of this decision. */
-static void forget_oldest(struct audit_share *share, uint32_t decision)
+static void forget_oldest_slot(struct audit_share *share, uint32_t decision)
 {
     struct slot *oldest = NULL;
 
@@ -102,14 +101,14 @@ static void forget_oldest(struct audit_share *share, uint32_t decision)
             oldest = slot;
         }
     }
-    forget(share, oldest);
+    forget_slot(share, oldest);
 }
 
-/* Each half has room, so one of all slots is free. */
-static struct slot *remember(struct audit_share *share, const uint8_t *fingerprint, uint32_t role,
-                             uint32_t decision)
+/* A slot is free, since each half has room. */
+static struct slot *take_slot(struct audit_share *share, const uint8_t *fingerprint, uint32_t role,
+                              uint32_t decision)
 {
-    forget_oldest(share, decision);
+    forget_oldest_slot(share, decision);
     size_t number = 0;
     while (share->slots[number].role != 0) {
         number++;
@@ -140,29 +139,30 @@ static void start_minutes(struct audit_share *share, struct slot *slot, int64_t 
     }
 }
 
-static bool may_refuse(const struct audit_share *share)
+static bool may_write_refusal(const struct audit_share *share)
 {
     return share->refusals < AUDIT_SHARE_REFUSED * share->per_peer;
 }
 
-static bool may_begin(const struct audit_share *share, uint32_t decision)
+static bool may_write_first(const struct audit_share *share, uint32_t decision)
 {
     if (decision == NK_ALLOW) {
         return share->first[decision] < AUDIT_SHARE_FIRST_ALLOWED * share->per_peer;
     }
     return share->first[decision] < AUDIT_SHARE_FIRST_REFUSED * share->per_peer &&
-           may_refuse(share);
+           may_write_refusal(share);
 }
 
-static bool may_go_on(const struct audit_share *share, const struct slot *slot, uint32_t decision)
+static bool may_write_next(const struct audit_share *share, const struct slot *slot,
+                           uint32_t decision)
 {
     if (slot->unsure || slot->decision != decision) {
         return slot->changes < share->per_peer;
     }
-    return slot->lines < share->per_peer && (decision == NK_ALLOW || may_refuse(share));
+    return slot->lines < share->per_peer && (decision == NK_ALLOW || may_write_refusal(share));
 }
 
-static void charge(struct audit_share *share, struct slot *slot, uint32_t decision)
+static void charge_slot(struct audit_share *share, struct slot *slot, uint32_t decision)
 {
     if (!slot->unsure && slot->decision == decision) {
         slot->lines++;
@@ -172,7 +172,7 @@ static void charge(struct audit_share *share, struct slot *slot, uint32_t decisi
     slot->changes++;
     slot->unsure = false;
     if (slot->decision != decision) {
-        forget_oldest(share, decision);
+        forget_oldest_slot(share, decision);
         share->len[slot->decision]--;
         share->len[decision]++;
         slot->decision = decision;
@@ -186,24 +186,24 @@ bool audit_share_take(struct audit_share *share, const struct audit_seen *seen, 
     const uint8_t *fingerprint = seen->fingerprint != NULL ? seen->fingerprint : unreadable;
     uint32_t decision = seen->decision == NK_ALLOW ? NK_ALLOW : NK_DENY;
     uint32_t role = seen->role == NK_PEER_IS_SERVER ? NK_PEER_IS_SERVER : NK_PEER_IS_CLIENT;
-    struct slot *slot = find(share, fingerprint, role);
+    struct slot *slot = find_slot(share, fingerprint, role);
 
     start_minutes(share, slot, now_seconds);
-    if (slot == NULL && !may_begin(share, decision)) {
+    if (slot == NULL && !may_write_first(share, decision)) {
         share->held_back_others++;
         return false;
     }
     if (slot == NULL) {
-        slot = remember(share, fingerprint, role, decision);
+        slot = take_slot(share, fingerprint, role, decision);
         slot->since_seconds = now_seconds;
         share->first[decision]++;
     }
     slot->used_at = ++share->takes;
-    if (!may_go_on(share, slot, decision)) {
+    if (!may_write_next(share, slot, decision)) {
         slot->held_back++;
         return false;
     }
-    charge(share, slot, decision);
+    charge_slot(share, slot, decision);
     *ret_turn = (struct audit_turn){ .held_back = slot->held_back,
                                      .held_back_others = share->held_back_others,
                                      .slot = (size_t)(slot - share->slots) };

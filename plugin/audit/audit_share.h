@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Who may write how many audit lines a minute. With a share of N per peer, in each minute:
+ * Share of each peer in the audit lines of a minute. With a share of N per peer, in each minute:
  *   one peer in one role              N lines, and N more that change its verdict
- *   all refused peers together        20 N lines; a peer who was let in and is not any more, is
- * extra peers seen for the first time     10 N lines if refused, 100 N if let in Anybody can be
- * refused under ever new certificates, but only members are let in. So the two have budgets and
- * counters apart, and no flood of strangers hides or forgets who was let in. Counters are kept for
- * the 1,024 peers last let in and the 1,024 last refused; what is forgotten with a counter is
- * counted as others'. Pure but for memory; one caller at a time. */
+ *   all refused peers together        20 N lines
+ *   peers seen for the first time     10 N lines if refused, 100 N if let in
+ * A peer that was let in and is refused now changes its verdict, and so is beside the 20 N. Any
+ * stranger can be refused under ever new certificates, but only members are let in, so the two have
+ * budgets and counters apart: no flood of strangers hides or forgets which peers were let in.
+ * Counters are kept for the 1,024 peers last let in and the 1,024 last refused; lines that a
+ * forgotten counter held back are counted as others'. Pure but for memory; one caller at a time. */
 #ifndef NODEKEY_AUDIT_SHARE_H
 #define NODEKEY_AUDIT_SHARE_H
 
@@ -29,22 +30,23 @@ struct audit_seen {
     uint32_t decision;          /* NK_ALLOW or NK_DENY */
 };
 
-struct audit_turn { /* leave to write one line, and what the line has to tell */
+struct audit_turn { /* leave to write one line, and the counts that the line tells */
     uint64_t held_back;
     uint64_t held_back_others;
     size_t slot; /* of audit_share.c */
 };
 
-/* Owned: audit_share_free. NULL: no memory. `per_peer` is at least 1. */
+/* [one] `per_peer` is at least 1. NULL: no memory; else owned: audit_share_free. */
 MUST_USE struct audit_share *audit_share_new(unsigned per_peer);
-void audit_share_free(struct audit_share *share); /* NULL is allowed */
-/* `now_seconds` never goes back. False: the line is held back and counted. */
+/* [one] NULL is allowed. */
+void audit_share_free(struct audit_share *share);
+/* [one] `now_seconds` never goes back. False: the line is held back and counted. */
 MUST_USE bool audit_share_take(struct audit_share *share, const struct audit_seen *seen,
                                int64_t now_seconds, struct audit_turn *ret_turn);
-/* The line of the last turn could not be written: its counts are to be told again, and the peer's
- * next line is one that changes its verdict. */
+/* [one] For a last turn whose line could not be written: its counts are to be told again, and the
+ * peer's next line counts as one that changes its verdict. */
 void audit_share_untake(struct audit_share *share, const struct audit_turn *turn);
-/* Lines held back that no line told yet. */
+/* [one] Lines held back that no line told yet. */
 uint64_t audit_share_untold(const struct audit_share *share);
 
 #endif

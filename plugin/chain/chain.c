@@ -91,8 +91,8 @@ static bool is_root(const struct chain *chain, const X509 *certificate)
     return false;
 }
 
-/* What the peer sent that may lie between leaf and root; NULL: no memory. Our own roots, which some
- * servers send along, are judged by nobody: we have them. */
+/* Certificates of the peer that may lie between leaf and root; NULL: no memory. Our own roots,
+ * which some servers send along, are left out: the store has them. */
 static STACK_OF(X509) *list_candidates(const struct chain *chain, STACK_OF(X509) *others)
 {
     STACK_OF(X509) *all = sk_X509_new_reserve(NULL, CHAIN_LIMITS_CERTIFICATES + CHAIN_DEPTH_MAX);
@@ -117,8 +117,8 @@ static STACK_OF(X509) *list_candidates(const struct chain *chain, STACK_OF(X509)
 
 /* --- validation --- */
 
-/* OpenSSL lets a server's key be for encipherment alone, as in TLS before 1.3. Ours signs (RFC 8446
- * section 4.4.2.2). All bits are set when there is no keyUsage. */
+/* OpenSSL lets a server's key be for encipherment alone, as in TLS before 1.3, but since then it
+ * signs (RFC 8446 section 4.4.2.2). All bits are set when there is no keyUsage. */
 static bool may_sign(X509 *leaf, struct chain_failure *failure)
 {
     if ((X509_get_key_usage(leaf) & KU_DIGITAL_SIGNATURE) != 0) {

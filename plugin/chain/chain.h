@@ -24,17 +24,19 @@ struct chain_settings {
     struct crl_settings crl;
 };
 
-/* Takes references to `roots`, which are as roots_read gives them, and `crls`, which may be NULL.
- * NK_E_NOMEM, NK_E_INTERNAL. *ret_chain is owned: chain_free. */
+/* [any] Takes references to `roots`, which are as roots_read gives them, and `crls`, which may be
+ * NULL. NK_E_NOMEM, NK_E_INTERNAL. *ret_chain is owned: chain_free. */
 MUST_USE nk_status chain_new(STACK_OF(X509) *roots, struct crls *crls,
                              const struct chain_settings *settings, struct chain **ret_chain,
                              nk_error *err);
+/* [any] NULL is allowed. */
 void chain_free(struct chain *chain);
-/* In this order: what the chain may cost (chain_limits.h), RFC 5280 with all of its policy rules,
- * the role's extendedKeyUsage under `strict`, revocation (chain_revocation.h).
- * Does `leaf` chain to a root now, unrevoked, for the holder's `role` (NK_PEER_IS_*)? `others` are
- * candidates, never trusted; may be NULL, and so may `pool`, which is asked for what they lack. On
- * success *ret_path is filled: chain_path_clear; else *ret_failure is. */
+/* [any] Whether `leaf` chains to a root now, unrevoked, for the holder's `role` (NK_PEER_IS_*).
+ * Asked in this order: what the chain may cost (chain_limits.h), RFC 5280 with all of its policy
+ * rules (chain_path.h), the role's extendedKeyUsage under `strict`, revocation
+ * (chain_revocation.h). `others` are candidates, never trusted; may be NULL, and so may `pool`,
+ * which is asked for what they lack. True: *ret_path is filled, and owned: chain_path_clear. False:
+ * *ret_failure is. */
 MUST_USE bool chain_holds(struct chain *chain, struct pool *pool, uint32_t role, X509 *leaf,
                           STACK_OF(X509) *others, struct chain_path *ret_path,
                           struct chain_failure *ret_failure);

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "trust/x509_fields.h"
+#include "trust/x509_name.h"
 
 #define SUBJECT_BYTES 128
 #define PROBLEM_BYTES (NK_DETAIL_BYTES - SUBJECT_BYTES - 8) /* the subject is never cut off */
@@ -33,7 +33,7 @@ static const struct {
     { X509_V_ERR_EE_KEY_TOO_SMALL, REASON_WEAK_KEY },
     { X509_V_ERR_CA_KEY_TOO_SMALL, REASON_WEAK_KEY },
     { X509_V_ERR_CA_MD_TOO_WEAK, REASON_WEAK_KEY },
-    { X509_V_OK, REASON_INTERNAL }, /* it failed, but for no reason of the certificates */
+    { X509_V_OK, REASON_INTERNAL }, /* failed, but for no reason of the certificates */
     { X509_V_ERR_UNSPECIFIED, REASON_INTERNAL },
     { X509_V_ERR_OUT_OF_MEM, REASON_INTERNAL },
     { X509_V_ERR_INVALID_CALL, REASON_INTERNAL },
@@ -78,7 +78,7 @@ void chain_failure_read(X509_STORE_CTX *ctx, const X509 *shown, struct chain_fai
 {
     int error = X509_STORE_CTX_get_error(ctx);
     int number = X509_STORE_CTX_get_error_depth(ctx);
-    /* The leaf that was verified may be a copy with another subject. */
+    /* The leaf that OpenSSL verified may be a copy with another subject: chain_path.c. */
     const X509 *culprit = number == 0 ? shown : X509_STORE_CTX_get_current_cert(ctx);
     char depth[32] = "";
 

@@ -6,7 +6,7 @@
 #define PROBLEM_BYTES 150
 #define SERIAL_BYTES_MAX 20
 
-/* What one chain adds up to. */
+/* Sums over one chain. */
 struct sums {
     long bytes;
     unsigned cost; /* of checking signatures */
@@ -16,7 +16,7 @@ struct sums {
 
 /* --- extensions, undecoded --- */
 
-/* How many elements a DER sequence or set holds; -1: it is none, or is damaged. */
+/* Number of elements of a DER sequence or set; -1: no such thing, or damaged. */
 static long count_elements(const unsigned char *der, long len)
 {
     long inner = 0;
@@ -37,7 +37,7 @@ static long count_elements(const unsigned char *der, long len)
     return count;
 }
 
-/* nameConstraints: of both lists together. */
+/* Number of subtrees of nameConstraints, of both lists together; -1: as count_elements. */
 static long count_subtrees(const unsigned char *der, long len)
 {
     long inner = 0;
@@ -107,7 +107,8 @@ static bool extension_holds(const X509_EXTENSION *extension, X509 *certificate, 
     return true;
 }
 
-/* RFC 5280 4.2: at most one of a kind. OpenSSL looks at the first of those it does not know. */
+/* RFC 5280 4.2 allows one extension of a kind. Of the kinds it does not know, OpenSSL looks at the
+ * first. */
 static bool is_repeated(const STACK_OF(X509_EXTENSION) *extensions, int number)
 {
     const ASN1_OBJECT *kind =
@@ -218,8 +219,8 @@ static bool serial_holds(X509 *certificate, int depth, struct chain_failure *fai
 
 /* --- the chain --- */
 
-static bool one_holds(X509 *certificate, int depth, bool strict, struct sums *sums,
-                      struct chain_failure *failure)
+static bool certificate_holds(X509 *certificate, int depth, bool strict, struct sums *sums,
+                              struct chain_failure *failure)
 {
     return size_holds(certificate, depth, sums, failure) &&
            extensions_hold(certificate, depth, sums, failure) &&
@@ -227,8 +228,8 @@ static bool one_holds(X509 *certificate, int depth, bool strict, struct sums *su
            (!strict || serial_holds(certificate, depth, failure));
 }
 
-/* The leaf's key is tried, too, if it may have signed itself. */
-static bool is_tried(const X509 *certificate, int depth)
+/* OpenSSL tries the keys of issuers, and the leaf's own if the leaf may have signed itself. */
+static bool key_is_tried(const X509 *certificate, int depth)
 {
     return depth > 0 || X509_NAME_cmp(X509_get_subject_name(certificate),
                                       X509_get_issuer_name(certificate)) == 0;
@@ -247,10 +248,10 @@ bool chain_limits_hold(X509 *leaf, STACK_OF(X509) *others, bool strict, unsigned
     }
     for (int i = 0; i < len; i++) {
         X509 *certificate = i == 0 ? leaf : sk_X509_value(others, i - 1);
-        if (!one_holds(certificate, i, strict, &sums, ret_failure)) {
+        if (!certificate_holds(certificate, i, strict, &sums, ret_failure)) {
             return false;
         }
-        sums.cost += is_tried(certificate, i) ? key_limits_cost(certificate) : 0;
+        sums.cost += key_is_tried(certificate, i) ? key_limits_cost(certificate) : 0;
     }
     if (sums.cost > KEY_LIMITS_COST) {
         return chain_failure_set(

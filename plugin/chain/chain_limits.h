@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a stranger's chain may cost. Asked before OpenSSL decodes extensions or checks a signature:
- * it has few bounds of its own, and some of its work grows with the square of what it is sent.
- * What keys may cost is in trust/key_limits.h, since it holds for roots, too. */
+ * Limits of a stranger's chain. Asked before OpenSSL decodes extensions or checks a signature:
+ * OpenSSL has few bounds of its own, and some of its work grows with the square of what it is sent.
+ * Limits of keys are in trust/key_limits.h, since they hold for roots, too. */
 #ifndef NODEKEY_CHAIN_LIMITS_H
 #define NODEKEY_CHAIN_LIMITS_H
 
@@ -21,8 +21,8 @@
 #define CHAIN_LIMITS_SUBTREES 256    /* of one certificate's nameConstraints */
 #define CHAIN_LIMITS_NAME_WORK 16384 /* names of the chain times subtrees of the chain */
 
-/* `strict` also asks for serial numbers as RFC 5280 4.1.2.2 wants them. *ret_left is what is left
- * of KEY_LIMITS_COST. */
+/* [any] `others` may be NULL. `strict` also asks for serial numbers as RFC 5280 4.1.2.2 wants them.
+ * *ret_left is the rest of KEY_LIMITS_COST. False: *ret_failure is filled. */
 MUST_USE bool chain_limits_hold(X509 *leaf, STACK_OF(X509) *others, bool strict, unsigned *ret_left,
                                 struct chain_failure *ret_failure);
 

@@ -8,7 +8,7 @@
 #include <openssl/x509v3.h>
 
 #define PROOFS 4                 /* keys per list: the issuer's old and new one, and namesakes */
-#define SIGNATURE_AS_BYTES 65536 /* what checking one costs beside reading the list */
+#define SIGNATURE_AS_BYTES 65536 /* cost of checking one, beside reading the list */
 
 struct proof {
     EVP_PKEY *key; /* NULL: free */
@@ -20,7 +20,7 @@ struct list {
     size_t bytes;
     /* guarded by the lists' lock */
     struct proof proofs[PROOFS];
-    size_t next_proof; /* the one to forget, unless it is good and another is not */
+    size_t next_proof; /* to be forgotten, unless it is good and another is not */
 };
 
 struct chain_lists {
@@ -90,7 +90,7 @@ const struct crl *chain_lists_at(const struct chain_lists *lists, size_t i)
     return lists->at[i].crl;
 }
 
-/* --- whose list is it --- */
+/* --- their signers --- */
 
 static bool is_proven_before(struct chain_lists *lists, struct list *list, EVP_PKEY *key,
                              bool *ret_signed_it)
@@ -108,7 +108,7 @@ static bool is_proven_before(struct chain_lists *lists, struct list *list, EVP_P
 }
 
 /* A member with CAs of the issuer's name cannot make us forget the issuer's own key. */
-static struct proof *find_place(struct list *list)
+static struct proof *find_place_locked(struct list *list)
 {
     for (size_t i = 0; i < PROOFS; i++) {
         if (list->proofs[i].key == NULL || !list->proofs[i].signed_it) {
@@ -123,7 +123,7 @@ static struct proof *find_place(struct list *list)
 static void keep_proof(struct chain_lists *lists, struct list *list, EVP_PKEY *key, bool signed_it)
 {
     pthread_mutex_lock(&lists->lock);
-    struct proof *proof = find_place(list);
+    struct proof *proof = find_place_locked(list);
     EVP_PKEY_up_ref(key);
     EVP_PKEY_free(proof->key);
     *proof = (struct proof){ .key = key, .signed_it = signed_it };

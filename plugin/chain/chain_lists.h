@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The revocation lists of one policy generation, and whether a key of a path signed one: asked once
+ * Revocation lists of one policy generation, and whether a key of a path signed one: checked once
  * for each list and key. */
 #ifndef NODEKEY_CHAIN_LISTS_H
 #define NODEKEY_CHAIN_LISTS_H
@@ -14,16 +14,19 @@
 
 struct chain_lists; /* any thread, concurrently */
 
-/* Takes a reference to `crls`; NULL: there are no lists. NULL: no memory. Owned: chain_lists_free.
- */
+/* [any] Takes a reference to `crls`, which may be NULL: no lists. Returns NULL: no memory; else
+ * owned: chain_lists_free. */
 MUST_USE struct chain_lists *chain_lists_new(struct crls *crls);
-void chain_lists_free(struct chain_lists *lists); /* NULL is allowed */
+/* [any] NULL is allowed. */
+void chain_lists_free(struct chain_lists *lists);
+/* [any] */
 size_t chain_lists_len(const struct chain_lists *lists);
-/* Borrowed: lives as long as `lists`. */
+/* [any] `i` is below chain_lists_len. Borrowed: lives as long as `lists`. */
 const struct crl *chain_lists_at(const struct chain_lists *lists, size_t i);
-/* Did a certificate of `path` above `number` that bears the list's issuer name sign list `i`? The
- * root may have signed for itself. *wasted counts what keys cost that did not sign; above
- * CHAIN_LISTS_WASTE_MAX no other key is tried. */
+/* [any] Whether a certificate of `path` above `number` that bears the list's issuer name signed
+ * list `i`. The root may have signed for itself. *wasted grows by the cost of each key that did
+ * not; above CHAIN_LISTS_WASTE_MAX no other key is tried: the owner of such keys may be a member
+ * that names its CAs after others, and a long list costs milliseconds. */
 #define CHAIN_LISTS_WASTE_MAX ((size_t)2 * 1024 * 1024)
 MUST_USE bool chain_lists_signed(struct chain_lists *lists, size_t i, STACK_OF(X509) *path,
                                  int number, size_t *wasted);

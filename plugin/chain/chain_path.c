@@ -19,10 +19,11 @@ void chain_path_clear(struct chain_path *path)
 
 /* P2PFL's script gives the CA and every node one subject, so a node's certificate looks self-signed
  * to OpenSSL, which tells by the names when there are no key identifiers and then looks for no
- * issuer. If its own key did not sign it, it is not: validate a copy whose decoded subject differs.
- * The signature is checked over the bytes as received, which the copy keeps; were they encoded
- * anew, it would not verify and the peer would be refused. All other names stay as they are. */
-static X509 *as_issued(X509 *leaf)
+ * issuer. A leaf that its own key did not sign is not self-signed: validate a copy whose decoded
+ * subject differs. The signature is checked over the bytes as received, which the copy keeps; were
+ * they encoded anew, the signature would not verify and the peer would be refused. All other names
+ * stay as they are. */
+static X509 *copy_as_issued(X509 *leaf)
 {
     EVP_PKEY *own = X509_get0_pubkey(leaf);
     if (X509_NAME_cmp(X509_get_subject_name(leaf), X509_get_issuer_name(leaf)) != 0 ||
@@ -46,13 +47,13 @@ static int purpose_of(uint32_t role)
     return role == NK_PEER_IS_CLIENT ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER;
 }
 
-/* What to verify; `only_root` NULL: any root. */
+/* One call of chain_path_find. */
 struct attempt {
     const struct chain_shown *shown;
-    X509 *leaf; /* as_issued of the one shown */
-    STACK_OF(X509) *only_root;
+    X509 *leaf;                /* copy_as_issued of the leaf shown */
+    STACK_OF(X509) *only_root; /* NULL: any root */
     X509 *stuck;     /* where the last validation ended; borrowed from leaf or candidates */
-    bool below_root; /* and a root should have signed it */
+    bool below_root; /* a root should have signed `stuck` */
     unsigned left;   /* for the pool, of KEY_LIMITS_COST */
 };
 
@@ -95,8 +96,8 @@ static bool validate_path(const struct chain_anchors *anchors, struct attempt *a
     return true;
 }
 
-/* Fetches what the peer left out from the pool, one issuer after the other. Only then: with a chain
- * that is whole nobody else's certificates meddle. */
+/* Issuers that the peer left out are fetched from the pool, one after the other. No other peer's
+ * certificates meddle with a chain that is whole. */
 static bool complete_path(const struct chain_anchors *anchors, struct pool *pool,
                           struct attempt *attempt, struct chain_path *ret_path,
                           struct chain_failure *failure)
@@ -119,7 +120,7 @@ static bool complete_path(const struct chain_anchors *anchors, struct pool *pool
     }
 }
 
-/* During a change of roots two may have one name. With no key identifiers OpenSSL takes the first
+/* Two roots may have one name during their change. With no key identifiers OpenSSL takes the first
  * and stops at its wrong signature, so each root of that name is then asked alone. */
 static bool try_each_root(const struct chain_anchors *anchors, const struct attempt *attempt,
                           struct chain_path *ret_path)
@@ -148,7 +149,7 @@ bool chain_path_find(const struct chain_anchors *anchors, struct pool *pool,
                      const struct chain_shown *shown, struct chain_path *ret_path,
                      struct chain_failure *ret_failure)
 {
-    AUTO(X509_free) X509 *leaf = as_issued(shown->leaf);
+    AUTO(X509_free) X509 *leaf = copy_as_issued(shown->leaf);
     struct attempt attempt = { .shown = shown, .leaf = leaf, .left = shown->left };
     if (leaf == NULL) {
         return chain_failure_no_memory(ret_failure);
@@ -157,7 +158,7 @@ bool chain_path_find(const struct chain_anchors *anchors, struct pool *pool,
                  (ret_failure->reason == REASON_BAD_SIGNATURE && attempt.stuck != NULL &&
                   attempt.below_root && sk_X509_num(anchors->roots) > 1 &&
                   try_each_root(anchors, &attempt, ret_path));
-    if (holds && leaf != shown->leaf) { /* the path ends with what the peer showed */
+    if (holds && leaf != shown->leaf) { /* the path begins with the leaf as the peer showed it */
         X509_up_ref(shown->leaf);
         X509_free(sk_X509_value(ret_path->certificates, 0));
         (void)sk_X509_set(ret_path->certificates, 0, shown->leaf);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The path from a leaf to a root: RFC 5280 section 6 by OpenSSL, without revocation. */
+ * Path from a leaf to a root: RFC 5280 section 6 by OpenSSL, without revocation. */
 #ifndef NODEKEY_CHAIN_PATH_H
 #define NODEKEY_CHAIN_PATH_H
 
@@ -24,19 +24,20 @@ struct chain_path {
      * root's federation calls them (policyMappings); never anyPolicy. Only if wants_policies. */
     char **policies;
     size_t policies_len;
-    time_t until; /* from here on it must be judged again: a notAfter, or a CRL's end, passes */
+    time_t until;               /* a notAfter or a CRL's end passes then: to be judged again */
     char note[NK_DETAIL_BYTES]; /* crl_mode soft: what was absent or stale; "" */
 };
+/* [any] */
 void chain_path_clear(struct chain_path *path);
 
-/* Where a path may end. */
+/* Ends of paths. */
 struct chain_anchors {
     X509_STORE *store; /* of `roots`, with what is asked of each path */
     STACK_OF(X509) *roots;
     bool wants_policies;
 };
 
-/* What a peer showed, all borrowed but `candidates`, which takes what is fetched from the pool. */
+/* Certificates of a peer, borrowed. `candidates` grows by what is fetched from the pool. */
 struct chain_shown {
     uint32_t role; /* NK_PEER_IS_* */
     X509 *leaf;

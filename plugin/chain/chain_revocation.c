@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "chain/chain_lists.h"
 #include "trust/crl_scope.h"
-#include "trust/x509_fields.h"
+#include "trust/x509_name.h"
 
 #define SUBJECT_BYTES 96
 #define WHY_BYTES 120
@@ -22,7 +22,7 @@ struct revocation {
     struct chain_lists *lists;
 };
 
-/* What the lists say about one certificate; the greatest holds. */
+/* Findings of the lists about one certificate; the greatest holds. */
 enum finding { MISSING = 0, INVALID, STALE, COVERED };
 
 struct answer {
@@ -60,7 +60,7 @@ void revocation_free(struct revocation *revocation)
 
 /* --- what a list says --- */
 
-static void improve(struct answer *answer, enum finding finding, const char *why)
+static void improve_answer(struct answer *answer, enum finding finding, const char *why)
 {
     if (finding > answer->finding || (finding == answer->finding && answer->why[0] == '\0')) {
         answer->finding = finding;
@@ -68,31 +68,31 @@ static void improve(struct answer *answer, enum finding finding, const char *why
     }
 }
 
-static time_t end_of(const struct crl_settings *settings, const struct crl *crl)
+static time_t end_of_list(const struct crl_settings *settings, const struct crl *crl)
 {
     time_t ends = crl->next_update + (time_t)settings->grace_hours * HOUR_SECONDS;
     time_t aged = crl->this_update + (time_t)settings->max_age_hours * HOUR_SECONDS;
     return settings->max_age_hours != 0 && aged < ends ? aged : ends;
 }
 
-/* Does `crl`, which is the issuer's own, clear this certificate? */
+/* Whether `crl`, which is the issuer's own, clears this certificate. */
 static void weigh_list(const struct crl_settings *settings, const struct crl *crl,
                        X509 *certificate, time_t now, struct answer *answer)
 {
     char date[TEXT_TIME_BYTES];
     char why[WHY_BYTES];
-    time_t ends = end_of(settings, crl);
+    time_t ends = end_of_list(settings, crl);
 
     if (!crl_scope_has(crl->scope, X509_CRL_get_issuer(crl->list), certificate)) {
-        improve(answer, MISSING, "its issuer's CRLs are for other certificates");
-    } else if (crl->this_update > now) { /* it was not when it was read */
-        improve(answer, INVALID, "its issuer's CRL is not yet valid: check this clock");
+        improve_answer(answer, MISSING, "its issuer's CRLs are for other certificates");
+    } else if (crl->this_update > now) { /* the clock went back since it was read */
+        improve_answer(answer, INVALID, "its issuer's CRL is not yet valid: check this clock");
     } else if (ends <= now) {
         snprintf(why, sizeof(why), "its issuer's CRL of %s is too old (%s %s)",
                  text_time((char[TEXT_TIME_BYTES]){ 0 }, crl->this_update),
                  ends < crl->next_update ? "crl_max_age_hours ended" : "it ended",
                  text_time(date, ends));
-        improve(answer, STALE, why);
+        improve_answer(answer, STALE, why);
     } else {
         answer->ends = answer->finding == COVERED && answer->ends > ends ? answer->ends : ends;
         answer->finding = COVERED;
@@ -116,14 +116,14 @@ static bool refuse_revoked(const X509_REVOKED *entry, X509 *certificate, int dep
         crl_scope_reason(code));
 }
 
-/* What is asked of all lists, once for each path. */
+/* One path's question to all lists. */
 struct inquiry {
     STACK_OF(X509) *path;
     time_t now;
     size_t wasted; /* on keys of the path that turned out not to have signed a list */
 };
 
-/* False: revoked, or not to be found out at a fair price, which no mode lets pass. */
+/* False: the certificate is revoked, or finding out costs too much, which no mode lets pass. */
 static bool ask_lists(struct revocation *revocation, struct inquiry *inquiry, int number,
                       struct answer *answer, struct chain_failure *failure)
 {
@@ -137,7 +137,8 @@ static bool ask_lists(struct revocation *revocation, struct inquiry *inquiry, in
             continue;
         }
         if (!chain_lists_signed(revocation->lists, i, inquiry->path, number, &inquiry->wasted)) {
-            improve(answer, INVALID, "the CRL of its issuer's name was not signed by its issuer");
+            improve_answer(answer, INVALID,
+                           "the CRL of its issuer's name was not signed by its issuer");
             continue;
         }
         if (X509_CRL_get0_by_cert(crl->list, &entry, certificate) == 1) {
@@ -151,7 +152,7 @@ static bool ask_lists(struct revocation *revocation, struct inquiry *inquiry, in
                                            "its keys" };
         return false;
     }
-    improve(answer, MISSING, "there is no CRL of its issuer");
+    improve_answer(answer, MISSING, "there is no CRL of its issuer");
     return true;
 }
 
@@ -185,7 +186,7 @@ bool revocation_holds(struct revocation *revocation, STACK_OF(X509) *path, time_
     if (revocation->settings.mode == CRL_OFF) {
         return true;
     }
-    for (int i = root; i >= 0; i--) { /* from the top: whose issuer is revoked is not asked */
+    for (int i = root; i >= 0; i--) { /* from the top: below a revoked issuer no list is asked */
         X509 *certificate = sk_X509_value(path, i);
         struct answer answer = { .finding = MISSING };
         if (!ask_lists(revocation, &inquiry, i, &answer, ret_failure)) {

@@ -18,7 +18,7 @@ struct entry {
     X509 *certificate;
     unsigned char branch[BRANCH_BYTES];
     int below_root; /* 1: a root issued it */
-    uint64_t used;  /* the pool's clock when it last lay on a path */
+    uint64_t used;  /* the pool's clock when the certificate last lay on a path */
 };
 
 struct pool {
@@ -67,63 +67,66 @@ static bool are_namesakes(const X509 *a, const X509 *b)
     return X509_NAME_cmp(X509_get_subject_name(a), X509_get_subject_name(b)) == 0;
 }
 
-static bool of_one_branch(const struct entry *a, const struct entry *b)
+static bool are_of_one_branch(const struct entry *a, const struct entry *b)
 {
     return memcmp(a->branch, b->branch, BRANCH_BYTES) == 0;
 }
 
-/* Does `entry` compete with a newcomer for a place? `name` NULL: all do. */
-static bool competes(const struct entry *entry, const X509 *name)
+/* Whether `entry` competes with a newcomer of this name for a place; `name` NULL: all do. */
+static bool entry_competes(const struct entry *entry, const X509 *name)
 {
     return name == NULL || are_namesakes(entry->certificate, name);
 }
 
-/* How much of its branch is there, the newcomer included. */
-static size_t branch_size(const struct pool *pool, const struct entry *of,
-                          const struct entry *newcomer, const X509 *name)
+/* Size of the branch of `of`, the newcomer included. */
+static size_t branch_size_locked(const struct pool *pool, const struct entry *of,
+                                 const struct entry *newcomer, const X509 *name)
 {
-    size_t size = of_one_branch(of, newcomer) ? 1 : 0;
+    size_t size = are_of_one_branch(of, newcomer) ? 1 : 0;
     for (size_t i = 0; i < pool->len; i++) {
         const struct entry *entry = &pool->entries[i];
-        size += competes(entry, name) && of_one_branch(entry, of) ? 1 : 0;
+        size += entry_competes(entry, name) && are_of_one_branch(entry, of) ? 1 : 0;
     }
     return size;
 }
 
-/* Should `a` go rather than `b`? */
-static bool goes_first(const struct entry *a, size_t size_a, const struct entry *b, size_t size_b)
+/* Whether `a` should go rather than `b`. */
+static bool entry_goes_first(const struct entry *a, size_t size_a, const struct entry *b,
+                             size_t size_b)
 {
     if (size_a != size_b) {
         return size_a > size_b;
     }
-    if (of_one_branch(a, b) && a->below_root != b->below_root) {
+    if (are_of_one_branch(a, b) && a->below_root != b->below_root) {
         return a->below_root > b->below_root;
     }
     return a->used < b->used;
 }
 
-/* Which entry gives way to the newcomer; NULL: the newcomer does. */
-static struct entry *victim_of(struct pool *pool, const struct entry *newcomer, const X509 *name)
+/* Entry that gives way to the newcomer; NULL: the newcomer does. */
+static struct entry *find_victim_locked(struct pool *pool, const struct entry *newcomer,
+                                        const X509 *name)
 {
     struct entry *victim = NULL;
     size_t victim_size = 0;
 
     for (size_t i = 0; i < pool->len; i++) {
         struct entry *entry = &pool->entries[i];
-        if (!competes(entry, name)) {
+        if (!entry_competes(entry, name)) {
             continue;
         }
-        size_t size = branch_size(pool, entry, newcomer, name);
-        if (victim == NULL || goes_first(entry, size, victim, victim_size)) {
+        size_t size = branch_size_locked(pool, entry, newcomer, name);
+        if (victim == NULL || entry_goes_first(entry, size, victim, victim_size)) {
             victim = entry;
             victim_size = size;
         }
     }
-    size_t own_size = branch_size(pool, newcomer, newcomer, name);
-    return victim != NULL && goes_first(newcomer, own_size, victim, victim_size) ? NULL : victim;
+    size_t own_size = branch_size_locked(pool, newcomer, newcomer, name);
+    return victim != NULL && entry_goes_first(newcomer, own_size, victim, victim_size) ? NULL
+                                                                                       : victim;
 }
 
-static void put(struct pool *pool, const struct entry *newcomer)
+static void put_entry_locked(struct pool *pool, const struct entry *newcomer)
 {
     size_t namesakes = 0;
     for (size_t i = 0; i < pool->len; i++) {
@@ -137,11 +140,11 @@ static void put(struct pool *pool, const struct entry *newcomer)
 
     struct entry *place = NULL;
     if (namesakes >= POOL_NAMESAKES_MAX) {
-        place = victim_of(pool, newcomer, newcomer->certificate);
+        place = find_victim_locked(pool, newcomer, newcomer->certificate);
     } else if (pool->len < POOL_MAX) {
         place = &pool->entries[pool->len++];
     } else {
-        place = victim_of(pool, newcomer, NULL);
+        place = find_victim_locked(pool, newcomer, NULL);
     }
     if (place == NULL) {
         return;
@@ -167,15 +170,15 @@ void pool_remember(struct pool *pool, STACK_OF(X509) *path)
             .used = ++pool->clock,
         };
         memcpy(newcomer.branch, branch, BRANCH_BYTES);
-        put(pool, &newcomer);
+        put_entry_locked(pool, &newcomer);
     }
     pthread_mutex_unlock(&pool->lock);
 }
 
 /* --- finding --- */
 
-/* Those that could have issued it, by name, key identifier and keyUsage. */
-static size_t collect(struct pool *pool, X509 *certificate, X509 *found[POOL_NAMESAKES_MAX])
+/* Certificates that could have issued this one, by name, key identifier and keyUsage. */
+static size_t collect_issuers(struct pool *pool, X509 *certificate, X509 *found[POOL_NAMESAKES_MAX])
 {
     const X509_NAME *issuer = X509_get_issuer_name(certificate);
     size_t len = 0;
@@ -193,7 +196,7 @@ static size_t collect(struct pool *pool, X509 *certificate, X509 *found[POOL_NAM
     return len;
 }
 
-static bool spend(unsigned *left, const X509 *issuer)
+static bool spend_cost(unsigned *left, const X509 *issuer)
 {
     unsigned cost = key_limits_cost(issuer);
     if (cost > *left) {
@@ -203,10 +206,10 @@ static bool spend(unsigned *left, const X509 *issuer)
     return true;
 }
 
-static bool signed_it(X509 *issuer, X509 *certificate, unsigned *left)
+static bool issuer_signed(X509 *issuer, X509 *certificate, unsigned *left)
 {
     EVP_PKEY *key = X509_get0_pubkey(issuer);
-    return key != NULL && spend(left, issuer) && X509_verify(certificate, key) == 1;
+    return key != NULL && spend_cost(left, issuer) && X509_verify(certificate, key) == 1;
 }
 
 X509 *pool_find_issuer(struct pool *pool, X509 *certificate, unsigned *left)
@@ -214,10 +217,10 @@ X509 *pool_find_issuer(struct pool *pool, X509 *certificate, unsigned *left)
     X509 *candidates[POOL_NAMESAKES_MAX] = { NULL };
     X509 *issuer = NULL;
 
-    size_t len = collect(pool, certificate, candidates);
+    size_t len = collect_issuers(pool, certificate, candidates);
     for (size_t i = 0; i < len; i++) {
-        if (issuer == NULL && (len == 1 || signed_it(candidates[i], certificate, left)) &&
-            spend(left, candidates[i])) {
+        if (issuer == NULL && (len == 1 || issuer_signed(candidates[i], certificate, left)) &&
+            spend_cost(left, candidates[i])) {
             issuer = candidates[i];
         } else {
             X509_free(candidates[i]);

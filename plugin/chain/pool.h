@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Intermediates that once lay on the path of an admitted peer, for those who leave them out: a
+ * Intermediates that once lay on the path of an admitted peer, for peers who leave them out: a
  * resumed connection shows the leaf alone. Candidates only, never trusted, never leaves: bounded,
- * and nothing per peer. Outlives the generations of a policy.
+ * and nothing per peer. The pool outlives the generations of a policy.
  *
- * A member that owns a CA below the federation's can make as many others as it likes, of any name
+ * A member that owns a CA below the federation's can make as many CAs as it likes, of any name
  * and key identifier, and be admitted below each. So a place is lost only to one's own: when the
- * pool, or what it holds of one name, is full, the branch that holds most of it (all that hangs
- * below one certificate that a root issued) gives up its deepest entry, of these the one longest
- * unused. And an issuer is found by its signature, not by its name: a namesake misleads nobody. */
+ * pool, or its part of one name, is full, the branch that holds most of it (all that hangs below
+ * one certificate that a root issued) gives up its deepest entry, of these the longest unused. And
+ * an issuer is found by its signature, not by its name: a namesake misleads no search. */
 #ifndef NODEKEY_POOL_H
 #define NODEKEY_POOL_H
 
@@ -22,17 +22,20 @@
 
 struct pool; /* counted; any thread, concurrently */
 
-MUST_USE struct pool *pool_new(void); /* NULL: no memory */
+/* [any] NULL: no memory. Owned: pool_unref. */
+MUST_USE struct pool *pool_new(void);
+/* [any] One more holder, each of which calls pool_unref. */
 struct pool *pool_ref(struct pool *pool);
+/* [any] NULL is allowed. */
 void pool_unref(struct pool *pool);
-/* Puts the intermediates of a verified path (leaf first, root last) into the pool. Only for peers
- * that were admitted in the end: what is in the pool is tried for others. */
+/* [any] Puts the intermediates of a verified path (leaf first, root last) into the pool. Only for
+ * peers that were admitted in the end: what is in the pool is tried for others. */
 void pool_remember(struct pool *pool, STACK_OF(X509) *path);
-/* The one that issued `certificate`, or NULL: of namesakes the one whose key signed it, and a lone
- * one unchecked, for who uses it checks. *left is lowered by what checking signatures costs here
- * and there (key_limits.h); what it does not cover is not done. Owned: X509_free. */
+/* [any] Issuer of `certificate`, or NULL: of namesakes the one whose key signed it; a lone one is
+ * not checked, since its user checks. *left is lowered by the cost of checking signatures here and
+ * there (key_limits.h); a check that *left does not cover is not made. Owned: X509_free. */
 X509 *pool_find_issuer(struct pool *pool, X509 *certificate, unsigned *left);
-/* Appends what it holds, each with a reference of its own: for who looks for the signer of a CRL.
+/* [any] Appends all certificates, each with a reference of its own: one may be the signer of a CRL.
  * False: no memory. */
 MUST_USE bool pool_append(struct pool *pool, STACK_OF(X509) *certificates);
 

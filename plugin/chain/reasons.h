@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Why a peer was refused: the closed set of labels for verdicts, log lines and metrics. */
+ * Reasons to refuse a peer: the closed set of labels for verdicts, log lines and metrics. */
 #ifndef NODEKEY_REASONS_H
 #define NODEKEY_REASONS_H
 

@@ -14,7 +14,7 @@
 #include "cli/cli_write.h"
 #include "hsm_admin.h"
 #include "judge/policy.h"
-#include "trust/x509_fields.h"
+#include "trust/x509_name.h"
 
 #define SHUT_WAIT_MS 1000
 #define SUBJECT_BYTES 256

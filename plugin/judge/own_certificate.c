@@ -7,7 +7,7 @@
 
 #include "base/report.h"
 #include "config/config.h"
-#include "trust/x509_fields.h"
+#include "trust/x509_name.h"
 
 #define DATE_BYTES 64
 #define SUBJECT_BYTES 256

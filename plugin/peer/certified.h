@@ -20,10 +20,10 @@ struct certified {
     uint8_t issuer_spki_sha256[NK_SHA256_BYTES];
 };
 
-/* Of a peer whose path is not, or not yet, validated: the two traits of the path are unknown. */
+/* [any] Begins with a peer whose path is not validated: both traits of the path are unknown. */
 void certified_begin(const struct peer *peer, struct certified *ret_certified);
-/* Adds what `path`, leaf to root, and the policies that are valid for it say. False: the path is
- * empty or a hash failed; then the peer must not be judged, and its traits of the path are unknown.
+/* Adds the traits of `path`, leaf to root, and of the policies that are valid for it. False: the
+ * path is empty or a hash failed; then the peer must not be judged, and both traits stay unknown.
  */
 MUST_USE bool certified_add_path(struct certified *certified, STACK_OF(X509) *path,
                                  char *const *policies, size_t policies_len);

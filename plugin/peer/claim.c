@@ -28,8 +28,8 @@ static bool is_port(const char *text)
     return digits > 0 && digits <= 5 && text[digits] == '\0';
 }
 
-/* The host of "host", "host:port", "[v6]", "[v6]:port" and "v6". With two colons and no brackets it
- * is an address: which colon would be the port's? */
+/* Host of "host", "host:port", "[v6]", "[v6]:port" and "v6". Two colons without brackets make an
+ * address: which colon would be the port's? */
 static bool read_host(const char *claim, char host[HOST_MAX_BYTES])
 {
     const char *colon = strchr(claim, ':');
@@ -57,7 +57,7 @@ static bool same_address(const char *a, const char *b)
            memcmp(left, right, 16) == 0;
 }
 
-static bool owns(const nk_name *name, const char *host)
+static bool name_is_host(const nk_name *name, const char *host)
 {
     return (name->kind == NK_NAME_IP && same_address(name->text, host)) ||
            (name->kind == NK_NAME_DNS && strchr(name->text, '*') == NULL &&
@@ -87,7 +87,7 @@ nk_status claim_check(const nk_peer *peer, const char *claim, nk_error *err)
         return report(err, NK_E_PEER, "the peer claims to be \"%.128s\", which is no host", claim);
     }
     for (size_t i = 0; i < peer->names_len; i++) {
-        if (owns(&peer->names[i], host)) {
+        if (name_is_host(&peer->names[i], host)) {
             return NK_OK;
         }
     }

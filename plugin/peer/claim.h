@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a peer says of itself in a message, against what its certificate says. */
+ * Claim of a peer about itself in a message, against its certificate. */
 #ifndef NODEKEY_CLAIM_H
 #define NODEKEY_CLAIM_H
 
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
-/* As nk_plugin.check_claim. */
+/* [any] As nk_plugin.check_claim: NK_E_PEER says whose name or address the certificate has. */
 MUST_USE nk_status claim_check(const nk_peer *peer, const char *claim, nk_error *err);
 
 #endif

@@ -29,7 +29,7 @@ DEFINE_AUTO(unsigned char *, openssl_free);
 
 /* --- subjectAltName --- */
 
-/* Rules compare bytes, so a name is bytes that everybody reads alike, or the peer is refused. */
+/* Rules compare bytes, so a name that two readers may read differently is refused. */
 static nk_status printable_name(const ASN1_STRING *name, const char *what, int max_bytes,
                                 char **ret_text, nk_error *err)
 {
@@ -175,7 +175,7 @@ static nk_status read_common_name(const X509 *leaf, struct names_storage *storag
     if (at < 0) {
         return NK_OK;
     }
-    /* Whichever was taken, a deny rule could be got round by the other. */
+    /* Two common names would let a peer get round a deny rule: by the one that is not taken. */
     if (X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) {
         return report(err, NK_E_PEER,
                       "the peer's subject has more than one common name, so no rule can tell which "

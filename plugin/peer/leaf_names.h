@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The names of a leaf, and the storage behind them. Private to peer.c. */
+ * Names of a leaf, and the storage behind them. Private to peer.c. */
 #ifndef NODEKEY_LEAF_NAMES_H
 #define NODEKEY_LEAF_NAMES_H
 
@@ -17,9 +17,8 @@ struct names_storage { /* zeroed: empty */
     char common_name[NAMES_COMMON_NAME_MAX_BYTES + 1];
 };
 
-/* Fills storage and what `facts` says of names, which borrows from it. A name that can be read in
- * two ways, or is none of its kind, is NK_E_PEER. After a failure storage is still to be cleared.
- */
+/* [one] Fills storage and the names of `facts`, which borrow from it. NK_E_PEER: a name can be read
+ * in two ways, or is none of its kind; NK_E_NOMEM. Also after a failure: leaf_names_clear. */
 MUST_USE nk_status leaf_names_read(const X509 *leaf, struct names_storage *storage, nk_peer *facts,
                                    nk_error *err);
 void leaf_names_clear(struct names_storage *storage);

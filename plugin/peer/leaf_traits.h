@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Traits of a leaf and the storage behind them. For peer.c and certified.c. */
+ * Traits of a leaf, and the storage behind them. For peer.c and certified.c. */
 #ifndef NODEKEY_LEAF_TRAITS_H
 #define NODEKEY_LEAF_TRAITS_H
 
@@ -19,11 +19,13 @@ struct traits_storage { /* zeroed: empty */
     char *usages[TRAITS_USAGES_MAX];
 };
 
-/* Fills storage and the members of `traits` that come from the leaf. What a rule matches and cannot
- * be read is NK_E_PEER. */
+/* [one] Fills storage and the members of `traits` that come from the leaf, which borrow from it.
+ * NK_E_PEER: a fact that rules match cannot be read; NK_E_NOMEM. Also after a failure:
+ * leaf_traits_clear. */
 MUST_USE nk_status leaf_traits_read(X509 *leaf, struct traits_storage *storage,
                                     struct traits *traits, nk_error *err);
 void leaf_traits_clear(struct traits_storage *storage);
+/* [any] RFC 7469 section 2.4. False: the hash failed. */
 MUST_USE bool leaf_traits_hash_spki(const X509 *certificate, uint8_t ret_digest[NK_SHA256_BYTES]);
 
 #endif

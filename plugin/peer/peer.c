@@ -28,7 +28,8 @@ DEFINE_AUTO(BIO *, BIO_free_all);
 
 /* --- certificates --- */
 
-static bool is_known(const struct peer_storage *storage, size_t len, const struct pem_block *block)
+static bool is_known_certificate(const struct peer_storage *storage, size_t len,
+                                 const struct pem_block *block)
 {
     for (size_t i = 0; i < len; i++) {
         if (storage->der[i] != NULL && storage->chain[i].len == (size_t)block->len &&
@@ -39,13 +40,13 @@ static bool is_known(const struct peer_storage *storage, size_t len, const struc
     return false;
 }
 
-/* gRPC hands the leaf over alone and again in the chain, so what was seen already is skipped. */
+/* gRPC hands the leaf over alone and again in the chain, so known certificates are skipped. */
 static nk_status add_certificate(struct peer *peer, struct pem_block *block, nk_error *err)
 {
     struct peer_storage *storage = peer->storage;
     size_t number = peer->facts.chain_len;
 
-    if (is_known(storage, number, block)) {
+    if (is_known_certificate(storage, number, block)) {
         return NK_OK;
     }
     if (number == PEER_CHAIN_MAX_CERTS) {
@@ -73,7 +74,7 @@ static nk_status add_certificate(struct peer *peer, struct pem_block *block, nk_
     return NK_OK;
 }
 
-static nk_status add_pem(struct peer *peer, const char *pem, nk_error *err)
+static nk_status add_pem_certificates(struct peer *peer, const char *pem, nk_error *err)
 {
     size_t len = strnlen(pem, PEER_CHAIN_MAX_BYTES + 1);
     if (len > PEER_CHAIN_MAX_BYTES) {
@@ -110,14 +111,14 @@ static nk_status read_chain(struct peer *peer, const char *leaf_pem, const char 
     if (leaf_pem == NULL || leaf_pem[0] == '\0') {
         return report(err, NK_E_PEER, "the peer showed no certificate");
     }
-    nk_status status = add_pem(peer, leaf_pem, err);
+    nk_status status = add_pem_certificates(peer, leaf_pem, err);
     if (status != NK_OK) {
         return status;
     }
     if (peer->leaf == NULL) {
         return report(err, NK_E_PEER, "what the peer showed holds no PEM certificate");
     }
-    return chain_pem != NULL ? add_pem(peer, chain_pem, err) : NK_OK;
+    return chain_pem != NULL ? add_pem_certificates(peer, chain_pem, err) : NK_OK;
 }
 
 /* --- facts of the leaf --- */

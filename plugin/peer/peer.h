@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a peer showed, and the facts of it that rules, hooks and logs speak about. */
+ * Certificates that a peer showed, and the facts of them that rules, hooks and logs speak about. */
 #ifndef NODEKEY_PEER_H
 #define NODEKEY_PEER_H
 
@@ -16,23 +16,23 @@
 #define PEER_CHAIN_MAX_BYTES 131072u /* PEM text of a whole chain */
 #define PEER_CHAIN_MAX_CERTS 10
 
-/* One peer in one role. Owns all of it. `facts` and `traits` point into the other members. Nothing
- * of it changes once it is read, so any thread may look. */
+/* Peer in one role. Owns all of its members; `facts` and `traits` point into the others. Nothing
+ * changes once it is read, so any thread may look. */
 struct peer {
     X509 *leaf;
-    STACK_OF(X509) *others; /* what it sent beside the leaf; may be empty */
+    STACK_OF(X509) *others; /* sent beside the leaf; may be empty */
     nk_peer facts;          /* `rule` is NULL: it is a verdict's, no fact of the peer */
     struct traits traits;   /* those of the path are unknown: certified.h */
     struct peer_storage *storage;
     atomic_uint references;
 };
 
-/* `leaf_pem` may be NULL or "" (no certificate: NK_E_PEER). `chain_pem` may be NULL, may or may not
- * begin with the leaf. `target` may be NULL. A name that rules can match and that readers may read
- * differently is NK_E_PEER (NUL, control bytes, non-ASCII; no DNS name; IPv4 written as IPv6; too
- * long; a second common name; an extension that is not DER), and so is whatever else rules match
- * and cannot be read (key, serial number, validity, extended key usage): such a certificate is
- * refused, not guessed at.
+/* [any] `leaf_pem` may be NULL or "" (no certificate: NK_E_PEER). `chain_pem` may be NULL, may or
+ * may not begin with the leaf. `target` may be NULL. A name that rules can match and that readers
+ * may read differently is NK_E_PEER (NUL, control bytes, non-ASCII; no DNS name; IPv4 written as
+ * IPv6; too long; a second common name; an extension that is not DER), and so is any other fact
+ * that rules match and that cannot be read (key, serial number, validity, extended key usage): such
+ * a certificate is refused, not guessed at. NK_E_USAGE: no such role; NK_E_NOMEM, NK_E_INTERNAL.
  * *ret_peer is owned: peer_free. */
 MUST_USE nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem,
                              const char *chain_pem, struct peer **ret_peer, nk_error *err);
@@ -40,7 +40,7 @@ MUST_USE nk_status peer_read(uint32_t role, const char *target, const char *leaf
 struct peer *peer_ref(struct peer *peer);
 /* [any] NULL is allowed. */
 void peer_free(struct peer *peer);
-/* "CN=..., spiffe://..., sha256:abcd..." for one log line. */
+/* [any] "CN=..., spiffe://..., sha256:abcd..." for one log line. */
 void peer_describe(const struct peer *peer, char *text, size_t room);
 
 #endif

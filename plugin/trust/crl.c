@@ -35,16 +35,16 @@ void crls_unref(struct crls *crls)
     free(crls);
 }
 
-static bool same(const struct crl_list *a, const struct crl_list *b)
+static bool is_same_list(const struct crl_list *a, const struct crl_list *b)
 {
     return memcmp(a->digest, b->digest, CRL_DIGEST_BYTES) == 0;
 }
 
-/* The first after `i` that is not the same list in another file. */
-static size_t next_of(const struct crl_lists *lists, size_t i)
+/* Index of the first after `i` that is not the same list in another file. */
+static size_t next_list(const struct crl_lists *lists, size_t i)
 {
     size_t next = i + 1;
-    while (next < lists->len && same(lists->at[i], lists->at[next])) {
+    while (next < lists->len && is_same_list(lists->at[i], lists->at[next])) {
         next++;
     }
     return next;
@@ -56,7 +56,7 @@ const struct crl *crls_next(const struct crls *crls, size_t *at)
         return NULL;
     }
     const struct crl *crl = &crls->lists.at[*at]->crl;
-    *at = next_of(&crls->lists, *at);
+    *at = next_list(&crls->lists, *at);
     return crl;
 }
 
@@ -65,9 +65,9 @@ bool crls_equal(const struct crls *a, const struct crls *b)
     size_t i = 0;
     size_t j = 0;
 
-    while (i < a->lists.len && j < b->lists.len && same(a->lists.at[i], b->lists.at[j])) {
-        i = next_of(&a->lists, i);
-        j = next_of(&b->lists, j);
+    while (i < a->lists.len && j < b->lists.len && is_same_list(a->lists.at[i], b->lists.at[j])) {
+        i = next_list(&a->lists, i);
+        j = next_list(&b->lists, j);
     }
     return i == a->lists.len && j == b->lists.len;
 }
@@ -82,7 +82,7 @@ void crls_prove(const struct crls *crls, STACK_OF(X509) *issuers, struct crl_led
         atomic_store(&list->proven, true);
         (void)crl_ledger_enter(ledger, &list->order, list->issuer);
     }
-    (void)crl_ledger_save(ledger, NULL); /* what failed is tried again, and told, by crls_read */
+    (void)crl_ledger_save(ledger, NULL); /* a failure is tried again, and told, by crls_read */
 }
 
 /* --- warnings --- */
@@ -107,7 +107,7 @@ static void send_event(const struct crl_list *list, const char *name, const char
     callback_leave();
 }
 
-static void warn(const struct crl_list *list, bool expired, const nk_host *host)
+static void warn_of_end(const struct crl_list *list, bool expired, const nk_host *host)
 {
     char number[NUMBER_BYTES];
     char ends[TEXT_TIME_BYTES];
@@ -119,14 +119,14 @@ static void warn(const struct crl_list *list, bool expired, const nk_host *host)
     send_event(list, expired ? "crl-expired" : "crl-expiring", number, ends, host);
 }
 
-static void warn_one(struct crl_list *list, time_t now, const nk_host *host)
+static void warn_of_list(struct crl_list *list, time_t now, const nk_host *host)
 {
     bool expired = list->crl.next_update <= now;
     bool expiring = list->crl.next_update - now <
                     (list->crl.next_update - list->crl.this_update) / LIFETIME_PARTS;
 
     if (expired ? !list->warned_expired : expiring && !list->warned_expiring) {
-        warn(list, expired, host);
+        warn_of_end(list, expired, host);
     }
     list->warned_expired = list->warned_expired || expired;
     list->warned_expiring = list->warned_expiring || expiring;
@@ -137,11 +137,12 @@ void crls_warn(struct crls *crls, time_t now, const nk_host *host)
     struct crl_lists *lists = &crls->lists;
 
     for (size_t i = 0; i < lists->len; i++) {
-        if (i > 0 && same(lists->at[i - 1], lists->at[i])) { /* in another file: told once */
+        if (i > 0 &&
+            is_same_list(lists->at[i - 1], lists->at[i])) { /* in another file: told once */
             lists->at[i]->warned_expired = atomic_load(&lists->at[i - 1]->warned_expired);
             lists->at[i]->warned_expiring = atomic_load(&lists->at[i - 1]->warned_expiring);
             continue;
         }
-        warn_one(lists->at[i], now, host);
+        warn_of_list(lists->at[i], now, host);
     }
 }

@@ -157,7 +157,7 @@ static bool hash_parts(const ASN1_OCTET_STRING *const *parts, const X509_NAME *i
         return false;
     }
     for (size_t i = 0; i < 2; i++) {
-        /* With its length, so that no two kinds are the same bytes; -1: absent. */
+        /* The length goes first, so that no two kinds are the same bytes; -1: absent. */
         int64_t len = parts[i] != NULL ? ASN1_STRING_length(parts[i]) : -1;
         if (EVP_DigestUpdate(ctx, &len, sizeof(len)) != 1 ||
             (len > 0 && EVP_DigestUpdate(ctx, ASN1_STRING_get0_data(parts[i]), (size_t)len) != 1)) {
@@ -192,7 +192,7 @@ static nk_status read_key(const X509_CRL *list, struct crl_order *order, nk_erro
 
 /* --- the whole --- */
 
-/* The first search sorts the entries: here, before threads share them. */
+/* OpenSSL sorts the entries at the first search: let that be here, before threads share them. */
 static nk_status sort_entries(X509_CRL *list, nk_error *err)
 {
     X509_REVOKED *entry = NULL;

@@ -23,11 +23,12 @@ struct crl {
     time_t next_update;
 };
 
-/* Fills all but `list` of *crl, and *order. NK_E_TRUST goes on from "the CRL of <issuer>" and names
- * the cure; NK_E_NOMEM. Also after a failure: crl_clear. */
+/* [one] Fills all but `list` of *crl, and *order. NK_E_TRUST goes on from "the CRL of <issuer>" and
+ * names the cure; NK_E_NOMEM. *crl is to be cleared after a failure, too. */
 MUST_USE nk_status crl_check(struct crl *crl, struct crl_order *order, nk_error *err);
-/* Another holder of the same list. False: no memory; then, too, crl_clear. */
+/* [any] Another holder of the same list. False: no memory; *ret_copy is to be cleared, too. */
 MUST_USE bool crl_copy(const struct crl *crl, struct crl *ret_copy);
+/* [any] Zeroed is allowed, and is what remains. */
 void crl_clear(struct crl *crl);
 
 #endif

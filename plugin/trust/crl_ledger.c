@@ -45,7 +45,7 @@ DEFINE_AUTO(json_t *, json_decref);
 /* --- memory --- */
 
 /* The place where the key is, or belongs. */
-static size_t key_place(const struct crl_ledger *ledger, const uint8_t *key)
+static size_t key_place_locked(const struct crl_ledger *ledger, const uint8_t *key)
 {
     size_t low = 0;
     size_t high = ledger->len;
@@ -61,9 +61,9 @@ static size_t key_place(const struct crl_ledger *ledger, const uint8_t *key)
     return low;
 }
 
-static struct seen *find_seen(const struct crl_ledger *ledger, const uint8_t *key)
+static struct seen *find_seen_locked(const struct crl_ledger *ledger, const uint8_t *key)
 {
-    size_t i = key_place(ledger, key);
+    size_t i = key_place_locked(ledger, key);
     bool found = i < ledger->len && memcmp(ledger->seen[i].order.key, key, CRL_KEY_BYTES) == 0;
     return found ? &ledger->seen[i] : NULL;
 }
@@ -77,7 +77,7 @@ static bool is_older(const struct crl_order *a, const struct crl_order *b)
     return a->this_update < b->this_update;
 }
 
-static struct seen *insert_seen(struct crl_ledger *ledger, const uint8_t *key)
+static struct seen *insert_seen_locked(struct crl_ledger *ledger, const uint8_t *key)
 {
     if (ledger->len == CRL_LEDGER_MAX) {
         return NULL;
@@ -87,7 +87,7 @@ static struct seen *insert_seen(struct crl_ledger *ledger, const uint8_t *key)
         return NULL;
     }
     ledger->seen = grown;
-    size_t i = key_place(ledger, key);
+    size_t i = key_place_locked(ledger, key);
     memmove(&grown[i + 1], &grown[i], (ledger->len - i) * sizeof(*grown));
     grown[i] = (struct seen){ 0 };
     memcpy(grown[i].order.key, key, CRL_KEY_BYTES);
@@ -98,11 +98,11 @@ static struct seen *insert_seen(struct crl_ledger *ledger, const uint8_t *key)
 static bool enter_order_locked(struct crl_ledger *ledger, const struct crl_order *order,
                                const char *issuer)
 {
-    struct seen *seen = find_seen(ledger, order->key);
+    struct seen *seen = find_seen_locked(ledger, order->key);
     bool is_new = seen == NULL;
 
     if (is_new) {
-        seen = insert_seen(ledger, order->key);
+        seen = insert_seen_locked(ledger, order->key);
     }
     if (seen == NULL) {
         return false;
@@ -129,7 +129,7 @@ static bool read_hex(const char *hex, uint8_t *bytes, size_t len)
            OPENSSL_hexstr2buf_ex(bytes, len, &got, hex, '\0') == 1 && got == len;
 }
 
-static bool take_entry(struct crl_ledger *ledger, json_t *item)
+static bool take_entry_locked(struct crl_ledger *ledger, json_t *item)
 {
     const char *key = NULL;
     const char *number = NULL;
@@ -148,7 +148,7 @@ static bool take_entry(struct crl_ledger *ledger, json_t *item)
     return enter_order_locked(ledger, &order, issuer);
 }
 
-static bool take_document(struct crl_ledger *ledger, json_t *document)
+static bool take_document_locked(struct crl_ledger *ledger, json_t *document)
 {
     int version = 0;
     json_t *lists = NULL;
@@ -161,14 +161,14 @@ static bool take_document(struct crl_ledger *ledger, json_t *document)
     }
     json_array_foreach(lists, i, item)
     {
-        if (!take_entry(ledger, item)) {
+        if (!take_entry_locked(ledger, item)) {
             return false;
         }
     }
     return true;
 }
 
-/* No file: nothing was seen. */
+/* A file that is not there says that nothing was seen. */
 static nk_status load_file_locked(struct crl_ledger *ledger, nk_error *err)
 {
     char shown[PATH_MAX + sizeof(FILE_NAME)];
@@ -186,7 +186,7 @@ static nk_status load_file_locked(struct crl_ledger *ledger, nk_error *err)
     }
     json_error_t where;
     AUTO(json_decref) json_t *document = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
-    if (document == NULL || !take_document(ledger, document)) {
+    if (document == NULL || !take_document_locked(ledger, document)) {
         return report(
             err, NK_E_TRUST,
             "%s is damaged, so the highest CRL numbers seen are lost: put back a copy, or "
@@ -210,7 +210,7 @@ static json_t *json_of_seen(const struct seen *seen)
                      (json_int_t)seen->order.this_update);
 }
 
-static char *text_of_ledger(const struct crl_ledger *ledger)
+static char *text_of_ledger_locked(const struct crl_ledger *ledger)
 {
     json_t *lists = json_array();
     AUTO(json_decref)
@@ -226,7 +226,7 @@ static char *text_of_ledger(const struct crl_ledger *ledger)
     return json_dumps(document, JSON_INDENT(1));
 }
 
-/* Between processes that share the folder. Never waited for without end. */
+/* Lock between processes that share the folder; never waited for without end. */
 static nk_status lock_file(const struct crl_ledger *ledger, int *ret_lock, nk_error *err)
 {
     *ret_lock = atomic_file_lock(ledger->folder, LOCK_NAME, LOCK_WAIT_MS);
@@ -242,7 +242,7 @@ static nk_status replace_file(const struct crl_ledger *ledger, nk_error *err)
     struct atomic_file file = { .folder = ledger->folder,
                                 .name = FILE_NAME,
                                 .sync = ATOMIC_MUST_SYNC };
-    AUTO(free) char *text = text_of_ledger(ledger);
+    AUTO(free) char *text = text_of_ledger_locked(ledger);
     if (text == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
@@ -273,7 +273,7 @@ static nk_status write_file_locked(struct crl_ledger *ledger, nk_error *err)
 bool crl_ledger_has_newer(struct crl_ledger *ledger, const struct crl_order *order)
 {
     pthread_mutex_lock(&ledger->lock);
-    const struct seen *seen = find_seen(ledger, order->key);
+    const struct seen *seen = find_seen_locked(ledger, order->key);
     bool newer = seen != NULL && is_older(order, &seen->order);
     pthread_mutex_unlock(&ledger->lock);
     return newer;

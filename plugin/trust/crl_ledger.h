@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The highest number seen of each issuer's list. Outlives generations and, with a state_dir, the
- * process. */
+ * Highest number seen of each issuer's list. The ledger outlives generations and, with a state_dir,
+ * the process. */
 #ifndef NODEKEY_CRL_LEDGER_H
 #define NODEKEY_CRL_LEDGER_H
 
@@ -16,7 +16,7 @@
 #define CRL_ISSUER_BYTES 256 /* as text */
 #define CRL_LEDGER_MAX 4096  /* keys */
 
-/* Where a list stands among those of its kind. */
+/* Place of a list among those of its kind. */
 struct crl_order {
     uint8_t key[CRL_KEY_BYTES]; /* hash of issuer, its key identifier and the distribution point */
     bool numbered;
@@ -26,20 +26,22 @@ struct crl_order {
 
 struct crl_ledger;
 
-/* `state_dir` NULL: memory only. Else the folder must exist, belong to root or us and be closed to
- * others; the file in it is replaced atomically, 0600. NK_E_CONFIG names the folder and the cure;
- * a damaged file is NK_E_TRUST, since guessing would forget. *ret_ledger is owned. */
+/* [any] `state_dir` NULL: memory only. Else the folder must exist, belong to root or us and be
+ * closed to others; the file in it is replaced atomically, 0600. NK_E_CONFIG names the folder and
+ * the cure; a damaged file is NK_E_TRUST, since guessing would forget; NK_E_NOMEM. *ret_ledger is
+ * owned: crl_ledger_free. */
 MUST_USE nk_status crl_ledger_open(const char *state_dir, struct crl_ledger **ret_ledger,
                                    nk_error *err);
 void crl_ledger_free(struct crl_ledger *ledger);
 
-/* Was a newer list of this kind seen? By number; by thisUpdate where numbers are equal or one has
- * none. [any] */
+/* [any] Whether a newer list of this kind was seen: by number; by thisUpdate where numbers are
+ * equal or one list has none. */
 bool crl_ledger_has_newer(struct crl_ledger *ledger, const struct crl_order *order);
-/* Only for lists whose signature is proven. False: there is no room for another kind. [any] */
+/* [any] Only for lists whose signature is proven. False: there is no room for another kind. */
 bool crl_ledger_enter(struct crl_ledger *ledger, const struct crl_order *order, const char *issuer);
-/* Writes what is not yet in state_dir, on top of what other processes wrote there. After a failure
- * the numbers are known in memory and the next call tries again. [any] */
+/* [any] Writes what is not yet in state_dir, on top of what other processes wrote there.
+ * NK_E_INTERNAL, NK_E_TRUST (a damaged file), NK_E_NOMEM: the numbers are known in memory and the
+ * next call tries again. */
 nk_status crl_ledger_save(struct crl_ledger *ledger, nk_error *err);
 
 #endif

@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/report.h"
 #include "trust/pem.h"
-#include "trust/x509_fields.h"
+#include "trust/x509_name.h"
 
 #define DER_SEQUENCE 0x30
 
@@ -44,7 +44,7 @@ struct crl_list *crl_list_copy(const struct crl_list *list)
         .source = strdup(list->source),
         .file = strdup(list->file),
         .order = list->order,
-        .proven = atomic_load(&list->proven), /* another thread may be proving the old ones */
+        .proven = atomic_load(&list->proven), /* another thread may be in crls_prove */
         .carried = list->carried,
         .told_gone = list->told_gone,
         .warned_expiring = atomic_load(&list->warned_expiring),
@@ -99,8 +99,8 @@ struct file_at {
     const char *file;
 };
 
-static nk_status decode(struct crl_list *list, const struct file_at *at, const unsigned char *der,
-                        size_t len, nk_error *err)
+static nk_status decode_list(struct crl_list *list, const struct file_at *at,
+                             const unsigned char *der, size_t len, nk_error *err)
 {
     const unsigned char *end = der;
 
@@ -123,16 +123,16 @@ static nk_status decode(struct crl_list *list, const struct file_at *at, const u
     return whole ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
 }
 
-static nk_status add(const struct file_at *at, const unsigned char *der, size_t len,
-                     struct crl_lists *lists, nk_error *err)
+static nk_status add_list(const struct file_at *at, const unsigned char *der, size_t len,
+                          struct crl_lists *lists, nk_error *err)
 {
     if (lists->len >= CRL_LISTS_MAX) {
         return report(err, NK_E_TRUST, "%s: is one of more than %d CRLs; remove old ones", at->file,
                       CRL_LISTS_MAX);
     }
     AUTO(crl_list_free) struct crl_list *list = calloc(1, sizeof(*list));
-    nk_status status =
-        list != NULL ? decode(list, at, der, len, err) : report(err, NK_E_NOMEM, "out of memory");
+    nk_status status = list != NULL ? decode_list(list, at, der, len, err)
+                                    : report(err, NK_E_NOMEM, "out of memory");
     if (status != NK_OK) {
         return status;
     }
@@ -145,8 +145,8 @@ static nk_status add(const struct file_at *at, const unsigned char *der, size_t 
     return added ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
 }
 
-static nk_status add_pem(const struct file_at *at, const char *bytes, size_t len,
-                         struct crl_lists *lists, nk_error *err)
+static nk_status add_pem_lists(const struct file_at *at, const char *bytes, size_t len,
+                               struct crl_lists *lists, nk_error *err)
 {
     AUTO(BIO_free_all) BIO *text = BIO_new_mem_buf(bytes, (int)len);
     if (text == NULL) {
@@ -169,7 +169,7 @@ static nk_status add_pem(const struct file_at *at, const char *bytes, size_t len
             return report(err, NK_E_TRUST, "%s: holds a %s: only CRLs belong in it", at->file,
                           block.label);
         }
-        nk_status status = add(at, block.data, (size_t)block.len, lists, err);
+        nk_status status = add_list(at, block.data, (size_t)block.len, lists, err);
         if (status != NK_OK) {
             return status;
         }
@@ -190,8 +190,8 @@ nk_status crl_lists_read(int folder, const char *name, const char *source, const
         return status;
     }
     return len > 0 && bytes[0] == DER_SEQUENCE
-               ? add(&at, (const unsigned char *)bytes, len, lists, err)
-               : add_pem(&at, bytes, len, lists, err);
+               ? add_list(&at, (const unsigned char *)bytes, len, lists, err)
+               : add_pem_lists(&at, bytes, len, lists, err);
 }
 
 void crl_list_number(const struct crl_list *list, char *text, size_t room)

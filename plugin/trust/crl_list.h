@@ -17,14 +17,14 @@
 struct crl_list {
     struct crl crl;
     char *source; /* the member of federation.crls */
-    char *file;   /* the same, or a file in that folder */
+    char *file;   /* the member itself, or a file in it if it is a folder */
     char issuer[CRL_ISSUER_BYTES];
     uint8_t digest[CRL_DIGEST_BYTES]; /* of the DER as it was read */
     struct crl_order order;
-    atomic_bool proven; /* one of our issuers signed it; stays true when that one is forgotten */
-    bool carried;       /* the file does not hold it any more */
+    atomic_bool proven; /* an issuer of ours signed it; stays true when that issuer is forgotten */
+    bool carried;       /* from the generation before: the file does not hold it any more */
     bool told_gone;
-    atomic_bool warned_expiring; /* a reload may copy it while it is set */
+    atomic_bool warned_expiring; /* atomic, since a reload copies it while crls_warn sets it */
     atomic_bool warned_expired;
 };
 

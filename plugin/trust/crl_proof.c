@@ -8,7 +8,7 @@
 
 DEFINE_AUTO(AUTHORITY_KEYID *, AUTHORITY_KEYID_free);
 
-/* The issuers that it may be from: of its name, and with the key that it names if it names one. */
+/* An issuer of the list's name, and with the key that the list names if it names one. */
 static bool may_be_from(X509_CRL *list, X509 *issuer)
 {
     if (X509_NAME_cmp(X509_get_subject_name(issuer), X509_CRL_get_issuer(list)) != 0) {

@@ -19,7 +19,7 @@
 
 /* --- what the generation before had --- */
 
-static bool carry(struct reading *reading, const struct crl_list *list)
+static bool carry_list(struct reading *reading, const struct crl_list *list)
 {
     struct crl_list *copy = crl_list_copy(list);
     if (copy != NULL) {
@@ -28,8 +28,8 @@ static bool carry(struct reading *reading, const struct crl_list *list)
     return crl_lists_append(&reading->crls->lists, copy) || reading_no_memory(reading);
 }
 
-/* All that `old` had of a file; `file` NULL: of a member, whatever the file. */
-static bool keep(struct reading *reading, const char *source, const char *file)
+/* The lists that `old` had of a file; `file` NULL: of a member, whatever the file. */
+static bool keep_lists(struct reading *reading, const char *source, const char *file)
 {
     const struct crl_lists *old = &reading->old->lists;
 
@@ -37,23 +37,23 @@ static bool keep(struct reading *reading, const char *source, const char *file)
         const struct crl_list *list = old->at[i];
         bool wanted =
             strcmp(list->source, source) == 0 && (file == NULL || strcmp(list->file, file) == 0);
-        if (wanted && !carry(reading, list)) {
+        if (wanted && !carry_list(reading, list)) {
             return false;
         }
     }
     return true;
 }
 
-/* What is gone from the files un-revokes nobody: a proven list stays until there is a newer one. A
- * list that nobody vouched for does not, or a forged one could not be got rid of. */
-static bool keep_proven(struct reading *reading, const char *source)
+/* A list that is gone from the files un-revokes nobody: if it is proven, it stays until there is a
+ * newer one. An unproven list goes, or a forged one could not be got rid of. */
+static bool keep_proven_lists(struct reading *reading, const char *source)
 {
     const struct crl_lists *old = reading->old != NULL ? &reading->old->lists : NULL;
 
     for (size_t i = 0; old != NULL && i < old->len; i++) {
         const struct crl_list *list = old->at[i];
         if (strcmp(list->source, source) == 0 && atomic_load(&list->proven) &&
-            !carry(reading, list)) {
+            !carry_list(reading, list)) {
             return false;
         }
     }
@@ -62,7 +62,7 @@ static bool keep_proven(struct reading *reading, const char *source)
 
 /* --- files --- */
 
-/* Such a list is no candidate to refuse: whom it revokes must stay out. */
+/* A list for some reasons is not refused: whom it revokes must stay out. */
 static void warn_of_reasons(const struct reading *reading, const struct crl_list *list)
 {
     if (list->crl.scope != NULL && list->crl.scope->onlysomereasons != NULL) {
@@ -74,7 +74,7 @@ static void warn_of_reasons(const struct reading *reading, const struct crl_list
     }
 }
 
-static nk_status vouch(const struct reading *reading, struct crl_list *list, nk_error *err)
+static nk_status vouch_for_list(const struct reading *reading, struct crl_list *list, nk_error *err)
 {
     const struct crl_list *old = reading_find_old(reading, list);
     if (old == NULL) {
@@ -119,13 +119,13 @@ static bool read_file(struct reading *reading, int folder, const char *name, con
                      CRL_FILES_MAX)
             : crl_lists_read(folder, name, source, file, lists, &why);
     for (size_t i = before; status == NK_OK && i < lists->len; i++) {
-        status = vouch(reading, lists->at[i], &why);
+        status = vouch_for_list(reading, lists->at[i], &why);
     }
     if (status == NK_OK) {
         return true;
     }
     crl_lists_cut(lists, before);
-    return reading_bear(reading, &why) && keep(reading, source, file);
+    return reading_bear(reading, &why) && keep_lists(reading, source, file);
 }
 
 static bool read_names(struct reading *reading, int folder, const char *path,
@@ -193,7 +193,7 @@ static bool read_folder(struct reading *reading, const char *path)
                                     "%s: was a file and is a folder now; put the file back", path)
                            : list_folder(path, &folder, &names, &why);
     if (status != NK_OK) {
-        return reading_bear(reading, &why) && keep(reading, path, NULL);
+        return reading_bear(reading, &why) && keep_lists(reading, path, NULL);
     }
     bool goes_on = read_names(reading, folder, path, &names);
     file_names_clear(&names);
@@ -229,8 +229,9 @@ nk_status crls_read(char *const *paths, size_t len, STACK_OF(X509) *issuers,
     for (size_t i = 0; goes_on && i < len; i++) {
         goes_on = read_path(&reading, paths[i]);
     }
-    for (size_t i = 0; goes_on && i < len; i++) { /* now, or they would count against the limit */
-        goes_on = keep_proven(&reading, paths[i]);
+    for (size_t i = 0; goes_on && i < len;
+         i++) { /* last, or they would count against CRL_LISTS_MAX */
+        goes_on = keep_proven_lists(&reading, paths[i]);
     }
     if (!goes_on || !reading_settle(&reading)) {
         crls_unref(reading.crls);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One call of crls_read, for crl_read.c, which collects, and crl_settle.c, which chooses. False
- * always means: `first` tells why there is no generation. */
+ * State of one call of crls_read, for crl_read.c, which collects, and crl_settle.c, which chooses.
+ * A function that returns false has put into `first` why there is no generation. */
 #ifndef NODEKEY_CRL_READING_H
 #define NODEKEY_CRL_READING_H
 
@@ -16,7 +16,7 @@ struct reading {
     nk_error first; /* what was wrong first */
 };
 
-/* Reports what one file or list has; true: what was read before goes on. */
+/* Reports what is wrong with one file or list. True: a reload, which goes on without it. */
 MUST_USE bool reading_bear(struct reading *reading, nk_error *why);
 bool reading_no_memory(struct reading *reading); /* always false */
 /* The same list of the generation before, in whatever file; or NULL. */

@@ -92,8 +92,8 @@ static bool is_same_point(const DIST_POINT_NAME *a, const DIST_POINT_NAME *b)
                                     : has_directory_name(a->name.fullname, b->dpname);
 }
 
-/* A point of the certificate for some reasons only, or with another issuer of lists, is none for a
- * direct list that must cover all. */
+/* A point of the certificate for some reasons only, or with another issuer of lists, does not count
+ * for a direct list that must cover all reasons. */
 static bool names_point(X509 *certificate, const X509_NAME *issuer, const DIST_POINT_NAME *wanted)
 {
     AUTO(CRL_DIST_POINTS_free)

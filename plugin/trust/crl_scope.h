@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Which certificates a revocation list speaks about: RFC 5280 5.2.5 and 6.3.3 b. */
+ * Scope of a revocation list, the certificates that it speaks about: RFC 5280 5.2.5 and 6.3.3 b. */
 #ifndef NODEKEY_CRL_SCOPE_H
 #define NODEKEY_CRL_SCOPE_H
 
@@ -10,13 +10,13 @@
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
-/* *ret_scope is owned, ISSUING_DIST_POINT_free; NULL: all that its issuer issued. NK_E_TRUST goes
- * on from "the CRL of <issuer>": the scope cannot be read, or takes in no certificate that the list
- * could clear, or certificates of other issuers. */
+/* [any] *ret_scope is owned, ISSUING_DIST_POINT_free; NULL: all that its issuer issued. NK_E_TRUST
+ * goes on from "the CRL of <issuer>": the scope cannot be read, or takes in certificates of other
+ * issuers, or none that a peer could show. */
 MUST_USE nk_status crl_scope_read(const X509_CRL *list, ISSUING_DIST_POINT **ret_scope,
                                   nk_error *err);
-/* [any] Does a list with this scope (NULL: no limits) cover `certificate` for each reason? A list
- * for some reasons alone does not. */
+/* [any] Whether a list with this scope (NULL: no limits) covers `certificate` for each reason. A
+ * list for some reasons alone does not. */
 bool crl_scope_has(const ISSUING_DIST_POINT *scope, const X509_NAME *issuer, X509 *certificate);
 
 /* [any] The name of a CRLReason; NULL: none was given. */

@@ -9,8 +9,8 @@
 
 #define NUMBER_BYTES 64
 
-/* By bytes, so that two generations compare; what was read now goes before what was carried. */
-static int by_digest(const void *left, const void *right)
+/* Order by digest, so that two generations compare; a list goes before its carried copy. */
+static int compare_digests(const void *left, const void *right)
 {
     const struct crl_list *a = *(struct crl_list *const *)left;
     const struct crl_list *b = *(struct crl_list *const *)right;
@@ -22,7 +22,7 @@ static int by_digest(const void *left, const void *right)
     return difference != 0 ? difference : (int)a->carried - (int)b->carried;
 }
 
-static void drop(struct crl_lists *lists, size_t i)
+static void drop_list(struct crl_lists *lists, size_t i)
 {
     crl_list_free(lists->at[i]);
     lists->at[i] = NULL;
@@ -39,16 +39,16 @@ static void close_gaps(struct crl_lists *lists)
     lists->len = len;
 }
 
-static void drop_doubles(struct crl_lists *lists)
+static void drop_double_lists(struct crl_lists *lists)
 {
     if (lists->len > 0) {
-        qsort(lists->at, lists->len, sizeof(struct crl_list *), by_digest);
+        qsort(lists->at, lists->len, sizeof(struct crl_list *), compare_digests);
     }
     for (size_t i = 0, kept = 0; i + 1 < lists->len; i++) {
         struct crl_list *next = lists->at[i + 1];
         if (memcmp(lists->at[kept]->digest, next->digest, CRL_DIGEST_BYTES) == 0 &&
             strcmp(lists->at[kept]->file, next->file) == 0) {
-            drop(lists, i + 1);
+            drop_list(lists, i + 1);
         } else {
             kept = i + 1;
         }
@@ -56,7 +56,7 @@ static void drop_doubles(struct crl_lists *lists)
     close_gaps(lists);
 }
 
-static void inherit(const struct reading *reading, struct crl_list *list)
+static void inherit_warnings(const struct reading *reading, struct crl_list *list)
 {
     const struct crl_list *old = reading_find_old(reading, list);
     if (old != NULL) {
@@ -65,8 +65,8 @@ static void inherit(const struct reading *reading, struct crl_list *list)
     }
 }
 
-/* Issuers are met between two readings; they may prove, or disprove, what waited for them. */
-static void prove_carried(const struct reading *reading, struct crl_lists *lists)
+/* Issuers that were met between two readings may prove, or disprove, lists that waited for them. */
+static void prove_carried_lists(const struct reading *reading, struct crl_lists *lists)
 {
     for (size_t i = 0; i < lists->len; i++) {
         struct crl_list *list = lists->at[i];
@@ -79,13 +79,13 @@ static void prove_carried(const struct reading *reading, struct crl_lists *lists
             log_line(reading->host, NK_LOG_WARNING,
                      "%s: the CRL of \"%s\" turns out not to be signed by that CA's key: dropped",
                      list->file, list->issuer);
-            drop(lists, i);
+            drop_list(lists, i);
         }
     }
     close_gaps(lists);
 }
 
-static void tell_gone(const struct crl_lists *lists, const nk_host *host)
+static void tell_of_gone_lists(const struct crl_lists *lists, const nk_host *host)
 {
     for (size_t i = 0; i < lists->len; i++) {
         struct crl_list *list = lists->at[i];
@@ -100,8 +100,8 @@ static void tell_gone(const struct crl_lists *lists, const nk_host *host)
     }
 }
 
-static void enter_proven(const struct crl_lists *lists, struct crl_ledger *ledger,
-                         const nk_host *host)
+static void enter_proven_lists(const struct crl_lists *lists, struct crl_ledger *ledger,
+                               const nk_host *host)
 {
     for (size_t i = 0; i < lists->len; i++) {
         const struct crl_list *list = lists->at[i];
@@ -114,8 +114,9 @@ static void enter_proven(const struct crl_lists *lists, struct crl_ledger *ledge
     }
 }
 
-/* Is the newest list of its kind here too? */
-static bool has_newest(const struct reading *reading, const struct crl_list *list, bool read_now)
+/* Whether the newest list of its kind is here, too; `read_now`: not counting the carried. */
+static bool has_newest_list(const struct reading *reading, const struct crl_list *list,
+                            bool read_now)
 {
     const struct crl_lists *lists = &reading->crls->lists;
 
@@ -131,13 +132,13 @@ static bool has_newest(const struct reading *reading, const struct crl_list *lis
     return false;
 }
 
-static bool refuse_older(struct reading *reading, struct crl_list *list)
+static bool refuse_older_list(struct reading *reading, struct crl_list *list)
 {
     char number[NUMBER_BYTES];
     nk_error why = { .struct_size = sizeof(why) };
 
     crl_list_number(list, number, sizeof(number));
-    if (has_newest(reading, list, true)) {
+    if (has_newest_list(reading, list, true)) {
         log_line(reading->host, NK_LOG_INFO,
                  "%s: the CRL of \"%s\" with number %s is not used: there is a newer one",
                  list->file, list->issuer, number);
@@ -150,15 +151,15 @@ static bool refuse_older(struct reading *reading, struct crl_list *list)
     return reading_bear(reading, &why);
 }
 
-/* A list that was carried goes when its successor was read, also one that the CA gave the same
- * number and time: what it says now counts. */
+/* A carried list goes when its successor was read, also a successor of the same number and time:
+ * the CA's last word counts. */
 static bool is_succeeded(const struct reading *reading, const struct crl_list *list)
 {
     bool older = crl_ledger_has_newer(reading->ledger, &list->order);
-    return list->carried && atomic_load(&list->proven) && has_newest(reading, list, !older);
+    return list->carried && atomic_load(&list->proven) && has_newest_list(reading, list, !older);
 }
 
-static bool drop_older(struct reading *reading)
+static bool drop_older_lists(struct reading *reading)
 {
     struct crl_lists *lists = &reading->crls->lists;
     bool goes_on = true;
@@ -167,15 +168,15 @@ static bool drop_older(struct reading *reading)
         struct crl_list *list = lists->at[i];
         if (list->carried ? is_succeeded(reading, list)
                           : crl_ledger_has_newer(reading->ledger, &list->order)) {
-            goes_on = list->carried || refuse_older(reading, list);
-            drop(lists, i);
+            goes_on = list->carried || refuse_older_list(reading, list);
+            drop_list(lists, i);
         }
     }
     close_gaps(lists);
     return goes_on;
 }
 
-/* Numbers that cannot be written are still known here: no reason to go without the lists. */
+/* Numbers that cannot be written are still known in memory: no reason to go without the lists. */
 static void save_ledger(struct reading *reading)
 {
     nk_error why = { .struct_size = sizeof(why) };
@@ -195,15 +196,15 @@ bool reading_settle(struct reading *reading)
     struct crl_lists *lists = &reading->crls->lists;
 
     for (size_t i = 0; i < lists->len; i++) {
-        inherit(reading, lists->at[i]);
+        inherit_warnings(reading, lists->at[i]);
     }
-    prove_carried(reading, lists);
-    drop_doubles(lists);
-    enter_proven(lists, reading->ledger, reading->host);
-    if (!drop_older(reading)) {
+    prove_carried_lists(reading, lists);
+    drop_double_lists(lists);
+    enter_proven_lists(lists, reading->ledger, reading->host);
+    if (!drop_older_lists(reading)) {
         return false;
     }
-    tell_gone(lists, reading->host);
+    tell_of_gone_lists(lists, reading->host);
     save_ledger(reading);
     return true;
 }

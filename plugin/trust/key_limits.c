@@ -181,7 +181,7 @@ unsigned key_limits_cost(const X509 *certificate)
 {
     const EVP_PKEY *key = X509_get0_pubkey(certificate);
     if (key == NULL) {
-        return 0; /* checks nothing */
+        return 0; /* such a key checks nothing */
     }
     if (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS")) {
         return rsa_cost(key);

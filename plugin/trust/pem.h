@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * PEM blocks one after the other. Nothing is decrypted, so nobody is ever asked for a passphrase.
- */
+ * PEM blocks one after the other. Nothing is decrypted, so no one is asked for a passphrase. */
 #ifndef NODEKEY_PEM_H
 #define NODEKEY_PEM_H
 
@@ -25,7 +24,8 @@ static inline void auto_pem_block_clear(struct pem_block *block)
     OPENSSL_free(block->data);
 }
 
-/* 1: *ret_block is filled. 0: no more blocks. -1: damaged, OpenSSL's queue says how. */
+/* [any] 1: *ret_block is filled, and owned: pem_block_clear. 0: no more blocks. -1: damaged,
+ * OpenSSL's queue says how. */
 static inline int pem_next(BIO *bio, struct pem_block *ret_block)
 {
     if (PEM_read_bio(bio, &ret_block->label, &ret_block->header, &ret_block->data,

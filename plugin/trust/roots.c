@@ -10,7 +10,7 @@
 #include "base/report.h"
 #include "trust/key_limits.h"
 #include "trust/pem.h"
-#include "trust/x509_fields.h"
+#include "trust/x509_name.h"
 
 #define SUBJECT_BYTES 256
 
@@ -47,7 +47,7 @@ static const char *root_problem(X509 *root, bool strict)
     if (problem != NULL && strict && weak) {
         return "has a weak key: the federation needs a root of RSA-2048, P-256, Ed25519 or more";
     }
-    /* Strict or not, nobody asked for what such a key would cost each handshake. */
+    /* The cost of such a key would be each handshake's, strict or not. */
     if (problem != NULL && !weak) {
         return "has a key of a kind that is not taken: the federation needs a root of RSA-2048 to "
                "RSA-8192, of P-256, P-384 or P-521 by name, or of Ed25519";
@@ -55,8 +55,7 @@ static const char *root_problem(X509 *root, bool strict)
     return NULL;
 }
 
-/* Whoever chains to such a root is refused with that reason; NULL: nobody is for the root's sake.
- */
+/* Reason why whoever chains to the root will be refused; NULL: none. */
 static const char *root_weakness(const X509 *root)
 {
     bool weak = false;
@@ -107,7 +106,8 @@ static nk_status add_root(const struct pem_block *block, const char *path, STACK
         return report_openssl(err, NK_E_TRUST, "root %s: certificate %d cannot be read", path,
                               sk_X509_num(roots) + 1);
     }
-    (void)X509_check_purpose(root, -1, 0); /* decode its extensions now: threads share it later */
+    (void)X509_check_purpose(root, -1,
+                             0); /* decodes the extensions before threads share the root */
     if (sk_X509_push(roots, root) == 0) {
         return report(err, NK_E_NOMEM, "out of memory");
     }

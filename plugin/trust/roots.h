@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The trust anchors: files of self-signed CA certificates, and nothing else. */
+ * Trust anchors: files of self-signed CA certificates, and nothing else. */
 #ifndef NODEKEY_ROOTS_H
 #define NODEKEY_ROOTS_H
 
@@ -15,11 +15,11 @@
 
 #define ROOTS_NAMESAKES_MAX 4 /* of one name, for their change; a path may have to try them all */
 
-/* Reads every file; each must be a regular file that others cannot write and hold one CA
+/* [any] Reads every file; each must be a regular file that others cannot write and hold one CA
  * certificate or more. `strict` also asks for keys of 112 bits of security. NK_E_TRUST names the
  * file, the certificate's subject and the cure; or the name that too many roots have. A root that
  * is expired, not yet valid or, unless `strict`, weak is only logged: the chains it anchors are
- * refused with that reason. *ret_roots is owned: sk_X509_pop_free. */
+ * refused with that reason. NK_E_NOMEM. *ret_roots is owned: sk_X509_pop_free. */
 MUST_USE nk_status roots_read(char *const *paths, size_t len, bool strict, const nk_host *host,
                               STACK_OF(X509) **ret_roots, nk_error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "trust/x509_fields.h"
+#include "trust/x509_name.h"
 
 #include "base/auto.h"
 
@@ -10,8 +10,7 @@ void x509_name_text(const X509_NAME *name, char *text, size_t room)
     AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
     int len = 0;
     text[0] = '\0';
-    /* RFC2253 escapes control and non-ASCII bytes: what a stranger wrote stays one printable line
-     */
+    /* Control and non-ASCII bytes are escaped: a name that a stranger wrote stays one line. */
     if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0) {
         len = BIO_read(bio, text, (int)room - 1);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Fields of certificates and CRLs as plain C; times are in base/text.h. */
-#ifndef NODEKEY_X509_FIELDS_H
-#define NODEKEY_X509_FIELDS_H
+ * Names of certificates and CRLs as text; times are in base/text.h. */
+#ifndef NODEKEY_X509_NAME_H
+#define NODEKEY_X509_NAME_H
 
 #include <stddef.h>
 
