@@ -12,6 +12,7 @@
 #include "base/report.h"
 #include "base/text.h"
 #include "peer/leaf_extension.h"
+#include "trust/key_types.h"
 
 #define DAY_SECONDS 86400
 #define OID_TEXT_BYTES (4 * TRAITS_OID_MAX_BYTES + 8) /* one arc per byte is the longest text */
@@ -80,54 +81,18 @@ static bool names_its_curve(const EVP_PKEY *key)
            explicitly == 0;
 }
 
-static const char *curve_name(const EVP_PKEY *key, char *room, size_t size)
-{
-    static const struct {
-        const char *openssl;
-        const char *ours;
-    } names[] = { { "prime256v1", "P-256" }, { "secp384r1", "P-384" }, { "secp521r1", "P-521" } };
-
-    if (EVP_PKEY_get_group_name(key, room, size, NULL) != 1) {
-        return NULL;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(room, names[i].openssl) == 0) {
-            return names[i].ours;
-        }
-    }
-    return room;
-}
-
 static nk_status read_key_type(X509 *leaf, struct traits_storage *storage, nk_error *err)
 {
     const EVP_PKEY *key = X509_get0_pubkey(leaf);
-    char curve[KEY_TYPE_BYTES] = "";
 
     if (key == NULL) {
         return report_openssl(err, NK_E_PEER, "read the key in the peer's certificate");
     }
-    switch (EVP_PKEY_get_base_id(key)) {
-    case EVP_PKEY_RSA:
-    case EVP_PKEY_RSA_PSS: /* the same key, pledged to one padding */
-        snprintf(storage->key_type, KEY_TYPE_BYTES, "RSA-%d", EVP_PKEY_get_bits(key));
-        return NK_OK;
-    case EVP_PKEY_EC: {
-        const char *name = names_its_curve(key) ? curve_name(key, curve, sizeof(curve)) : NULL;
-        if (name == NULL) {
-            return report(err, NK_E_PEER, "the peer's key does not name its curve");
-        }
-        snprintf(storage->key_type, KEY_TYPE_BYTES, "%s", name);
-        return NK_OK;
+    if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && !names_its_curve(key)) {
+        return report(err, NK_E_PEER, "the peer's key does not name its curve");
     }
-    case EVP_PKEY_ED25519:
-        snprintf(storage->key_type, KEY_TYPE_BYTES, "Ed25519");
-        return NK_OK;
-    default: {
-        const char *name = EVP_PKEY_get0_type_name(key);
-        snprintf(storage->key_type, KEY_TYPE_BYTES, "other: %s", name != NULL ? name : "?");
-        return NK_OK;
-    }
-    }
+    key_type_text(key, storage->key_type, KEY_TYPE_BYTES);
+    return NK_OK;
 }
 
 static nk_status copy_oid(const ASN1_OBJECT *oid, char **ret_text, nk_error *err)

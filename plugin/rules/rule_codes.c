@@ -11,6 +11,7 @@
 #include "base/report.h"
 #include "base/text.h"
 #include "rules/traits.h"
+#include "trust/key_types.h"
 
 #define OID_TEXT_BYTES 256
 #define ANY_POLICY "2.5.29.32.0"
@@ -151,17 +152,18 @@ nk_status rule_read_usage(const char *text, struct rule_value *value, nk_error *
 
 nk_status rule_read_key_type(const char *text, struct rule_value *value, nk_error *err)
 {
-    static const char *const names[] = { "RSA", "P-256", "P-384", "P-521", "Ed25519" };
+    const struct key_type *type = NULL;
     bool known =
-        strncmp(text, "RSA-", 4) == 0 && rule_read_number(text + 4, RSA_MIN_BITS, RSA_MAX_BITS) > 0;
+        strcmp(text, "RSA") == 0 || (strncmp(text, "RSA-", 4) == 0 &&
+                                     rule_read_number(text + 4, RSA_MIN_BITS, RSA_MAX_BITS) > 0);
 
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        known = known || strcmp(text, names[i]) == 0;
+    for (size_t i = 0; !known && (type = key_type_at(i)) != NULL; i++) {
+        known = strcmp(text, type->name) == 0;
     }
     if (!known) {
         return report(err, NK_E_CONFIG,
-                      "\"%s\" is no type of key: RSA (any size), RSA-3072 (that size; %d to %d), "
-                      "P-256, P-384, P-521 or Ed25519",
+                      "\"%s\" is no type of key: " KEY_TYPES_TAKEN ", where RSA is any size and "
+                      "RSA-3072 that one (%d to %d)",
                       rule_quote(text).text, RSA_MIN_BITS, RSA_MAX_BITS);
     }
     value->exact = true;

@@ -9,10 +9,11 @@
 #include <openssl/x509v3.h>
 
 #include "base/auto.h"
+#include "trust/key_types.h"
 
-#define ED25519_KEY_BYTES 32
 #define POINT_UNCOMPRESSED 4
 #define NAME_BYTES 64
+#define UNKNOWN_COST 700
 
 DEFINE_AUTO(BIGNUM *, BN_free);
 DEFINE_AUTO(RSA_PSS_PARAMS *, RSA_PSS_PARAMS_free);
@@ -48,7 +49,7 @@ static enum key_limits_algorithm algorithm_kind(const X509_ALGOR *algorithm)
 
     X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
     int nid = OBJ_obj2nid(oid);
-    if (nid == NID_ED25519) {
+    if (key_type_find(nid, NID_undef) != NULL) { /* EdDSA, named by the curve alone (RFC 8410) */
         return ALGORITHM_GOOD;
     }
     if (nid == NID_rsassaPss) {
@@ -73,7 +74,7 @@ enum key_limits_algorithm key_limits_algorithm(const X509_ALGOR *algorithm, char
         (void)OBJ_obj2txt(name, sizeof(name), oid, 0);
         snprintf(problem, room,
                  "signed with %s; taken are SHA-256, SHA-384 and SHA-512 with RSA or ECDSA, and "
-                 "Ed25519",
+                 "EdDSA",
                  name);
     }
     return kind;
@@ -107,27 +108,25 @@ static const char *rsa_problem(const EVP_PKEY *key, bool *ret_weak)
 }
 
 /* The raw fields decide: OpenSSL's decoded key no longer shows how it was encoded. */
-static const char *ec_problem(const X509_ALGOR *algorithm, const unsigned char *point, int len)
+static const char *encoding_problem(int nid, const X509_ALGOR *algorithm,
+                                    const unsigned char *bytes, int len)
 {
     int type = V_ASN1_UNDEF;
     const void *curve = NULL;
+    bool ec = nid == NID_X9_62_id_ecPublicKey;
 
     X509_ALGOR_get0(NULL, &type, &curve, algorithm);
-    if (type != V_ASN1_OBJECT) {
+    if (ec && type != V_ASN1_OBJECT) {
         return "the EC key brings curve parameters of its own instead of a curve's name";
     }
-    int nid = OBJ_obj2nid(curve);
-    int bytes = nid == NID_X9_62_prime256v1 ? 32
-                : nid == NID_secp384r1      ? 48
-                : nid == NID_secp521r1      ? 66
-                                            : 0;
-    if (bytes == 0) {
-        return "the EC key is on another curve than P-256, P-384 and P-521";
+    const struct key_type *row = key_type_find(nid, ec ? OBJ_obj2nid(curve) : NID_undef);
+    if (ec && row == NULL) {
+        return "the EC key is on another curve; taken are " KEY_TYPES_TAKEN;
     }
-    if (len != 1 + 2 * bytes || point[0] != POINT_UNCOMPRESSED) {
+    if (ec && (len != row->bytes || bytes[0] != POINT_UNCOMPRESSED)) {
         return "the EC key's point is not in uncompressed form";
     }
-    return NULL;
+    return row != NULL && len != row->bytes ? "the key has not the length of its kind" : NULL;
 }
 
 const char *key_limits_problem(const X509 *certificate, bool *ret_weak)
@@ -135,15 +134,15 @@ const char *key_limits_problem(const X509 *certificate, bool *ret_weak)
     const X509_PUBKEY *spki = X509_get_X509_PUBKEY(certificate);
     ASN1_OBJECT *oid = NULL;
     X509_ALGOR *algorithm = NULL;
-    const unsigned char *bits = NULL;
+    const unsigned char *bytes = NULL;
     int len = 0;
 
     *ret_weak = false;
-    if (X509_PUBKEY_get0_param(&oid, &bits, &len, &algorithm, spki) != 1) {
+    if (X509_PUBKEY_get0_param(&oid, &bytes, &len, &algorithm, spki) != 1) {
         return "the public key cannot be read";
     }
     int nid = OBJ_obj2nid(oid);
-    const char *problem = nid == NID_X9_62_id_ecPublicKey ? ec_problem(algorithm, bits, len) : NULL;
+    const char *problem = encoding_problem(nid, algorithm, bytes, len);
     if (problem != NULL) {
         return problem;
     }
@@ -151,18 +150,14 @@ const char *key_limits_problem(const X509 *certificate, bool *ret_weak)
     if (key == NULL) {
         return "the public key cannot be read, or is of a kind that OpenSSL does not know";
     }
-    switch (nid) {
-    case NID_rsaEncryption:
-    case NID_rsassaPss:
+    if (nid == NID_rsaEncryption || nid == NID_rsassaPss) {
         return rsa_problem(key, ret_weak);
-    case NID_X9_62_id_ecPublicKey:
-        return NULL;
-    case NID_ED25519:
-        return len == ED25519_KEY_BYTES ? NULL : "the Ed25519 key has not 32 bytes";
-    default:
-        *ret_weak = true; /* DSA above all */
-        return "the key is none of RSA, EC and Ed25519";
     }
+    if (key_type_of(key) != NULL) {
+        return NULL;
+    }
+    *ret_weak = true; /* DSA above all */
+    return "the key is none of " KEY_TYPES_TAKEN;
 }
 
 static unsigned rsa_cost(const EVP_PKEY *key)
@@ -186,8 +181,6 @@ unsigned key_limits_cost(const X509 *certificate)
     if (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS")) {
         return rsa_cost(key);
     }
-    if (EVP_PKEY_is_a(key, "EC")) {
-        return EVP_PKEY_get_bits(key) <= 256 ? 100 : 700;
-    }
-    return 150;
+    const struct key_type *type = key_type_of(key);
+    return type != NULL ? type->cost : UNKNOWN_COST;
 }

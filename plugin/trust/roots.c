@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/report.h"
 #include "trust/key_limits.h"
+#include "trust/key_types.h"
 #include "trust/pem.h"
 #include "trust/x509_name.h"
 
@@ -50,7 +51,7 @@ static const char *root_problem(X509 *root, bool strict)
     /* The cost of such a key would be each handshake's, strict or not. */
     if (problem != NULL && !weak) {
         return "has a key of a kind that is not taken: the federation needs a root of RSA-2048 to "
-               "RSA-8192, of P-256, P-384 or P-521 by name, or of Ed25519";
+               "RSA-8192 or another of " KEY_TYPES_TAKEN ", its curve by name";
     }
     return NULL;
 }
