@@ -20,9 +20,9 @@ struct module {
     bool started;
     CK_FUNCTION_LIST *call;
     bool guest;         /* somebody else initialised it: we never finalise */
-    bool one_at_a_time; /* a stay waits until nobody is inside */
+    bool one_at_a_time; /* a use waits until nobody is inside */
 
-    /* Stays. Not a rwlock: it could not be waited for on the monotonic clock under TSan. */
+    /* Uses. Not a rwlock: it could not be waited for on the monotonic clock under TSan. */
     pthread_mutex_t use_lock; /* guards the next six */
     pthread_cond_t use_changed;
     unsigned inside;
@@ -33,7 +33,7 @@ struct module {
 
     atomic_uint attached; /* tokens: what a restart would cost a login */
 
-    atomic_bool inherited; /* by a child from its parent, and not settled yet: module_fork.h */
+    atomic_bool inherited; /* by a child from its parent, and not settled yet */
     bool used_at_fork;     /* the parent had a token of it open then */
     bool copied;           /* settled with what the parent had, its login included */
     bool held;             /* over a fork, by the thread that forks; and its start_lock */
@@ -56,23 +56,24 @@ struct module {
 
 /* `name` is an absolute path or a bare name: "softhsm", "tpm2", "p11-kit", or a file in p11-kit's
  * module folder, with or without ".so". NK_E_CONFIG: no such file, not a module, writable by
- * others. NK_E_TOKEN: C_Initialize failed; the next call tries again. The module lives as long as
- * the process. */
+ * others. NK_E_TOKEN: C_Initialize failed; the next call tries again. NK_E_NOMEM. The module lives
+ * as long as the process. [any] */
 MUST_USE nk_status module_get(const char *name, struct module **ret_module, nk_error *err);
 
-/* A stay. Between the two the module may be called, and is not re-initialised. CKR_OK, or
- * CKR_NODEKEY_SHUT, CKR_NODEKEY_FORKED, CKR_CRYPTOKI_NOT_INITIALIZED. OpenSSL's error queue is
- * kept free of what the module leaves on it, and the thread of its SIGPIPE. */
+/* A use of the module: between the two it may be called, and is not re-initialised. CKR_OK, or
+ * CKR_NODEKEY_SHUT: the process exits; CKR_NODEKEY_FORKED: see ckr.h; CKR_CRYPTOKI_NOT_INITIALIZED:
+ * the last restart failed. The module's errors are kept off OpenSSL's queue, and its SIGPIPE off
+ * the thread. [any] */
 MUST_USE CK_RV module_enter(struct module *module);
 void module_leave(struct module *module);
 
-/* C_Finalize and C_Initialize, by one thread; the others share its result. At most every 100 ms:
- * who comes sooner waits and tries then, since the token may be back by now, and a handshake that
- * begins after the cure must not fail. That, not a breaker, keeps callers off a token that is away
- * when there is no deadline: a breaker's probes need a thread that may hang. Nothing is done if the
- * epoch is no longer `seen_epoch`. Not inside a stay. Waits at most `wait_ms` for those inside, and
- * not again for the same ones: CKR_FUNCTION_FAILED if they do not leave, CKR_FUNCTION_NOT_SUPPORTED
- * for a guest. */
+/* C_Finalize and C_Initialize, by one thread; the others share its result. At most every 100 ms: a
+ * caller who comes sooner waits and tries then, since the token may be back by now, and a handshake
+ * that begins after the cure must not fail. The interval, not a breaker, keeps callers off a token
+ * that is away when there is no deadline: a breaker's probes need a thread that may hang. Nothing
+ * is done if the epoch is no longer `seen_epoch`. Waits at most `wait_ms` for those inside, and not
+ * again for the same ones: CKR_FUNCTION_FAILED if they do not leave, CKR_FUNCTION_NOT_SUPPORTED for
+ * a guest, else what C_Initialize answers. [any], not inside a use of the module */
 CK_RV module_reinit(struct module *module, unsigned seen_epoch, unsigned wait_ms);
 
 #endif

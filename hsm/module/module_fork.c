@@ -1,15 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "module/module_fork.h"
-
-#include <string.h>
-
-#include <openssl/err.h>
-
+/* SPDX-License-Identifier: Apache-2.0
+ * Modules around a fork: nobody is inside one when the child begins, and the child initialises them
+ * itself, at their first use there. */
 #include "base/clock.h"
-#include "base/exit_gate.h"
 #include "base/fork.h"
-#include "base/sigpipe.h"
-#include "module/ckr.h"
+#include "module/module_private.h"
 
 static bool registry_held; /* of the thread that forks */
 
@@ -21,21 +15,21 @@ static unsigned ms_until(long long deadline_ms)
 
 /* --- before the fork --- */
 
-static bool rest(struct module *module, long long deadline_ms)
+static bool rest_module(struct module *module, long long deadline_ms)
 {
     module->held = fork_lock_by(&module->reinit_lock, deadline_ms);
     if (!module->held) {
         return false;
     }
     module->start_held = fork_lock_by(&module->start_lock, deadline_ms);
-    bool empty = module_empty(module, ms_until(deadline_ms)) && module->start_held;
+    bool empty = module_drain_locked(module, ms_until(deadline_ms)) && module->start_held;
     pthread_mutex_lock(&module->use_lock);
-    /* What a grandparent uses is not for us to end, either. */
+    /* A token that a grandparent uses is not for us to end, either. */
     module->used_at_fork = module->used_at_fork && atomic_load(&module->inherited);
     return empty;
 }
 
-static bool rest_all(long long deadline_ms)
+static bool rest_modules(long long deadline_ms)
 {
     bool empty = true;
 
@@ -43,20 +37,20 @@ static bool rest_all(long long deadline_ms)
     if (!registry_held) {
         return false;
     }
-    for (struct module *module = module_first(); module != NULL; module = module->next) {
-        empty &= rest(module, deadline_ms);
+    for (struct module *module = module_first_locked(); module != NULL; module = module->next) {
+        empty &= rest_module(module, deadline_ms);
     }
     return empty;
 }
 
-static void release_all(void)
+static void release_modules(void)
 {
     if (!registry_held) {
         return;
     }
-    for (struct module *module = module_first(); module != NULL; module = module->next) {
+    for (struct module *module = module_first_locked(); module != NULL; module = module->next) {
         if (module->held) {
-            /* Under the lock of before: a first C_Initialize may end at this very moment. */
+            /* use_lock is held since rest_module: a first C_Initialize may end at this moment. */
             module->restarting = false;
             pthread_cond_broadcast(&module->use_changed);
             pthread_mutex_unlock(&module->use_lock);
@@ -73,8 +67,8 @@ static void release_all(void)
 
 /* --- in the child --- */
 
-/* The locks that we do not hold may be held by threads that are not here. */
-static void renew(struct module *module)
+/* Locks that we do not hold may be held by threads that are not here. */
+static void renew_module(struct module *module)
 {
     if (!module->start_held) {
         pthread_mutex_init(&module->start_lock, NULL);
@@ -91,75 +85,15 @@ static void renew(struct module *module)
     atomic_fetch_add(&module->epoch, 1);
 }
 
-static void renew_all(void)
+static void renew_modules(void)
 {
-    for (struct module *module = module_first(); registry_held && module != NULL;
+    for (struct module *module = module_first_locked(); registry_held && module != NULL;
          module = module->next) {
-        renew(module);
+        renew_module(module);
     }
     if (!registry_held) {
         pthread_mutex_init(&module_registry_lock, NULL);
     }
 }
 
-FORK_PART(.rest = rest_all, .release = release_all, .renew = renew_all);
-
-/* Whose whole state is memory and files: a copy of it is as good as one's own. */
-static bool lives_in_memory(const struct module *module)
-{
-    static const char name[] = "SoftHSM";
-    CK_INFO info;
-
-    return module->call->C_GetInfo(&info) == CKR_OK &&
-           memcmp(info.manufacturerID, name, sizeof(name) - 1) == 0;
-}
-
-/* PKCS#11 3.0, 5.4, the clean way; by it nobody is logged out, since nobody was logged in. */
-static CK_RV start_over(struct module *module)
-{
-    CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
-
-    sigpipe_hold();
-    ERR_set_mark();
-    fork_enter_call();
-    CK_RV rv = module->call->C_Finalize(NULL);
-    rv = rv == CKR_OK ? module->call->C_Initialize(&args) : rv;
-    fork_leave_call();
-    ERR_pop_to_mark();
-    sigpipe_release();
-    return rv;
-}
-
-CK_RV module_inherit(struct module *module, CK_RV rv)
-{
-    bool noticed = rv != CKR_CRYPTOKI_ALREADY_INITIALIZED;
-
-    if (!noticed && !lives_in_memory(module)) {
-        if (module->used_at_fork || module->guest) {
-            return CKR_NODEKEY_FORKED;
-        }
-        rv = start_over(module);
-    }
-    module->copied = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
-    rv = module->copied ? CKR_OK : rv;
-    if (rv == CKR_OK) {
-        module->guest = module->guest && !noticed;
-        atomic_store(&module->inherited, false);
-    }
-    return rv;
-}
-
-CK_RV module_settle(struct module *module)
-{
-    pthread_mutex_lock(&module->reinit_lock);
-    CK_RV rv = CKR_OK;
-    if (atomic_load(&module->inherited)) {
-        rv = module_initialise(module);
-        /* SoftHSM, also behind p11-kit, does not see a token that another child is logging in to:
-         * the next look comes a moment later. */
-        module->last_reinit_ms = clock_now_ms();
-        module_reopen(module, rv == CKR_OK);
-    }
-    pthread_mutex_unlock(&module->reinit_lock);
-    return rv;
-}
+FORK_PART(.rest = rest_modules, .release = release_modules, .renew = renew_modules);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * How a module is loaded and initialised, here and in a child.
+ *
+ * Some modules notice a fork (p11-kit, opencryptoki, OpenSC): there the child's C_Initialize gives
+ * it an instance of its own. Others do not, and answer ALREADY_INITIALIZED: then the child holds
+ * what its parent has with the token. In SoftHSM that is memory, and the child's copy is its own.
+ * In tpm2-pkcs11 it is a session with the chip, and a child that signs in it breaks the parent's
+ * for ever and drives the TPM into its lockout; so nothing is called there, unless the parent had
+ * no login at the fork: then the child finalises what it got and begins anew. */
+#include <dlfcn.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+
+#include "base/exit_gate.h"
+#include "base/file.h"
+#include "base/fork.h"
+#include "base/report.h"
+#include "base/sigpipe.h"
+#include "module/ckr.h"
+#include "module/module_private.h"
+#include "wait/bounded_call.h"
+
+/* --- the file --- */
+
+static nk_status check_file(const char *path, nk_error *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0) {
+        return report_errno(err, NK_E_CONFIG,
+                            "node.module: no PKCS#11 module at %s; install it or correct the path",
+                            path);
+    }
+    enum file_flaw flaw = file_find_flaw(&st, S_IFREG, FILE_OF_ANYBODY, S_IWOTH);
+    if (flaw == FILE_ODD_KIND) {
+        return report(err, NK_E_CONFIG, "node.module: %s is not a file", path);
+    }
+    if (flaw == FILE_EXPOSED) {
+        return report(err, NK_E_CONFIG,
+                      "node.module: everybody may write to %s, so anybody could take over this "
+                      "process; chmod o-w it",
+                      path);
+    }
+    return NK_OK;
+}
+
+static nk_status load_file(const char *path, CK_FUNCTION_LIST **ret_call, nk_error *err)
+{
+    /* The module is kept for the life of the process: threads may be inside, and gRPC keeps keys
+     * after close. */
+    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (object == NULL) {
+        return report(err, NK_E_CONFIG, "node.module: cannot load %s: %s", path, dlerror());
+    }
+    CK_C_GetFunctionList get = NULL;
+    *(void **)&get = dlsym(object, "C_GetFunctionList");
+    CK_FUNCTION_LIST *call = NULL;
+    if (get == NULL) {
+        dlclose(object);
+        return report(err, NK_E_CONFIG,
+                      "node.module: %s is a library but not a PKCS#11 module (no "
+                      "C_GetFunctionList); name the module of the token",
+                      path);
+    }
+    CK_RV rv = get(&call);
+    if (rv != CKR_OK || call == NULL) {
+        return report_ckr(err, NK_E_CONFIG, rv, "node.module: %s gives no function list", path);
+    }
+    *ret_call = call;
+    return NK_OK;
+}
+
+/* p11-kit's client has all threads share one socket. When its server dies, a thread that waits
+ * until others have read their answers is woken by nobody (0.24: the reader that fails leaves
+ * without a signal) and never comes back, so that the module could not be restarted any more; and
+ * the socket's number is closed under threads that read from it. Where there is but one thread,
+ * none is forgotten. p11-kit's server takes one call after the other anyway. */
+static bool takes_one_at_a_time(const char *path)
+{
+    const char *name = strrchr(path, '/');
+
+    return strcmp(name != NULL ? name + 1 : path, "p11-kit-client.so") == 0;
+}
+
+/* --- C_Initialize and C_Finalize --- */
+
+static void begin_call(const char *name)
+{
+    bounded_call_step(name);
+    sigpipe_hold();
+    ERR_set_mark();
+    fork_enter_call();
+}
+
+static void end_call(void)
+{
+    fork_leave_call();
+    ERR_pop_to_mark();
+    sigpipe_release();
+}
+
+static CK_RV call_initialise(const struct module *module)
+{
+    CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
+
+    begin_call("C_Initialize");
+    CK_RV rv = module->call->C_Initialize(&args);
+    end_call();
+    return rv;
+}
+
+CK_RV module_finalise_locked(struct module *module)
+{
+    begin_call("C_Finalize");
+    CK_RV rv = module->call->C_Finalize(NULL);
+    end_call();
+    return rv;
+}
+
+/* A module whose whole state is memory and files: a copy of the state is as good as one's own. */
+static bool lives_in_memory(const struct module *module)
+{
+    static const char name[] = "SoftHSM";
+    CK_INFO info;
+
+    return module->call->C_GetInfo(&info) == CKR_OK &&
+           memcmp(info.manufacturerID, name, sizeof(name) - 1) == 0;
+}
+
+/* PKCS#11 3.0, 5.4, wants C_Initialize of a child that goes on with the module. Nobody is logged
+ * out by the C_Finalize before it, since nobody was logged in at the fork. */
+static CK_RV start_over_locked(struct module *module)
+{
+    CK_RV rv = module_finalise_locked(module);
+    return rv == CKR_OK ? call_initialise(module) : rv;
+}
+
+/* In a child that has not settled: `rv` is what C_Initialize answered here. */
+static CK_RV inherit_instance_locked(struct module *module, CK_RV rv)
+{
+    bool noticed = rv != CKR_CRYPTOKI_ALREADY_INITIALIZED;
+
+    if (!noticed && !lives_in_memory(module)) {
+        if (module->used_at_fork || module->guest) {
+            return CKR_NODEKEY_FORKED;
+        }
+        rv = start_over_locked(module);
+    }
+    module->copied = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
+    rv = module->copied ? CKR_OK : rv;
+    if (rv == CKR_OK) {
+        module->guest = module->guest && !noticed;
+        atomic_store(&module->inherited, false);
+    }
+    return rv;
+}
+
+CK_RV module_initialise_locked(struct module *module)
+{
+    CK_RV rv = call_initialise(module);
+    return atomic_load(&module->inherited) ? inherit_instance_locked(module, rv) : rv;
+}
+
+nk_status module_start_locked(struct module *module, nk_error *err)
+{
+    nk_status status = check_file(module->path, err);
+    if (status == NK_OK && module->call == NULL) {
+        status = load_file(module->path, &module->call, err);
+    }
+    if (status != NK_OK || module->call == NULL) {
+        return status;
+    }
+    module->one_at_a_time = takes_one_at_a_time(module->path);
+    /* OpenSSL's cleanup must be registered before our gate, so that it runs after the gate. */
+    OPENSSL_init_crypto(0, NULL);
+    CK_RV rv = module_initialise_locked(module);
+    module->guest = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
+    if (rv != CKR_OK && !module->guest) {
+        return report_ckr(err, NK_E_TOKEN, rv,
+                          "node.module: %s does not initialise; is its own configuration, service "
+                          "or device there?",
+                          module->path);
+    }
+    exit_gate_arm();
+    pthread_mutex_lock(&module->use_lock);
+    module->initialised = true;
+    pthread_mutex_unlock(&module->use_lock);
+    module->started = true;
+    return NK_OK;
+}
