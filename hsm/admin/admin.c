@@ -9,71 +9,7 @@
 #include "module/discovery.h"
 #include "module/module_name.h"
 
-typedef CK_SLOT_ID *slots_ptr;
-DEFINE_AUTO(slots_ptr, free);
 DEFINE_AUTO(struct hsm_admin *, hsm_admin_close);
-
-/* --- slots and sessions --- */
-
-CK_RV admin_slots(struct module *module, CK_SLOT_ID **ret_slots, CK_ULONG *ret_len)
-{
-    CK_ULONG len = 0;
-    CK_RV rv = module->call->C_GetSlotList(CK_TRUE, NULL, &len);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    AUTO(free) slots_ptr slots = calloc(len + 1, sizeof(*slots));
-    if (slots == NULL) {
-        return CKR_HOST_MEMORY;
-    }
-    rv = module->call->C_GetSlotList(CK_TRUE, slots, &len);
-    if (rv == CKR_OK) {
-        *ret_slots = slots;
-        *ret_len = len;
-        slots = NULL;
-    }
-    return rv;
-}
-
-CK_RV admin_slot_of(struct module *module, const struct token_name *name, CK_SLOT_ID *ret_slot)
-{
-    CK_ULONG len = 0;
-    AUTO(free) slots_ptr slots = NULL;
-    CK_RV rv = admin_slots(module, &slots, &len);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    for (CK_ULONG i = 0; i < len; i++) {
-        CK_TOKEN_INFO info;
-        struct token_name seen;
-        if (module->call->C_GetTokenInfo(slots[i], &info) != CKR_OK) {
-            continue;
-        }
-        token_name_of(&info, &seen);
-        if (token_name_equal(&seen, name)) {
-            *ret_slot = slots[i];
-            return CKR_OK;
-        }
-    }
-    return CKR_TOKEN_NOT_PRESENT;
-}
-
-CK_RV admin_session(struct module *module, CK_SLOT_ID slot, CK_FLAGS flags,
-                    CK_SESSION_HANDLE *ret_session)
-{
-    pthread_mutex_lock(&module->session_lock);
-    CK_RV rv =
-        module->call->C_OpenSession(slot, CKF_SERIAL_SESSION | flags, NULL, NULL, ret_session);
-    pthread_mutex_unlock(&module->session_lock);
-    return rv;
-}
-
-void admin_session_close(struct module *module, CK_SESSION_HANDLE session)
-{
-    pthread_mutex_lock(&module->session_lock);
-    module->call->C_CloseSession(session);
-    pthread_mutex_unlock(&module->session_lock);
-}
 
 /* --- which token --- */
 

@@ -9,6 +9,8 @@
 #include "hsm_admin.h"
 #include "key/object.h"
 #include "module/module.h"
+#include "module/session.h"
+#include "module/slots.h"
 #include "module/uri.h"
 #include "pin/pin.h"
 #include "token/token.h"
@@ -30,14 +32,6 @@ struct hsm_admin {
     nk_host relay;
     CK_OBJECT_HANDLE made[2]; /* by hsm_admin_generate: public, private; 0: nothing */
 };
-
-/* Inside a stay. */
-MUST_USE CK_RV admin_slots(struct module *module, CK_SLOT_ID **ret_slots, CK_ULONG *ret_len);
-MUST_USE CK_RV admin_slot_of(struct module *module, const struct token_name *name,
-                             CK_SLOT_ID *ret_slot);
-MUST_USE CK_RV admin_session(struct module *module, CK_SLOT_ID slot, CK_FLAGS flags,
-                             CK_SESSION_HANDLE *ret_session);
-void admin_session_close(struct module *module, CK_SESSION_HANDLE session);
 
 /* The one token that fits; `uri` and `label` may be NULL. Not inside a stay. */
 MUST_USE nk_status admin_pick(struct module *module, P11KitUri *uri, const char *label,

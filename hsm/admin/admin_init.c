@@ -9,9 +9,6 @@
 
 #define LABEL_BYTES 32 /* CK_TOKEN_INFO; padded with spaces */
 
-typedef CK_SLOT_ID *slots_ptr;
-DEFINE_AUTO(slots_ptr, free);
-
 struct plan {
     struct module *module;
     P11KitUri *uri;
@@ -68,20 +65,16 @@ static nk_status refuse_existing(const CK_TOKEN_INFO *info, nk_error *err)
 /* Inside a stay. */
 static nk_status find_blank(struct plan *plan, nk_error *err)
 {
-    CK_FUNCTION_LIST *call = plan->module->call;
-    AUTO(free) slots_ptr slots = NULL;
-    CK_ULONG len = 0;
+    AUTO(slots_free) struct slots *slots = NULL;
+    CK_SLOT_ID slot = 0;
+    CK_TOKEN_INFO info;
     unsigned blank = 0;
-    CK_RV rv = admin_slots(plan->module, &slots, &len);
+    CK_RV rv = slots_list(plan->module, &slots);
     if (rv != CKR_OK) {
         return report_ckr(err, NK_E_TOKEN, rv, "list the slots of %s", plan->module->path);
     }
-    for (CK_ULONG i = 0; i < len; i++) {
-        CK_TOKEN_INFO info;
+    while (slots_next(slots, &slot, &info)) {
         struct token_name name;
-        if (call->C_GetTokenInfo(slots[i], &info) != CKR_OK) {
-            continue;
-        }
         token_name_of(&info, &name);
         bool made = (info.flags & CKF_TOKEN_INITIALIZED) != 0;
         if (made && strcmp(name.label, plan->label_text) == 0) {
@@ -89,7 +82,7 @@ static nk_status find_blank(struct plan *plan, nk_error *err)
         }
         if (!made && is_ours(plan, &info)) {
             blank++;
-            plan->slot = slots[i];
+            plan->slot = slot;
             plan->info = info;
         }
     }
@@ -165,7 +158,7 @@ static CK_RV set_user_pin(const struct plan *plan)
 {
     CK_FUNCTION_LIST *call = plan->module->call;
     CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
-    CK_RV rv = admin_session(plan->module, plan->slot, CKF_RW_SESSION, &session);
+    CK_RV rv = session_open(plan->module, plan->slot, CKF_RW_SESSION, &session);
     if (rv != CKR_OK) {
         return rv;
     }
@@ -174,7 +167,7 @@ static CK_RV set_user_pin(const struct plan *plan)
         rv = call->C_InitPIN(session, pin_bytes(plan->user_pin), pin_len(plan->user_pin));
         call->C_Logout(session);
     }
-    admin_session_close(plan->module, session);
+    session_close(plan->module, session);
     return rv;
 }
 

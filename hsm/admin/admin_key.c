@@ -17,13 +17,13 @@ nk_status admin_work(struct hsm_admin *admin, CK_FLAGS flags, admin_piece *do_it
     if (rv != CKR_OK) {
         return report_ckr(err, NK_E_TOKEN, rv, "enter %s", admin->module->path);
     }
-    rv = admin_slot_of(admin->module, &admin->name, &slot);
+    rv = slots_find(admin->module, &admin->name, &slot);
     if (rv == CKR_OK) {
-        rv = admin_session(admin->module, slot, flags, &session);
+        rv = session_open(admin->module, slot, flags, &session);
     }
     if (rv == CKR_OK) {
         status = do_it(admin, session, arg, err);
-        admin_session_close(admin->module, session);
+        session_close(admin->module, session);
     } else {
         report_ckr(err, NK_E_TOKEN, rv, "open a session with token \"%s\"%s", admin->name.label,
                    rv == CKR_TOKEN_WRITE_PROTECTED ? ", which is read-only" : "");

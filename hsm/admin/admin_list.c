@@ -50,7 +50,7 @@ static CK_RV list_class(const struct admin_look *look, enum hsm_object_kind kind
 
 static CK_RV list_objects(struct admin_look *look, struct module *module, CK_SLOT_ID slot)
 {
-    CK_RV rv = admin_session(module, slot, 0, &look->session);
+    CK_RV rv = session_open(module, slot, 0, &look->session);
     if (rv != CKR_OK) {
         return rv;
     }
@@ -61,7 +61,7 @@ static CK_RV list_objects(struct admin_look *look, struct module *module, CK_SLO
     if (rv == CKR_OK) {
         rv = list_class(look, HSM_CERTIFICATE, CKO_CERTIFICATE);
     }
-    admin_session_close(module, look->session);
+    session_close(module, look->session);
     borrow_types(look->token);
     return rv;
 }
@@ -71,8 +71,10 @@ static CK_RV list_objects(struct admin_look *look, struct module *module, CK_SLO
 struct tour {
     struct module *module;
     const struct token_name *logged_in; /* NULL: nobody did */
-    CK_SLOT_ID *slots;
-    CK_TOKEN_INFO *infos; /* of the slots that answer, in their order */
+    struct seen {
+        CK_SLOT_ID slot;
+        CK_TOKEN_INFO info;
+    } * seen; /* the slots that answer, in their order */
     CK_ULONG len;
 };
 
@@ -81,23 +83,22 @@ static bool has_namesake(const struct tour *tour, CK_ULONG i)
     bool found = false;
 
     for (CK_ULONG j = 0; j < tour->len; j++) {
-        found |= j != i && memcmp(tour->infos[i].label, tour->infos[j].label,
-                                  sizeof(tour->infos[i].label)) == 0;
+        found |= j != i && memcmp(tour->seen[i].info.label, tour->seen[j].info.label,
+                                  sizeof(tour->seen[i].info.label)) == 0;
     }
     return found;
 }
 
 static nk_status visit(const struct tour *tour, CK_ULONG i, struct hsm_token *token, nk_error *err)
 {
-    const CK_TOKEN_INFO *info = &tour->infos[i];
-    CK_SLOT_INFO slot;
+    const CK_TOKEN_INFO *info = &tour->seen[i].info;
+    CK_SLOT_ID slot = tour->seen[i].slot;
     struct token_name name;
     struct admin_look look = {
         .call = tour->module->call, .info = info, .namesakes = has_namesake(tour, i), .token = token
     };
 
-    CK_RV rv = look.call->C_GetSlotInfo(tour->slots[i], &slot);
-    admin_describe_token(token, info, rv == CKR_OK ? slot.flags : 0);
+    admin_describe_token(token, info, slots_flags(tour->module, slot));
     if (!token->initialised) {
         return NK_OK;
     }
@@ -107,7 +108,7 @@ static nk_status visit(const struct tour *tour, CK_ULONG i, struct hsm_token *to
     if (token->uri == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    rv = list_objects(&look, tour->module, tour->slots[i]);
+    CK_RV rv = list_objects(&look, tour->module, slot);
     return rv == CKR_OK
                ? NK_OK
                : report_ckr(err, NK_E_TOKEN, rv, "list the objects of token \"%s\"", token->label);
@@ -116,19 +117,18 @@ static nk_status visit(const struct tour *tour, CK_ULONG i, struct hsm_token *to
 /* A slot that does not answer is left out, as open would pass it over. */
 static CK_RV ask_slots(struct tour *tour)
 {
-    CK_ULONG len = 0;
-    CK_RV rv = admin_slots(tour->module, &tour->slots, &len);
+    AUTO(slots_free) struct slots *slots = NULL;
+    CK_RV rv = slots_list(tour->module, &slots);
     if (rv != CKR_OK) {
         return rv;
     }
-    tour->infos = calloc(len + 1, sizeof(*tour->infos));
-    if (tour->infos == NULL) {
+    tour->seen = calloc(slots->len + 1, sizeof(*tour->seen));
+    if (tour->seen == NULL) {
         return CKR_HOST_MEMORY;
     }
-    for (CK_ULONG i = 0; i < len; i++) {
-        if (tour->module->call->C_GetTokenInfo(tour->slots[i], &tour->infos[tour->len]) == CKR_OK) {
-            tour->slots[tour->len++] = tour->slots[i];
-        }
+    struct seen *next = tour->seen;
+    while (slots_next(slots, &next->slot, &next->info)) {
+        next = &tour->seen[++tour->len];
     }
     return CKR_OK;
 }
@@ -161,8 +161,7 @@ static nk_status list_all(struct module *module, const struct token_name *logged
     }
     nk_status status = look_round(&tour, &listing, err);
     module_leave(module);
-    free(tour.slots);
-    free(tour.infos);
+    free(tour.seen);
     if (status == NK_OK) {
         *ret_listing = listing;
     } else {

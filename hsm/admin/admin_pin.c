@@ -36,7 +36,7 @@ static nk_status ask_module(struct module *module, const struct token_name *name
     CK_SLOT_ID slot = 0;
     CK_RV rv = module_enter(module);
     if (rv == CKR_OK) {
-        rv = admin_slot_of(module, name, &slot);
+        rv = slots_find(module, name, &slot);
         rv = rv == CKR_OK ? module->call->C_GetTokenInfo(slot, &info) : rv;
         module_leave(module);
     }

@@ -8,6 +8,8 @@
 #include "key/certificate_read.h"
 #include "key/object.h"
 #include "module/ckr.h"
+#include "module/session.h"
+#include "module/slots.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"
 
@@ -123,27 +125,11 @@ static nk_status add_issuers(stack all, stack chain, nk_error *err)
     return NK_OK;
 }
 
-static CK_RV begin(struct reader *reader, struct module *module)
+static CK_RV open_session(struct reader *reader, struct module *module)
 {
     CK_SLOT_ID slot = 0;
-
-    bounded_call_step("C_GetSlotList");
-    CK_RV rv = token_find_slot(module, &reader->name, &slot);
-    if (rv == CKR_OK) {
-        bounded_call_step("C_OpenSession");
-        pthread_mutex_lock(&module->session_lock);
-        rv = module->call->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &reader->session);
-        pthread_mutex_unlock(&module->session_lock);
-    }
-    return rv;
-}
-
-static void end(const struct reader *reader, struct module *module)
-{
-    bounded_call_step("C_CloseSession");
-    pthread_mutex_lock(&module->session_lock);
-    module->call->C_CloseSession(reader->session);
-    pthread_mutex_unlock(&module->session_lock);
+    CK_RV rv = slots_find(module, &reader->name, &slot);
+    return rv == CKR_OK ? session_open(module, slot, 0, &reader->session) : rv;
 }
 
 static nk_status read_both(struct reader *reader, struct module *module, stack all, X509 **ret_leaf,
@@ -154,7 +140,7 @@ static nk_status read_both(struct reader *reader, struct module *module, stack a
         return report_ckr(err, NK_E_TOKEN, rv, "enter %s", module->path);
     }
     nk_status status = NK_OK;
-    rv = begin(reader, module);
+    rv = open_session(reader, module);
     if (rv != CKR_OK) {
         status =
             report_ckr(err, NK_E_TOKEN, rv, "open a session with token \"%s\"", reader->name.label);
@@ -163,7 +149,7 @@ static nk_status read_both(struct reader *reader, struct module *module, stack a
         if (status == NK_OK) {
             status = read_all(reader, all, err);
         }
-        end(reader, module);
+        session_close(module, reader->session);
     }
     module_leave(module);
     return status;

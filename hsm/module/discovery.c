@@ -11,10 +11,9 @@
 #include "base/fork.h"
 #include "base/report.h"
 #include "module/ckr.h"
-#include "wait/bounded_call.h"
+#include "module/slots.h"
 
 #define REFERENCE "nodekey"
-#define SLOTS_MAX 256
 
 static pthread_mutex_t helper_lock = PTHREAD_MUTEX_INITIALIZER; /* the helper is not for threads */
 static bool helper_started;                                     /* guarded by helper_lock */
@@ -52,13 +51,6 @@ static CK_RV start_helper(void)
     }
     helper_started = rv == CKR_OK;
     return rv;
-}
-
-/* The helper takes a module that cannot list its slots for one that has none. */
-static CK_RV ask_for_slots(const struct module *module)
-{
-    CK_ULONG len = 0;
-    return module->call->C_GetSlotList(CK_TRUE, NULL, &len);
 }
 
 /* Registered for one listing only: then nothing of the helper's can go stale under a re-init. */
@@ -135,8 +127,10 @@ static CK_RV ask_helper(const struct module *module, struct token_names *ret_nam
                         nk_status *ret_status, nk_error *err)
 {
     pkcs11h_token_id_list_t list = NULL;
+    CK_ULONG slots = 0;
 
-    CK_RV rv = ask_for_slots(module);
+    /* The helper takes a module that cannot list its slots for one that has none. */
+    CK_RV rv = slots_refresh(module, &slots);
     if (rv == CKR_OK) {
         rv = start_helper();
     }
@@ -157,25 +151,22 @@ static CK_RV ask_helper(const struct module *module, struct token_names *ret_nam
 static CK_RV ask_module(const struct module *module, struct token_names *ret_names,
                         nk_status *ret_status, nk_error *err)
 {
-    CK_SLOT_ID slots[SLOTS_MAX];
-    CK_ULONG len = SLOTS_MAX;
+    AUTO(slots_free) struct slots *slots = NULL;
     struct token_names found = { .len = 0 };
-
-    CK_RV rv = module->call->C_GetSlotList(CK_TRUE, slots, &len);
+    CK_SLOT_ID slot = 0;
+    CK_TOKEN_INFO info;
+    CK_RV rv = slots_list(module, &slots);
     if (rv != CKR_OK) {
         return rv;
     }
-    found.names = calloc(len + 1, sizeof(*found.names));
+    found.names = calloc(slots->len + 1, sizeof(*found.names));
     if (found.names == NULL) {
         *ret_status = report(err, NK_E_NOMEM, "out of memory");
         return CKR_OK;
     }
-    for (CK_ULONG i = 0; i < len; i++) {
-        CK_TOKEN_INFO info;
-        if (module->call->C_GetTokenInfo(slots[i], &info) == CKR_OK) {
-            token_name_of(&info, &found.names[found.len]);
-            found.len += is_blank(&found.names[found.len]) ? 0 : 1;
-        }
+    while (slots_next(slots, &slot, &info)) {
+        token_name_of(&info, &found.names[found.len]);
+        found.len += is_blank(&found.names[found.len]) ? 0 : 1;
     }
     *ret_names = found;
     return CKR_OK;
@@ -189,7 +180,6 @@ nk_status discovery_tokens(struct module *module, struct token_names *ret_names,
     if (rv != CKR_OK) {
         return report_ckr(err, NK_E_TOKEN, rv, "list the tokens of %s", module->path);
     }
-    bounded_call_step("C_GetSlotList");
     if (pthread_mutex_trylock(&helper_lock) == 0) {
         rv = ask_helper(module, ret_names, &status, err);
         pthread_mutex_unlock(&helper_lock);

@@ -1,49 +1,25 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "token/token.h"
-
+/* SPDX-License-Identifier: Apache-2.0
+ * Who shares a token: the first user attaches to it, the last one gives it back. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/exit_gate.h"
-#include "base/fork.h"
 #include "base/report.h"
-#include "token/token_fork.h"
 #include "token/token_private.h"
 #include "wait/bounded_call.h"
 #include "wait/signers.h"
 
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct token *registry; /* guarded by registry_lock */
+pthread_mutex_t token_registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct token *registry; /* guarded by token_registry_lock */
 
-static bool hold_all(long long deadline_ms)
+struct token *token_first_locked(void)
 {
-    bool all = true;
-
-    for (struct token *token = registry; token != NULL; token = token->next) {
-        all &= token_hold(token, deadline_ms);
-    }
-    return all;
+    return registry;
 }
 
-static void release_all(void)
-{
-    for (struct token *token = registry; token != NULL; token = token->next) {
-        token_release(token);
-    }
-}
-
-static void renew_all(void)
-{
-    for (struct token *token = registry; token != NULL; token = token->next) {
-        token_renew(token);
-    }
-}
-
-FORK_PART(.lock = &registry_lock, .hold = hold_all, .renew = renew_all, .release = release_all);
-
-static struct token *make(struct module *module, const struct token_name *name,
-                          const struct token_terms *terms)
+static struct token *new_token(struct module *module, const struct token_name *name,
+                               const struct token_terms *terms)
 {
     struct token *token = calloc(1, sizeof(*token));
 
@@ -68,7 +44,7 @@ static struct token *make(struct module *module, const struct token_name *name,
     return token;
 }
 
-static void destroy(struct token *token)
+static void destroy_token(struct token *token)
 {
     signers_close(token->signers);
     pin_free(token->pin);
@@ -81,47 +57,47 @@ static void destroy(struct token *token)
     free(token);
 }
 
-static struct token *adopt(struct module *module, const struct token_name *name,
-                           const struct token_terms *terms)
+static struct token *find_or_add_token(struct module *module, const struct token_name *name,
+                                       const struct token_terms *terms)
 {
-    pthread_mutex_lock(&registry_lock);
+    pthread_mutex_lock(&token_registry_lock);
     struct token *token = registry;
     while (token != NULL && (token->module != module || !token_name_equal(&token->name, name))) {
         token = token->next;
     }
-    if (token == NULL && (token = make(module, name, terms)) != NULL) {
+    if (token == NULL && (token = new_token(module, name, terms)) != NULL) {
         token->next = registry;
         registry = token;
     }
     if (token != NULL) {
         token->users++;
     }
-    pthread_mutex_unlock(&registry_lock);
+    pthread_mutex_unlock(&token_registry_lock);
     return token;
 }
 
 struct token *token_share(struct token *token)
 {
-    pthread_mutex_lock(&registry_lock);
+    pthread_mutex_lock(&token_registry_lock);
     token->users++;
-    pthread_mutex_unlock(&registry_lock);
+    pthread_mutex_unlock(&token_registry_lock);
     return token;
 }
 
-/* Who is not the last needs nobody's leave: another who hangs in an open must not hold him up. */
-static bool is_one_of_several(struct token *token)
+/* A user who is not the last takes no join_lock: a thread that hangs in an open holds it. */
+static bool leave_to_others(struct token *token)
 {
-    pthread_mutex_lock(&registry_lock);
+    pthread_mutex_lock(&token_registry_lock);
     bool several = token->users > 1;
     token->users -= several ? 1 : 0;
-    pthread_mutex_unlock(&registry_lock);
+    pthread_mutex_unlock(&token_registry_lock);
     return several;
 }
 
-/* True when the caller was the last user and must destroy it. */
-static bool forget(struct token *token)
+/* True: the caller was the last user and must destroy the token. */
+static bool remove_user(struct token *token)
 {
-    pthread_mutex_lock(&registry_lock);
+    pthread_mutex_lock(&token_registry_lock);
     bool last = --token->users == 0;
     struct token **link = &registry;
     while (last && *link != token) {
@@ -130,24 +106,23 @@ static bool forget(struct token *token)
     if (last) {
         *link = token->next;
     }
-    pthread_mutex_unlock(&registry_lock);
+    pthread_mutex_unlock(&token_registry_lock);
     return last;
 }
 
-/* Takes over `pin` when nobody has logged in. Under lock. */
-static nk_status settle_pin(struct token *token, struct pin **pin, nk_error *err)
+/* Takes over `pin` when nobody has logged in. Under the token's lock. */
+static nk_status settle_pin_locked(struct token *token, struct pin **pin, nk_error *err)
 {
-    if (*pin == NULL) { /* taken over by an attempt before */
+    if (*pin == NULL) { /* an attempt before has taken it over */
         return NK_OK;
     }
-    if (token->pin == NULL || token_pin_is_unproven(token)) {
+    if (token->pin == NULL || token_pin_is_unproven_locked(token)) {
         token->former = token->pin;
         token->pin = *pin;
         *pin = NULL;
         return NK_OK;
     }
-    /* The login is the process's, so a wrong PIN would not be noticed: it is no key to this token.
-     */
+    /* The login is the process's, so the token would not notice that this PIN is a wrong one. */
     if (!pin_equal(token->pin, *pin)) {
         return report(err, NK_E_PIN,
                       "node.pin: not the PIN that this process has logged in to token \"%s\" with",
@@ -157,7 +132,7 @@ static nk_status settle_pin(struct token *token, struct pin **pin, nk_error *err
 }
 
 /* Under join_lock. */
-static CK_RV attach_once(struct token *token, struct pin **pin, nk_error *err)
+static CK_RV attach_once_locked(struct token *token, struct pin **pin, nk_error *err)
 {
     CK_RV rv = module_enter(token->module);
     if (rv != CKR_OK) {
@@ -166,21 +141,23 @@ static CK_RV attach_once(struct token *token, struct pin **pin, nk_error *err)
     }
     bounded_call_step("a call of another thread");
     pthread_mutex_lock(&token->lock);
-    rv = settle_pin(token, pin, err) == NK_OK ? CKR_OK : CKR_PIN_INCORRECT;
+    rv = settle_pin_locked(token, pin, err) == NK_OK ? CKR_OK : CKR_PIN_INCORRECT;
     if (rv == CKR_OK) {
-        rv = token_attach(token, err);
+        rv = token_attach_locked(token, err);
     }
     if (rv == CKR_OK && token->former != NULL && !pin_has_worked(token->pin)) {
-        rv = token_login_again(token, err); /* attached already, by what the memory held */
+        rv = token_login_again_locked(token,
+                                      err); /* attached already, by the memory of the parent */
     }
     pthread_mutex_unlock(&token->lock);
     module_leave(token->module);
     return rv;
 }
 
-/* In a child, the parent's keys go on with what its PIN came from if ours is no good, or was not
- * tried; then ours is its owner's again, who may have been able to ask for it but once. */
-static void settle_former(struct token *token, struct pin **pin, bool proven)
+/* In a child, the parent's keys go on with the parent's PIN source if the new PIN is no good, or
+ * was not tried. The new PIN is the caller's again then, who may have been able to ask for it but
+ * once. */
+static void settle_former_pin(struct token *token, struct pin **pin, bool proven)
 {
     pthread_mutex_lock(&token->lock);
     struct pin *former = token->former;
@@ -194,30 +171,31 @@ static void settle_former(struct token *token, struct pin **pin, bool proven)
     pin_free(former);
 }
 
-/* SoftHSM that read the token's file while another process wrote it keeps what it read; no PIN was
- * refused then. */
+/* If SoftHSM read the token's file while another process wrote it, it keeps what it read
+ * (CKR_USER_PIN_NOT_INITIALIZED); no PIN was refused then. */
 static bool may_be_stale(CK_RV rv)
 {
     return ckr_rung(rv) != RUNG_NONE || rv == CKR_USER_PIN_NOT_INITIALIZED;
 }
 
 /* A module that went stale while nobody used it is initialised again, once. Under join_lock. */
-static nk_status attach_first(struct token *token, struct pin **pin, nk_error *err)
+static nk_status attach_first_locked(struct token *token, struct pin **pin, nk_error *err)
 {
     unsigned epoch = token_epoch(token);
     nk_error first = { .struct_size = sizeof(first) };
 
-    CK_RV rv = attach_once(token, pin, &first);
+    CK_RV rv = attach_once_locked(token, pin, &first);
     if (rv != CKR_OK && may_be_stale(rv) &&
         module_reinit(token->module, epoch, token->settings.login_timeout_ms) == CKR_OK) {
         first = (nk_error){ .struct_size = sizeof(first) };
-        rv = attach_once(token, pin, &first);
+        rv = attach_once_locked(token, pin, &first);
     }
-    settle_former(token, pin, rv == CKR_OK);
+    settle_former_pin(token, pin, rv == CKR_OK);
     if (rv == CKR_OK) {
         return NK_OK;
     }
-    if (token->generation == 0 && *pin == NULL) { /* one that never worked is not the one in use */
+    if (token->generation == 0 &&
+        *pin == NULL) { /* a PIN that never worked is not the one in use */
         *pin = token->pin;
         token->pin = NULL;
     }
@@ -231,13 +209,13 @@ nk_status token_join_by(struct module *module, const struct token_name *name,
 {
     bounded_call_step("an earlier open or close");
     pthread_mutex_lock(&module->join_lock);
-    struct token *token = adopt(module, name, terms);
-    nk_status status =
-        token != NULL ? attach_first(token, pin, err) : report(err, NK_E_NOMEM, "out of memory");
+    struct token *token = find_or_add_token(module, name, terms);
+    nk_status status = token != NULL ? attach_first_locked(token, pin, err)
+                                     : report(err, NK_E_NOMEM, "out of memory");
     if (status == NK_OK) {
         *ret_token = token;
-    } else if (token != NULL && forget(token)) {
-        destroy(token);
+    } else if (token != NULL && remove_user(token)) {
+        destroy_token(token);
     }
     pthread_mutex_unlock(&module->join_lock);
     return status;
@@ -255,23 +233,23 @@ nk_status token_join(struct module *module, const struct token_name *name,
     return status;
 }
 
-static void detach(struct token *token)
+static void detach_token(struct token *token)
 {
-    /* Nothing is attached: a forked child need not begin with the module for that. */
+    /* With nothing attached, a forked child need not begin with the module. */
     if (token->epoch == 0 || module_enter(token->module) != CKR_OK) {
         return;
     }
     bounded_call_step("a call of another thread");
     pthread_mutex_lock(&token->lock);
     if (token->epoch == atomic_load(&token->module->epoch)) {
-        token_detach(token);
+        token_detach_locked(token);
     }
     pthread_mutex_unlock(&token->lock);
     module_leave(token->module);
 }
 
-/* While the process exits nothing is asked of the module any more, and who is inside it may never
- * come back: not waited for then. */
+/* While the process exits nothing is asked of the module any more, and a thread inside it may never
+ * come back: nobody is waited for then. */
 static bool lock_joins(struct module *module)
 {
     if (!exit_gate_enter()) {
@@ -285,16 +263,16 @@ static bool lock_joins(struct module *module)
 
 void token_leave(struct token *token)
 {
-    if (is_one_of_several(token)) {
+    if (leave_to_others(token)) {
         return;
     }
     pthread_mutex_t *join_lock = &token->module->join_lock;
     if (!lock_joins(token->module)) {
         return;
     }
-    if (forget(token)) {
-        detach(token);
-        destroy(token);
+    if (remove_user(token)) {
+        detach_token(token);
+        destroy_token(token);
     }
     pthread_mutex_unlock(join_lock);
 }

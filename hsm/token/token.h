@@ -14,7 +14,7 @@
 struct pin;
 struct token; /* counted by token_join and token_leave */
 
-/* What the first to join decides for all. */
+/* The first user's terms hold for all who share the token. */
 struct token_terms {
     const struct hsm_pin_source *pin; /* of token_join alone */
     struct hsm_token_settings settings;
@@ -22,24 +22,26 @@ struct token_terms {
     const nk_host *host;   /* asked for the PIN; not kept */
 };
 
-/* Logs in unless somebody has; then the PIN must equal the one that is in use. NK_E_PIN: absent,
- * wrong, refused before, locked, on its last try. NK_E_TOKEN: away. *ret_token is owned:
- * token_leave. */
+/* Logs in unless another user has; then the PIN must equal the one that is in use. NK_E_PIN: the
+ * PIN is absent, wrong, refused before, locked, on its last try. NK_E_TOKEN: the token is away, or
+ * its module fails. NK_E_NOMEM. *ret_token is owned: token_leave. [any], not inside a use of the
+ * module
+ */
 MUST_USE nk_status token_join(struct module *module, const struct token_name *name,
                               const struct token_terms *terms, struct token **ret_token,
                               nk_error *err);
-/* One more user of a token that has been joined; no PIN is asked for. */
+/* One more user of a token that has been joined; no PIN is asked for. Owned: token_leave. [any] */
 struct token *token_share(struct token *token);
-/* token_join with a PIN that was had before: *pin is taken over, and NULL then, if it is the first
- * that works. */
+/* token_join with a PIN that was read before: *pin is taken over, and NULL then, if it is the first
+ * that works. Errors as token_join. [any], not inside a use of the module */
 MUST_USE nk_status token_join_by(struct module *module, const struct token_name *name,
                                  const struct token_terms *terms, struct pin **pin,
                                  struct token **ret_token, nk_error *err);
-/* The last one closes all sessions, logs out (a TPM leaks a slot otherwise) and wipes the PIN. Not
- * inside a stay, nor while a thread of the same user hangs in one. */
+/* The last user closes all sessions, logs out (a TPM leaks a slot otherwise) and wipes the PIN.
+ * [any], not inside a use of the module, nor while a thread of the same user hangs in one */
 void token_leave(struct token *token);
 
-/* A session, for one thread, inside a stay of the module. */
+/* A session, for one thread, inside a use of the module. */
 struct lease {
     CK_SESSION_HANDLE session;
     bool inbound;
@@ -47,38 +49,41 @@ struct lease {
     unsigned gave_up_count; /* see struct token */
 };
 
-/* Enters a stay, attaches to the token anew if the module was re-initialised, and lends a session;
- * waits at most login_timeout_ms for one. Each CKR_OK needs one token_give. `err` gets a sentence
- * where one is known, may be NULL. */
+/* Enters the module, attaches to the token anew if the module was re-initialised, and lends a
+ * session; waits at most login_timeout_ms for one: CKR_SESSION_COUNT. Else as module_enter, or what
+ * the module answers. Each CKR_OK needs one token_give. `err` gets a sentence where one is known,
+ * may be NULL. [any], not inside a use of the module */
 MUST_USE CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err);
-/* Likewise for a stranger who dialled us: one session is kept from them, so that they cannot starve
- * our own dialling, and CKR_NODEKEY_BUSY comes at once when max_waiting_inbound of them wait. */
+/* Likewise for a peer who dialled us: one session is kept from inbound signatures, so that they
+ * cannot starve our own dialling, and CKR_NODEKEY_BUSY comes at once when max_waiting_inbound of
+ * them wait. */
 MUST_USE CK_RV token_take_inbound(struct token *token, struct lease *ret_lease, nk_error *err);
 /* For a key with CKA_ALWAYS_AUTHENTICATE: the login between C_SignInit and C_Sign. The PIN is sent
- * once for each signature, but never one that was refused. Inside a lease. */
+ * once for each signature, but never one that was refused: CKR_PIN_INCORRECT. CKR_PIN_LOCKED, else
+ * what the module answers. [any], with the lease of `session` */
 MUST_USE CK_RV token_authenticate(struct token *token, CK_SESSION_HANDLE session, nk_error *err);
-/* With `healthy` false the session is closed instead of lent again. */
+/* With `healthy` false the session is closed instead of lent again. [any], ends the lease */
 void token_give(struct token *token, const struct lease *lease, bool healthy);
 
-/* Climbs one rung after a failure that was seen under `generation` and `epoch`; nothing happens if
- * another thread has climbed since. Not inside a stay, nor with a lease. RUNG_ATTACH is what a
- * guest may do, too: it closes our sessions alone, never others', and looks for the token in all
- * slots; it waits at most login_timeout_ms for sessions that are lent. RUNG_REINIT
- * for a token that the last one did not help is refused with CKR_NODEKEY_AWAY for 0.25 s, then up
- * to 2 s, while it would end the logins of other tokens of the module. */
+/* Recovers by one rung after a failure that was seen under `generation` and `epoch`; nothing
+ * happens if another thread has done so since. RUNG_ATTACH is allowed to a guest, too: it closes
+ * our sessions alone, never others', and searches all slots for the token; it waits at most
+ * login_timeout_ms for sessions that are lent. RUNG_REINIT for a token that the last restart did
+ * not help is refused with CKR_NODEKEY_AWAY for 0.25 s, then up to 2 s, while it would end the
+ * logins of other tokens of the module. [any], not inside a use of the module, nor with a lease */
 CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, unsigned epoch,
                     nk_error *err);
-/* For token_recover when token_take failed and gave no lease. */
+/* For token_recover when token_take failed and gave no lease. [any] */
 unsigned token_epoch(const struct token *token);
 
-/* The threads for deadline mode, made at the first call; borrowed while the token is. NULL: out of
- * memory. */
+/* The signing workers of deadline mode, made at the first call; borrowed, as long as the token is.
+ * NULL: out of memory. [any] */
 struct signers *token_signers(struct token *token);
 
 struct module *token_module(const struct token *token);
 const struct token_name *token_known_as(const struct token *token);
-CK_FLAGS token_slot_flags(struct token *token); /* as at the last attach */
-/* Inside a lease. */
+CK_FLAGS token_slot_flags(struct token *token); /* as at the last attach [any] */
+/* [any], with a lease */
 bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism);
 
 #endif

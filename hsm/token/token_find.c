@@ -13,7 +13,6 @@
 
 #define REINIT_WAIT_MS 1000
 #define LOOK_PAUSE_MS 60
-#define SLOTS_MAX 256
 
 struct sought {
     struct module *module;
@@ -34,8 +33,8 @@ static void join_names(const struct token_names *names, char *text, size_t room)
     }
 }
 
-static nk_status pick(const struct sought *sought, const struct token_names *names,
-                      struct token_name *ret_name, nk_error *err)
+static nk_status pick_token(const struct sought *sought, const struct token_names *names,
+                            struct token_name *ret_name, nk_error *err)
 {
     const struct token_name *chosen = NULL;
     char list[256];
@@ -64,7 +63,7 @@ static nk_status pick(const struct sought *sought, const struct token_names *nam
     return NK_OK;
 }
 
-/* Of uneven length, so that two nodes that start together do not meet again at each look. */
+/* Pauses are uneven, so that two nodes that start together do not meet again at each look. */
 void token_find_pause(unsigned look)
 {
     struct timespec now;
@@ -85,15 +84,15 @@ static bool any_fits(const struct sought *sought, const struct token_names *name
     return false;
 }
 
-/* Few tokens have no serial number, but one of SoftHSM's may seem so while it is being written; by
- * such a name it would not be found again. */
-static nk_status look_again(const struct sought *sought, struct token_names *names,
+/* Few tokens have no serial number, but a token of SoftHSM's may seem so while it is being written;
+ * by such a name it would not be found again. */
+static nk_status find_again(const struct sought *sought, struct token_names *names,
                             struct token_name *name, nk_error *err)
 {
     token_find_pause(1);
     token_names_clear(names);
     nk_status status = discovery_tokens(sought->module, names, err);
-    return status == NK_OK ? pick(sought, names, name, err) : status;
+    return status == NK_OK ? pick_token(sought, names, name, err) : status;
 }
 
 nk_status token_find(struct module *module, P11KitUri *uri, const char *uri_text,
@@ -117,39 +116,14 @@ nk_status token_find(struct module *module, P11KitUri *uri, const char *uri_text
     }
     struct token_name name = { .label = "" };
     if (status == NK_OK) {
-        status = pick(&sought, &names, &name, err);
+        status = pick_token(&sought, &names, &name, err);
     }
     if (status == NK_OK && name.serial[0] == '\0') {
-        status = look_again(&sought, &names, &name, err);
+        status = find_again(&sought, &names, &name, err);
     }
     token_names_clear(&names);
     if (status == NK_OK) {
         *ret_name = name;
     }
     return status;
-}
-
-CK_RV token_find_slot(const struct module *module, const struct token_name *name,
-                      CK_SLOT_ID *ret_slot)
-{
-    CK_SLOT_ID slots[SLOTS_MAX];
-    CK_ULONG len = SLOTS_MAX;
-
-    CK_RV rv = module->call->C_GetSlotList(CK_TRUE, slots, &len);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    for (CK_ULONG i = 0; i < len; i++) {
-        CK_TOKEN_INFO info;
-        struct token_name its;
-        if (module->call->C_GetTokenInfo(slots[i], &info) != CKR_OK) {
-            continue;
-        }
-        token_name_of(&info, &its);
-        if (token_name_equal(&its, name)) {
-            *ret_slot = slots[i];
-            return CKR_OK;
-        }
-    }
-    return CKR_TOKEN_NOT_PRESENT;
 }

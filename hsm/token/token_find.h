@@ -8,18 +8,15 @@
 #include "module/uri.h"
 
 /* SoftHSM hides a token while another process writes into it, as each login does, and keeps it
- * hidden until it is initialised again. Who opens one looks so often before it counts as absent,
- * with a pause before each look but the first. */
+ * hidden until it is initialised again. An open looks for a token so often before the token counts
+ * as absent, with a pause before each look but the first. */
 #define TOKEN_LOOKS 6
-void token_find_pause(unsigned look);
+void token_find_pause(unsigned look); /* [any] */
 
 /* `member` is what texts call the URI, such as "node.key". A module that has gone stale, or does
  * not see a token that came later, is initialised again. NK_E_CONFIG: several fit. NK_E_TOKEN:
- * none, with what the module was told. Not inside a stay. */
+ * none does, with what the module was told. NK_E_NOMEM. [any], not inside a use of the module */
 MUST_USE nk_status token_find(struct module *module, P11KitUri *uri, const char *uri_text,
                               const char *member, struct token_name *ret_name, nk_error *err);
-/* Inside a stay. CKR_TOKEN_NOT_PRESENT: no slot holds it. */
-MUST_USE CK_RV token_find_slot(const struct module *module, const struct token_name *name,
-                               CK_SLOT_ID *ret_slot);
 
 #endif

@@ -1,17 +1,19 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "token/token_fork.h"
-
+/* SPDX-License-Identifier: Apache-2.0
+ * Tokens around a fork. A child uses nothing of its parent's sessions, and attaches to a token anew
+ * at its first signature. The users of a token, and the keys that they found, stay what they are.
+ */
 #include "base/clock.h"
 #include "base/fork.h"
+#include "token/token_private.h"
 #include "wait/signers.h"
 
-bool token_hold(struct token *token, long long deadline_ms)
+static bool hold_token(struct token *token, long long deadline_ms)
 {
     token->held = fork_lock_by(&token->lock, deadline_ms);
     return token->held && (token->signers == NULL || signers_hold(token->signers, deadline_ms));
 }
 
-void token_release(struct token *token)
+static void release_token(struct token *token)
 {
     if (!token->held) {
         return;
@@ -23,10 +25,10 @@ void token_release(struct token *token)
     pthread_mutex_unlock(&token->lock);
 }
 
-void token_renew(struct token *token)
+static void renew_token(struct token *token)
 {
     if (!token->held) {
-        return; /* a foreign child */
+        return; /* its holder is not here: the child is foreign */
     }
     token->module->used_at_fork |= token->epoch != 0;
     token->epoch = 0;
@@ -48,27 +50,31 @@ void token_renew(struct token *token)
     }
 }
 
-CK_RV token_recall_pin(struct token *token, nk_error *err)
+/* --- all of them, under token_registry_lock --- */
+
+static bool hold_tokens(long long deadline_ms)
 {
-    if (!pin_is_lost(token->pin) || pin_refresh(token->pin, err) == NK_OK) {
-        return CKR_OK;
+    bool all = true;
+
+    for (struct token *token = token_first_locked(); token != NULL; token = token->next) {
+        all &= hold_token(token, deadline_ms);
     }
-    return CKR_NODEKEY_FORKED_PIN;
+    return all;
 }
 
-bool token_pin_is_unproven(const struct token *token)
+static void release_tokens(void)
 {
-    return pin_is_lost(token->pin) || (token->module->copied && !pin_has_worked(token->pin));
-}
-
-void token_drop_copied_login(struct token *token, CK_SESSION_INFO *session)
-{
-    const struct module *module = token->module;
-
-    if (token->former == NULL || !module->copied || module->guest) {
-        return;
-    }
-    if (module->call->C_Logout(token->anchor) == CKR_OK) {
-        session->state = CKS_RO_PUBLIC_SESSION;
+    for (struct token *token = token_first_locked(); token != NULL; token = token->next) {
+        release_token(token);
     }
 }
+
+static void renew_tokens(void)
+{
+    for (struct token *token = token_first_locked(); token != NULL; token = token->next) {
+        renew_token(token);
+    }
+}
+
+FORK_PART(.lock = &token_registry_lock, .hold = hold_tokens, .renew = renew_tokens,
+          .release = release_tokens);

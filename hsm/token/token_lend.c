@@ -6,8 +6,9 @@
 
 /* --- sessions, under lock --- */
 
-/* The last session is not for strangers, unless it is the only one: then they come last. */
-static bool may_take(const struct token *token, bool inbound)
+/* The last session is not for inbound signatures, unless it is the only one: then they come last.
+ */
+static bool may_take_locked(const struct token *token, bool inbound)
 {
     if (!inbound) {
         return true;
@@ -16,13 +17,14 @@ static bool may_take(const struct token *token, bool inbound)
                             : token->waiting[OUTBOUND] == 0;
 }
 
-/* The program that a guest is with may start the module anew, which nobody tells us: then numbers
- * of sessions and of objects are others', and a signature by them would be another key's. */
-static bool take_idle(struct token *token, CK_SESSION_HANDLE *ret_session)
+/* A host that initialised the module before us may start it anew, which nobody tells us: then the
+ * numbers of sessions and of objects are others', and a signature by them would be another key's.
+ */
+static bool take_idle_locked(struct token *token, CK_SESSION_HANDLE *ret_session)
 {
     while (token->idle_len > 0) {
         *ret_session = token->idle[--token->idle_len];
-        if (!token->module->guest || token_session_is_there(token, *ret_session)) {
+        if (!token->module->guest || session_is_there(token->module, token->slot, *ret_session)) {
             return true;
         }
         token->open--;
@@ -31,27 +33,27 @@ static bool take_idle(struct token *token, CK_SESSION_HANDLE *ret_session)
     return false;
 }
 
-/* One that is idle, or a new one. CKR_NODEKEY_BUSY: not now. */
-static CK_RV lend_now(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
+/* A session that is idle, or a new one. CKR_NODEKEY_BUSY: not now. */
+static CK_RV lend_now_locked(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
 {
-    if (token->epoch == 0) { /* detached while this one waited */
+    if (token->epoch == 0) { /* detached while the caller waited */
         return CKR_SESSION_CLOSED;
     }
-    if (token->attaching || !may_take(token, inbound)) {
+    if (token->attaching || !may_take_locked(token, inbound)) {
         return CKR_NODEKEY_BUSY;
     }
-    if (take_idle(token, ret_session)) {
+    if (take_idle_locked(token, ret_session)) {
         return CKR_OK;
     }
     if (token->open >= token->limit) {
         return CKR_NODEKEY_BUSY;
     }
-    CK_RV rv = token_open_session(token, ret_session);
+    CK_RV rv = session_open(token->module, token->slot, 0, ret_session);
     if (rv == CKR_SESSION_COUNT && token->open > 0) {
         token->limit = token->open; /* others use the token's sessions, too */
         return CKR_NODEKEY_BUSY;
     }
-    if (rv == CKR_SESSION_COUNT) { /* there is but the anchor: it must do */
+    if (rv == CKR_SESSION_COUNT) { /* the anchor is the only session: it must do */
         *ret_session = token->anchor;
         token->limit = 1;
         rv = CKR_OK;
@@ -60,20 +62,20 @@ static CK_RV lend_now(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_
     return rv;
 }
 
-/* One that came back is for us first. */
-static void call_next(struct token *token)
+/* A session that came back is for our own dialling first. */
+static void call_next_locked(struct token *token)
 {
     pthread_cond_signal(&token->session_free[token->waiting[OUTBOUND] > 0 ? OUTBOUND : INBOUND]);
 }
 
-/* Waits for one to come back. */
-static CK_RV lend(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
+/* Waits for a session to come back. */
+static CK_RV lend_locked(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
 {
     struct timespec deadline = clock_deadline(token->settings.login_timeout_ms);
     int line = inbound ? INBOUND : OUTBOUND;
     int rc = 0;
 
-    CK_RV rv = lend_now(token, inbound, ret_session);
+    CK_RV rv = lend_now_locked(token, inbound, ret_session);
     bounded_call_step(NULL);
     if (rv == CKR_NODEKEY_BUSY && inbound && token->settings.max_waiting_inbound > 0 &&
         token->waiting[INBOUND] >= token->settings.max_waiting_inbound) {
@@ -82,16 +84,16 @@ static CK_RV lend(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_sess
     token->waiting[line]++;
     while (rv == CKR_NODEKEY_BUSY && rc == 0) {
         rc = pthread_cond_timedwait(&token->session_free[line], &token->lock, &deadline);
-        rv = lend_now(token, inbound, ret_session);
+        rv = lend_now_locked(token, inbound, ret_session);
     }
     token->waiting[line]--;
     if (rv != CKR_OK) {
-        call_next(token); /* it is somebody else's turn to try */
+        call_next_locked(token); /* the next in line tries */
     }
     return rv == CKR_NODEKEY_BUSY ? CKR_SESSION_COUNT : rv;
 }
 
-static CK_RV take(struct token *token, bool inbound, struct lease *ret_lease, nk_error *err)
+static CK_RV take_session(struct token *token, bool inbound, struct lease *ret_lease, nk_error *err)
 {
     CK_RV rv = module_enter(token->module);
     if (rv != CKR_OK) {
@@ -99,9 +101,9 @@ static CK_RV take(struct token *token, bool inbound, struct lease *ret_lease, nk
     }
     bounded_call_step("a call of another thread");
     pthread_mutex_lock(&token->lock);
-    rv = token_attach(token, err);
+    rv = token_attach_locked(token, err);
     if (rv == CKR_OK) {
-        rv = lend(token, inbound, &ret_lease->session);
+        rv = lend_locked(token, inbound, &ret_lease->session);
     }
     if (rv == CKR_OK) {
         token->inbound_lent += inbound ? 1 : 0;
@@ -118,12 +120,12 @@ static CK_RV take(struct token *token, bool inbound, struct lease *ret_lease, nk
 
 CK_RV token_take(struct token *token, struct lease *ret_lease, nk_error *err)
 {
-    return take(token, false, ret_lease, err);
+    return take_session(token, false, ret_lease, err);
 }
 
 CK_RV token_take_inbound(struct token *token, struct lease *ret_lease, nk_error *err)
 {
-    return take(token, true, ret_lease, err);
+    return take_session(token, true, ret_lease, err);
 }
 
 void token_give(struct token *token, const struct lease *lease, bool healthy)
@@ -136,17 +138,17 @@ void token_give(struct token *token, const struct lease *lease, bool healthy)
         token->restart_pause_ms = 0;
         token->idle[token->idle_len++] = lease->session;
     } else {
-        token_close_if_there(token, lease->session);
+        session_close_if_there(token->module, token->slot, lease->session);
         token->open--;
         /* A lent anchor takes the login with it. */
         if (lease->session == token->anchor) {
-            token_forget_attachment(token);
+            token_forget_attachment_locked(token);
         }
     }
     if (token->attaching) {
         pthread_cond_broadcast(&token->attach_changed);
     }
-    call_next(token);
+    call_next_locked(token);
     pthread_mutex_unlock(&token->lock);
     module_leave(token->module);
 }

@@ -1,261 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The login: the PIN is sent once, and not at all when that may cost the token. */
-#include "base/clock.h"
+ * The login, in the anchor session. */
 #include "base/report.h"
-#include "pin/refused_file.h"
-#include "token/token_fork.h"
+#include "token/token_private.h"
 #include "wait/bounded_call.h"
 
-#define LOCKED_PAUSE_MS 1000 /* a locked token is not asked by every handshake */
-
-DEFINE_AUTO(struct refused_file *, refused_file_close);
-
-/* Before the PIN is sent: a flag that says that sending may cost the token. */
-static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *err)
-{
-    static const struct {
-        CK_FLAGS flag;
-        CK_RV rv;
-        const char *text;
-    } bad[] = {
-        { CKF_USER_PIN_LOCKED, CKR_PIN_LOCKED,
-          "its user PIN is locked; unlock it with the SO PIN (C_InitPIN), the PIN was not sent" },
-        { CKF_USER_PIN_FINAL_TRY, CKR_PIN_INCORRECT,
-          "one wrong PIN more locks it, so the PIN was not sent; log in once by hand with the "
-          "right "
-          "PIN (pkcs11-tool --login), which clears this, then start again" },
-        { CKF_USER_PIN_TO_BE_CHANGED, CKR_PIN_EXPIRED,
-          "its user PIN must be changed first (pkcs11-tool --change-pin)" },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        if ((flags & bad[i].flag) != 0) {
-            report_ckr(err, NK_E_PIN, bad[i].rv, "token \"%s\": %s", token->name.label,
-                       bad[i].text);
-            return bad[i].rv;
-        }
-    }
-    if (pin_is_protected(token->pin) && (flags & CKF_PROTECTED_AUTHENTICATION_PATH) == 0) {
-        report_ckr(err, NK_E_PIN, CKR_FUNCTION_NOT_SUPPORTED,
-                   "node.pin.protected: token \"%s\" has no PIN pad of its own "
-                   "(CKF_PROTECTED_AUTHENTICATION_PATH); give the PIN by file, credential, fd or "
-                   "prompt",
-                   token->name.label);
-        return CKR_FUNCTION_NOT_SUPPORTED;
-    }
-    if ((flags & CKF_USER_PIN_INITIALIZED) == 0) {
-        report_ckr(err, NK_E_PIN, CKR_USER_PIN_NOT_INITIALIZED,
-                   "token \"%s\" has no user PIN yet; set one (pkcs11-tool --init-pin)",
-                   token->name.label);
-        return CKR_USER_PIN_NOT_INITIALIZED;
-    }
-    return CKR_OK;
-}
-
-/* A refusal that the disk did not take is remembered by this process alone, and says so. */
-static void remember(struct token *token, struct refused_file *state, nk_error *err)
-{
-    AUTO(refused_file_close) struct refused_file *late = NULL;
-    nk_error own = { .struct_size = sizeof(own) };
-    nk_status status = NK_OK;
-
-    refused_here_remember(token->pin, &token->name);
-    if (token->state_dir == NULL || pin_is_protected(token->pin)) {
-        return;
-    }
-    if (state == NULL) { /* it had worked before, so nobody asked */
-        status = refused_file_open(token->state_dir, &token->name, token->settings.login_timeout_ms,
-                                   &late, &own);
-        state = late;
-    }
-    if (status == NK_OK) {
-        status = refused_file_remember(state, token->pin, &own);
-    }
-    if (status != NK_OK) {
-        report(err, NK_E_PIN,
-               "token \"%s\" refuses the PIN of node.pin, and this is not remembered: %s; correct "
-               "node.pin before the next start",
-               token->name.label, own.text);
-    }
-}
-
-static void report_locked(const struct token *token, nk_error *err)
-{
-    report_ckr(err, NK_E_PIN, CKR_PIN_LOCKED,
-               "token \"%s\": its user PIN is locked; unlock it with the SO PIN, or clear the "
-               "TPM's lockout (tpm2_dictionarylockout --clear-lockout)",
-               token->name.label);
-}
-
-static bool is_locked(const struct token *token)
-{
-    return token->locked_ms != 0 && clock_now_ms() - token->locked_ms < LOCKED_PAUSE_MS;
-}
-
-static CK_RV explain_refusal(struct token *token, struct refused_file *state, CK_RV rv,
-                             nk_error *err)
-{
-    bool protected = pin_is_protected(token->pin);
-
-    switch (rv) {
-    case CKR_PIN_INCORRECT:
-    case CKR_PIN_INVALID:
-    case CKR_PIN_LEN_RANGE:
-        remember(token, state, err);
-        report_ckr(err, NK_E_PIN, rv, "token \"%s\" refuses the PIN %s", token->name.label,
-                   protected ? "that was typed at it; it will not be asked for again before the "
-                               "next start"
-                             : "of node.pin; correct it, it will not be sent again");
-        break;
-    case CKR_PIN_LOCKED: /* says nothing of the PIN; and a TPM's lockout ends by itself */
-        token->locked_ms = clock_now_ms();
-        report_locked(token, err);
-        break;
-    case CKR_GENERAL_ERROR: /* also how a full TPM is told */
-        report_ckr(
-            err, NK_E_TOKEN, rv,
-            "log in to token \"%s\": its module says no more; if it is a TPM without a "
-            "resource manager (use /dev/tpmrm0), what processes that died left in it must be "
-            "flushed (tpm2_flushcontext -t, then -l)",
-            token->name.label);
-        break;
-    default:
-        report_ckr(err, NK_E_TOKEN, rv, "log in to token \"%s\"%s", token->name.label,
-                   protected ? " by its PIN pad" : "");
-        break;
-    }
-    return rv;
-}
-
-static CK_RV refused_before(const struct token *token, const struct refused_file *state,
-                            nk_error *err)
-{
-    const char *label = token->name.label;
-
-    if (state == NULL) {
-        report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
-                   "token \"%s\" has refused this PIN before; it is not sent again: correct "
-                   "node.pin",
-                   label);
-    } else {
-        report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
-                   "token \"%s\" has refused this PIN before; it is not sent again: correct "
-                   "node.pin (if the token was given this PIN since: nodekey pin CONFIG --reset, "
-                   "which removes %s)",
-                   label, refused_file_path(state));
-    }
-    return CKR_PIN_INCORRECT;
-}
-
-/* What this process or one before it has been refused is not sent. *ret_state may stay NULL: there
- * is no state_dir, or it is of no use but the token has taken this very PIN from this process. */
-static CK_RV may_send(struct token *token, struct refused_file **ret_state, nk_error *err)
-{
-    bool refused = false;
-    AUTO(refused_file_close) struct refused_file *state = NULL;
-    nk_error own = { .struct_size = sizeof(own) };
-
-    CK_RV rv = token_recall_pin(token, err);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    if (is_locked(token)) {
-        report_locked(token, err);
-        return CKR_PIN_LOCKED;
-    }
-    if (refused_here(token->pin, &token->name)) {
-        return refused_before(token, NULL, err);
-    }
-    if (token->state_dir == NULL || pin_is_protected(token->pin)) {
-        return CKR_OK;
-    }
-    bounded_call_step(NULL);
-    nk_status status = refused_file_open(token->state_dir, &token->name,
-                                         token->settings.login_timeout_ms, &state, &own);
-    if (status == NK_OK) {
-        status = refused_file_refuses(state, token->pin, &refused, &own);
-    }
-    if (status != NK_OK && !pin_has_worked(token->pin)) {
-        report_copy(err, &own);
-        return CKR_FUNCTION_CANCELED;
-    }
-    if (refused) {
-        refused_here_remember(token->pin, &token->name); /* saves the next look a scrypt */
-        return refused_before(token, state, err);
-    }
-    *ret_state = state;
-    state = NULL;
-    return CKR_OK;
-}
-
-static CK_RV send_to(struct token *token, CK_SESSION_HANDLE session, CK_USER_TYPE user)
-{
-    bool protected = pin_is_protected(token->pin);
-
-    bounded_call_step("C_Login");
-    CK_RV rv = token->module->call->C_Login(session, user, protected ? NULL : pin_bytes(token->pin),
-                                            protected ? 0 : pin_len(token->pin));
-    bounded_call_step(NULL); /* a refusal goes to the disk */
-    return rv;
-}
-
-static CK_RV send_pin(struct token *token, nk_error *err)
-{
-    AUTO(refused_file_close) struct refused_file *state = NULL;
-    CK_RV rv = may_send(token, &state, err);
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    rv = send_to(token, token->anchor, CKU_USER);
-    token->login_is_ours = rv == CKR_OK;
-    if (rv == CKR_OK) {
-        pin_works(token->pin);
-    }
-    /* The login is the process's: somebody else in it may have been first. */
-    return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN
-               ? CKR_OK
-               : explain_refusal(token, state, rv, err);
-}
-
-/* Under `lock`: a login elsewhere must not exchange the PIN meanwhile. */
-static CK_RV authenticate(struct token *token, CK_SESSION_HANDLE session, nk_error *err)
-{
-    AUTO(refused_file_close) struct refused_file *state = NULL;
-    CK_RV rv = CKR_OK;
-
-    bool latched = refused_here(token->pin, &token->name);
-    if (latched) { /* it may have been corrected since, and no other login is due */
-        token_refresh_pin(token);
-        latched = refused_here(token->pin, &token->name);
-    }
-    /* One that has not worked: it is new, or another user of the module has logged in. */
-    if (is_locked(token) || !pin_has_worked(token->pin)) {
-        rv = may_send(token, &state, err);
-    } else if (latched) {
-        rv = refused_before(token, NULL, err);
-    }
-    if (rv != CKR_OK) {
-        return rv;
-    }
-    rv = send_to(token, session, CKU_CONTEXT_SPECIFIC);
-    if (rv == CKR_OK) {
-        pin_works(token->pin);
-        return CKR_OK;
-    }
-    return explain_refusal(token, state, rv, err);
-}
-
-CK_RV token_authenticate(struct token *token, CK_SESSION_HANDLE session, nk_error *err)
-{
-    pthread_mutex_lock(&token->lock);
-    CK_RV rv = authenticate(token, session, err);
-    pthread_mutex_unlock(&token->lock);
-    return rv;
-}
-
-/* Network tokens drop idle sessions, and other users of the module close all of them. What closed
- * the anchor has mostly closed the idle ones, too: each would cost a signature its retry. */
-static CK_RV replace_anchor(struct token *token, CK_SESSION_INFO *ret_session)
+/* Network tokens drop idle sessions, and other users of the module close all of them. Where the
+ * anchor is closed, the idle sessions mostly are, too: each would cost a signature its retry. */
+static CK_RV replace_anchor_locked(struct token *token, CK_SESSION_INFO *ret_session)
 {
     CK_FUNCTION_LIST *call = token->module->call;
 
@@ -263,14 +14,28 @@ static CK_RV replace_anchor(struct token *token, CK_SESSION_INFO *ret_session)
         CK_SESSION_HANDLE idle = token->idle[--token->idle_len];
         if (call->C_GetSessionInfo(idle, ret_session) == CKR_OK &&
             ret_session->slotID == token->slot) {
-            token_close_session(token, idle);
+            session_close(token->module, idle);
         }
     }
-    CK_RV rv = token_open_session(token, &token->anchor);
+    CK_RV rv = session_open(token->module, token->slot, 0, &token->anchor);
     return rv == CKR_OK ? call->C_GetSessionInfo(token->anchor, ret_session) : rv;
 }
 
-CK_RV token_login(struct token *token, nk_error *err)
+/* An open in a child must prove its PIN, though the child got its parent's login with the memory:
+ * that copy is logged out. Inside a use of the module. */
+static void drop_copied_login_locked(struct token *token, CK_SESSION_INFO *session)
+{
+    const struct module *module = token->module;
+
+    if (token->former == NULL || !module->copied || module->guest) {
+        return;
+    }
+    if (module->call->C_Logout(token->anchor) == CKR_OK) {
+        session->state = CKS_RO_PUBLIC_SESSION;
+    }
+}
+
+CK_RV token_login_locked(struct token *token, nk_error *err)
 {
     CK_TOKEN_INFO info;
     CK_SESSION_INFO session;
@@ -282,8 +47,7 @@ CK_RV token_login(struct token *token, nk_error *err)
         report_ckr(err, NK_E_TOKEN, rv, "ask token \"%s\" for its state", token->name.label);
         return rv;
     }
-    /* A reader's slot keeps its number when another token is put in: that one must not get our PIN.
-     */
+    /* A reader's slot keeps its number when another token is put in, which must not get our PIN. */
     token_name_of(&info, &name);
     if (!token_name_equal(&name, &token->name)) {
         report_ckr(err, NK_E_TOKEN, CKR_TOKEN_NOT_PRESENT,
@@ -297,18 +61,27 @@ CK_RV token_login(struct token *token, nk_error *err)
     bounded_call_step("C_GetSessionInfo");
     rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
     /* A program that has started its module anew may have a session with another token by the
-     * number of our anchor: that token must not get our PIN, either. */
+     * number of our anchor: that other token must not get our PIN, either. */
     bool is_others = rv == CKR_OK && session.slotID != token->slot;
     if (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED || is_others) {
-        rv = replace_anchor(token, &session);
+        rv = replace_anchor_locked(token, &session);
     }
     if (rv == CKR_OK) {
-        token_drop_copied_login(token, &session);
+        drop_copied_login_locked(token, &session);
     }
     if (rv == CKR_OK &&
         (session.state == CKS_RO_USER_FUNCTIONS || session.state == CKS_RW_USER_FUNCTIONS)) {
         return CKR_OK;
     }
-    rv = check_flags(token, info.flags, err);
-    return rv == CKR_OK ? send_pin(token, err) : rv;
+    return token_send_pin_locked(token, info.flags, err);
+}
+
+CK_RV token_login_again_locked(struct token *token, nk_error *err)
+{
+    token_refresh_pin_locked(token);
+    CK_RV rv = token_login_locked(token, err);
+    if (rv == CKR_OK) {
+        token->generation++;
+    }
+    return rv;
 }

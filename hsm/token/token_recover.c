@@ -5,8 +5,8 @@
 #include "token/token_private.h"
 #include "wait/bounded_call.h"
 
-/* Of the module for a token that does not come back by it. The longest is also how long a handshake
- * may fail after the cure, where only a restart shows it. */
+/* The pause between restarts of a module for a token that does not come back by them. The longest
+ * is also how long a handshake may fail after the cure, where only a restart shows the token. */
 #define RESTART_PAUSE_MIN_MS 250
 #define RESTART_PAUSE_MAX_MS 2000
 
@@ -18,7 +18,7 @@ static CK_RV attach_again(struct token *token, unsigned generation, nk_error *er
     }
     bounded_call_step("a call of another thread");
     pthread_mutex_lock(&token->lock);
-    rv = token_attach_anew(token, generation, err);
+    rv = token_attach_anew_locked(token, generation, err);
     pthread_mutex_unlock(&token->lock);
     module_leave(token->module);
     return rv;
@@ -33,9 +33,9 @@ static CK_RV login_once(struct token *token, unsigned generation, nk_error *err)
     pthread_mutex_lock(&token->lock);
     /* Another thread may have re-initialised the module: our anchor's number may now be a session
      * with another token, which must not get our PIN. */
-    rv = token_attach(token, err);
-    if (rv == CKR_OK && token->generation == generation) { /* else somebody has logged in for us */
-        rv = token_login_again(token, err);
+    rv = token_attach_locked(token, err);
+    if (rv == CKR_OK && token->generation == generation) { /* else another thread has logged in */
+        rv = token_login_again_locked(token, err);
     }
     pthread_mutex_unlock(&token->lock);
     module_leave(token->module);
@@ -43,7 +43,8 @@ static CK_RV login_once(struct token *token, unsigned generation, nk_error *err)
 }
 
 /* The first restart is made at once, the next ones at growing intervals, but only where they end
- * the logins of other tokens. Meanwhile this one is looked for in the slots, which harms nobody. */
+ * the logins of other tokens. Meanwhile the slots are searched for this token, which harms nobody.
+ */
 static CK_RV may_restart(struct token *token, unsigned epoch, nk_error *err)
 {
     CK_RV rv = CKR_OK;
@@ -54,7 +55,7 @@ static CK_RV may_restart(struct token *token, unsigned epoch, nk_error *err)
     long long now_ms = clock_now_ms();
     long long wait_ms = token->restart_ms + token->restart_pause_ms - now_ms;
     if (token->restart_epoch == epoch && token->restart_pause_ms > 0) {
-        rv = CKR_OK; /* under way: its result is shared */
+        rv = CKR_OK; /* a restart is under way: its result is shared */
     } else if (harms && token->restart_pause_ms > 0 && wait_ms > 0) {
         rv = CKR_NODEKEY_AWAY;
         report_ckr(
@@ -74,7 +75,7 @@ static CK_RV may_restart(struct token *token, unsigned epoch, nk_error *err)
     return rv;
 }
 
-static CK_RV restart(struct token *token, unsigned epoch, nk_error *err)
+static CK_RV restart_module(struct token *token, unsigned epoch, nk_error *err)
 {
     if (token->module->guest) {
         report(err, NK_E_TOKEN,
@@ -82,7 +83,7 @@ static CK_RV restart(struct token *token, unsigned epoch, nk_error *err)
                token->module->path);
         return CKR_FUNCTION_NOT_SUPPORTED;
     }
-    if (epoch == token_epoch(token)) { /* else somebody has done it */
+    if (epoch == token_epoch(token)) { /* else another thread has done it */
         CK_RV rv = may_restart(token, epoch, err);
         if (rv != CKR_OK) {
             return rv;
@@ -100,7 +101,7 @@ CK_RV token_recover(struct token *token, enum rung rung, unsigned generation, un
     case RUNG_ATTACH:
         return attach_again(token, generation, err);
     case RUNG_REINIT:
-        return restart(token, epoch, err);
+        return restart_module(token, epoch, err);
     case RUNG_NONE:
     case RUNG_SESSION:
     case RUNG_FIND:
