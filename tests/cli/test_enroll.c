@@ -13,8 +13,8 @@
 
 #include "base/auto.h"
 #include "cli/nodekey_run.h"
-#include "fixtures/check.h"
 #include "fixtures/federation.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 
@@ -404,50 +404,33 @@ static void write_files(void)
 
 int main(void)
 {
-    static const struct CMUnitTest first[] = {
-        cmocka_unit_test(nothing_before_there_is_a_token),
-        cmocka_unit_test(init),
-        cmocka_unit_test(no_request_before_there_is_a_key),
-        cmocka_unit_test(a_wrong_pin_makes_no_key),
-        cmocka_unit_test(a_key_that_no_node_can_open_is_removed),
-        cmocka_unit_test(enroll),
-        cmocka_unit_test(the_key_cannot_leave),
-        cmocka_unit_test(the_request_asks_for_all),
-        cmocka_unit_test(a_key_is_not_made_twice),
-        cmocka_unit_test(csr_is_for_the_same_key),
-        cmocka_unit_test(a_pin_from_a_descriptor),
-        cmocka_unit_test(a_request_that_cannot_be_written_is_made_again),
-        cmocka_unit_test(other_types_of_keys),
-        cmocka_unit_test(import_refuses_what_is_no_certificate),
-        cmocka_unit_test(import_refuses_a_key_that_has_lived_outside),
-    };
-    static const struct CMUnitTest last[] = { cmocka_unit_test(import),
-                                              cmocka_unit_test(import_for_one_role),
-                                              cmocka_unit_test(import_goes_through_a_link),
-                                              cmocka_unit_test(the_node_talks) };
-    struct CMUnitTest
-        tests[ARRAY_LEN(first) + ARRAY_LEN(refusals) + ARRAY_LEN(rows) + ARRAY_LEN(last)];
-    size_t len = 0;
-    for (size_t i = 0; i < ARRAY_LEN(first); i++) {
-        tests[len++] = first[i];
-    }
-    for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
-        tests[len++] = (struct CMUnitTest){ refusals[i].name, import_refuses, NULL, NULL,
-                                            (void *)(uintptr_t)&refusals[i] };
-    }
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[len++] =
-            (struct CMUnitTest){ rows[i].name, check_row, NULL, NULL, (void *)(uintptr_t)&rows[i] };
-    }
-    for (size_t i = 0; i < ARRAY_LEN(last); i++) {
-        tests[len++] = last[i];
-    }
+    ROWS_TEST(nothing_before_there_is_a_token);
+    ROWS_TEST(init);
+    ROWS_TEST(no_request_before_there_is_a_key);
+    ROWS_TEST(a_wrong_pin_makes_no_key);
+    ROWS_TEST(a_key_that_no_node_can_open_is_removed);
+    ROWS_TEST(enroll);
+    ROWS_TEST(the_key_cannot_leave);
+    ROWS_TEST(the_request_asks_for_all);
+    ROWS_TEST(a_key_is_not_made_twice);
+    ROWS_TEST(csr_is_for_the_same_key);
+    ROWS_TEST(a_pin_from_a_descriptor);
+    ROWS_TEST(a_request_that_cannot_be_written_is_made_again);
+    ROWS_TEST(other_types_of_keys);
+    ROWS_TEST(import_refuses_what_is_no_certificate);
+    ROWS_TEST(import_refuses_a_key_that_has_lived_outside);
+    ROWS_OF(refusals, import_refuses)
+    ROWS_OF(rows, check_row)
+    ROWS_TEST(import);
+    ROWS_TEST(import_for_one_role);
+    ROWS_TEST(import_goes_through_a_link);
+    ROWS_TEST(the_node_talks);
     softhsm_start();
     federation_make(&federation, "example.org");
     federation_make(&strangers, "strangers.org");
     alice = (struct member){ .federation = &federation, .label = "alice", .module = "softhsm" };
     write_files();
-    int failed = cmocka_run_group_tests_name("cli_enroll", tests, NULL, NULL);
+    int failed = ROWS_RUN("cli_enroll", NULL, NULL);
     federation_free(&federation);
     federation_free(&strangers);
     return failed;

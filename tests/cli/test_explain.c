@@ -12,8 +12,8 @@
 
 #include "base/auto.h"
 #include "fixtures/authority.h"
-#include "fixtures/check.h"
 #include "fixtures/process.h"
+#include "fixtures/rows.h"
 
 #define STDERR_MAX_BYTES 16384
 #define WARNING "nodekey: warning: "
@@ -459,21 +459,13 @@ static int make_folder(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest others[] = {
-        cmocka_unit_test(stdin_is_read),
-        cmocka_unit_test(a_pipe_is_read_like_a_file),
-        cmocka_unit_test(the_text_has_every_fact),
-        cmocka_unit_test(one_role_is_one_answer),
-        cmocka_unit_test(json_has_an_answer_per_role),
-        cmocka_unit_test(json_is_an_array_for_one_role_too),
-        cmocka_unit_test(json_has_every_rule),
-    };
-    struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(others)] = { 0 };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i].name = rows[i].name;
-        tests[i].test_func = check_row;
-        tests[i].initial_state = (void *)(uintptr_t)&rows[i];
-    }
-    memcpy(&tests[ARRAY_LEN(rows)], others, sizeof(others));
-    return cmocka_run_group_tests_name("cli_explain", tests, make_folder, NULL);
+    ROWS_OF(rows, check_row)
+    ROWS_TEST(stdin_is_read);
+    ROWS_TEST(a_pipe_is_read_like_a_file);
+    ROWS_TEST(the_text_has_every_fact);
+    ROWS_TEST(one_role_is_one_answer);
+    ROWS_TEST(json_has_an_answer_per_role);
+    ROWS_TEST(json_is_an_array_for_one_role_too);
+    ROWS_TEST(json_has_every_rule);
+    return ROWS_RUN("cli_explain", make_folder, NULL);
 }

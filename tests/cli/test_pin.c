@@ -9,8 +9,8 @@
 #include "base/auto.h"
 #include "cli/nodekey_run.h"
 #include "fixtures/authority.h"
-#include "fixtures/check.h"
 #include "fixtures/process.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 
 #define OTHER_PIN "0000-wrong"
@@ -123,16 +123,11 @@ static void check_row(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(rows) + 4] = {
-        cmocka_unit_test(nothing_was_refused_yet),
-        cmocka_unit_test(a_refused_pin_is_not_sent_by_the_next_command),
-        cmocka_unit_test(reset_lets_it_be_sent_again),
-        cmocka_unit_test(a_damaged_memory_stops_logins_until_reset),
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[4 + i] =
-            (struct CMUnitTest){ rows[i].name, check_row, NULL, NULL, (void *)(uintptr_t)&rows[i] };
-    }
+    ROWS_TEST(nothing_was_refused_yet);
+    ROWS_TEST(a_refused_pin_is_not_sent_by_the_next_command);
+    ROWS_TEST(reset_lets_it_be_sent_again);
+    ROWS_TEST(a_damaged_memory_stops_logins_until_reset);
+    ROWS_OF(rows, check_row)
     softhsm_start();
     softhsm_token("alpha");
     softhsm_generate("alpha", "P-256", "identity", "01");
@@ -147,5 +142,5 @@ int main(void)
                "\"pin\": {\"file\": \"node.pin\"}}, \"federation\": {\"roots\": [\"ca.pem\"]}, "
                "\"admit\": [], \"state_dir\": \"state\"}",
                0644);
-    return cmocka_run_group_tests_name("cli_pin", tests, NULL, NULL);
+    return ROWS_RUN("cli_pin", NULL, NULL);
 }

@@ -13,7 +13,7 @@
 #include "base/auto.h"
 #include "cli/nodekey_run.h"
 #include "fixtures/authority.h"
-#include "fixtures/check.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 
 #define SHOWN_MAX_BYTES 65536
@@ -278,24 +278,18 @@ static void init_makes_the_token(void **state)
 
 int main(void)
 {
-    static char login[] = "tokens --login a.json --json";
-    static char pin_file[] = "tokens --pin-file node.pin --token alpha --json";
-    struct CMUnitTest tests[ARRAY_LEN(rows) + 8] = {
-        cmocka_unit_test(without_login_the_public_objects),
-        { "with_login_the_private_key", with_login_the_private_key, NULL, NULL, login },
-        { "with_pin_file_the_private_key", with_login_the_private_key, NULL, NULL, pin_file },
-        cmocka_unit_test(namesakes_are_told_apart),
-        cmocka_unit_test(people_read_it),
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[5 + i] =
-            (struct CMUnitTest){ rows[i].name, check_row, NULL, NULL, (void *)(uintptr_t)&rows[i] };
-    }
-    tests[5 + ARRAY_LEN(rows)] =
-        (struct CMUnitTest){ "init_makes_the_token", init_makes_the_token, NULL, NULL, NULL };
-    tests[6 + ARRAY_LEN(rows)] =
-        (struct CMUnitTest)cmocka_unit_test(a_pin_that_is_set_is_asked_for_twice);
-    tests[7 + ARRAY_LEN(rows)] = (struct CMUnitTest)cmocka_unit_test(typed_pins_make_the_token);
+    static const char login[] = "tokens --login a.json --json";
+    static const char pin_file[] = "tokens --pin-file node.pin --token alpha --json";
+
+    rows_add("without_login_the_public_objects", without_login_the_public_objects, NULL);
+    rows_add("with_login_the_private_key", with_login_the_private_key, login);
+    rows_add("with_pin_file_the_private_key", with_login_the_private_key, pin_file);
+    ROWS_TEST(namesakes_are_told_apart);
+    ROWS_TEST(people_read_it);
+    ROWS_OF(rows, check_row)
+    ROWS_TEST(init_makes_the_token);
+    ROWS_TEST(a_pin_that_is_set_is_asked_for_twice);
+    ROWS_TEST(typed_pins_make_the_token);
     softhsm_start();
     softhsm_token("alpha");
     softhsm_token("twin");
@@ -304,5 +298,5 @@ int main(void)
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         write_file(path_of("%s/%s", scratch_folder(), files[i].name), files[i].text, files[i].mode);
     }
-    return cmocka_run_group_tests_name("cli_tokens", tests, NULL, NULL);
+    return ROWS_RUN("cli_tokens", NULL, NULL);
 }

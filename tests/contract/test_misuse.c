@@ -6,7 +6,7 @@
 
 #include "base/auto.h"
 #include "contract/opened.h"
-#include "fixtures/check.h"
+#include "fixtures/rows.h"
 
 /* Each of these must answer, not crash; and it must leave *ret alone. */
 static nk_status open_without_host(nk_error *err)
@@ -172,12 +172,7 @@ static void null_may_be_released(void **state)
 
 int main(void)
 {
-    static struct CMUnitTest tests[ARRAY_LEN(misuses) + 1];
-    for (size_t i = 0; i < ARRAY_LEN(misuses); i++) {
-        tests[i].name = misuses[i].name;
-        tests[i].test_func = check_misuse;
-        tests[i].initial_state = (void *)(uintptr_t)&misuses[i];
-    }
-    tests[ARRAY_LEN(misuses)] = (struct CMUnitTest)cmocka_unit_test(null_may_be_released);
-    return cmocka_run_group_tests_name("misuse", tests, start, stop);
+    ROWS_OF(misuses, check_misuse)
+    ROWS_TEST(null_may_be_released);
+    return ROWS_RUN("misuse", start, stop);
 }

@@ -13,8 +13,8 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "fault/fault_load.h"
-#include "fixtures/check.h"
 #include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/token_rig.h"
 #include "fixtures/wire/rpc.h"
@@ -406,32 +406,18 @@ static int stop(void **state)
 
 #define SERVED "\"file\": \"served.pin\""
 
-static size_t add(struct CMUnitTest *tests, size_t len, const char *name, CMUnitTestFunction run,
-                  const void *arg)
-{
-    tests[len] = (struct CMUnitTest){
-        .name = name,
-        .test_func = run,
-        .setup_func = fresh,
-        .initial_state = (void *)(uintptr_t)arg,
-    };
-    return len + 1;
-}
-
 int main(void)
 {
     static const char *const modes[] = { DIRECT, DEADLINE };
     static struct lost losses[ARRAY_LEN(occasions) * ARRAY_LEN(modes)];
-    struct CMUnitTest tests[ARRAY_LEN(ways) + ARRAY_LEN(losses) + 4];
-    size_t len = 0;
 
+    rows_each(fresh, NULL);
     for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
-        len = add(tests, len, path_of("by %s", ways[i].name), by_one_way, &ways[i]);
+        rows_add(path_of("by %s", ways[i].name), by_one_way, &ways[i]);
     }
-    len = add(tests, len, "by every way in turn, through twenty processes",
-              by_every_way_in_turn_through_twenty_processes, NULL);
-    len = add(tests, len, "another PIN for one role is not sent",
-              another_pin_for_one_role_is_not_sent, NULL);
+    rows_add("by every way in turn, through twenty processes",
+             by_every_way_in_turn_through_twenty_processes, NULL);
+    rows_add("another PIN for one role is not sent", another_pin_for_one_role_is_not_sent, NULL);
     for (size_t i = 0; i < ARRAY_LEN(losses); i++) {
         losses[i] =
             (struct lost){ { occasions[i / 2].name, SERVED, modes[i % 2], "" }, &occasions[i / 2] };
@@ -442,7 +428,7 @@ int main(void)
     }
     static const struct way reloads[] = { { "reload", SERVED, DIRECT, "" },
                                           { "reload, by deadline", SERVED, DEADLINE, "" } };
-    len = add(tests, len, "by reload", by_reload, &reloads[0]);
-    len = add(tests, len, "by reload, by deadline", by_reload, &reloads[1]);
-    return _cmocka_run_group_tests("fault_pin", tests, len, start, stop);
+    rows_add("by reload", by_reload, &reloads[0]);
+    rows_add("by reload, by deadline", by_reload, &reloads[1]);
+    return ROWS_RUN("fault_pin", start, stop);
 }

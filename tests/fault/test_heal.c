@@ -8,8 +8,8 @@
 
 #include "base/auto.h"
 #include "fixtures/authority.h"
-#include "fixtures/check.h"
 #include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/token_rig.h"
 
@@ -281,26 +281,17 @@ int main(void)
         { "one session is enough", one_session_is_enough },
     };
     static struct once every[ARRAY_LEN(rows) * ARRAY_LEN(calls) * ARRAY_LEN(modes)];
-    struct CMUnitTest tests[ARRAY_LEN(every) + ARRAY_LEN(crowds) * ARRAY_LEN(modes) + 1] = { 0 };
-    size_t len = 0;
 
-    tests[len++] = (struct CMUnitTest)cmocka_unit_test(a_card_that_was_away_serves_when_it_is_back);
-
+    ROWS_TEST(a_card_that_was_away_serves_when_it_is_back);
     for (size_t i = 0; i < ARRAY_LEN(every); i++) {
         every[i] = (struct once){ &rows[i / 4], calls[i / 2 % 2], modes[i % 2] };
-        tests[len++] = (struct CMUnitTest){
-            .name = path_of("%s (%s, %s)", every[i].row->name, every[i].call,
-                            i % 2 == 0 ? "direct" : "deadline"),
-            .test_func = one_error,
-            .initial_state = &every[i],
-        };
+        rows_add(path_of("%s (%s, %s)", every[i].row->name, every[i].call,
+                         i % 2 == 0 ? "direct" : "deadline"),
+                 one_error, &every[i]);
     }
     for (size_t i = 0; i < ARRAY_LEN(crowds) * ARRAY_LEN(modes); i++) {
-        tests[len++] = (struct CMUnitTest){
-            .name = path_of("%s (%s)", crowds[i / 2].name, i % 2 == 0 ? "direct" : "deadline"),
-            .test_func = crowds[i / 2].function,
-            .initial_state = (void *)(uintptr_t)&modes[i % 2],
-        };
+        rows_add(path_of("%s (%s)", crowds[i / 2].name, i % 2 == 0 ? "direct" : "deadline"),
+                 crowds[i / 2].function, &modes[i % 2]);
     }
-    return cmocka_run_group_tests_name("fault_heal", tests, start, stop);
+    return ROWS_RUN("fault_heal", start, stop);
 }

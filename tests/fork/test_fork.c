@@ -14,9 +14,9 @@
 
 #include "base/fork.h"
 #include "fixtures/authority.h"
-#include "fixtures/check.h"
 #include "fixtures/child.h"
 #include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/token_rig.h"
 #include "pin/pin.h"
@@ -480,20 +480,12 @@ static int stop(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest more[] = {
+    ROWS_OF(rows, check_row)
 #ifndef NODEKEY_ASAN
-        cmocka_unit_test(check_load),
+    ROWS_TEST(check_load);
 #endif
-        cmocka_unit_test(check_bare_child),
-        cmocka_unit_test(check_hang),
-        cmocka_unit_test(check_after_close),
-    };
-    struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(more)] = { 0 };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i].name = rows[i].name;
-        tests[i].test_func = check_row;
-        tests[i].initial_state = (void *)&rows[i];
-    }
-    memcpy(tests + ARRAY_LEN(rows), more, sizeof(more));
-    return cmocka_run_group_tests_name("fork", tests, start, stop);
+    ROWS_TEST(check_bare_child);
+    ROWS_TEST(check_hang);
+    ROWS_TEST(check_after_close);
+    return ROWS_RUN("fork", start, stop);
 }

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "fixtures/check.h"
 #include "fixtures/child.h"
 #include "fixtures/federation.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 #include "fork/remote_token.h"
@@ -254,14 +254,8 @@ static int stop(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(rows) + 2] = { 0 };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i] = (struct CMUnitTest){ .name = rows[i].name,
-                                        .test_func = check_row,
-                                        .initial_state = (void *)(uintptr_t)&rows[i] };
-    }
-    tests[ARRAY_LEN(rows)] = (struct CMUnitTest)cmocka_unit_test(becomes_a_node);
-    tests[ARRAY_LEN(rows) + 1] =
-        (struct CMUnitTest)cmocka_unit_test(children_of_a_program_on_grpc_fork_in_turn);
-    return cmocka_run_group_tests_name("fork_nodes", tests, start, stop);
+    ROWS_OF(rows, check_row)
+    ROWS_TEST(becomes_a_node);
+    ROWS_TEST(children_of_a_program_on_grpc_fork_in_turn);
+    return ROWS_RUN("fork_nodes", start, stop);
 }

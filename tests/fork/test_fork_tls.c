@@ -16,9 +16,9 @@
 #include <openssl/ssl.h>
 
 #include "base/auto.h"
-#include "fixtures/check.h"
 #include "fixtures/child.h"
 #include "fixtures/federation.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 #include "fork/remote_token.h"
@@ -409,14 +409,9 @@ static int stop(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[2 * ARRAY_LEN(rows)] = { 0 };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[2 * i] = (struct CMUnitTest){ .name = path_of("children do TLS: %s", rows[i].name),
-                                            .test_func = check_row,
-                                            .initial_state = (void *)&rows[i] };
-        tests[2 * i + 1] = (struct CMUnitTest){ .name = path_of("refused: %s", rows[i].name),
-                                                .test_func = refused_and_closed,
-                                                .initial_state = (void *)&rows[i] };
+        rows_add(path_of("children do TLS: %s", rows[i].name), check_row, &rows[i]);
+        rows_add(path_of("refused: %s", rows[i].name), refused_and_closed, &rows[i]);
     }
-    return cmocka_run_group_tests_name("fork_tls", tests, start, stop);
+    return ROWS_RUN("fork_tls", start, stop);
 }

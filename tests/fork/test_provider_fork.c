@@ -15,9 +15,9 @@
 
 #include "base/auto.h"
 #include "fixtures/authority.h"
-#include "fixtures/check.h"
 #include "fixtures/child.h"
 #include "fixtures/openssl_rig.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 
 #define WORKERS 4
@@ -345,12 +345,10 @@ int main(void)
         { "workers load the key themselves", check_own },
         { "workers say why they cannot sign", check_why },
     };
-    struct CMUnitTest tests[ARRAY_LEN(rows) * ARRAY_LEN(kinds)] = { 0 };
-    for (size_t i = 0; i < ARRAY_LEN(tests); i++) {
-        tests[i].name =
-            path_of("%s, %s", rows[i / ARRAY_LEN(kinds)].name, kinds[i % ARRAY_LEN(kinds)].name);
-        tests[i].test_func = rows[i / ARRAY_LEN(kinds)].check;
-        tests[i].initial_state = &kinds[i % ARRAY_LEN(kinds)];
+    for (size_t i = 0; i < ARRAY_LEN(rows) * ARRAY_LEN(kinds); i++) {
+        const struct kind *kind = &kinds[i % ARRAY_LEN(kinds)];
+        rows_add(path_of("%s, %s", rows[i / ARRAY_LEN(kinds)].name, kind->name),
+                 rows[i / ARRAY_LEN(kinds)].check, kind);
     }
-    return cmocka_run_group_tests_name("fork_provider", tests, start, stop);
+    return ROWS_RUN("fork_provider", start, stop);
 }

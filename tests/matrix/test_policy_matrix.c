@@ -9,7 +9,7 @@
 #include <grpc/grpc.h>
 
 #include "base/auto.h"
-#include "fixtures/check.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 #include "matrix/matrix.h"
@@ -268,14 +268,10 @@ static void the_matrix_is_whole(void **state)
 
 int main(void)
 {
-    static struct CMUnitTest tests[MATRIX_POLICIES + 2];
-    size_t len = 0;
-
     for (enum matrix_policy policy = 0; policy < MATRIX_POLICIES; policy++) {
-        tests[len++] = (struct CMUnitTest){ matrix_policies[policy].name, check_policy, NULL, NULL,
-                                            (void *)(uintptr_t)policy };
+        rows_add(matrix_policies[policy].name, check_policy, (void *)(uintptr_t)policy);
     }
-    tests[len++] = (struct CMUnitTest)cmocka_unit_test(a_wrong_expectation_deviates);
-    tests[len++] = (struct CMUnitTest)cmocka_unit_test(the_matrix_is_whole);
-    return cmocka_run_group_tests_name("policy_matrix", tests, start, stop);
+    ROWS_TEST(a_wrong_expectation_deviates);
+    ROWS_TEST(the_matrix_is_whole);
+    return ROWS_RUN("policy_matrix", start, stop);
 }

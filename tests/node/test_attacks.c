@@ -12,10 +12,10 @@
 #include <openssl/param_build.h>
 
 #include "base/auto.h"
-#include "fixtures/check.h"
 #include "fixtures/federation.h"
 #include "fixtures/resident.h"
 #include "fixtures/revocation.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 #include "fixtures/wire/tls_peer.h"
@@ -639,35 +639,20 @@ static void the_list_is_replaced(void **state)
     release(&peer);
 }
 
-#define ATTACK(check) cmocka_unit_test_setup_teardown(check, open_node, close_node)
-
-static void add_row(struct CMUnitTest *test, const char *name, CMUnitTestFunction check,
-                    const void *row)
-{
-    *test = (struct CMUnitTest){ .name = name,
-                                 .test_func = check,
-                                 .setup_func = open_node,
-                                 .teardown_func = close_node,
-                                 .initial_state = (void *)(uintptr_t)row };
-}
-
 int main(void)
 {
-    static const struct CMUnitTest others[] = {
-        ATTACK(a_certificate_without_its_key),       ATTACK(a_chain_of_ten_mebibytes),
-        ATTACK(what_strangers_send_is_not_kept),     ATTACK(a_leaf_alone),
-        ATTACK(a_leaf_alone_after_a_refused_peer),   ATTACK(a_revoked_peer_resumes),
-        ATTACK(a_peer_of_a_revoked_site_resumes),    ATTACK(a_refused_peer_resumes),
-        ATTACK(a_peer_resumes_after_it_has_expired), ATTACK(a_list_expires),
-    };
-    struct CMUnitTest tests[ARRAY_LEN(odds) + ARRAY_LEN(swaps) + ARRAY_LEN(others)] = { 0 };
-    size_t len = 0;
-    for (size_t i = 0; i < ARRAY_LEN(odds); i++) {
-        add_row(&tests[len++], odds[i].name, an_odd_certificate, &odds[i]);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(swaps); i++) {
-        add_row(&tests[len++], swaps[i].name, the_list_is_replaced, &swaps[i]);
-    }
-    memcpy(tests + len, others, sizeof(others));
-    return cmocka_run_group_tests_name("attacks", tests, start, stop);
+    rows_each(open_node, close_node);
+    ROWS_OF(odds, an_odd_certificate)
+    ROWS_OF(swaps, the_list_is_replaced)
+    ROWS_TEST(a_certificate_without_its_key);
+    ROWS_TEST(a_chain_of_ten_mebibytes);
+    ROWS_TEST(what_strangers_send_is_not_kept);
+    ROWS_TEST(a_leaf_alone);
+    ROWS_TEST(a_leaf_alone_after_a_refused_peer);
+    ROWS_TEST(a_revoked_peer_resumes);
+    ROWS_TEST(a_peer_of_a_revoked_site_resumes);
+    ROWS_TEST(a_refused_peer_resumes);
+    ROWS_TEST(a_peer_resumes_after_it_has_expired);
+    ROWS_TEST(a_list_expires);
+    return ROWS_RUN("attacks", start, stop);
 }

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "fixtures/check.h"
 #include "fixtures/federation.h"
 #include "fixtures/revocation.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 
@@ -310,18 +310,6 @@ static void check_row(void **state)
 
 int main(void)
 {
-    static struct CMUnitTest tests[ARRAY_LEN(rows)];
-    size_t len = 0;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        const struct row row = { &inputs[i / DAMAGES], (enum damage)(i % DAMAGES) };
-        if (row.how >= INDIRECT && !is_list(row.input)) {
-            continue;
-        }
-        rows[len] = row;
-        tests[len].name = path_of("%s %s", row.input->file, damage_names[row.how]);
-        tests[len].test_func = check_row;
-        tests[len].initial_state = &rows[len];
-        len++;
-    }
-    return _cmocka_run_group_tests("damage", tests, len, start, stop);
+#include "fixtures/revocation.h"
+#include "fixtures/rows.h"
 }

@@ -8,10 +8,10 @@
 #include <sys/wait.h>
 
 #include "base/auto.h"
-#include "fixtures/check.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/federation.h"
 #include "fixtures/process.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 
 #define CODE 7
@@ -122,12 +122,10 @@ static void check_row(void **state)
 
 int main(void)
 {
-    static struct CMUnitTest tests[ARRAY_LEN(rows)];
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i].name = path_of("%s%s%s", rows[i].order, rows[i].script != NULL ? ", slow" : "",
-                                rows[i].lent ? ", lent" : "");
-        tests[i].test_func = check_row;
-        tests[i].initial_state = (void *)(uintptr_t)&rows[i];
+        rows_add(path_of("%s%s%s", rows[i].order, rows[i].script != NULL ? ", slow" : "",
+                         rows[i].lent ? ", lent" : ""),
+                 check_row, &rows[i]);
     }
-    return cmocka_run_group_tests_name("exit", tests, start, stop);
+    return ROWS_RUN("exit", start, stop);
 }

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "fixtures/check.h"
 #include "fixtures/federation.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 #include "fixtures/wire/tls_peer.h"
@@ -165,15 +165,13 @@ static void the_handler_knows_the_caller(void **state)
 int main(void)
 {
     static struct row rows[ROWS];
-    struct CMUnitTest tests[ROWS + 1] = { 0 };
     for (size_t i = 0; i < ROWS; i++) {
         rows[i] = (struct row){ i / 2 / OTHERS, (enum other)(i / 2 % OTHERS), i % 2 == 0 };
-        tests[i].name = path_of("%s as %s to %s%s", key_types[rows[i].type],
-                                rows[i].as_server ? "server" : "client", other_names[rows[i].other],
-                                out_of_reach(&rows[i]) ? ": out of gRPC's reach" : "");
-        tests[i].test_func = check_row;
-        tests[i].initial_state = &rows[i];
+        rows_add(path_of("%s as %s to %s%s", key_types[rows[i].type],
+                         rows[i].as_server ? "server" : "client", other_names[rows[i].other],
+                         out_of_reach(&rows[i]) ? ": out of gRPC's reach" : ""),
+                 check_row, &rows[i]);
     }
-    tests[ROWS] = (struct CMUnitTest)cmocka_unit_test(the_handler_knows_the_caller);
-    return cmocka_run_group_tests_name("handshake", tests, open_all, close_all);
+    ROWS_TEST(the_handler_knows_the_caller);
+    return ROWS_RUN("handshake", open_all, close_all);
 }

@@ -5,9 +5,9 @@
 #include <stdatomic.h>
 
 #include "base/auto.h"
-#include "fixtures/check.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/federation.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 
@@ -102,13 +102,9 @@ static void no_dial_fails_with_one_session(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(key_types) + 1] = { 0 };
     for (size_t i = 0; i < ARRAY_LEN(key_types); i++) {
-        tests[i].name = path_of("no dial fails with %s", key_types[i]);
-        tests[i].test_func = no_dial_fails;
-        tests[i].initial_state = (void *)(uintptr_t)key_types[i];
+        rows_add(path_of("no dial fails with %s", key_types[i]), no_dial_fails, key_types[i]);
     }
-    tests[ARRAY_LEN(key_types)] =
-        (struct CMUnitTest)cmocka_unit_test(no_dial_fails_with_one_session);
-    return cmocka_run_group_tests_name("load", tests, start, stop);
+    ROWS_TEST(no_dial_fails_with_one_session);
+    return ROWS_RUN("load", start, stop);
 }

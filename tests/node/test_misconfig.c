@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "fixtures/check.h"
 #include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/rows.h"
 #include "node/misconfig.h"
 
 #define PATCH_KEY(object) "{\"node\": {\"key\": \"pkcs11:token=alice;object=" object "\"}}"
@@ -203,15 +203,7 @@ static int stop(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest others[] = {
-        cmocka_unit_test(a_refused_pin_was_sent_once),
-    };
-    static struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(others)];
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i].name = rows[i].name;
-        tests[i].test_func = check_row;
-        tests[i].initial_state = (void *)(uintptr_t)&rows[i];
-    }
-    memcpy(tests + ARRAY_LEN(rows), others, sizeof(others));
-    return cmocka_run_group_tests_name("misconfig", tests, start, stop);
+    ROWS_OF(rows, check_row)
+    ROWS_TEST(a_refused_pin_was_sent_once);
+    return ROWS_RUN("misconfig", start, stop);
 }

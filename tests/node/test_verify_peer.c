@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "base/auto.h"
-#include "fixtures/check.h"
 #include "fixtures/federation.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 #include "fixtures/wire/tls_peer.h"
@@ -258,18 +258,10 @@ static void a_ninth_at_a_time_is_refused(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest others[] = {
-        cmocka_unit_test(servers_are_asked_about_too),
-        cmocka_unit_test(a_yes_cannot_widen),
-        cmocka_unit_test(a_peer_that_resumes_is_asked_about_again),
-        cmocka_unit_test(a_ninth_at_a_time_is_refused),
-    };
-    struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(others)] = { 0 };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i].name = rows[i].name;
-        tests[i].test_func = check_row;
-        tests[i].initial_state = (void *)(uintptr_t)&rows[i];
-    }
-    memcpy(tests + ARRAY_LEN(rows), others, sizeof(others));
-    return cmocka_run_group_tests_name("verify_peer", tests, start, stop);
+    ROWS_OF(rows, check_row)
+    ROWS_TEST(servers_are_asked_about_too);
+    ROWS_TEST(a_yes_cannot_widen);
+    ROWS_TEST(a_peer_that_resumes_is_asked_about_again);
+    ROWS_TEST(a_ninth_at_a_time_is_refused);
+    return ROWS_RUN("verify_peer", start, stop);
 }

@@ -9,7 +9,7 @@
 
 #include "chain/chain.h"
 #include "fixtures/authority.h"
-#include "fixtures/check.h"
+#include "fixtures/rows.h"
 #include "peer/peer.h"
 #include "pkits/suite.h"
 #include "pkits/vectors.h"
@@ -235,25 +235,21 @@ static struct chain *make_chain(const struct setting *setting)
 
 int main(void)
 {
-    struct CMUnitTest tests[SECTIONS + REFUSED_LISTS_MAX + 3] = { 0 };
-    size_t len = 0;
     for (size_t i = 0; i < SECTIONS; i++) {
-        tests[len++] = (struct CMUnitTest){ sections[i].title, check_section, NULL, NULL,
-                                            (void *)(uintptr_t)&sections[i] };
+        rows_add(sections[i].title, check_section, &sections[i]);
     }
     for (size_t i = 0; i < refused_lists_len; i++) {
-        tests[len++] = (struct CMUnitTest){ refused_lists[i].file, check_refused_list, NULL, NULL,
-                                            (void *)(uintptr_t)&refused_lists[i] };
+        rows_add(refused_lists[i].file, check_refused_list, &refused_lists[i]);
     }
-    tests[len++] = (struct CMUnitTest)cmocka_unit_test(uses_every_end_entity);
-    tests[len++] = (struct CMUnitTest)cmocka_unit_test(meets_every_listed_deviation);
-    tests[len++] = (struct CMUnitTest)cmocka_unit_test(refuses_no_other_list);
+    ROWS_TEST(uses_every_end_entity);
+    ROWS_TEST(meets_every_listed_deviation);
+    ROWS_TEST(refuses_no_other_list);
 
     suite_read(PKITS_FOLDER, &suite);
     for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
         settings[i].chain = make_chain(&settings[i]);
     }
-    int failed = _cmocka_run_group_tests("PKITS", tests, len, NULL, NULL);
+    int failed = ROWS_RUN("PKITS", NULL, NULL);
     for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
         chain_free(settings[i].chain);
     }

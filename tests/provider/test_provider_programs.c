@@ -13,10 +13,10 @@
 
 #include "base/auto.h"
 #include "fixtures/authority.h"
-#include "fixtures/check.h"
 #include "fixtures/guest_crypto.h"
 #include "fixtures/openssl_rig.h"
 #include "fixtures/process.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 
 static const struct kind {
@@ -352,29 +352,21 @@ static int start(void **state)
 
 int main(int argc, char **argv)
 {
-    static const struct CMUnitTest single[] = {
-        cmocka_unit_test(s_server_and_s_client_speak_tls_1_3),
-        cmocka_unit_test(s_server_and_s_client_speak_tls_1_2),
-        cmocka_unit_test(python_speaks_tls),
-        cmocka_unit_test(a_wrong_pin_is_sent_once_by_all_processes),
-        cmocka_unit_test(programs_that_start_together_all_find_the_token),
-        cmocka_unit_test(at_the_end_the_module_is_left_alone),
-        cmocka_unit_test(a_configuration_file_says_it_all),
-        cmocka_unit_test(before_default_we_say_so),
-        cmocka_unit_test(the_example_works),
-        cmocka_unit_test(the_pin_is_in_no_output),
-        cmocka_unit_test(the_rest_of_the_program_notices_nothing),
-    };
-    struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(single)] = { 0 };
 
     if (argc == 3 && strcmp(argv[1], "guest") == 0) {
         return be_a_guest(argv[2]);
     }
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i].name = rows[i].name;
-        tests[i].test_func = check_row;
-        tests[i].initial_state = (void *)(uintptr_t)&rows[i];
-    }
-    memcpy(tests + ARRAY_LEN(rows), single, sizeof(single));
-    return cmocka_run_group_tests_name("provider_programs", tests, start, NULL);
+    ROWS_OF(rows, check_row)
+    ROWS_TEST(s_server_and_s_client_speak_tls_1_3);
+    ROWS_TEST(s_server_and_s_client_speak_tls_1_2);
+    ROWS_TEST(python_speaks_tls);
+    ROWS_TEST(a_wrong_pin_is_sent_once_by_all_processes);
+    ROWS_TEST(programs_that_start_together_all_find_the_token);
+    ROWS_TEST(at_the_end_the_module_is_left_alone);
+    ROWS_TEST(a_configuration_file_says_it_all);
+    ROWS_TEST(before_default_we_say_so);
+    ROWS_TEST(the_example_works);
+    ROWS_TEST(the_pin_is_in_no_output);
+    ROWS_TEST(the_rest_of_the_program_notices_nothing);
+    return ROWS_RUN("provider_programs", start, NULL);
 }

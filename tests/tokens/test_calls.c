@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "base/auto.h"
-#include "fixtures/check.h"
 #include "fixtures/federation.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 
@@ -220,22 +220,14 @@ static int stop(void **state)
 int main(void)
 {
     static struct mode modes[2 * ARRAY_LEN(key_types)];
-    struct CMUnitTest tests[ARRAY_LEN(modes) + 2] = {
-        { .name = "none for verifying a peer",
-          .test_func = none_for_verifying_a_peer,
-          .initial_state = &modes[0] },
-        { .name = "none for a new channel",
-          .test_func = none_for_a_new_channel,
-          .initial_state = &modes[0] },
-    };
+
+    rows_add("none for verifying a peer", none_for_verifying_a_peer, &modes[0]);
+    rows_add("none for a new channel", none_for_a_new_channel, &modes[0]);
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
         modes[i] = (struct mode){ key_types[i / 2], i % 2 == 1 };
-        tests[2 + i] = (struct CMUnitTest){
-            .name = path_of("two calls a signature (%s, %s)", modes[i].key,
-                            modes[i].deadline ? "deadline" : "direct"),
-            .test_func = two_calls_a_signature,
-            .initial_state = &modes[i],
-        };
+        rows_add(path_of("two calls a signature (%s, %s)", modes[i].key,
+                         modes[i].deadline ? "deadline" : "direct"),
+                 two_calls_a_signature, &modes[i]);
     }
-    return cmocka_run_group_tests_name("calls", tests, start, stop);
+    return ROWS_RUN("calls", start, stop);
 }

@@ -252,13 +252,14 @@ int main(void)
 {
     rows_each(audit_set_up, audit_tear_down);
     ROWS_OF(hostiles, check_hostile)
-    ROWS_TESTS(cmocka_unit_test(a_line_tells_everything_in_order),
-               cmocka_unit_test(what_is_absent_is_null),
-               cmocka_unit_test(an_unwritten_verdict_is_a_refusal),
-               cmocka_unit_test(a_line_is_bounded_and_says_what_it_omits),
-               cmocka_unit_test(sixty_four_ordinary_names_are_all_told),
-               cmocka_unit_test(lines_over_the_share_are_counted),
-               cmocka_unit_test(unreadable_peers_share), cmocka_unit_test(close_tells_the_rest),
-               cmocka_unit_test(close_adds_nothing_when_all_is_told));
+    ROWS_TEST(a_line_tells_everything_in_order);
+    ROWS_TEST(what_is_absent_is_null);
+    ROWS_TEST(an_unwritten_verdict_is_a_refusal);
+    ROWS_TEST(a_line_is_bounded_and_says_what_it_omits);
+    ROWS_TEST(sixty_four_ordinary_names_are_all_told);
+    ROWS_TEST(lines_over_the_share_are_counted);
+    ROWS_TEST(unreadable_peers_share);
+    ROWS_TEST(close_tells_the_rest);
+    ROWS_TEST(close_adds_nothing_when_all_is_told);
     return ROWS_RUN("audit", NULL, NULL);
 }

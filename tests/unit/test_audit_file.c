@@ -374,19 +374,20 @@ int main(void)
 {
     rows_each(audit_set_up, audit_tear_down);
     ROWS_OF(files, check_file)
-    ROWS_TESTS(
-        cmocka_unit_test(a_share_of_nothing_is_refused),
-        cmocka_unit_test(the_file_is_made_for_us_alone), cmocka_unit_test(lines_are_appended),
-        cmocka_unit_test(a_piece_of_a_line_left_by_others_spoils_none),
-        cmocka_unit_test(a_renamed_file_is_opened_anew),
-        cmocka_unit_test(a_file_put_in_its_place_is_followed),
-        cmocka_unit_test(a_link_put_in_its_place_is_not_followed),
-        cmocka_unit_test(failures_are_counted_and_logged_once_a_minute),
-        cmocka_unit_test(a_lost_change_of_verdict_is_written_next),
-        cmocka_unit_test(a_line_cut_off_spoils_no_other),
-        cmocka_unit_test(a_newline_alone_ends_the_piece),
-        cmocka_unit_test(a_line_without_its_newline_is_whole),
-        cmocka_unit_test(a_signal_loses_nothing), cmocka_unit_test(the_log_may_come_back_to_us),
-        cmocka_unit_test(threads_write_whole_lines));
+    ROWS_TEST(a_share_of_nothing_is_refused);
+    ROWS_TEST(the_file_is_made_for_us_alone);
+    ROWS_TEST(lines_are_appended);
+    ROWS_TEST(a_piece_of_a_line_left_by_others_spoils_none);
+    ROWS_TEST(a_renamed_file_is_opened_anew);
+    ROWS_TEST(a_file_put_in_its_place_is_followed);
+    ROWS_TEST(a_link_put_in_its_place_is_not_followed);
+    ROWS_TEST(failures_are_counted_and_logged_once_a_minute);
+    ROWS_TEST(a_lost_change_of_verdict_is_written_next);
+    ROWS_TEST(a_line_cut_off_spoils_no_other);
+    ROWS_TEST(a_newline_alone_ends_the_piece);
+    ROWS_TEST(a_line_without_its_newline_is_whole);
+    ROWS_TEST(a_signal_loses_nothing);
+    ROWS_TEST(the_log_may_come_back_to_us);
+    ROWS_TEST(threads_write_whole_lines);
     return ROWS_RUN("audit: the file", NULL, NULL);
 }

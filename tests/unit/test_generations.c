@@ -8,8 +8,8 @@
 
 #include "base/auto.h"
 #include "fixtures/authority.h"
-#include "fixtures/check.h"
 #include "fixtures/revocation.h"
+#include "fixtures/rows.h"
 #include "judge/policy.h"
 
 #define HOUR 3600L
@@ -270,19 +270,11 @@ static void soft_mode_says_what_is_missing(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest others[] = {
-        cmocka_unit_test(nothing_new_makes_no_generation),
-        cmocka_unit_test(new_rules_make_the_next),
-        cmocka_unit_test(a_candidate_is_asked_and_never_decides),
-        cmocka_unit_test(an_opinion_holds_until_the_first_thing_ends),
-        cmocka_unit_test(soft_mode_says_what_is_missing),
-    };
-    struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(others)] = { 0 };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i].name = rows[i].name;
-        tests[i].test_func = check_digest;
-        tests[i].initial_state = (void *)(uintptr_t)&rows[i];
-    }
-    memcpy(tests + ARRAY_LEN(rows), others, sizeof(others));
-    return cmocka_run_group_tests_name("generations", tests, start, stop);
+    ROWS_OF(rows, check_digest)
+    ROWS_TEST(nothing_new_makes_no_generation);
+    ROWS_TEST(new_rules_make_the_next);
+    ROWS_TEST(a_candidate_is_asked_and_never_decides);
+    ROWS_TEST(an_opinion_holds_until_the_first_thing_ends);
+    ROWS_TEST(soft_mode_says_what_is_missing);
+    return ROWS_RUN("generations", start, stop);
 }

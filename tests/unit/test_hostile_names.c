@@ -15,7 +15,7 @@
 
 #include "audit/audit_line.h"
 #include "fixtures/authority.h"
-#include "fixtures/check.h"
+#include "fixtures/rows.h"
 
 #define DOMAIN "spiffe://fed.example"
 #define NODE DOMAIN "/node/a"
@@ -679,9 +679,6 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    static struct CMUnitTest tests[ARRAY_LEN(rows)];
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i] = (struct CMUnitTest){ rows[i].name, check_row, NULL, NULL, (void *)&rows[i] };
-    }
-    return cmocka_run_group_tests_name("hostile_names", tests, set_up, tear_down);
+    ROWS_OF(rows, check_row)
+    return ROWS_RUN("hostile_names", set_up, tear_down);
 }

@@ -11,7 +11,7 @@
 #include <openssl/err.h>
 
 #include "fixtures/authority.h"
-#include "fixtures/check.h"
+#include "fixtures/rows.h"
 
 #define LABEL63 "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabc"
 #define LAST_NAME 64 /* numbered from 0: the sixty-fifth */
@@ -630,34 +630,26 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest shapes[] = {
-        cmocka_unit_test(no_certificate),
-        cmocka_unit_test(garbage),
-        cmocka_unit_test(garbage_names_openssl),
-        cmocka_unit_test(a_private_key_is_no_certificate),
-        cmocka_unit_test(an_encrypted_block_asks_nobody),
-        cmocka_unit_test(the_leaf_in_the_chain_counts_once),
-        cmocka_unit_test(garbage_in_the_chain_is_refused),
-        cmocka_unit_test(ten_certificates_are_read_eleven_are_not),
-        cmocka_unit_test(too_many_bytes_are_refused),
-        cmocka_unit_test(sixty_four_names_are_read_sixty_five_are_not),
-        cmocka_unit_test(facts_are_complete),
-        cmocka_unit_test(an_unknown_role_is_refused),
-        cmocka_unit_test(key_types_are_named),
-        cmocka_unit_test(a_curve_without_a_name_is_refused),
-        cmocka_unit_test(serials_are_spelled_one_way),
-        cmocka_unit_test(the_lifetime_is_counted_in_seconds),
-        cmocka_unit_test(usages_are_dotted),
-        cmocka_unit_test(thirty_two_usages_are_read_thirty_three_are_not),
-        cmocka_unit_test(strange_usages_are_refused),
-        cmocka_unit_test(the_path_says_who_issued_it),
-    };
-    struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(shapes)] = { 0 };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i].name = rows[i].name;
-        tests[i].test_func = check_row;
-        tests[i].initial_state = (void *)&rows[i];
-    }
-    memcpy(tests + ARRAY_LEN(rows), shapes, sizeof(shapes));
-    return cmocka_run_group_tests_name("peer_read", tests, set_up, tear_down);
+    ROWS_OF(rows, check_row)
+    ROWS_TEST(no_certificate);
+    ROWS_TEST(garbage);
+    ROWS_TEST(garbage_names_openssl);
+    ROWS_TEST(a_private_key_is_no_certificate);
+    ROWS_TEST(an_encrypted_block_asks_nobody);
+    ROWS_TEST(the_leaf_in_the_chain_counts_once);
+    ROWS_TEST(garbage_in_the_chain_is_refused);
+    ROWS_TEST(ten_certificates_are_read_eleven_are_not);
+    ROWS_TEST(too_many_bytes_are_refused);
+    ROWS_TEST(sixty_four_names_are_read_sixty_five_are_not);
+    ROWS_TEST(facts_are_complete);
+    ROWS_TEST(an_unknown_role_is_refused);
+    ROWS_TEST(key_types_are_named);
+    ROWS_TEST(a_curve_without_a_name_is_refused);
+    ROWS_TEST(serials_are_spelled_one_way);
+    ROWS_TEST(the_lifetime_is_counted_in_seconds);
+    ROWS_TEST(usages_are_dotted);
+    ROWS_TEST(thirty_two_usages_are_read_thirty_three_are_not);
+    ROWS_TEST(strange_usages_are_refused);
+    ROWS_TEST(the_path_says_who_issued_it);
+    return ROWS_RUN("peer_read", set_up, tear_down);
 }

@@ -501,6 +501,6 @@ static void reasons_have_labels_that_fit(void **state)
 int main(void)
 {
     ROWS_OF(rows, check_row)
-    ROWS_TESTS(cmocka_unit_test(reasons_have_labels_that_fit));
+    ROWS_TEST(reasons_have_labels_that_fit);
     return ROWS_RUN("policy_judge", policy_scene_set_up, policy_scene_tear_down);
 }

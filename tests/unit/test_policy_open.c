@@ -263,7 +263,7 @@ int main(void)
 {
     ROWS_OF(roots, check_root)
     ROWS_OF(ours, check_ours)
-    ROWS_TESTS(cmocka_unit_test(weak_settings_are_logged),
-               cmocka_unit_test(rule_mode_wants_a_rule_that_names_servers));
+    ROWS_TEST(weak_settings_are_logged);
+    ROWS_TEST(rule_mode_wants_a_rule_that_names_servers);
     return ROWS_RUN("policy_new", policy_scene_set_up, policy_scene_tear_down);
 }

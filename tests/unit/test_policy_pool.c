@@ -191,10 +191,11 @@ static void threads_judge_at_once(void **state)
 
 int main(void)
 {
-    ROWS_TESTS(cmocka_unit_test(an_intermediate_seen_once_is_known),
-               cmocka_unit_test(strangers_do_not_enter_the_pool),
-               cmocka_unit_test(refused_peers_do_not_enter_the_pool),
-               cmocka_unit_test(a_mimic_in_the_pool_harms_no_whole_chain),
-               cmocka_unit_test(the_pool_is_bounded), cmocka_unit_test(threads_judge_at_once));
+    ROWS_TEST(an_intermediate_seen_once_is_known);
+    ROWS_TEST(strangers_do_not_enter_the_pool);
+    ROWS_TEST(refused_peers_do_not_enter_the_pool);
+    ROWS_TEST(a_mimic_in_the_pool_harms_no_whole_chain);
+    ROWS_TEST(the_pool_is_bounded);
+    ROWS_TEST(threads_judge_at_once);
     return ROWS_RUN("policy_judge: the pool", policy_scene_set_up, policy_scene_tear_down);
 }

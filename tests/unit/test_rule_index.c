@@ -268,14 +268,14 @@ static void an_empty_list_finds_nothing(void **state)
 
 int main(void)
 {
-    ROWS_TESTS(cmocka_unit_test(thousands_of_pins_are_all_found),
-               cmocka_unit_test(the_smallest_name_is_found),
-               cmocka_unit_test(a_rule_found_by_walking_may_be_the_first),
-               cmocka_unit_test(many_rules_with_one_pin),
-               cmocka_unit_test(a_pin_beside_other_members_still_ands),
-               cmocka_unit_test(a_rule_of_many_pins_and_a_member_before_them),
-               cmocka_unit_test(every_member_leads_to_its_rule),
-               cmocka_unit_test(patterns_of_any_shape_are_found),
-               cmocka_unit_test(an_empty_list_finds_nothing));
+    ROWS_TEST(thousands_of_pins_are_all_found);
+    ROWS_TEST(the_smallest_name_is_found);
+    ROWS_TEST(a_rule_found_by_walking_may_be_the_first);
+    ROWS_TEST(many_rules_with_one_pin);
+    ROWS_TEST(a_pin_beside_other_members_still_ands);
+    ROWS_TEST(a_rule_of_many_pins_and_a_member_before_them);
+    ROWS_TEST(every_member_leads_to_its_rule);
+    ROWS_TEST(patterns_of_any_shape_are_found);
+    ROWS_TEST(an_empty_list_finds_nothing);
     return ROWS_RUN("rule index", NULL, NULL);
 }

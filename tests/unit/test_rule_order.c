@@ -171,8 +171,8 @@ static void an_unsorted_list_has_no_canonical_form(void **state)
 
 int main(void)
 {
-    ROWS_TESTS(cmocka_unit_test(order_changes_nothing),
-               cmocka_unit_test(other_rules_have_another_form),
-               cmocka_unit_test(an_unsorted_list_has_no_canonical_form));
+    ROWS_TEST(order_changes_nothing);
+    ROWS_TEST(other_rules_have_another_form);
+    ROWS_TEST(an_unsorted_list_has_no_canonical_form);
     return ROWS_RUN("rule order", NULL, NULL);
 }

@@ -236,6 +236,6 @@ static void rule_names_are_checked(void **state)
 int main(void)
 {
     ROWS_OF(values, check_value)
-    ROWS_TESTS(cmocka_unit_test(rule_names_are_checked));
+    ROWS_TEST(rule_names_are_checked);
     return ROWS_RUN("rule values", NULL, NULL);
 }

@@ -302,10 +302,10 @@ static void members_have_json_names(void **state)
 int main(void)
 {
     ROWS_OF(rules, check_rule)
-    ROWS_TESTS(cmocka_unit_test(unknown_facts_match_nothing),
-               cmocka_unit_test(only_rules_that_name_the_peer_are_found),
-               cmocka_unit_test(odd_names_are_told),
-               cmocka_unit_test(the_explanation_goes_by_list_and_name),
-               cmocka_unit_test(members_have_json_names));
+    ROWS_TEST(unknown_facts_match_nothing);
+    ROWS_TEST(only_rules_that_name_the_peer_are_found);
+    ROWS_TEST(odd_names_are_told);
+    ROWS_TEST(the_explanation_goes_by_list_and_name);
+    ROWS_TEST(members_have_json_names);
     return ROWS_RUN("rules", NULL, NULL);
 }

@@ -395,8 +395,8 @@ int main(void)
 {
     ROWS_OF(rows, check_chain)
     ROWS_OF(policies, check_policies)
-    ROWS_TESTS(cmocka_unit_test(roots_of_one_name_are_bounded),
-               cmocka_unit_test(the_last_root_of_a_name_is_found),
-               cmocka_unit_test(until_is_the_first_end));
+    ROWS_TEST(roots_of_one_name_are_bounded);
+    ROWS_TEST(the_last_root_of_a_name_is_found);
+    ROWS_TEST(until_is_the_first_end);
     return ROWS_RUN("chain_holds", chain_scene_set_up, chain_scene_tear_down);
 }

@@ -11,8 +11,8 @@
 #include "base/text.h"
 #include "chain/chain.h"
 #include "fixtures/authority.h"
-#include "fixtures/check.h"
 #include "fixtures/revocation.h"
+#include "fixtures/rows.h"
 
 #define DAY 86400L
 #define HOUR 3600L
@@ -801,17 +801,11 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest others[] = {
-        cmocka_unit_test(a_revocation_says_which_when_and_why),
-        cmocka_unit_test(until_is_the_end_of_the_lists),
-        cmocka_unit_test(a_forgery_is_not_called_revoked),
-        cmocka_unit_test(forgeries_are_bounded),
-        cmocka_unit_test(a_new_key_signs_the_list_of_the_old),
-    };
-    struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(others)] = { 0 };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i] = (struct CMUnitTest){ rows[i].name, check_row, NULL, NULL, (void *)&rows[i] };
-    }
-    memcpy(tests + ARRAY_LEN(rows), others, sizeof(others));
-    return cmocka_run_group_tests_name("chain_holds with lists", tests, set_up, tear_down);
+    ROWS_OF(rows, check_row)
+    ROWS_TEST(a_revocation_says_which_when_and_why);
+    ROWS_TEST(until_is_the_end_of_the_lists);
+    ROWS_TEST(a_forgery_is_not_called_revoked);
+    ROWS_TEST(forgeries_are_bounded);
+    ROWS_TEST(a_new_key_signs_the_list_of_the_old);
+    return ROWS_RUN("chain_holds with lists", set_up, tear_down);
 }

@@ -381,11 +381,13 @@ int main(void)
 {
     ROWS_OF(refusals, check_refusal)
     ROWS_OF(forms, check_form)
-    ROWS_TESTS(
-        cmocka_unit_test(signed_over_sha1_by_pss), cmocka_unit_test(extensions_want_version_2),
-        cmocka_unit_test(an_entry_with_an_unknown_critical_extension),
-        cmocka_unit_test(a_list_for_some_reasons_is_warned_of), cmocka_unit_test(many_entries),
-        cmocka_unit_test(warnings_come_once), cmocka_unit_test(two_files_of_one_list_warn_once),
-        cmocka_unit_test(a_host_without_events_is_warned_in_the_log));
+    ROWS_TEST(signed_over_sha1_by_pss);
+    ROWS_TEST(extensions_want_version_2);
+    ROWS_TEST(an_entry_with_an_unknown_critical_extension);
+    ROWS_TEST(a_list_for_some_reasons_is_warned_of);
+    ROWS_TEST(many_entries);
+    ROWS_TEST(warnings_come_once);
+    ROWS_TEST(two_files_of_one_list_warn_once);
+    ROWS_TEST(a_host_without_events_is_warned_in_the_log);
     return ROWS_RUN("crls_read", scene_set_up, scene_tear_down);
 }

@@ -172,7 +172,8 @@ static void two_files_of_one_list_are_one(void **state)
 int main(void)
 {
     ROWS_OF(spoilings, check_spoiling)
-    ROWS_TESTS(cmocka_unit_test(several_in_one_file), cmocka_unit_test(a_folder),
-               cmocka_unit_test(two_files_of_one_list_are_one));
+    ROWS_TEST(several_in_one_file);
+    ROWS_TEST(a_folder);
+    ROWS_TEST(two_files_of_one_list_are_one);
     return ROWS_RUN("crls_read: files", scene_set_up, scene_tear_down);
 }

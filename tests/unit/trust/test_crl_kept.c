@@ -296,14 +296,14 @@ static void two_cas_of_one_name_do_not_fight(void **state)
 int main(void)
 {
     ROWS_OF(breakages, check_breakage)
-    ROWS_TESTS(cmocka_unit_test(one_bad_file_holds_back_no_other),
-               cmocka_unit_test(gone_lists_go_with_the_member),
-               cmocka_unit_test(what_vanishes_from_a_folder_stays),
-               cmocka_unit_test(what_leaves_a_bundle_stays),
-               cmocka_unit_test(a_strangers_list_can_be_got_rid_of),
-               cmocka_unit_test(the_newer_of_two_is_used),
-               cmocka_unit_test(a_reissue_of_the_same_number_counts),
-               cmocka_unit_test(parts_of_one_ca_do_not_fight),
-               cmocka_unit_test(two_cas_of_one_name_do_not_fight));
+    ROWS_TEST(one_bad_file_holds_back_no_other);
+    ROWS_TEST(gone_lists_go_with_the_member);
+    ROWS_TEST(what_vanishes_from_a_folder_stays);
+    ROWS_TEST(what_leaves_a_bundle_stays);
+    ROWS_TEST(a_strangers_list_can_be_got_rid_of);
+    ROWS_TEST(the_newer_of_two_is_used);
+    ROWS_TEST(a_reissue_of_the_same_number_counts);
+    ROWS_TEST(parts_of_one_ca_do_not_fight);
+    ROWS_TEST(two_cas_of_one_name_do_not_fight);
     return ROWS_RUN("crls_read: what stays", scene_set_up, scene_tear_down);
 }

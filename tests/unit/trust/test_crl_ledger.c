@@ -424,17 +424,20 @@ static void state_dir_of_another_user(void **state)
 int main(void)
 {
     ROWS_OF(damages, check_damage)
-    ROWS_TESTS(
-        cmocka_unit_test(an_older_list_without_number_is_a_replay),
-        cmocka_unit_test(a_list_without_number_unsays_none),
-        cmocka_unit_test(numbers_have_any_length), cmocka_unit_test(forgeries_do_not_poison_it),
-        cmocka_unit_test(an_issuer_met_later_proves),
-        cmocka_unit_test(what_is_carried_is_disproven_later),
-        cmocka_unit_test(what_is_carried_is_proven_later),
-        cmocka_unit_test(of_two_carried_the_newer_is_used),
-        cmocka_unit_test(once_proven_stays_proven), cmocka_unit_test(it_outlives_the_process),
-        cmocka_unit_test(two_processes_share_it), cmocka_unit_test(a_half_written_file_is_not_read),
-        cmocka_unit_test(a_full_disk_costs_no_list), cmocka_unit_test(state_dir_is_ours_alone),
-        cmocka_unit_test(state_dir_of_another_user));
+    ROWS_TEST(an_older_list_without_number_is_a_replay);
+    ROWS_TEST(a_list_without_number_unsays_none);
+    ROWS_TEST(numbers_have_any_length);
+    ROWS_TEST(forgeries_do_not_poison_it);
+    ROWS_TEST(an_issuer_met_later_proves);
+    ROWS_TEST(what_is_carried_is_disproven_later);
+    ROWS_TEST(what_is_carried_is_proven_later);
+    ROWS_TEST(of_two_carried_the_newer_is_used);
+    ROWS_TEST(once_proven_stays_proven);
+    ROWS_TEST(it_outlives_the_process);
+    ROWS_TEST(two_processes_share_it);
+    ROWS_TEST(a_half_written_file_is_not_read);
+    ROWS_TEST(a_full_disk_costs_no_list);
+    ROWS_TEST(state_dir_is_ours_alone);
+    ROWS_TEST(state_dir_of_another_user);
     return ROWS_RUN("crl_ledger", scene_set_up, scene_tear_down);
 }
