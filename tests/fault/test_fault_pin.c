@@ -421,10 +421,9 @@ int main(void)
     for (size_t i = 0; i < ARRAY_LEN(losses); i++) {
         losses[i] =
             (struct lost){ { occasions[i / 2].name, SERVED, modes[i % 2], "" }, &occasions[i / 2] };
-        len = add(tests, len,
-                  path_of("under load, after %s%s", occasions[i / 2].name,
-                          i % 2 == 0 ? "" : ", by deadline"),
-                  under_load, &losses[i]);
+        rows_add(path_of("under load, after %s%s", occasions[i / 2].name,
+                         i % 2 == 0 ? "" : ", by deadline"),
+                 under_load, &losses[i]);
     }
     static const struct way reloads[] = { { "reload", SERVED, DIRECT, "" },
                                           { "reload, by deadline", SERVED, DEADLINE, "" } };
