@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Monotonic time: a clock set back must not make a wait endless. */
+ * Monotonic time: a clock set back must not make a wait endless. All [any]. */
 #ifndef NODEKEY_CLOCK_H
 #define NODEKEY_CLOCK_H
 
@@ -20,6 +20,7 @@ static inline long long clock_now_us(void)
     return (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* The moment in `wait_ms`, for pthread_cond_timedwait. */
 static inline struct timespec clock_deadline(unsigned wait_ms)
 {
     struct timespec at;
@@ -33,7 +34,7 @@ static inline struct timespec clock_deadline(unsigned wait_ms)
     return at;
 }
 
-/* A condition whose timed waits take clock_deadline. */
+/* A condition whose timed waits take clock_deadline. Owned: pthread_cond_destroy. */
 static inline void clock_cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t attr;
@@ -43,6 +44,7 @@ static inline void clock_cond_init(pthread_cond_t *cond)
     pthread_condattr_destroy(&attr);
 }
 
+/* Ends early when a signal handler of the host's runs on this thread. */
 static inline void clock_sleep_ms(unsigned ms)
 {
     struct timespec rest = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };

@@ -3,10 +3,10 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <openssl/crypto.h>
 
+#include "base/clock.h"
 #include "base/fork.h"
 
 #define WAIT_MS 2000
@@ -14,7 +14,7 @@
  * cleanup, which follows us where the host had used it first, must find it parked. */
 #define QUIET_MS 50
 /* An exit handler of the host's may wait for a thread that we hold: better an error than a hang. */
-#define PARK_SECONDS 5
+#define PARK_MS 5000
 
 static atomic_int inside;
 static atomic_int parked;
@@ -22,11 +22,6 @@ static atomic_bool closing;
 static atomic_bool used; /* in this process; a child that never was inside need not wait at exit */
 static _Thread_local bool exiting_here;
 static _Thread_local unsigned depth; /* of stays on this thread: a nested one is never parked */
-
-static void sleep_1ms(void)
-{
-    nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-}
 
 static void close_gate(void)
 {
@@ -37,7 +32,7 @@ static void close_gate(void)
     int quiet = 0;
     int seen = atomic_load(&parked);
     for (int waited = 0; waited < WAIT_MS && quiet < QUIET_MS; waited++) {
-        sleep_1ms();
+        clock_sleep_ms(1);
         int now = atomic_load(&parked);
         quiet = now == seen && atomic_load(&inside) == 0 ? quiet + 1 : 0;
         seen = now;
@@ -97,7 +92,7 @@ bool exit_gate_enter(void)
         return false;
     }
     atomic_fetch_add(&parked, 1);
-    nanosleep(&(struct timespec){ .tv_sec = PARK_SECONDS }, NULL);
+    clock_sleep_ms(PARK_MS);
     return false;
 }
 

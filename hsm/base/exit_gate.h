@@ -12,20 +12,20 @@
 #include "base/auto.h"
 
 /* To be called before anything of OpenSSL: unless the process has used it already, its cleanup does
- * not run at exit, so that no thread that nobody waits for is caught in it. */
+ * not run at exit, so that no thread that nobody waits for is caught in it. [any] */
 void exit_gate_keep_openssl(void);
 /* Registers the handler. Must be called after the module was loaded and initialised: handlers run
- * in reverse order. Once for each module; the handler itself works once. */
+ * in reverse order. Once for each module; the handler itself works once. [any] */
 void exit_gate_arm(void);
-/* Call before and after a stay; stays nest. While the process exits, exit_gate_enter parks every
- * thread but the exiting one. False: at once on that one, for a parked one when the exit takes
- * suspiciously long (somebody joins it), and always in a foreign child (fork.h): then nothing must
- * be called. */
+/* Before and after a stay; stays nest. [any], and both on the same thread. While the process exits,
+ * exit_gate_enter parks every thread but the exiting one. False: at once on that one, for a parked
+ * one when the exit takes suspiciously long (somebody joins it), and always in a foreign child
+ * (fork.h): then nothing must be called. */
 MUST_USE bool exit_gate_enter(void);
 void exit_gate_leave(void);
 /* A stay for another thread, which begins inside one of the caller's, so that it is never parked:
  * exit_gate_lend here, then exit_gate_take_over there and exit_gate_leave there; or
- * exit_gate_take_back by anybody when it will not happen. */
+ * exit_gate_take_back on any thread when the stay will not happen. */
 void exit_gate_lend(void);
 void exit_gate_take_over(void);
 void exit_gate_take_back(void);

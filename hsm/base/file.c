@@ -158,7 +158,7 @@ void file_names_clear(struct file_names *names)
     *names = (struct file_names){ 0 };
 }
 
-static bool wanted(int folder, const char *name)
+static bool is_listed(int folder, const char *name)
 {
     struct stat info;
     return name[0] != '.' && (fstatat(folder, name, &info, 0) != 0 || S_ISREG(info.st_mode));
@@ -179,8 +179,8 @@ static bool add_name(struct file_names *names, const char *name)
     return true;
 }
 
-static nk_status collect(DIR *dir, int folder, const char *path, size_t max, nk_status blame,
-                         struct file_names *names, nk_error *err)
+static nk_status collect_names(DIR *dir, int folder, const char *path, size_t max, nk_status blame,
+                               struct file_names *names, nk_error *err)
 {
     for (;;) {
         errno = 0;
@@ -188,7 +188,7 @@ static nk_status collect(DIR *dir, int folder, const char *path, size_t max, nk_
         if (entry == NULL) {
             return errno == 0 ? NK_OK : report_errno(err, blame, "%s", path);
         }
-        if (!wanted(folder, entry->d_name)) {
+        if (!is_listed(folder, entry->d_name)) {
             continue;
         }
         if (names->len == max) {
@@ -200,7 +200,7 @@ static nk_status collect(DIR *dir, int folder, const char *path, size_t max, nk_
     }
 }
 
-static int by_name(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -219,14 +219,14 @@ nk_status file_list(int folder, const char *path, size_t max, nk_status blame,
         return status;
     }
     struct file_names names = { 0 };
-    nk_status status = collect(dir, folder, path, max, blame, &names, err);
+    nk_status status = collect_names(dir, folder, path, max, blame, &names, err);
     closedir(dir);
     if (status != NK_OK) {
         file_names_clear(&names);
         return status;
     }
     if (names.len > 0) {
-        qsort(names.at, names.len, sizeof(*names.at), by_name);
+        qsort(names.at, names.len, sizeof(*names.at), compare_names);
     }
     *ret_names = names;
     return NK_OK;

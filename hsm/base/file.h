@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Files that decide whom we trust or who we are: who may have written them, how long they may be.
- */
+ * All [any]. */
 #ifndef NODEKEY_FILE_H
 #define NODEKEY_FILE_H
 
@@ -33,6 +33,7 @@ enum file_flaw { FILE_SOUND = 0, FILE_ODD_KIND, FILE_ODD_OWNER, FILE_EXPOSED };
 enum file_flaw file_find_flaw(const struct stat *info, mode_t kind, enum file_owner owner,
                               mode_t forbidden);
 
+/* Through links. */
 bool file_is_folder(const char *path);
 /* Refuses with `blame` what belongs to another user than us and root, or has a bit of `forbidden`
  * in its mode, such as S_IWOTH. *ret_fd is owned: close. */

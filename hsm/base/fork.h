@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a fork finds and what a child gets. Before every fork() nobody is inside a module any more
- * and our locks are ours, so that a child begins with all of it whole: it calls C_Initialize itself
- * (PKCS#11 3.0, 5.4), opens sessions of its own, logs in by itself, and its parent's keys sign in
- * it. Where that much rest is not to be had, the child is foreign: it uses nothing of ours. */
+ * Forks. Before every fork() nobody is inside a module any more and our locks are ours, so that a
+ * child begins with all of it whole: it calls C_Initialize itself (PKCS#11 3.0, 5.4), opens
+ * sessions of its own, logs in by itself, and its parent's keys sign in it. Where that much rest is
+ * not to be had, the child is foreign: it uses nothing of ours. */
 #ifndef NODEKEY_FORK_H
 #define NODEKEY_FORK_H
 
@@ -14,8 +14,9 @@
 /* How long fork() waits at most for calls inside a module; once for those that hang. */
 #define FORK_WAIT_MS 3000
 
-/* A part of us that lives through forks. All hooks are optional, and none may log. They are called
- * in this order; what fails makes the child foreign. */
+/* A part of us that lives through forks. All hooks are optional, none may log, and all run on the
+ * thread that forks, in this order; a hook that fails makes the child foreign. The order of
+ * parts is the linker's: none may rely on another's having run. */
 struct fork_part {
     bool (*rest)(long long deadline_ms); /* of all parts: nobody is inside, nor enters */
     pthread_mutex_t *lock;               /* of all parts: taken; a leaf, held for moments only */
@@ -27,6 +28,7 @@ struct fork_part {
     struct fork_part *next;
 };
 
+/* [one] While objects are loaded. `part` is borrowed for the life of the process. */
 void fork_join(struct fork_part *part);
 /* Once in a file: its part, from the moment that it is loaded. */
 #define FORK_PART(...)                                                                             \
@@ -37,7 +39,8 @@ void fork_join(struct fork_part *part);
     }                                                                                              \
     struct fork_part_needs_semicolon
 
-/* A lock by then, or not: one that is held over a call which hangs must not hold up fork(). */
+/* Takes a lock by then, or not: a lock that is held over a call which hangs must not hold up
+ * fork(). [any] True: the caller unlocks it. */
 MUST_USE bool fork_lock_by(pthread_mutex_t *lock, long long deadline_ms);
 
 /* Around a stay at the gate and around every other call into a module; pairs nest. A module may

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 
 #define LOG_LINE_BYTES 2048
 
-static int takes_report(const nk_error *err)
+static bool takes_report(const nk_error *err)
 {
     return err != NULL && NK_HAS(nk_error, err, text) && err->status == NK_OK;
 }
@@ -32,7 +33,7 @@ static void PRINTF_LIKE(3, 0)
     err->status = status;
 }
 
-static void append(nk_error *err, const char *separator, const char *text)
+static void append_text(nk_error *err, const char *separator, const char *text)
 {
     size_t used = strlen(err->text);
     snprintf(err->text + used, sizeof(err->text) - used, "%s%s", separator, text);
@@ -62,7 +63,7 @@ nk_status report_errno(nk_error *err, nk_status status, const char *fmt, ...)
         va_end(args);
         err->native_kind = NK_NATIVE_ERRNO;
         err->native = (uint64_t)cause;
-        append(err, ": ", strerror_r(cause, room, sizeof(room)));
+        append_text(err, ": ", strerror_r(cause, room, sizeof(room)));
     }
     return status;
 }
@@ -81,9 +82,9 @@ nk_status report_openssl(nk_error *err, nk_status status, const char *fmt, ...)
         va_end(args);
         err->native_kind = NK_NATIVE_OPENSSL;
         err->native = cause;
-        append(err, ": ", reason != NULL ? reason : "OpenSSL gives no reason");
+        append_text(err, ": ", reason != NULL ? reason : "OpenSSL gives no reason");
         if ((flags & ERR_TXT_STRING) != 0 && detail != NULL && detail[0] != '\0') {
-            append(err, ", ", detail);
+            append_text(err, ", ", detail);
         }
     }
     ERR_clear_error();
@@ -99,7 +100,7 @@ nk_status report_where(nk_error *err, nk_status status, const char *fmt, ...)
         va_start(args, fmt);
         set_text(err, err->status, fmt, args);
         va_end(args);
-        append(err, ": ", rest);
+        append_text(err, ": ", rest);
     }
     return status;
 }

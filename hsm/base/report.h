@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Filling an nk_error. Each call returns the status it was given, so a failure is one statement. */
+ * Filling an nk_error. Each call returns the status it was given, so a failure is one statement. An
+ * `err` may be NULL, or hold a failure already: the first one stays. Texts become one line. All
+ * [any]; an nk_error itself is of one thread. */
 #ifndef NODEKEY_REPORT_H
 #define NODEKEY_REPORT_H
 
@@ -7,17 +9,19 @@
 #include "nodekey/plugin.h"
 
 nk_status report(nk_error *err, nk_status status, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* "<what>: <strerror>" with errno as `native`; reads errno first. */
+/* "<text>: <strerror>" with errno as `native`; reads errno first. */
 nk_status report_errno(nk_error *err, nk_status status, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Drains this thread's OpenSSL queue; the oldest entry, the cause, becomes `native`. */
 nk_status report_openssl(nk_error *err, nk_status status, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Puts "<where>: " before a text already reported, such as the path of a config member. */
+/* Puts "<where>: " before a text already reported, such as the path of a config member; does
+ * nothing where nothing was. */
 nk_status report_where(nk_error *err, nk_status status, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Hands on an error that was collected aside; returns its status. */
 nk_status report_copy(nk_error *err, const nk_error *from);
 
-/* One line to the host's log, if it has one. */
+/* One line to the host's log, if it has one; `host` may be NULL. The host is called back on this
+ * thread: never under a lock of ours. */
 void log_line(const nk_host *host, int32_t level, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One page for secrets: locked in memory, not in core dumps, zero in forked children. */
+ * One page for secrets: locked in memory, not in core dumps, zero in forked children. All [any]. */
 #ifndef NODEKEY_SECRET_PAGE_H
 #define NODEKEY_SECRET_PAGE_H
 
@@ -11,8 +11,9 @@
 
 #define SECRET_PAGE_BYTES 4096
 
-/* NULL: no memory, or the kernel refuses one of the protections. mlock alone may fail (its limit
- * is often 64 KiB): then the page could be swapped, which swap encryption is for. */
+/* Owned: secret_page_free. NULL: see errno; no memory, or the kernel refuses one of the
+ * protections. mlock alone may fail (its limit is often 64 KiB): then the page could be swapped,
+ * which swap encryption is for. */
 static inline void *secret_page_new(void)
 {
     void *page =

@@ -39,7 +39,7 @@ void sigpipe_hold(void)
     }
     pthread_sigmask(SIG_BLOCK, &set, &held.before);
     held.was_blocked = sigismember(&held.before, SIGPIPE) == 1;
-    /* What is not blocked does not stay pending. */
+    /* A signal that is not blocked does not stay pending. */
     held.was_pending =
         held.was_blocked && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
 }

@@ -9,19 +9,20 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
+#include "base/text.h"
+
 /* 0.2 s and 64 MiB on a machine of 2020. The head names them: other numbers are another head. */
 #define SCRYPT_N 65536
 #define SCRYPT_R 8
 #define SCRYPT_P 1
 #define SCRYPT_MEMORY_BYTES ((uint64_t)80 * 1024 * 1024)
 #define HEAD "nodekey-refused-pins 1 scrypt 65536 8 1\n"
-#define HEX_BYTES(bytes) ((size_t)2 * (bytes) + 1)
 
 DEFINE_AUTO(EVP_MD_CTX *, EVP_MD_CTX_free);
 DEFINE_AUTO(EVP_KDF *, EVP_KDF_free);
 DEFINE_AUTO(EVP_KDF_CTX *, EVP_KDF_CTX_free);
 
-_Static_assert(sizeof(HEAD) + ((size_t)REFUSED_MARKS_MAX + 3) * (4 + HEX_BYTES(32)) <=
+_Static_assert(sizeof(HEAD) + ((size_t)REFUSED_MARKS_MAX + 3) * (4 + TEXT_HEX_BYTES(32)) <=
                    REFUSED_MARKS_TEXT_BYTES,
                "all marks fit the text");
 
@@ -84,14 +85,11 @@ bool refused_marks_derive(const struct refused_marks *marks, const struct pin *p
 
 /* --- text --- */
 
-static bool add_line(char *text, size_t *len, const char *word, const unsigned char *bytes)
+static size_t add_line(char *text, size_t len, const char *word, const unsigned char *bytes)
 {
-    char hex[HEX_BYTES(32)];
-    if (OPENSSL_buf2hexstr_ex(hex, sizeof(hex), NULL, bytes, 32, '\0') != 1) {
-        return false;
-    }
-    *len += (size_t)snprintf(text + *len, REFUSED_MARKS_TEXT_BYTES - *len, "%s %s\n", word, hex);
-    return true;
+    char hex[TEXT_HEX_BYTES(32)];
+    return len + (size_t)snprintf(text + len, REFUSED_MARKS_TEXT_BYTES - len, "%s %s\n", word,
+                                  text_hex(hex, bytes, 32));
 }
 
 /* The sum tells a cut or rotten file from a whole one; against forgers nothing here helps. */
@@ -99,14 +97,13 @@ size_t refused_marks_print(const struct refused_marks *marks, char text[REFUSED_
 {
     unsigned char sum[32];
     size_t len = (size_t)snprintf(text, REFUSED_MARKS_TEXT_BYTES, "%s", HEAD);
-    bool ok = add_line(text, &len, "salt", marks->salt);
 
+    len = add_line(text, len, "salt", marks->salt);
     for (size_t i = 0; i < marks->len; i++) {
-        ok = ok && add_line(text, &len, "pin", marks->refused[i]);
+        len = add_line(text, len, "pin", marks->refused[i]);
     }
-    ok = ok && EVP_Digest(text, len, sum, NULL, EVP_sha256(), NULL) == 1 &&
-         add_line(text, &len, "sum", sum);
-    return ok ? len : 0;
+    bool summed = EVP_Digest(text, len, sum, NULL, EVP_sha256(), NULL) == 1;
+    return summed ? add_line(text, len, "sum", sum) : 0;
 }
 
 /* "<word> <64 hex digits>\n" at *at. */
@@ -114,7 +111,7 @@ static bool take_line(const char **at, const char *end, const char *word, unsign
 {
     size_t word_len = strlen(word);
     size_t got = 0;
-    char hex[HEX_BYTES(32)] = "";
+    char hex[TEXT_HEX_BYTES(32)] = "";
 
     if ((size_t)(end - *at) < word_len + 1 + 64 + 1 || memcmp(*at, word, word_len) != 0 ||
         (*at)[word_len] != ' ' || (*at)[word_len + 1 + 64] != '\n') {

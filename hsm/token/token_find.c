@@ -66,12 +66,9 @@ static nk_status pick_token(const struct sought *sought, const struct token_name
 /* Pauses are uneven, so that two nodes that start together do not meet again at each look. */
 void token_find_pause(unsigned look)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
     bounded_call_step(NULL);
     clock_sleep_ms(LOOK_PAUSE_MS * look / 2 +
-                   (unsigned)(now.tv_nsec / 1000 + getpid()) % LOOK_PAUSE_MS);
+                   (unsigned)(clock_now_us() + getpid()) % LOOK_PAUSE_MS);
 }
 
 static bool any_fits(const struct sought *sought, const struct token_names *names)

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Bytes, digests and moments as text. */
+#include <string.h>
+
+#include "base/text.h"
+#include "fixtures/check.h"
+
+static const struct row {
+    const char *name;
+    enum text_kind kind;
+    const char *text;
+    size_t span;
+    const char *flat;
+} rows[] = {
+    { "visible: a space ends it", TEXT_VISIBLE, "a b", 1, "a?b" },
+    { "visible: from ! to ~", TEXT_VISIBLE, "!~", 2, "!~" },
+    { "printable: a space is", TEXT_PRINTABLE, " a~", 3, " a~" },
+    { "printable: a line end is not", TEXT_PRINTABLE, "a\nb\x7f", 1, "a?b?" },
+    { "printable: UTF-8 is not", TEXT_PRINTABLE, "\xc3\xa9+", 0, "??+" },
+    { "one line: UTF-8 is", TEXT_ONE_LINE, "\xc3\xa9+", 3, "\xc3\xa9+" },
+    { "one line: control characters are not", TEXT_ONE_LINE, "\x1b[2J\xff\x7f", 0, "?[2J\xff?" },
+    { "nothing is of every kind", TEXT_VISIBLE, "", 0, "" },
+};
+
+static void check_row(void **state)
+{
+    const struct row *row = *state;
+    char text[16];
+
+    strcpy(text, row->text);
+    assert_int_equal(text_span(text, strlen(text), row->kind), row->span);
+    assert_int_equal(text_is(text, row->kind), row->span == strlen(text));
+    text_flatten(text, strlen(text), row->kind);
+    assert_string_equal(text, row->flat);
+}
+
+static void hex_is_lower_case(void **state)
+{
+    char text[TEXT_HEX_BYTES(3)];
+
+    (void)state;
+    assert_string_equal(text_hex(text, "\x00\xaf\x09", 3), "00af09");
+    assert_string_equal(text_hex(text, "", 0), "");
+}
+
+static void a_moment_is_rfc_3339(void **state)
+{
+    char text[TEXT_TIME_BYTES];
+
+    (void)state;
+    assert_string_equal(text_time(text, 0), "1970-01-01T00:00:00Z");
+    assert_string_equal(text_time(text, 253402300799), "9999-12-31T23:59:59Z");
+    assert_string_equal(text_time(text, -1), "?");
+    assert_string_equal(text_time(text, INT64_MAX), "?");
+}
+
+static void a_date_is_read_or_minus_one(void **state)
+{
+    ASN1_TIME *date = ASN1_TIME_new();
+
+    (void)state;
+    assert_int_equal(text_read_time(NULL), -1); /* OpenSSL would take it for now */
+    assert_int_equal(ASN1_STRING_set(date, "no date", -1), 1);
+    assert_int_equal(text_read_time(date), -1);
+    assert_int_equal(ASN1_TIME_set_string(date, "20300102030405Z"), 1);
+    assert_int_equal(text_read_time(date), 1893553445);
+    ASN1_TIME_free(date);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[sizeof(rows) / sizeof(rows[0]) + 3] = {
+        cmocka_unit_test(hex_is_lower_case),
+        cmocka_unit_test(a_moment_is_rfc_3339),
+        cmocka_unit_test(a_date_is_read_or_minus_one),
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        tests[3 + i].name = rows[i].name;
+        tests[3 + i].test_func = check_row;
+        tests[3 + i].initial_state = (void *)&rows[i];
+    }
+    return cmocka_run_group_tests_name("text", tests, NULL, NULL);
+}
