@@ -16,52 +16,44 @@ struct sums {
 
 /* --- extensions, undecoded --- */
 
-/* Number of elements of a DER sequence or set; -1: no such thing, or damaged. */
-static long count_elements(const unsigned char *der, long len)
+/* Sum of `count` over the elements of a DER sequence or set, 1 each if it is NULL; -1: no such
+ * thing, or damaged. */
+static long sum_elements(const unsigned char *der, long len,
+                         long (*count)(const unsigned char *der, long len))
 {
     long inner = 0;
     int tag = 0;
     int class = 0;
     const unsigned char *at = der;
-    long count = 0;
-
-    if ((ASN1_get_object(&at, &inner, &tag, &class, len) & ~V_ASN1_CONSTRUCTED) != 0 ||
-        at + inner != der + len) {
-        return -1;
-    }
-    for (const unsigned char *end = at + inner; at < end; at += inner, count++) {
-        if ((ASN1_get_object(&at, &inner, &tag, &class, end - at) & ~V_ASN1_CONSTRUCTED) != 0) {
-            return -1;
-        }
-    }
-    return count;
-}
-
-/* Number of subtrees of nameConstraints, of both lists together; -1: as count_elements. */
-static long count_subtrees(const unsigned char *der, long len)
-{
-    long inner = 0;
-    int tag = 0;
-    int class = 0;
-    const unsigned char *at = der;
-    long count = 0;
+    long sum = 0;
 
     if ((ASN1_get_object(&at, &inner, &tag, &class, len) & ~V_ASN1_CONSTRUCTED) != 0 ||
         at + inner != der + len) {
         return -1;
     }
     for (const unsigned char *end = at + inner; at < end; at += inner) {
-        const unsigned char *list = at;
+        const unsigned char *element = at;
         if ((ASN1_get_object(&at, &inner, &tag, &class, end - at) & ~V_ASN1_CONSTRUCTED) != 0) {
             return -1;
         }
-        long subtrees = count_elements(list, at + inner - list);
-        if (subtrees < 0) {
+        long counted = count != NULL ? count(element, at + inner - element) : 1;
+        if (counted < 0) {
             return -1;
         }
-        count += subtrees;
+        sum += counted;
     }
-    return count;
+    return sum;
+}
+
+static long count_elements(const unsigned char *der, long len)
+{
+    return sum_elements(der, len, NULL);
+}
+
+/* nameConstraints hold two lists: of both together. */
+static long count_subtrees(const unsigned char *der, long len)
+{
+    return sum_elements(der, len, count_elements);
 }
 
 static const struct counted {

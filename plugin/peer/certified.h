@@ -22,9 +22,8 @@ struct certified {
 
 /* [any] Begins with a peer whose path is not validated: both traits of the path are unknown. */
 void certified_begin(const struct peer *peer, struct certified *ret_certified);
-/* Adds the traits of `path`, leaf to root, and of the policies that are valid for it. False: the
- * path is empty or a hash failed; then the peer must not be judged, and both traits stay unknown.
- */
+/* [any] Adds the traits of `path`, leaf to root, and the policies that are valid for it. False: the
+ * path is empty or a hash failed; then the peer must not be judged, and both stay unknown. */
 MUST_USE bool certified_add_path(struct certified *certified, STACK_OF(X509) *path,
                                  char *const *policies, size_t policies_len);
 

@@ -2,26 +2,17 @@
 #include "peer/leaf_extension.h"
 
 #include <stdbool.h>
-#include <string.h>
-
-#include <openssl/crypto.h>
 
 #include "base/report.h"
 
-static void openssl_free(void *data)
-{
-    OPENSSL_free(data);
-}
-DEFINE_AUTO(unsigned char *, openssl_free);
+DEFINE_AUTO(ASN1_STRING *, ASN1_STRING_free);
 
 /* RFC 5280 section 4.1: every value has one encoding. */
-static bool is_der(const void *value, const ASN1_ITEM *item, const ASN1_OCTET_STRING *sent)
+static bool is_der(void *value, const ASN1_ITEM *item, const ASN1_OCTET_STRING *sent)
 {
-    AUTO(openssl_free) unsigned char *der = NULL;
-    int len = ASN1_item_i2d(value, &der, item);
+    AUTO(ASN1_STRING_free) ASN1_STRING *der = ASN1_item_pack(value, item, NULL);
 
-    return len > 0 && len == ASN1_STRING_length(sent) &&
-           memcmp(der, ASN1_STRING_get0_data(sent), (size_t)len) == 0;
+    return der != NULL && ASN1_OCTET_STRING_cmp(der, sent) == 0;
 }
 
 nk_status leaf_extension_read(const X509 *leaf, int nid, const ASN1_ITEM *item, void **ret_value,

@@ -23,12 +23,6 @@ static void free_usages(EXTENDED_KEY_USAGE *usages)
 }
 DEFINE_AUTO(EXTENDED_KEY_USAGE *, free_usages);
 
-static void openssl_free(void *data)
-{
-    OPENSSL_free(data);
-}
-DEFINE_AUTO(unsigned char *, openssl_free);
-
 static nk_status read_serial(X509 *leaf, struct traits_storage *storage, nk_error *err)
 {
     const ASN1_INTEGER *serial = X509_get0_serialNumber(leaf);
@@ -155,9 +149,8 @@ nk_status leaf_traits_read(X509 *leaf, struct traits_storage *storage, struct tr
 
 bool leaf_traits_hash_spki(const X509 *certificate, uint8_t ret_digest[NK_SHA256_BYTES])
 {
-    AUTO(openssl_free) unsigned char *spki = NULL;
-    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &spki);
-    return len > 0 && EVP_Digest(spki, (size_t)len, ret_digest, NULL, EVP_sha256(), NULL) == 1;
+    return ASN1_item_digest(ASN1_ITEM_rptr(X509_PUBKEY), EVP_sha256(),
+                            X509_get_X509_PUBKEY(certificate), ret_digest, NULL) == 1;
 }
 
 void leaf_traits_clear(struct traits_storage *storage)

@@ -28,32 +28,20 @@ static bool carry_list(struct reading *reading, const struct crl_list *list)
     return crl_lists_append(&reading->crls->lists, copy) || reading_no_memory(reading);
 }
 
+enum kept { KEPT_ALL, KEPT_PROVEN };
+
 /* The lists that `old` had of a file; `file` NULL: of a member, whatever the file. */
-static bool keep_lists(struct reading *reading, const char *source, const char *file)
-{
-    const struct crl_lists *old = &reading->old->lists;
-
-    for (size_t i = 0; i < old->len; i++) {
-        const struct crl_list *list = old->at[i];
-        bool wanted =
-            strcmp(list->source, source) == 0 && (file == NULL || strcmp(list->file, file) == 0);
-        if (wanted && !carry_list(reading, list)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A list that is gone from the files un-revokes nobody: if it is proven, it stays until there is a
- * newer one. An unproven list goes, or a forged one could not be got rid of. */
-static bool keep_proven_lists(struct reading *reading, const char *source)
+static bool keep_lists(struct reading *reading, const char *source, const char *file,
+                       enum kept kept)
 {
     const struct crl_lists *old = reading->old != NULL ? &reading->old->lists : NULL;
 
     for (size_t i = 0; old != NULL && i < old->len; i++) {
         const struct crl_list *list = old->at[i];
-        if (strcmp(list->source, source) == 0 && atomic_load(&list->proven) &&
-            !carry_list(reading, list)) {
+        bool wanted = strcmp(list->source, source) == 0 &&
+                      (file == NULL || strcmp(list->file, file) == 0) &&
+                      (kept == KEPT_ALL || atomic_load(&list->proven));
+        if (wanted && !carry_list(reading, list)) {
             return false;
         }
     }
@@ -125,7 +113,7 @@ static bool read_file(struct reading *reading, int folder, const char *name, con
         return true;
     }
     crl_lists_cut(lists, before);
-    return reading_bear(reading, &why) && keep_lists(reading, source, file);
+    return reading_bear(reading, &why) && keep_lists(reading, source, file, KEPT_ALL);
 }
 
 static bool read_names(struct reading *reading, int folder, const char *path,
@@ -193,7 +181,7 @@ static bool read_folder(struct reading *reading, const char *path)
                                     "%s: was a file and is a folder now; put the file back", path)
                            : list_folder(path, &folder, &names, &why);
     if (status != NK_OK) {
-        return reading_bear(reading, &why) && keep_lists(reading, path, NULL);
+        return reading_bear(reading, &why) && keep_lists(reading, path, NULL, KEPT_ALL);
     }
     bool goes_on = read_names(reading, folder, path, &names);
     file_names_clear(&names);
@@ -229,9 +217,11 @@ nk_status crls_read(char *const *paths, size_t len, STACK_OF(X509) *issuers,
     for (size_t i = 0; goes_on && i < len; i++) {
         goes_on = read_path(&reading, paths[i]);
     }
-    for (size_t i = 0; goes_on && i < len;
-         i++) { /* last, or they would count against CRL_LISTS_MAX */
-        goes_on = keep_proven_lists(&reading, paths[i]);
+    /* A list that is gone from the files un-revokes nobody: if it is proven, it stays until there
+     * is a newer one. An unproven list goes, or a forged one could not be got rid of. Kept lists
+     * come last, or they would count against CRL_LISTS_MAX. */
+    for (size_t i = 0; goes_on && i < len; i++) {
+        goes_on = keep_lists(&reading, paths[i], NULL, KEPT_PROVEN);
     }
     if (!goes_on || !reading_settle(&reading)) {
         crls_unref(reading.crls);
