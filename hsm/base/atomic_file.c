@@ -17,19 +17,17 @@
 
 static bool name_aside(struct atomic_file *file)
 {
-    uint8_t drawn[8];
+    uint8_t drawn[8] = { 0 };
     char hex[TEXT_HEX_BYTES(sizeof(drawn))];
 
-    if (!file->unlocked) {
-        int len = snprintf(file->aside, sizeof(file->aside), "%s.new", file->name);
-        errno = ENAMETOOLONG;
-        return len > 0 && (size_t)len < sizeof(file->aside);
-    }
-    if (getentropy(drawn, sizeof(drawn)) != 0) {
+    if (file->unlocked && getentropy(drawn, sizeof(drawn)) != 0) {
         return false;
     }
-    snprintf(file->aside, sizeof(file->aside), ".nodekey-%s", text_hex(hex, drawn, sizeof(drawn)));
-    return true;
+    text_hex(hex, drawn, sizeof(drawn));
+    int len = snprintf(file->aside, sizeof(file->aside), "%s%s",
+                       file->unlocked ? ".nodekey-" : file->name, file->unlocked ? hex : ".new");
+    errno = ENAMETOOLONG;
+    return len < (int)sizeof(file->aside);
 }
 
 bool atomic_file_begin(struct atomic_file *file)
@@ -54,19 +52,6 @@ static bool write_aside(const struct atomic_file *file, const void *bytes, size_
            (file->sync == ATOMIC_NO_SYNC || fsync(file->fd) == 0);
 }
 
-static bool sync_folder(int folder)
-{
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return false;
-    }
-    bool synced = fsync(fd) == 0;
-    int cause = errno;
-    close(fd);
-    errno = cause;
-    return synced;
-}
-
 bool atomic_file_finish(struct atomic_file *file, const void *bytes, size_t len)
 {
     if (!write_aside(file, bytes, len) ||
@@ -78,7 +63,7 @@ bool atomic_file_finish(struct atomic_file *file, const void *bytes, size_t len)
     }
     close(file->fd);
     file->fd = -1;
-    return file->sync == ATOMIC_NO_SYNC || sync_folder(file->folder) ||
+    return file->sync == ATOMIC_NO_SYNC || fsync(file->folder) == 0 ||
            file->sync == ATOMIC_TRY_SYNC;
 }
 
@@ -103,9 +88,9 @@ int atomic_file_lock(int folder, const char *lock_name, unsigned wait_ms)
     long long deadline = clock_now_ms() + wait_ms;
     int lock = openat(folder, lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-    while (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0) {
-        if ((errno != EWOULDBLOCK && errno != EINTR) || clock_now_ms() >= deadline) {
-            int cause = errno;
+    while (lock >= 0 && TEMP_FAILURE_RETRY(flock(lock, LOCK_EX | LOCK_NB)) != 0) {
+        int cause = errno;
+        if (cause != EWOULDBLOCK || clock_now_ms() >= deadline) {
             close(lock);
             errno = cause;
             return -1;

@@ -14,12 +14,12 @@
 
 enum atomic_sync {
     ATOMIC_NO_SYNC,   /* for readers of this boot */
-    ATOMIC_TRY_SYNC,  /* the file is on the disk, its name where the file system can do that */
+    ATOMIC_TRY_SYNC,  /* the file is on the disk, its name where the folder can be synced */
     ATOMIC_MUST_SYNC, /* both are on the disk, or the write fails */
 };
 
 struct atomic_file {
-    int folder;       /* borrowed, O_PATH will do */
+    int folder;       /* borrowed */
     const char *name; /* borrowed; in that folder */
     mode_t mode;      /* 0: 0600, less the umask */
     time_t mtime;     /* 0: of the write */

@@ -35,7 +35,7 @@ static nk_status name_files(struct refused_file *state, const char *folder, char
                             nk_error *err)
 {
     unsigned char digest[PIN_MARK_BYTES];
-    char hex[NAME_HEX_BYTES + 1];
+    char hex[NAME_HEX_BYTES + 1]; /* upper case, as in the names that operators have */
 
     if (!pin_token_digest(&state->token, digest) ||
         OPENSSL_buf2hexstr_ex(hex, sizeof(hex), NULL, digest, NAME_HEX_BYTES / 2, '\0') != 1) {

@@ -14,6 +14,13 @@
 
 DEFINE_AUTO(char *, free);
 
+/* A folder that may be written to but not read cannot be synced. */
+static int open_folder(const char *path)
+{
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return folder >= 0 ? folder : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 static nk_status replace_file(struct atomic_file *file, const char *path, const char *text,
                               size_t len, nk_error *err)
 {
@@ -38,9 +45,8 @@ nk_status write_whole(const char *path, const char *text, size_t len, nk_error *
     if (folder == NULL) {
         return report_errno(err, NK_E_CONFIG, "%s", path);
     }
-    struct atomic_file file = { .folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC),
-                                .name = strrchr(target, '/') != NULL ? strrchr(target, '/') + 1
-                                                                     : target,
+    struct atomic_file file = { .folder = open_folder(folder),
+                                .name = basename(target),
                                 .mode = 0644,
                                 .sync = ATOMIC_TRY_SYNC,
                                 .unlocked = true };
