@@ -157,7 +157,7 @@ static nk_status hold(const char *folder, const struct token_name *token, unsign
     nk_status status = name_files(state, folder, lock_name, err);
     if (status == NK_OK) {
         status = file_open_folder(folder, S_IWGRP | S_IWOTH, NK_E_CONFIG, &state->folder, err);
-        (void)report_where(err, status, "state_dir must be a folder of ours (install -d -m 0700)");
+        (void)report_where(err, status, "state_dir: must be a folder of ours (install -d -m 0700)");
     }
     if (status == NK_OK) {
         status = lock_state(state, lock_name, wait_ms, err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A node that dials itself, in a process of its own: nodekey's, with keys in the token or in
- * memory; without nodekey, with keys in memory or of the rival's engine. And the token by itself.
- */
+ * memory; without nodekey, with keys in memory or of the rival's engine. The token by itself. */
 #ifndef NODEKEY_BENCH_HANDSHAKE_SIDES_H
 #define NODEKEY_BENCH_HANDSHAKE_SIDES_H
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * On SoftHSM, by one thread and by two: nodekey, a key in memory and the rival beside the bare
- * token.
- */
+ * On SoftHSM, by one thread and by two: nodekey, a key in memory, the rival, the bare token. */
 #include "base/auto.h"
 #include "bench/sides/bare.h"
 #include "bench/sides/rival.h"

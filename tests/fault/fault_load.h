@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Nodes of the fault table under way: a connection that must go on serving, and threads that dial.
- */
+ * Nodes of the fault table under way: a connection that must go on serving, threads that dial. */
 #ifndef NODEKEY_TESTS_FAULT_LOAD_H
 #define NODEKEY_TESTS_FAULT_LOAD_H
 

@@ -10,17 +10,17 @@
 
 extern struct identity identity;
 
-/* Of a whole group of tests. */
+/* The fixture of a whole group of tests. */
 int login_set_up(void **state);
 int login_tear_down(void **state);
 
-/* Of each test; the second with the right PIN in its file. */
+/* The fixture of each test; the second has the right PIN in its file. */
 int fresh_state(void **state);
 int fresh_right(void **state);
 
-/* Of the one file in state_dir whose name ends so, or NULL. */
+/* The path of the one file in state_dir whose name ends so, or NULL. */
 const char *file_like(const char *end);
-/* Of the file of refused PINs, or NULL. */
+/* The path of the file of refused PINs, or NULL. */
 const char *marks_path(void);
 
 #endif

@@ -208,8 +208,7 @@ static void *dial_on(void *arg)
 }
 
 /* OpenSSL is not made for forks: a lock of its own that another thread holds is held in the child
- * for ever. So nobody shakes hands at that moment, and what gRPC has to tidy up gets time for it.
- */
+ * for ever. So no handshake is under way at that moment, and gRPC gets time to tidy up. */
 static void fork_children(const struct ends *ends, struct dialler *diallers,
                           pid_t children[CHILDREN])
 {

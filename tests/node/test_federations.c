@@ -66,8 +66,7 @@ static void none_reaches_the_other(void **state)
     assert_true(recorder_has(carol_node.log, "refused outbound peer"));
 }
 
-/* Above, the dialling side refuses first; a stranger of the other federation dials on regardless.
- */
+/* The dialling side refuses first above; a stranger of the other federation dials on. */
 static void a_member_of_one_is_a_stranger_to_the_other(void **state)
 {
     (void)state;

@@ -71,8 +71,7 @@ static void nodes_that_start_together_all_start(void **state)
     assert_int_equal(failures, 0);
 }
 
-/* A node in service, which is a process of its own, too: the parent must not have loaded a module.
- */
+/* A node in service is a process of its own, too: the parent must not have loaded a module. */
 static int serve(int until)
 {
     struct hsm_key *key = NULL;

@@ -24,7 +24,7 @@ struct disk {     /* what becomes of the next writes */
 };
 extern struct disk disk;
 
-/* What the host was told last, and how often. */
+/* The last line that the host was told, and how many. */
 extern char log_text[8192];
 extern unsigned log_lines;
 extern const nk_host host;
@@ -45,7 +45,7 @@ size_t count_lines(const char *file);
 /* The last line. Owned: json_decref. */
 json_t *last_line(void);
 void last_line_says(const char *member, json_int_t want);
-/* Of a peer whose fingerprint begins with that number. */
+/* Writes a line of a peer whose fingerprint begins with that number. */
 void write_line(uint8_t number, uint32_t decision);
 
 #endif

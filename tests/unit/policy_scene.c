@@ -33,7 +33,7 @@ static void add_rules(const struct rule_spec *rules, size_t len, struct config *
     }
 }
 
-/* With a pool of its own, which the policy keeps. */
+/* A policy with a pool of its own, which it keeps. */
 nk_status new_policy(struct config *config, struct policy **ret_policy, nk_error *err)
 {
     struct policy_memory memory;

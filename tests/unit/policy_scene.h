@@ -34,11 +34,11 @@ enum issuer {
 extern struct authority issuers[ISSUERS];
 extern EVP_PKEY *leaf_key;
 
-/* What the host was told, for tests to clear. */
+/* The log that the host was told, for tests to clear. */
 extern char log_text[4096];
 extern const nk_host host;
 
-/* Of a whole group of tests. */
+/* The fixture of a whole group of tests. */
 int policy_scene_set_up(void **state);
 int policy_scene_tear_down(void **state);
 
@@ -71,7 +71,7 @@ struct setting {
         .loose = true, .root = P2PFL, .all_certified = true                                        \
     }
 
-/* With a pool of its own, which the policy keeps. */
+/* A policy with a pool of its own, which it keeps. */
 nk_status new_policy(struct config *config, struct policy **ret_policy, nk_error *err);
 /* Clears log_text. */
 nk_status make_policy(const struct setting *setting, struct policy **ret_policy, nk_error *err);
@@ -96,7 +96,7 @@ struct showing {
         .basic_constraints = "", .bare = true                                                      \
     }
 
-/* Both are owned. Failures fail the test. */
+/* The certificate and the peer are owned. Failures fail the test. */
 X509 *issue_leaf(const struct showing *showing);
 struct peer *show_peer(const struct showing *showing);
 

@@ -21,7 +21,7 @@ struct traits traits_of(const nk_peer *peer);
 
 /* Fails the test unless it can. */
 void sort_rules(struct rule_list *list);
-/* One rule for both directions, of one member with one value or two (or NULL). */
+/* Adds a rule for both directions, of one member with one value or two (or NULL). */
 void add_text_rule(struct rule_list *list, const char *name, enum rule_member member,
                    const char *value, const char *more);
 

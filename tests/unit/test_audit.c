@@ -91,7 +91,7 @@ static void an_unwritten_verdict_is_a_refusal(void **state)
 
 /* --- hostile texts --- */
 
-/* Each stands in every text of the entry at once. */
+/* The hostile text stands in every text of the entry at once. */
 static const struct hostile {
     const char *name;
     const char *text;

@@ -58,8 +58,7 @@ static void strangers_do_not_enter_the_pool(void **state)
     policy_unref(policy);
 }
 
-/* A member that is denied may own an intermediate CA: what it shows must not be tried for others.
- */
+/* A denied member may own an intermediate CA: what it shows must not be tried for others. */
 static void refused_peers_do_not_enter_the_pool(void **state)
 {
     (void)state;
@@ -75,7 +74,7 @@ static void refused_peers_do_not_enter_the_pool(void **state)
     policy_unref(policy);
 }
 
-/* Somebody admitted brought a CA of the same name into the pool; the peer's own chain is whole. */
+/* An admitted peer brought a CA of the same name into the pool; the judged one's chain is whole. */
 static void a_mimic_in_the_pool_harms_no_whole_chain(void **state)
 {
     (void)state;

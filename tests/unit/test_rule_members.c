@@ -204,8 +204,7 @@ static void check_member(void **state)
     assert_misses(member);
 }
 
-/* Columns without which a row would crash or match nobody, and ranks that decide between members.
- */
+/* Columns without which a row would crash or match nobody; ranks that decide between members. */
 static void rows_are_whole(void **state)
 {
     (void)state;

@@ -30,8 +30,7 @@ enum stats_finding { STATS_NOT_RESOLVED, STATS_HOLDS, STATS_NOT_HELD };
 /* Of at least one sample; leaves them in their order. */
 double stats_median(const double *samples, size_t len);
 struct stats_interval stats_bootstrap(const double *samples, size_t len);
-/* Holds when the interval reaches the bound: its lower end for a maximum, its upper for a minimum.
- */
+/* Holds when the interval reaches the bound: lower end for a maximum, upper for a minimum. */
 enum stats_finding stats_find(const struct stats_interval *interval,
                               const struct stats_bound *bound);
 

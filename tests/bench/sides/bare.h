@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the token itself costs: C_SignInit and C_Sign, a session for each thread, and nothing else.
- */
+ * The token's own cost: C_SignInit and C_Sign, a session for each thread, and nothing else. */
 #ifndef NODEKEY_BENCH_BARE_H
 #define NODEKEY_BENCH_BARE_H
 

@@ -13,11 +13,11 @@ extern struct authority site; /* below root */
 extern EVP_PKEY *leaf_key;
 extern const struct certificate_spec ca_spec;
 
-/* Of a whole group of tests. */
+/* The fixture of a whole group of tests. */
 int chain_scene_set_up(void **state);
 int chain_scene_tear_down(void **state);
 
-/* What one row shows. All certificates are read again from their DER: as from the wire. */
+/* The chain of one row. All certificates are read again from their DER, as from the wire. */
 struct shown {
     X509 *leaf;
     X509 *others[OTHERS_MAX];

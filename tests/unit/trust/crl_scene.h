@@ -27,7 +27,7 @@ extern char log_text[LOG_TEXT_BYTES];
 extern char events[EVENTS_BYTES];
 extern const nk_host host; /* appends to both */
 
-/* Of a whole group of tests. */
+/* The fixture of a whole group of tests. */
 int scene_set_up(void **state);
 int scene_tear_down(void **state);
 
@@ -58,10 +58,10 @@ int lists_len(const struct crls *crls);
 X509_CRL *list_at(const struct crls *crls, int i); /* borrowed */
 const char *list_number(const struct crls *crls, int i);
 
-/* One file with one list, that revokes nothing. */
+/* Writes one list to one file; it revokes nothing. */
 void list_write(const char *path, const struct authority *issuer, long number);
 
-/* What is written over a list, or put in its place. */
+/* Bad contents for a list, or something else in its place. */
 void truncate_half(const char *path);
 void spoil_gone(const char *path);
 void spoil_empty(const char *path);

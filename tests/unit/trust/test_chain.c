@@ -105,7 +105,7 @@ static struct shown root_sent_along(const struct chain_row *row)
     return shown;
 }
 
-/* It makes eleven, and is none of them. */
+/* The root makes eleven, and is not counted. */
 static struct shown root_beside_ten(const struct chain_row *row)
 {
     struct shown shown = eleven(row);

@@ -105,7 +105,8 @@ static const struct chain_row rows[] = {
     { "ECDSA with SHA-512", plain, .reason = NULL, .key = "SHA-512" },
 };
 
-/* What each handshake would cost, or could be spelt in two ways, is told at open. */
+/* Root keys that every handshake would pay for, or that can be spelt in two ways, are told at open.
+ */
 static void roots_have_keys_of_our_kinds(void **state)
 {
     (void)state;

@@ -75,7 +75,7 @@ static struct shown heavy(const struct chain_row *row)
     return plain(&with);
 }
 
-/* Each is small enough, all are not. */
+/* Every certificate is small enough, all together are not. */
 static struct shown heavy_together(const struct chain_row *row)
 {
     struct shown shown = { .leaf = issued(&root, leaf_key, &row->leaf) };
@@ -99,7 +99,7 @@ static struct shown many_attributes(const struct chain_row *row)
     return (struct shown){ .leaf = signed_by(leaf, root.key, EVP_sha256()) };
 }
 
-/* Each is within its own limit; the product is not. */
+/* Names and subtrees are within their own limits; the product is not. */
 static struct shown names_times_subtrees(const struct chain_row *row)
 {
     struct chain_row with = *row;

@@ -276,7 +276,7 @@ static STACK_OF(X509) *these(X509 *a, X509 *b)
     return known;
 }
 
-/* As while a CA changes its key. */
+/* A CA that changes its key is two CAs of one name for a while. */
 static void two_cas_of_one_name_do_not_fight(void **state)
 {
     (void)state;

@@ -19,7 +19,7 @@ static const char *state_of(const struct scene *scene)
     return state;
 }
 
-/* As the next process would. */
+/* The ledger as the next process reads it. */
 static void reopen(struct scene *scene)
 {
     nk_error err = { .struct_size = sizeof(err) };
@@ -105,7 +105,7 @@ static void forgeries_do_not_poison_it(void **state)
     list_write(scene.path, &root, 1);
     struct crls *crls = scene_read_well(&scene, NULL);
 
-    /* Nor where the issuer is not known yet: the same bytes of name and key identifier. */
+    /* An issuer that is not known yet has the same bytes of name and key identifier. */
     struct crls *unknown = NULL;
     crl_write(scene.path,
               &(struct crl_spec){ .issuer = &second, .number = 1000000, .signer = stranger.key });
@@ -142,7 +142,7 @@ static void an_issuer_met_later_proves(void **state)
     scene_clear(&scene, crls, then);
 }
 
-/* Then a reading that only knows another CA of that name must not call it a forgery. */
+/* A later reading that only knows another CA of that name must not call the list a forgery. */
 static void once_proven_stays_proven(void **state)
 {
     (void)state;
@@ -162,7 +162,7 @@ static void once_proven_stays_proven(void **state)
     scene_clear(&scene, crls, then);
 }
 
-/* What a bad file leaves in force is proven when its issuer is met, and then remembered ... */
+/* Lists that a bad file leaves in force are proven when their issuer is met, and remembered. */
 static void what_is_carried_is_proven_later(void **state)
 {
     (void)state;
@@ -200,7 +200,7 @@ static void of_two_carried_the_newer_is_used(void **state)
     scene_clear(&scene, crls, then);
 }
 
-/* ... or found out. */
+/* Forged lists that a bad file leaves in force are found out when their issuer is met. */
 static void what_is_carried_is_disproven_later(void **state)
 {
     (void)state;
@@ -262,7 +262,7 @@ static void two_processes_share_it(void **state)
     scene_clear(&scene, ours, theirs);
 }
 
-/* As a process killed between writing and renaming leaves it. */
+/* A process killed between writing and renaming leaves such a file. */
 static void a_half_written_file_is_not_read(void **state)
 {
     (void)state;
