@@ -35,7 +35,7 @@ static const char doc[] =
     "judged; "
     "2 wrong usage.";
 
-/* Ours is what gRPC hands to the verifier: the host, neither port nor scheme. */
+/* A target here is what gRPC hands to the verifier: the host, neither port nor scheme. */
 static const char *flaw_of_target(const char *target)
 {
     const char *colon = strchr(target, ':');

@@ -74,7 +74,7 @@ static const char *shown_name(const char *path)
     return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
-/* Whoever may have written it, pipes included: a peer's certificates are claims, not settings. */
+/* Files of any owner are read, pipes included: a peer's certificates are claims, not settings. */
 static nk_status read_peer_text(const char *path, char **ret_text, nk_error *err)
 {
     if (strcmp(path, "-") == 0) {

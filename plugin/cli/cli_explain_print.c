@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One column of labels, one of text. Texts have passed peer_read, the grammar of rule names or the
- * command line's checks: printable ASCII, so that no certificate can write to a terminal. */
+ * The text of `nodekey explain`, in a column of labels and one of text. Texts have passed
+ * peer_read, the grammar of rule names or the command line's checks: printable ASCII, so that no
+ * certificate can write to a terminal. */
 #include "cli/cli_explain.h"
 
 #include <stdio.h>

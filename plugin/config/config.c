@@ -21,7 +21,7 @@ static bool overrides_nothing(const json_t *root)
            json_object_size(json_object_get(root, "client")) == 0;
 }
 
-/* What no member says by itself: "off" beside lists was refused, and lists alone mean "hard". */
+/* Settings that no member says alone. "off" beside lists was refused; lists alone mean "hard". */
 static void derive_settings(const json_t *root, struct config *config)
 {
     config->one_identity = overrides_nothing(root);
@@ -32,11 +32,11 @@ static void derive_settings(const json_t *root, struct config *config)
     }
 }
 
-/* jansson quotes the token it stumbled over, and that may be a PIN or a URI that holds one. The
- * name in a duplicate is none, and needed. */
+/* The token that jansson stumbled over is cut from its text: it may be a PIN or a URI that holds
+ * one. The name of a duplicate is neither, and needed. */
 static nk_status report_syntax(const struct json_source *source, json_error_t *why, nk_error *err)
 {
-    if (why->line < 1) { /* it did not come to reading */
+    if (why->line < 1) { /* nothing was read yet */
         return report(err, NK_E_NOMEM, "out of memory");
     }
     char *near = strstr(why->text, " near ");

@@ -14,17 +14,18 @@
  * member that this version knows but does not enforce yet. */
 MUST_USE nk_status config_parse(const char *text, const char *base_dir, struct config **ret_config,
                                 nk_error *err);
-/* Reads the file (opened once, at most CONFIG_MAX_BYTES), then config_parse with its folder. */
+/* Likewise from a file, opened once, of at most CONFIG_MAX_BYTES; base_dir is its folder. */
 MUST_USE nk_status config_read(const char *path, struct config **ret_config, nk_error *err);
 void config_free(struct config *config);
 /* The key of one role, without host and sibling; borrows from `config`. */
 struct hsm_key_request config_key_request(const struct config *config, int role);
-/* One PIN source for both roles: what it gives only once (fd, prompt) is not to be asked again. */
+/* Whether both roles have one PIN source: a PIN that can be had only once (fd, prompt) is not to be
+ * asked for again. */
 bool config_shares_pin(const struct config *config);
 
-/* Lets `fresh` keep the settings of `current` that take effect at the next start only, so that the
- * next reload compares with what is in force; `current` gets what `fresh` had instead. True if they
- * differ: `path` names the first, such as "token.max_sessions". */
+/* Settings that take effect at the next start only are kept: `fresh` gets them from `current`, and
+ * gives its own, so that the next reload compares with what is in force. True if they differ:
+ * `path` names the first, such as "token.max_sessions". */
 bool config_keep(struct config *fresh, struct config *current, char path[CONFIG_PATH_BYTES]);
 
 #endif

@@ -111,7 +111,7 @@ static const struct type type_pin = { check_pin, sizeof(struct hsm_pin_source), 
 #define OF_IDENTITY(path) offsetof(struct config_identity, path)
 #define IN(path) offsetof(struct config, path)
 
-/* Name, effect, type, place, least, most, what its absence means: 0 where nothing is said. */
+/* Columns: name, effect, type, place, least, most, what its absence means. */
 static const struct member pin_members[] = {
     { "file", EACH, .type = &type_text },
     { "credential", EACH, .type = &type_text, .also = check_credential },
@@ -226,7 +226,7 @@ nk_status members_check(const json_t *root, const struct place *document, nk_err
 {
     const struct member whole = { .inside = config_members };
 
-    /* First: all that follows means something else in another version. */
+    /* The version comes first: all that follows means something else in another one. */
     const json_t *version = json_object_get(root, "version");
     if (version != NULL && json_integer_value(version) != 1) {
         struct place place = place_member(document, "version");

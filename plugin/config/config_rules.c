@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "config/config_object.h"
-#include "rules/rules.h"
 
 DEFINE_AUTO(json_t *, json_decref);
 
@@ -63,7 +62,7 @@ static const struct choice directions[] = {
     { 0 },
 };
 
-/* A rule's own members, then those that match a fact. */
+/* Members of a rule: its own, then those that match a fact. */
 static void fill_rule_members(struct member rows[RULE_MEMBERS + 3])
 {
     *rows++ = (struct member){ "name", AT_RELOAD, .type = &type_text, .also = check_rule_name,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The types of members of the configuration, for the rows of a table. Knows no member by name. */
+ * Types of members of the configuration, for the rows of a table that names the members. */
 #ifndef NODEKEY_CONFIG_TYPES_H
 #define NODEKEY_CONFIG_TYPES_H
 
@@ -14,18 +14,18 @@
 #define NODEKEY_VERSION "0.1.0"
 #endif
 
-/* When a changed member takes effect. EACH: an object, whose members say it each. LATER: known, so
- * that its spelling and type are checked, but refused: a member that does nothing must not look as
- * if it did. */
+/* The time at which a changed member takes effect. EACH: an object, of which each member says it
+ * itself. LATER: the member is known, so that its spelling and type are checked, but refused: one
+ * that does nothing must not look as if it did. */
 enum effect { EACH, AT_START, AT_RELOAD, LATER };
 
 struct member;
-/* `at` is the place of `value`, for the error. No text ever holds the value: it may be a PIN that
- * stands in the wrong place. */
+/* A check of `value`, whose place is `at`, for the error. No text ever holds the value: it may be a
+ * PIN that stands in the wrong place. */
 typedef nk_status type_check(const struct member *member, const json_t *value,
                              const struct place *at, nk_error *err);
-/* Writes a checked value to zeroed memory, or what its absence (NULL) means. On failure the memory
- * can be cleared. */
+/* A checked value, or what its absence (NULL) means, is written to zeroed memory. On failure, too,
+ * the memory can be cleared. */
 typedef nk_status type_read(const struct member *member, const json_t *value,
                             const struct place *at, void *to, nk_error *err);
 
@@ -42,7 +42,7 @@ struct choice {
     unsigned value;
 };
 
-/* One row: a member of an object. Lengths and numbers without a meaning for its type are 0. */
+/* A row of a table: a member of an object. What means nothing for its type is 0. */
 struct member {
     const char *name; /* NULL ends a table */
     enum effect effect;
@@ -58,22 +58,22 @@ struct member {
     const struct choice *choices;
 };
 
-/* Nothing is kept of these: */
+/* Types of which nothing is kept: */
 extern const struct type type_true; /* a member whose presence says it all */
 extern const struct type type_days;
 extern const struct type type_texts; /* an array of them */
-/* In memory unsigned, unsigned, bool: */
+/* Types kept as unsigned, unsigned, bool: */
 extern const struct type type_number;
 extern const struct type type_choice;
 extern const struct type type_flag;
-/* In memory char *, or NULL: */
+/* Types kept as char *, or NULL: */
 extern const struct type type_text; /* not empty, no NUL byte */
 extern const struct type type_path; /* made absolute */
 extern const struct type type_path_or_uri;
-/* In memory struct path_list: */
+/* Kept as struct path_list: */
 extern const struct type type_paths;
 
-/* For types of other files. */
+/* Parts of types that other files make. */
 type_check check_text;
 const struct choice *type_find_choice(const struct choice *choices, const char *text); /* or NULL */
 MUST_USE nk_status type_copy(const char *text, char **ret_copy, nk_error *err);
@@ -81,7 +81,7 @@ MUST_USE nk_status type_absolute(const char *path, const struct place *at, char 
                                  nk_error *err);
 bool type_same_text(const char *a, const char *b);
 
-/* An array, each element of which passes `one`. */
+/* The check of an array, each element of which passes `one`. */
 MUST_USE nk_status type_array(const struct member *member, type_check *one, const json_t *value,
                               const struct place *at, nk_error *err);
 /* "must be a string, not a number": the failure of a check. */

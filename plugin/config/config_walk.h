@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * All settings of the table, one after the other, each where it lies in a struct config. */
+ * The walk through all settings of the table, each with its place in a struct config. */
 #ifndef NODEKEY_CONFIG_WALK_H
 #define NODEKEY_CONFIG_WALK_H
 
@@ -11,13 +11,15 @@ struct setting {
     const struct member *row;
     size_t at; /* in struct config */
 };
-/* Calls `visit` for each setting that is kept, until one returns false; then it returns false. */
+/* `visit` is called for each setting that is kept, until it returns false, as the walk does then.
+ */
 typedef bool setting_visit(const struct setting *setting, void *arg);
 bool walk_settings(setting_visit *visit, void *arg);
-/* "token.max_sessions"; of a role "node.module", as errors call it. */
+/* The path of a setting: "token.max_sessions". Of a role it is "node.module", as errors call it. */
 void walk_path(const struct setting *setting, char *path, size_t room);
 
-/* For a checked document, into a zeroed config. On failure, too, walk_clear frees what is there. */
+/* All settings of a checked document are read into a zeroed config. On failure, too, walk_clear
+ * frees what is there. */
 MUST_USE nk_status walk_read(const json_t *root, const struct place *document,
                              struct config *config, nk_error *err);
 void walk_clear(struct config *config);

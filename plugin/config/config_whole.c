@@ -42,8 +42,8 @@ static nk_status require_roots(const json_t *root, const struct place *document,
                         "root CA");
 }
 
-/* Hard without lists would refuse everybody, soft would report everybody, and off beside lists
- * looks as if they counted. */
+/* crl_mode "hard" without lists would refuse everybody, "soft" would report everybody, and "off"
+ * beside lists looks as if they counted. */
 static nk_status require_crl_sense(const json_t *root, const struct place *document, nk_error *err)
 {
     static const char *const needy[] = { "crl_grace_hours", "crl_max_age_hours" };
@@ -85,8 +85,8 @@ static bool names_servers(const json_t *rule)
     return json_object_get(rule, "uri") != NULL || json_object_get(rule, "spki_sha256") != NULL;
 }
 
-/* Without the dialled name only a rule says which server it is; one that takes any holder of a
- * certificate would let every member pose as every other. */
+/* Rules alone say which server it is where the dialled name does not; one that takes any holder of
+ * a certificate would let every member pose as every other. */
 static nk_status require_naming_rule(const json_t *root, const struct place *document,
                                      nk_error *err)
 {

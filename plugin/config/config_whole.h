@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What no single member of the configuration can show: whether they make sense together. */
+ * The sense of the configuration's members together, which no single one of them can show. */
 #ifndef NODEKEY_CONFIG_WHOLE_H
 #define NODEKEY_CONFIG_WHOLE_H
 
@@ -8,7 +8,7 @@
 #include "base/auto.h"
 #include "config/json_lines.h"
 
-/* For a document that passed members_check. */
+/* A check for a document that passed members_check. */
 MUST_USE nk_status whole_check(const json_t *root, const struct place *document, nk_error *err);
 
 #endif

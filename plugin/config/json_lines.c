@@ -15,7 +15,8 @@
 
 DEFINE_AUTO(json_t *, json_decref);
 
-/* Every step is bounded by `end`, so even a text that jansson refused only gives a wrong line. */
+/* The scan of a text. Every step is bounded by `end`, so even a text that jansson refused only
+ * gives a wrong line. */
 struct scan {
     const char *at;
     const char *end;
@@ -62,8 +63,7 @@ static void skip_string(struct scan *scan)
     }
 }
 
-/* Leaves the scan at what follows the value. A counter instead of recursion: depth is the sender's.
- */
+/* The scan goes behind the value. A counter instead of recursion: depth is the sender's. */
 static void skip_value(struct scan *scan)
 {
     size_t depth = 0;
@@ -87,7 +87,7 @@ static void skip_value(struct scan *scan)
 }
 
 /* A name may be spelt with escapes ("\u0070in"); jansson knows them all. */
-static bool spells(const char *quoted, size_t len, const char *name)
+static bool spells_name(const char *quoted, size_t len, const char *name)
 {
     if (memchr(quoted, '\\', len) == NULL) {
         return len == strlen(name) + 2 && memcmp(quoted + 1, name, len - 2) == 0;
@@ -108,7 +108,7 @@ static bool enter_member(struct scan *scan, const char *name)
         const char *quoted = scan->at;
         size_t line = scan->line;
         skip_string(scan);
-        bool wanted = spells(quoted, (size_t)(scan->at - quoted), name);
+        bool wanted = spells_name(quoted, (size_t)(scan->at - quoted), name);
         skip_space(scan);
         scan->at += next_is(scan, ':');
         skip_space(scan);
@@ -142,14 +142,14 @@ static bool enter_element(struct scan *scan, size_t index)
     return true;
 }
 
-static bool enter(struct scan *scan, const struct place *at)
+static bool enter_place(struct scan *scan, const struct place *at)
 {
     if (at->up == NULL) {
         skip_space(scan);
         scan->found = scan->line;
         return true;
     }
-    if (!enter(scan, at->up)) {
+    if (!enter_place(scan, at->up)) {
         return false;
     }
     return at->name != NULL ? enter_member(scan, at->name) : enter_element(scan, at->index);
@@ -160,7 +160,7 @@ size_t place_line(const struct place *at)
     const char *text = at->source->text;
     struct scan scan = { .at = text, .end = text + at->source->len, .line = 1, .found = 1 };
 
-    (void)enter(&scan, at); /* a member that is absent has the line of what should hold it */
+    (void)enter_place(&scan, at); /* an absent member has the line of what should hold it */
     return scan.found;
 }
 
@@ -181,7 +181,7 @@ void place_path(const struct place *at, char *buf, size_t room)
     text_flatten(buf + used, strlen(buf + used), TEXT_PRINTABLE);
 }
 
-static void where(const struct place *at, char *buf, size_t room)
+static void write_where(const struct place *at, char *buf, size_t room)
 {
     char path[PLACE_PATH_BYTES];
     const char *name = at->source->name;
@@ -198,7 +198,7 @@ nk_status place_report(nk_error *err, nk_status status, const struct place *at, 
     char text[NK_ERROR_TEXT_BYTES];
     va_list args;
 
-    where(at, place, sizeof(place));
+    write_where(at, place, sizeof(place));
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
@@ -209,6 +209,6 @@ nk_status place_where(nk_error *err, nk_status status, const struct place *at)
 {
     char place[NK_ERROR_TEXT_BYTES];
 
-    where(at, place, sizeof(place));
+    write_where(at, place, sizeof(place));
     return report_where(err, status, "%s", place);
 }

@@ -17,8 +17,8 @@ struct json_source {
     size_t len;
 };
 
-/* Lives on the stack of whoever walks the document: a path is a chain of frames, nothing is
- * allocated, and the text is scanned only when something is wrong. */
+/* A place in the document. Places live on the stack of whoever walks it: a path is a chain of
+ * frames, nothing is allocated, and the text is scanned only when something is wrong. */
 struct place {
     const struct json_source *source;
     const struct place *up; /* NULL: the root */
@@ -32,13 +32,13 @@ struct place place_element(const struct place *up, size_t index);
 
 /* The line of the member's name or of the element; of the innermost one that exists. From 1. */
 size_t place_line(const struct place *at);
-/* "admit[0].uri[1]"; "" for the root. */
+/* The path of a place: "admit[0].uri[1]"; "" for the root. */
 void place_path(const struct place *at, char *buf, size_t room);
 
 /* report(), with "<file> line <n>: <path>: " before the text. */
 nk_status place_report(nk_error *err, nk_status status, const struct place *at, const char *fmt,
                        ...) PRINTF_LIKE(4, 5);
-/* Puts the same before a text that another module has just reported. */
+/* Likewise, before a text that another module has just reported. */
 nk_status place_where(nk_error *err, nk_status status, const struct place *at);
 
 #endif

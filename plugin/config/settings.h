@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a configuration says, as structs: where the rows of config_members.c put it. */
+ * Structs of what a configuration says: the rows of config_members.c put it there. */
 #ifndef NODEKEY_SETTINGS_H
 #define NODEKEY_SETTINGS_H
 
@@ -14,7 +14,7 @@
 
 enum { OUR_SERVER = 0, OUR_CLIENT = 1, OUR_ROLES = 2 };
 
-/* Who we are in one role: "node" with the role's own object laid over it. Paths are absolute, and
+/* Our identity in one role: "node" with the role's own object laid over it. Paths are absolute, and
  * all strings owned. */
 struct config_identity {
     char *module;              /* absolute path or bare name */
@@ -24,7 +24,7 @@ struct config_identity {
     struct hsm_custody custody;
 };
 
-/* Is this a certificate on a token? Else it is a path. */
+/* Whether this certificate is on a token; else it is a path. */
 static inline bool config_is_uri(const char *certificate)
 {
     return strncasecmp(certificate, "pkcs11:", strlen("pkcs11:")) == 0;
@@ -32,7 +32,7 @@ static inline bool config_is_uri(const char *certificate)
 
 enum server_name_mode { SERVER_NAME_TARGET = 0, SERVER_NAME_RULE = 1 };
 
-/* Of "federation": what a policy is made by, beside the files. */
+/* The settings of "federation" that a policy is made by, beside the files. */
 struct federation_settings {
     bool strict;
     enum server_name_mode server_name;

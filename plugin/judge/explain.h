@@ -13,7 +13,7 @@ struct explain_rules {
     const struct rule_list *admit;
     const struct rule_list *candidate; /* of admit_candidate; NULL: none was given */
     bool all_certified;
-    /* Of a server: an admit rule must name whom we expect, by uri or spki_sha256. */
+    /* A server's admit rule must name whom we expect, by uri or spki_sha256. */
     bool needs_identity;
 };
 

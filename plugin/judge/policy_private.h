@@ -10,8 +10,6 @@
 #include "judge/policy.h"
 #include "judge/rule_set.h"
 
-#define ALL_CERTIFIED "all-certified"
-
 struct policy {
     atomic_uint references;
     uint64_t generation;

@@ -29,17 +29,17 @@ nk_status provider_terms_from_file(const char *path, const char *uri, struct pro
         return status;
     }
     int role = find_role(config, uri);
-    struct config_identity *ours = &config->identities[role];
-    if (ours->pin.kind == HSM_PIN_FD || ours->pin.kind == HSM_PIN_PROMPT) {
+    struct config_identity *identity = &config->identities[role];
+    if (identity->pin.kind == HSM_PIN_FD || identity->pin.kind == HSM_PIN_PROMPT) {
         return report(err, NK_E_PIN,
                       "%s: node.pin.%s: a program that knows nothing of us cannot give a PIN that "
                       "way; use file or credential",
-                      path, ours->pin.kind == HSM_PIN_FD ? "fd" : "prompt");
+                      path, identity->pin.kind == HSM_PIN_FD ? "fd" : "prompt");
     }
     terms->request = config_key_request(config, role);
     terms->request.uri = uri;
-    ours->module = NULL; /* these are the request's now */
-    ours->pin.where = NULL;
+    identity->module = NULL; /* the strings are the request's now */
+    identity->pin.where = NULL;
     config->state_dir = NULL;
     return NK_OK;
 }

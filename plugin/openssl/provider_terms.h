@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * For nodekey-provider.so: what a node's configuration says of keys and tokens. The whole document
- * is checked, as for a node: one that does not start is no good for other programs either. */
+ * Terms for nodekey-provider.so, from a node's configuration. The whole document is checked, as for
+ * a node: one that does not start is no good for other programs either. */
 #ifndef NODEKEY_PROVIDER_TERMS_H
 #define NODEKEY_PROVIDER_TERMS_H
 

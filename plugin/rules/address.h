@@ -16,8 +16,8 @@ static inline bool address_is_mapped(const uint8_t address[ADDRESS_IPV6_BYTES])
     return memcmp(address, prefix, sizeof(prefix)) == 0;
 }
 
-/* Is it an IPv4 address in IPv6 form, mapped or "compatible"? A rule for the one does not see the
- * other. :: and ::1 only look like it. */
+/* Whether an IPv6 address is an IPv4 one, mapped or "compatible": a rule for one form does not see
+ * the other. :: and ::1 only look compatible. */
 static inline bool address_hides_ipv4(const uint8_t address[ADDRESS_IPV6_BYTES])
 {
     static const uint8_t one[ADDRESS_IPV6_BYTES] = { [15] = 1 };

@@ -5,16 +5,16 @@
 
 #include <stdbool.h>
 
-/* NULL: inside the grammar. Else what is wrong, to follow the pattern in a sentence. */
+/* Problems of a pattern, worded to follow it in a sentence; NULL: it is inside the grammar. */
 const char *glob_uri_problem(const char *pattern);
 const char *glob_dns_problem(const char *pattern);
-const char *glob_email_problem(const char *email); /* a * is one */
+const char *glob_email_problem(const char *email); /* a star is one */
 
-/* The same of a DNS name in a certificate, where a star and a dot at the end are in use. */
+/* Likewise of a DNS name in a certificate, where a star and a dot at the end are in use. */
 const char *glob_dns_name_problem(const char *dns);
 
-/* Is a name spelled as a pattern without star would have to be? Then no other plain name of its
- * kind means the same. */
+/* Whether a name is spelled as a pattern without star would have to be: then no other plain name of
+ * its kind means the same. */
 bool glob_uri_is_plain(const char *uri);
 bool glob_dns_is_plain(const char *dns);
 bool glob_email_is_plain(const char *email);

@@ -65,7 +65,7 @@ static const char *ipv6_problem(const char *text, size_t len)
     return NULL;
 }
 
-/* What some readers take for an IPv4 address: 10.1, 0x0a000001, 167772161. */
+/* Hosts that some readers take for an IPv4 address: 10.1, 0x0a000001, 167772161. */
 static bool ends_in_number(const char *host)
 {
     const char *dot = strrchr(host, '.');
@@ -177,7 +177,7 @@ static const char *path_problem(const char *path)
 
 /* --- without // --- */
 
-/* Where case means nothing in `rest` of this scheme; 0: nowhere. */
+/* The part of `rest` in which case means nothing under this scheme; its length is 0: none. */
 static const char *caseless_part(const char *scheme, size_t scheme_len, const char *rest,
                                  size_t *ret_len)
 {
@@ -282,8 +282,8 @@ bool glob_uri_is_plain(const char *uri)
 
 /* --- matching --- */
 
-/* How much of `uri` a star takes; 0 refuses. A segment that a decoder could read as another path
- * (dots, anything percent-encoded) is nothing an operator meant by "any node". */
+/* The length of what a star takes of `uri`; 0: nothing. A segment that a decoder could read as
+ * another path (dots, anything percent-encoded) is nothing an operator meant by "any node". */
 static size_t star_segment(const char *uri)
 {
     size_t len = 0;

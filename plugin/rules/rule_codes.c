@@ -42,7 +42,7 @@ nk_status rule_read_digest(const char *text, struct rule_value *value, nk_error 
     return rule_set_key(value, pin, sizeof(pin), err);
 }
 
-/* Writes the digits that count, in lower case; false: other bytes, or too many digits. */
+/* Digits that count are written to `digits`, in lower case; false: other bytes, or too many. */
 static bool read_serial(const char *text, char *digits, size_t room)
 {
     size_t len = 0;

@@ -16,7 +16,7 @@
 #define SHAPES_MAX 16
 #define SHAPE_SEGMENTS 64
 
-/* What a look-up is by: a member, or one with a star. */
+/* Hooks by which rules are looked up: a member, or one with a star. */
 enum rule_hook { HOOK_URI_SHAPE = RULE_MEMBERS, HOOK_DNS_SUFFIX, HOOKS };
 
 struct rule_entry {
@@ -113,7 +113,7 @@ static void use_prefix(struct rule_index *index, const uint8_t *key)
     }
 }
 
-/* False: there is no room for another shape. */
+/* A shape is added unless it is there; false: there is no room for another. */
 static bool use_shape(struct rule_index *index, const uint8_t *pattern)
 {
     uint64_t shape = 0;
@@ -138,7 +138,7 @@ static bool use_shape(struct rule_index *index, const uint8_t *pattern)
     return true;
 }
 
-/* False: the value must be walked to. */
+/* A value is hung on its hook; false: its rule must be walked to. */
 static bool hang_value(struct rule_index *index, enum rule_member member,
                        const struct rule_value *value, size_t rule)
 {
@@ -204,7 +204,7 @@ static nk_status allocate_parts(struct rule_index *index, size_t values, size_t 
     return NK_OK;
 }
 
-/* From the last rule to the first, since each value goes to the head of its chain. */
+/* Rules are hung from the last to the first, since each value goes to the head of its chain. */
 static void hang_rules(struct rule_index *index, const struct rule *rules, size_t len)
 {
     size_t first = len;
@@ -253,8 +253,8 @@ void rule_index_free(struct rule_index *index)
 
 /* --- finding --- */
 
-/* As if the segments of `shape` were stars, so that equal hashes are those of the patterns that
- * fit. False: longer than any pattern. */
+/* The hash of `uri` as if the segments of `shape` were stars: then patterns that fit have the same.
+ * False: it is longer than any pattern. */
 static bool hash_shape(const struct rule_index *index, uint64_t shape, const uint8_t *uri,
                        uint64_t *ret_hash)
 {
@@ -289,7 +289,7 @@ struct search {
     size_t found;
 };
 
-/* `key` NULL: whoever has the hash. */
+/* Entries of the chain are asked that have the key; if `key` is NULL, all that have the hash. */
 static void follow_chain(struct search *search, uint64_t hash, const uint8_t *key, size_t len)
 {
     const struct rule_index *index = search->index;

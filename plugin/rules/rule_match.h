@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One rule and one peer: does it match, and if not, why. */
+ * Matching one rule with one peer, and why it does not match. */
 #ifndef NODEKEY_RULE_MATCH_H
 #define NODEKEY_RULE_MATCH_H
 
@@ -10,8 +10,8 @@
 
 struct rule; /* one compiled rule */
 
-/* Does it match, its direction included? If not, `why` gets the member that said no and what it
- * saw. `why` may be NULL. */
+/* Whether the rule matches, its direction included. If not, `why` gets the member that said no and
+ * what the peer shows of it. `why` may be NULL. */
 bool rule_matches(const struct rule *rule, const struct traits *traits, char *why, size_t room);
 
 #endif

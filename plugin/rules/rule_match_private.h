@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a compiled rule is, for the files that make, match and index rules. */
+ * The compiled rule, for the files that make, match and index rules. */
 #ifndef NODEKEY_RULE_MATCH_PRIVATE_H
 #define NODEKEY_RULE_MATCH_PRIVATE_H
 

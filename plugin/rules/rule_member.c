@@ -11,7 +11,7 @@
 
 /* --- what a peer shows --- */
 
-static const void *only(const void *shown, size_t *at)
+static const void *show_once(const void *shown, size_t *at)
 {
     return (*at)++ == 0 ? shown : NULL;
 }
@@ -23,22 +23,22 @@ static const void *next_text(char *const *texts, size_t len, size_t *at)
 
 static const void *show_cn(const struct traits *traits, size_t *at)
 {
-    return only(traits->peer->common_name, at);
+    return show_once(traits->peer->common_name, at);
 }
 
 static const void *show_spki(const struct traits *traits, size_t *at)
 {
-    return only(traits->peer->spki_sha256, at);
+    return show_once(traits->peer->spki_sha256, at);
 }
 
 static const void *show_issuer(const struct traits *traits, size_t *at)
 {
-    return only(traits->issuer_spki_sha256, at);
+    return show_once(traits->issuer_spki_sha256, at);
 }
 
 static const void *show_serial(const struct traits *traits, size_t *at)
 {
-    return only(traits->serial, at);
+    return show_once(traits->serial, at);
 }
 
 static const void *show_policy(const struct traits *traits, size_t *at)
@@ -56,13 +56,13 @@ static const void *show_key_type(const struct traits *traits, size_t *at)
 {
     const char *type = traits->key_type;
     bool rsa = *at == 1 && type != NULL && strncmp(type, "RSA-", 4) == 0;
-    const void *exact = only(type, at);
+    const void *exact = show_once(type, at);
     return rsa ? "RSA" : exact;
 }
 
 static const void *show_lifetime(const struct traits *traits, size_t *at)
 {
-    return only(&traits->lifetime_seconds, at);
+    return show_once(&traits->lifetime_seconds, at);
 }
 
 static const void *next_shown(const struct rule_member_row *row, const struct traits *traits,
@@ -91,7 +91,8 @@ static bool spell_text(const void *shown, char *room, struct rule_fact *ret_fact
     return ret_fact->len > 0;
 }
 
-/* As rule_read_dns and rule_read_email do; false: longer than any key. */
+/* Lower case from `from` on, as rule_read_dns and rule_read_email make it; false: longer than any
+ * key. */
 static bool spell_lower(const char *text, const char *from, char *room, struct rule_fact *ret_fact)
 {
     size_t len = strlen(text);

@@ -24,10 +24,10 @@ enum rule_member {
 
 /* The JSON name of a member: "spki_sha256". */
 const char *rule_member_name(enum rule_member member);
-/* 0: its JSON value is an array of texts, not empty. Else it is one number, from 1 to this. */
+/* The greatest JSON number that a member takes, from 1 on; 0: it takes an array of texts. */
 unsigned rule_member_max(enum rule_member member);
-/* "uri", "dns", "ip" or "email" for NK_NAME_*: the member that matches names of the kind. NULL:
- * none does. */
+/* The name of the member that matches names of this kind (NK_NAME_*): "uri", "dns", "ip", "email".
+ * NULL: there is none. */
 const char *rule_member_of_kind(uint32_t name_kind);
 
 #endif

@@ -54,7 +54,7 @@ long rule_read_number(const char *digits, long min, long max)
     return number >= min && number <= max ? number : -1;
 }
 
-/* Not <ctype.h>: its answers depend on the host's locale. */
+/* <ctype.h> is not used: its answers depend on the host's locale. */
 void rule_lower(char *text)
 {
     for (; *text != '\0'; text++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Lists of rules: building, ordering, finding. What a value means is in rule_values.c. */
+ * Lists of rules: building, ordering, finding. */
 #include "rules/rules.h"
 
 #include <stdint.h>
@@ -11,8 +11,6 @@
 #include "base/text.h"
 #include "rules/rule_index.h"
 #include "rules/rule_match_private.h"
-
-#define ALL_CERTIFIED "all-certified"
 
 /* `items`, moved to twice the room if it was full; NULL: no memory, and `items` is still good. */
 static void *grow_items(void *items, size_t *room, size_t len, size_t size)
@@ -30,7 +28,7 @@ static void *grow_items(void *items, size_t *room, size_t len, size_t size)
 
 /* --- building --- */
 
-/* The index points into rules and numbers them: before either changes it goes. */
+/* The index points into rules and numbers them, so it goes before either changes. */
 static void drop_index(struct rule_list *list)
 {
     rule_index_free(list->index);
@@ -102,7 +100,7 @@ static int compare_values(const void *left, const void *right)
     return rule_compare_keys(a->key, a->len, b->key, b->len);
 }
 
-/* Exact values first, each once. */
+/* Values in order, exact ones first, each once. */
 static void sort_values(struct rule_values *values)
 {
     size_t kept = 0;

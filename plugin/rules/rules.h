@@ -15,6 +15,9 @@
 #include "rules/traits.h"
 
 struct rule_index;
+/* The word for "a certificate is enough", in "admit" and in verdicts. */
+#define ALL_CERTIFIED "all-certified"
+
 struct rule_list { /* zeroed: empty. May be moved by assignment, never copied */
     struct rule *rules;
     size_t len;
@@ -23,39 +26,39 @@ struct rule_list { /* zeroed: empty. May be moved by assignment, never copied */
     struct rule_index *index; /* NULL: not sorted */
 };
 
-/* Appends an empty rule; it matches nothing until a member was added. `directions` is a mask of
- * NK_PEER_IS_*: "inbound" is NK_PEER_IS_CLIENT, "outbound" is NK_PEER_IS_SERVER. */
+/* An empty rule is appended, which matches nothing until a member was added. `directions` is a mask
+ * of NK_PEER_IS_*: "inbound" is NK_PEER_IS_CLIENT, "outbound" is NK_PEER_IS_SERVER. */
 MUST_USE nk_status rule_list_append(struct rule_list *list, const char *name, unsigned directions,
                                     nk_error *err);
-/* Adds a value to the last rule. A value outside the grammar is NK_E_CONFIG with the reason. */
+/* A value is added to the last rule. NK_E_CONFIG with the reason: it is outside the grammar. */
 MUST_USE nk_status rule_list_add(struct rule_list *list, enum rule_member member, const char *value,
                                  nk_error *err);
-/* When all is added: orders the rules by name and makes finding cheap. Adding more undoes it; an
- * unsorted list gives the same answers, slowly. Names must be unique for an order to be one. */
+/* Rules are ordered by name, and finding is made cheap, once all are added. Adding more undoes it;
+ * an unsorted list gives the same answers, slowly. Names must be unique for an order to be one. */
 MUST_USE nk_status rule_list_sort(struct rule_list *list, nk_error *err);
 void rule_list_clear(struct rule_list *list);
-/* By name once sorted, before as appended; `i` is below list->len. */
+/* The rule number `i`, below list->len: by name once sorted, before as appended. */
 const struct rule *rule_list_at(const struct rule_list *list, size_t i);
 bool rule_list_has(const struct rule_list *list, enum rule_member member); /* some rule has it */
 
 const char *rule_name(const struct rule *rule);
 unsigned rule_directions(const struct rule *rule);
 bool rule_has(const struct rule *rule, enum rule_member member);
-/* Does it say which peer it expects, by uri or spki_sha256, as server_name "rule" asks? */
+/* Whether the rule says which peer it expects, by uri or spki_sha256 (server_name "rule" asks). */
 bool rule_names_peer(const struct rule *rule);
-/* Of the rules that match the one whose name is the smallest in byte order, or NULL. Whatever the
- * order in the document, that is the one. Cheap with thousands of rules and values once sorted. */
+/* The rule that matches and whose name is the smallest in byte order, whatever the order in the
+ * document; or NULL. Cheap with thousands of rules and values once sorted. */
 const struct rule *rule_list_find(const struct rule_list *list, const struct traits *traits);
-/* The same among the rules of which rule_names_peer is true. */
+/* Likewise among the rules of which rule_names_peer is true. */
 const struct rule *rule_list_find_naming(const struct rule_list *list, const struct traits *traits);
-/* A deny rule must not be got round by another spelling of the name: "%61" for "a", an upper-case
- * scheme, a trailing dot, a quoted local part, an IPv4 address written as IPv6. The first name of a
- * kind that the rules match and that is not in plain form, or NULL. */
+/* The first name of a kind that the rules match and that is not in plain form, or NULL: a deny rule
+ * must not be got round by another spelling of the name ("%61" for "a", an upper-case scheme, a
+ * trailing dot, a quoted local part, an IPv4 address written as IPv6). */
 const char *rule_list_odd_name(const struct rule_list *list, const struct traits *traits);
 
-/* Hands all that the rules say to `put`: equal for lists that mean the same whatever the order of
- * their rules and values and the spelling of these, different for any others. False: the list is
- * not sorted. */
+/* The bytes of all that the rules say go to `put`: equal for lists that mean the same, whatever the
+ * order of their rules and values and the spelling of these, different for any others. False: the
+ * list is not sorted. */
 typedef void rule_put(void *to, const void *bytes, size_t len);
 MUST_USE bool rule_list_canonical(const struct rule_list *list, rule_put *put, void *to);
 

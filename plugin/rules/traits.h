@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What rules ask about a peer beyond what hosts are told. Facts, no judgement. */
+ * Facts that rules ask about a peer, beyond what hosts are told. No judgement. */
 #ifndef NODEKEY_TRAITS_H
 #define NODEKEY_TRAITS_H
 
@@ -13,8 +13,9 @@
 #define TRAITS_USAGES_MAX 32
 #define TRAITS_OID_MAX_BYTES 64 /* of its DER content */
 
-/* All is borrowed. A fact that is NULL, "" or negative is unknown, and no rule matches by it: deny
- * and admit are asked only after the path has been validated and the two facts of it are there. */
+/* Facts of one peer, all borrowed. A fact that is NULL, "" or negative is unknown, and no rule
+ * matches by it: deny and admit are asked only after the path has been validated and the two facts
+ * of it are there. */
 struct traits {
     const nk_peer *peer;
     const char *serial;   /* lower-case hex without leading zeros; "-" before a negative one */
@@ -22,7 +23,7 @@ struct traits {
     char *const *usages;  /* the extended key usages that the leaf lists, dotted */
     size_t usages_len;
     int64_t lifetime_seconds; /* notAfter - notBefore */
-    /* Of the validated path; NULL and empty before. */
+    /* Facts of the validated path; NULL and empty before. */
     const uint8_t *issuer_spki_sha256; /* of the CA that issued the leaf */
     char *const *policies;             /* that RFC 5280 finds valid for the path, dotted */
     size_t policies_len;
