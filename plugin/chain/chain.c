@@ -17,7 +17,7 @@
 
 struct chain {
     struct chain_anchors anchors;
-    struct revocation *revocation;
+    struct chain_revocation *revocation;
     struct chain_settings settings;
 };
 
@@ -61,7 +61,7 @@ nk_status chain_new(STACK_OF(X509) *roots, struct crls *crls, const struct chain
     }
     chain->settings = *settings;
     chain->anchors.wants_policies = settings->wants_policies;
-    chain->revocation = revocation_new(crls, &settings->crl);
+    chain->revocation = chain_revocation_new(crls, &settings->crl);
     if (chain->revocation == NULL || !set_up_store(chain, roots)) {
         chain_free(chain);
         return report_openssl(err, NK_E_INTERNAL, "set up the store of roots and CRLs");
@@ -76,7 +76,7 @@ void chain_free(struct chain *chain)
         return;
     }
     X509_STORE_free(chain->anchors.store);
-    revocation_free(chain->revocation);
+    chain_revocation_free(chain->revocation);
     free_certificates(chain->anchors.roots);
     free(chain);
 }
@@ -173,8 +173,8 @@ bool chain_holds(struct chain *chain, struct pool *pool, uint32_t role, X509 *le
                  may_sign(leaf, &failure) && (!strict || names_role(leaf, role, &failure));
     if (holds) {
         path.until = first_end(path.certificates);
-        holds = revocation_holds(chain->revocation, path.certificates, &path.until, path.note,
-                                 &failure);
+        holds = chain_revocation_holds(chain->revocation, path.certificates, &path.until, path.note,
+                                       &failure);
     }
     if (!holds) {
         chain_path_clear(&path);

@@ -56,10 +56,10 @@ struct chain_lists *chain_lists_new(struct crls *crls)
         chain_lists_free(lists);
         return NULL;
     }
-    for (size_t at = 0; lists->len < len; lists->len++) {
-        struct list *list = &lists->at[lists->len];
-        list->crl = crls_next(crls, &at);
-        list->bytes = (size_t)i2d_X509_CRL(list->crl->list, NULL);
+    size_t at = 0;
+    for (const struct crl *crl = NULL; lists->len < len && (crl = crls_next(crls, &at)) != NULL;) {
+        size_t bytes = (size_t)i2d_X509_CRL(crl->list, NULL);
+        lists->at[lists->len++] = (struct list){ .crl = crl, .bytes = bytes };
     }
     return lists;
 }

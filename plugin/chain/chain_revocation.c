@@ -17,7 +17,7 @@
 #define HOUR_SECONDS 3600
 #define SERIAL_BYTES ((size_t)20) /* shown */
 
-struct revocation {
+struct chain_revocation {
     struct crl_settings settings;
     struct chain_lists *lists;
 };
@@ -35,22 +35,23 @@ DEFINE_AUTO(ASN1_ENUMERATED *, ASN1_ENUMERATED_free);
 
 /* --- life --- */
 
-struct revocation *revocation_new(struct crls *crls, const struct crl_settings *settings)
+struct chain_revocation *chain_revocation_new(struct crls *crls,
+                                              const struct crl_settings *settings)
 {
-    struct revocation *revocation = calloc(1, sizeof(*revocation));
+    struct chain_revocation *revocation = calloc(1, sizeof(*revocation));
     if (revocation == NULL) {
         return NULL;
     }
     revocation->settings = *settings;
     revocation->lists = chain_lists_new(crls);
     if (revocation->lists == NULL) {
-        revocation_free(revocation);
+        chain_revocation_free(revocation);
         return NULL;
     }
     return revocation;
 }
 
-void revocation_free(struct revocation *revocation)
+void chain_revocation_free(struct chain_revocation *revocation)
 {
     if (revocation != NULL) {
         chain_lists_free(revocation->lists);
@@ -124,7 +125,7 @@ struct inquiry {
 };
 
 /* False: the certificate is revoked, or finding out costs too much, which no mode lets pass. */
-static bool ask_lists(struct revocation *revocation, struct inquiry *inquiry, int number,
+static bool ask_lists(struct chain_revocation *revocation, struct inquiry *inquiry, int number,
                       struct answer *answer, struct chain_failure *failure)
 {
     X509 *certificate = sk_X509_value(inquiry->path, number);
@@ -177,8 +178,9 @@ static void append_note(const struct answer *answer, X509 *certificate, char *no
              answer->why, subject);
 }
 
-bool revocation_holds(struct revocation *revocation, STACK_OF(X509) *path, time_t *until,
-                      char note[NK_DETAIL_BYTES], struct chain_failure *ret_failure)
+bool chain_revocation_holds(struct chain_revocation *revocation, STACK_OF(X509) *path,
+                            time_t *until, char note[NK_DETAIL_BYTES],
+                            struct chain_failure *ret_failure)
 {
     int root = sk_X509_num(path) - 1;
     struct inquiry inquiry = { .path = path, .now = time(NULL) };

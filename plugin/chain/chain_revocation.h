@@ -20,13 +20,14 @@
 #include "nodekey/plugin.h"
 #include "trust/crl.h"
 
-struct revocation; /* any thread, concurrently */
+struct chain_revocation; /* any thread, concurrently */
 
 /* [any] Takes a reference to `crls`, which may be NULL. Returns NULL: no memory; else owned:
- * revocation_free. */
-MUST_USE struct revocation *revocation_new(struct crls *crls, const struct crl_settings *settings);
+ * chain_revocation_free. */
+MUST_USE struct chain_revocation *chain_revocation_new(struct crls *crls,
+                                                       const struct crl_settings *settings);
 /* [any] NULL is allowed. */
-void revocation_free(struct revocation *revocation);
+void chain_revocation_free(struct chain_revocation *revocation);
 /* [any] `path` is valid, leaf to root. False: *ret_failure is filled. A list that revokes always
  * counts if a key of the path signed it, also when it is too old, or is not meant for this
  * certificate, and in each mode but off. In the mode hard each certificate must be covered by a
@@ -34,7 +35,8 @@ void revocation_free(struct revocation *revocation);
  * root is trusted because the operator says so (RFC 5280 6.1), and its list is already needed for
  * what is below it; but should that list name the root, the root is revoked. `*until` is lowered to
  * the end of a list used here. */
-MUST_USE bool revocation_holds(struct revocation *revocation, STACK_OF(X509) *path, time_t *until,
-                               char note[NK_DETAIL_BYTES], struct chain_failure *ret_failure);
+MUST_USE bool chain_revocation_holds(struct chain_revocation *revocation, STACK_OF(X509) *path,
+                                     time_t *until, char note[NK_DETAIL_BYTES],
+                                     struct chain_failure *ret_failure);
 
 #endif
