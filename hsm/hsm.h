@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 
 #include "base/auto.h"
+#include "base/words.h"
 #include "nodekey/plugin.h"
 
 enum hsm_pin_kind {
@@ -61,6 +62,7 @@ struct hsm_key_request {
     /* A key of the same instance with the same PIN source, or NULL: on the same token, a PIN that
      * can be had only once (fd, prompt) is not asked for again. */
     struct hsm_key *sibling;
+    const struct hsm_words *words; /* for texts, also of later signatures; NULL: a node's */
 };
 
 /* Makes our provider known to OpenSSL's default library context, once per process, for ever:

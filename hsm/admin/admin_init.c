@@ -5,6 +5,7 @@
 
 #include "admin/admin.h"
 #include "base/report.h"
+#include "base/words.h"
 #include "module/module_name.h"
 
 #define LABEL_BYTES 32 /* CK_TOKEN_INFO; padded with spaces */
@@ -113,23 +114,15 @@ static nk_status check_length(const struct plan *plan, const struct pin *pin, co
     return NK_OK;
 }
 
-/* What pin_open says of node.pin is not true of this one. */
 static nk_status read_so_pin(struct plan *plan, const struct hsm_pin_source *source,
                              const nk_host *host, nk_error *err)
 {
-    static const char blamed[] = "node.pin";
-    nk_error own = { .struct_size = sizeof(own) };
-    nk_status status = pin_open(source, plan->label_text, host, &plan->so_pin, &own);
+    static const struct hsm_words so_pin = { .pin = "SO PIN",
+                                             .pin_credential = "SO PIN",
+                                             .pin_prompt = "SO PIN" };
+    AUTO(words_restore) const struct hsm_words *former = words_use(&so_pin);
 
-    if (status == NK_OK) {
-        return NK_OK;
-    }
-    const char *text = own.text;
-    const char *colon = strchr(text, ':');
-    if (strncmp(text, blamed, strlen(blamed)) == 0 && colon != NULL) {
-        text = colon + 1;
-    }
-    return report(err, status, "SO PIN:%s%s", text[0] == ' ' ? "" : " ", text);
+    return pin_open(source, plan->label_text, host, &plan->so_pin, err);
 }
 
 static nk_status read_pins(struct plan *plan, const struct hsm_init_request *request, nk_error *err)

@@ -5,6 +5,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/report.h"
+#include "base/words.h"
 #include "key/certificate_read.h"
 #include "key/object.h"
 #include "module/ckr.h"
@@ -46,17 +47,17 @@ static nk_status read_leaf(const struct reader *reader, X509 **ret_leaf, nk_erro
     }
     if (len != 1) {
         return report(err, NK_E_IDENTITY,
-                      "node.certificate: %lu certificates on token \"%s\" fit %s, not one; %s",
-                      (unsigned long)len, reader->name.label, reader->text,
+                      "%s: %lu certificates on token \"%s\" fit %s, not one; %s",
+                      words()->certificate, (unsigned long)len, reader->name.label, reader->text,
                       len > 1 ? "add id= or object= to name it"
                               : "write it there (pkcs11-tool --write-object), or name a PEM file");
     }
     *ret_leaf = object_certificate(call, reader->session, found[0]);
     if (*ret_leaf == NULL) {
         return report(err, NK_E_IDENTITY,
-                      "node.certificate: %s on token \"%s\" is not a certificate in DER form; "
+                      "%s: %s on token \"%s\" is not a certificate in DER form; "
                       "write it there again",
-                      reader->text, reader->name.label);
+                      words()->certificate, reader->text, reader->name.label);
     }
     return NK_OK;
 }
@@ -164,7 +165,7 @@ nk_status certificate_read(struct module *module, P11KitUri *uri, const char *te
     if (all == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    nk_status status = token_find(module, uri, text, "node.certificate", &reader.name, err);
+    nk_status status = token_find(module, uri, text, words()->certificate, &reader.name, err);
     *ret_absent = status == NK_E_TOKEN;
     if (status != NK_OK) {
         return status;

@@ -31,6 +31,7 @@ struct hsm_key {
     atomic_bool always_authenticate; /* as told when the object was found last */
     bool bare_pss;                   /* settled by `open`: PSS is padded by us */
     nk_host host;
+    const struct hsm_words *words;
     unsigned preflight_us;    /* settled by `open`: the shortest test signature */
     atomic_ullong signatures; /* handed over to callers */
     struct token *token;      /* until shut */

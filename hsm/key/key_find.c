@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/report.h"
+#include "base/words.h"
 #include "key/object.h"
 
 #define DESCRIBED_MAX 16
@@ -39,8 +40,9 @@ static CK_RV none_found(struct hsm_key *key, CK_SESSION_HANDLE session, nk_error
         len = 0;
     }
     describe_keys(call, session, found, len, list, sizeof(list));
-    report(err, NK_E_IDENTITY, "node.key: no private key on token \"%s\" fits %s; it holds %s",
-           key->label, key->uri_text, len > 0 ? list : "no private key: generate one on it");
+    report(err, NK_E_IDENTITY, "%s: no private key on token \"%s\" fits %s; it holds %s",
+           words()->key, key->label, key->uri_text,
+           len > 0 ? list : "no private key: generate one on it");
     return CKR_OBJECT_HANDLE_INVALID;
 }
 
@@ -51,8 +53,8 @@ static CK_RV several_found(struct hsm_key *key, CK_SESSION_HANDLE session,
 
     describe_keys(token_module(key->token)->call, session, found, len, list, sizeof(list));
     report(err, NK_E_CONFIG,
-           "node.key: %lu private keys on token \"%s\" fit %s (%s); add id= or object= to name one",
-           (unsigned long)len, key->label, key->uri_text, list);
+           "%s: %lu private keys on token \"%s\" fit %s (%s); add id= or object= to name one",
+           words()->key, (unsigned long)len, key->label, key->uri_text, list);
     return CKR_ARGUMENTS_BAD;
 }
 
@@ -70,9 +72,9 @@ static CK_RV check_kind(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJEC
         type == key->kind->key_type || (type == CKK_EC && key->kind->key_type == CKK_EC_EDWARDS);
     if (!fits) {
         report(err, NK_E_IDENTITY,
-               "node.certificate does not match node.key: it is for another type of key than %s on "
+               "%s does not match %s: it is for another type of key than %s on "
                "token \"%s\"; name the certificate that was issued for this key",
-               key->uri_text, key->label);
+               words()->public_half, words()->key, key->uri_text, key->label);
         return CKR_NODEKEY_KEY_MISMATCH;
     }
     return CKR_OK;
@@ -93,11 +95,11 @@ static CK_RV check_curve(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJE
     }
     const struct key_kind *its = key_kind_of_params(params, len);
     if (its != NULL && its != key->kind) {
-        report(
-            err, NK_E_IDENTITY,
-            "node.certificate does not match node.key: it is for a %s key, %s on token \"%s\" is "
-            "%s; name the certificate that was issued for this key",
-            key->kind->name, key->uri_text, key->label, its->name);
+        report(err, NK_E_IDENTITY,
+               "%s does not match %s: it is for a %s key, %s on token \"%s\" is "
+               "%s; name the certificate that was issued for this key",
+               words()->public_half, words()->key, key->kind->name, key->uri_text, key->label,
+               its->name);
         return CKR_NODEKEY_KEY_MISMATCH;
     }
     return CKR_OK;
@@ -113,23 +115,23 @@ static CK_RV check_custody(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
         (object_flag(call, session, object, CKA_EXTRACTABLE, true) ||
          !object_flag(call, session, object, CKA_SENSITIVE, false))) {
         report(err, NK_E_IDENTITY,
-               "node.key: %s on token \"%s\" is extractable or not sensitive, so it can be copied "
-               "out; generate a key that cannot (or accept it by allow_extractable)",
-               key->uri_text, key->label);
+               "%s: %s on token \"%s\" is extractable or not sensitive, so it can be copied "
+               "out; generate a key that cannot (or accept it by %s)",
+               words()->key, key->uri_text, key->label, words()->allow_extractable);
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
     }
     if (!key->custody.allow_imported && !object_is_born_here(call, session, object)) {
         report(err, NK_E_IDENTITY,
-               "node.key: %s on token \"%s\" was imported or has been extractable, so copies may "
-               "exist; generate the key on the token (or accept it by allow_imported)",
-               key->uri_text, key->label);
+               "%s: %s on token \"%s\" was imported or has been extractable, so copies may "
+               "exist; generate the key on the token (or accept it by %s)",
+               words()->key, key->uri_text, key->label, words()->allow_imported);
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
     }
     if (!object_flag(call, session, object, CKA_SIGN, true)) {
         report(err, NK_E_IDENTITY,
-               "node.key: %s on token \"%s\" is not for signing (CKA_SIGN is false); generate one "
+               "%s: %s on token \"%s\" is not for signing (CKA_SIGN is false); generate one "
                "that is",
-               key->uri_text, key->label);
+               words()->key, key->uri_text, key->label);
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
     }
     return CKR_OK;

@@ -2,6 +2,7 @@
 #include "key/key_ladder.h"
 
 #include "base/report.h"
+#include "base/words.h"
 #include "key/key_find.h"
 #include "key/key_prove.h"
 
@@ -114,6 +115,7 @@ static CK_RV climb(struct hsm_key *key, enum rung *rung, const struct attempt *a
 CK_RV key_ladder_sign(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
                       CK_ULONG *raw_len, nk_error *err)
 {
+    AUTO(words_restore) const struct hsm_words *former = words_use(key->words);
     enum rung climbed = RUNG_NONE;
     CK_ULONG room = *raw_len;
     char name[CKR_NAME_BYTES];

@@ -9,6 +9,7 @@
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
+#include "base/words.h"
 #include "key/key.h"
 #include "key/key_prove.h"
 #include "pin/pin.h"
@@ -64,8 +65,8 @@ static nk_status check_public_key(const struct hsm_key *key, nk_error *err)
     }
     key_kind_print(key->public_key, its);
     key_kind_list(ours, sizeof(ours));
-    return report(err, NK_E_IDENTITY,
-                  "node.certificate is for a %s key; %s are used: make another key",
+    return report(err, NK_E_IDENTITY, "%s is for a %s key; %s are used: make another key",
+                  words()->public_half,
                   its[0] != '\0' ? its : EVP_PKEY_get0_type_name(key->public_key), ours);
 }
 
@@ -80,6 +81,7 @@ static struct hsm_key *make(const struct hsm_key_request *request, EVP_PKEY *lea
     pthread_mutex_init(&key->lock, NULL);
     key->custody = request->custody;
     key->host = request->host != NULL ? *request->host : (nk_host){ .struct_size = 0 };
+    key->words = words();
     key->uri_text = strdup(request->uri);
     EVP_PKEY_up_ref(leaf_public);
     key->public_key = leaf_public;
@@ -124,7 +126,7 @@ static void reach(struct bounded_call *bounded)
 
     opening->status = module_get(opening->module_name, &opening->module, &opening->err);
     if (opening->status == NK_OK) {
-        opening->status = token_find(opening->module, key->uri, key->uri_text, "node.key",
+        opening->status = token_find(opening->module, key->uri, key->uri_text, words()->key,
                                      &opening->name, &opening->err);
         opening->absent = opening->status == NK_E_TOKEN;
     }
@@ -289,6 +291,7 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
     if (fork_is_foreign()) {
         return report(err, NK_E_USAGE, FORK_FOREIGN_TEXT);
     }
+    AUTO(words_restore) const struct hsm_words *former = words_use(request->words);
     AUTO(drop) struct opening *opening = begin(request, leaf_public);
     if (opening == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/report.h"
+#include "base/words.h"
 #include "key/key_find.h"
 #include "wait/bounded_call.h"
 
@@ -67,11 +68,10 @@ CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
     if (!scheme_finish(key->kind, raw, raw_len, signature, sizeof(signature), &signature_len) ||
         !scheme_verifies(key->public_key, &need->scheme, input, len, signature, signature_len)) {
         ERR_clear_error();
-        report(
-            err, NK_E_IDENTITY,
-            "node.certificate does not match node.key: its public key does not verify what %s on "
-            "token \"%s\" signs; name the certificate that was issued for this key",
-            key->uri_text, key->label);
+        report(err, NK_E_IDENTITY,
+               "%s does not match %s: its public key does not verify what %s on "
+               "token \"%s\" signs; name the certificate that was issued for this key",
+               words()->public_half, words()->key, key->uri_text, key->label);
         return CKR_NODEKEY_KEY_MISMATCH;
     }
     return CKR_OK;
@@ -82,9 +82,9 @@ static CK_RV no_mechanism(const struct hsm_key *key, const struct scheme_need *n
     bool pss = need->mechanism == CKM_RSA_PKCS_PSS;
 
     report_ckr(err, NK_E_IDENTITY, CKR_MECHANISM_INVALID,
-               "node.key: token \"%s\" has no mechanism %s%s, which TLS %s needs (%s); use an EC "
+               "%s: token \"%s\" has no mechanism %s%s, which TLS %s needs (%s); use an EC "
                "key or another token",
-               key->label, need->mechanism_name, pss ? " and no CKM_RSA_X_509" : "",
+               words()->key, key->label, need->mechanism_name, pss ? " and no CKM_RSA_X_509" : "",
                need->mechanism == CKM_RSA_PKCS ? "1.2" : "1.3", need->name);
     return CKR_MECHANISM_INVALID;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/report.h"
+#include "base/words.h"
 #include "key/key_find.h"
 #include "key/object_public.h"
 #include "token/token_find.h"
@@ -105,7 +106,7 @@ static nk_status join(struct looking *looking)
     nk_status status = module_get(looking->module_name, &module, &looking->err);
     if (status == NK_OK) {
         status =
-            token_find(module, sought->uri, sought->uri_text, "node.key", &name, &looking->err);
+            token_find(module, sought->uri, sought->uri_text, words()->key, &name, &looking->err);
         looking->absent = status == NK_E_TOKEN;
     }
     if (status != NK_OK) {
@@ -205,6 +206,7 @@ nk_status key_public_open(const struct hsm_key_request *request, struct token **
 {
     nk_error last = { .struct_size = sizeof(last) };
     bool absent = false;
+    AUTO(words_restore) const struct hsm_words *former = words_use(request->words);
     AUTO(drop) struct looking *looking = begin();
     if (looking == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
@@ -229,6 +231,7 @@ EVP_PKEY *key_public_now(struct hsm_key *key, const char *module_name, unsigned 
 {
     EVP_PKEY *public_key = NULL;
     bool absent = false;
+    AUTO(words_restore) const struct hsm_words *former = words_use(key->words);
     AUTO(drop) struct looking *looking = begin();
     if (looking == NULL || !copy(module_name, &looking->module_name)) {
         return NULL;

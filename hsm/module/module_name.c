@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/report.h"
+#include "base/words.h"
 
 /* Where Debian puts the modules that have a name of ours. %s is p11-kit's module folder. */
 static const struct known {
@@ -66,9 +67,9 @@ nk_status module_name_resolve(const char *name, char **ret_path, nk_error *err)
         path = realpath(name, NULL);
         if (path == NULL) {
             return report_errno(err, NK_E_CONFIG,
-                                "node.module: no PKCS#11 module at %s; install it or correct the "
+                                "%s: no PKCS#11 module at %s; install it or correct the "
                                 "path",
-                                name);
+                                words()->module, name);
         }
         *ret_path = path;
         return NK_OK;
@@ -80,10 +81,10 @@ nk_status module_name_resolve(const char *name, char **ret_path, nk_error *err)
     }
     if (path == NULL) {
         return report(err, NK_E_CONFIG,
-                      "node.module: no module is called \"%s\": not softhsm, tpm2 or p11-kit as "
+                      "%s: no module is called \"%s\": not softhsm, tpm2 or p11-kit as "
                       "Debian installs them, nor a file in " NODEKEY_P11_MODULE_DIR
                       "; install the module's package or give its absolute path",
-                      name);
+                      words()->module, name);
     }
     *ret_path = path;
     return NK_OK;

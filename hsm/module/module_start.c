@@ -19,6 +19,7 @@
 #include "base/fork.h"
 #include "base/report.h"
 #include "base/sigpipe.h"
+#include "base/words.h"
 #include "module/ckr.h"
 #include "module/module_private.h"
 #include "wait/bounded_call.h"
@@ -31,18 +32,18 @@ static nk_status check_file(const char *path, nk_error *err)
 
     if (stat(path, &st) != 0) {
         return report_errno(err, NK_E_CONFIG,
-                            "node.module: no PKCS#11 module at %s; install it or correct the path",
-                            path);
+                            "%s: no PKCS#11 module at %s; install it or correct the path",
+                            words()->module, path);
     }
     enum file_flaw flaw = file_find_flaw(&st, S_IFREG, FILE_OF_ANYBODY, S_IWOTH);
     if (flaw == FILE_ODD_KIND) {
-        return report(err, NK_E_CONFIG, "node.module: %s is not a file", path);
+        return report(err, NK_E_CONFIG, "%s: %s is not a file", words()->module, path);
     }
     if (flaw == FILE_EXPOSED) {
         return report(err, NK_E_CONFIG,
-                      "node.module: everybody may write to %s, so anybody could take over this "
+                      "%s: everybody may write to %s, so anybody could take over this "
                       "process; chmod o-w it",
-                      path);
+                      words()->module, path);
     }
     return NK_OK;
 }
@@ -53,7 +54,7 @@ static nk_status load_file(const char *path, CK_FUNCTION_LIST **ret_call, nk_err
      * after close. */
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (object == NULL) {
-        return report(err, NK_E_CONFIG, "node.module: cannot load %s: %s", path, dlerror());
+        return report(err, NK_E_CONFIG, "%s: cannot load %s: %s", words()->module, path, dlerror());
     }
     CK_C_GetFunctionList get = NULL;
     *(void **)&get = dlsym(object, "C_GetFunctionList");
@@ -61,13 +62,14 @@ static nk_status load_file(const char *path, CK_FUNCTION_LIST **ret_call, nk_err
     if (get == NULL) {
         dlclose(object);
         return report(err, NK_E_CONFIG,
-                      "node.module: %s is a library but not a PKCS#11 module (no "
+                      "%s: %s is a library but not a PKCS#11 module (no "
                       "C_GetFunctionList); name the module of the token",
-                      path);
+                      words()->module, path);
     }
     CK_RV rv = get(&call);
     if (rv != CKR_OK || call == NULL) {
-        return report_ckr(err, NK_E_CONFIG, rv, "node.module: %s gives no function list", path);
+        return report_ckr(err, NK_E_CONFIG, rv, "%s: %s gives no function list", words()->module,
+                          path);
     }
     *ret_call = call;
     return NK_OK;
@@ -180,9 +182,9 @@ nk_status module_start_locked(struct module *module, nk_error *err)
     module->guest = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
     if (rv != CKR_OK && !module->guest) {
         return report_ckr(err, NK_E_TOKEN, rv,
-                          "node.module: %s does not initialise; is its own configuration, service "
+                          "%s: %s does not initialise; is its own configuration, service "
                           "or device there?",
-                          module->path);
+                          words()->module, module->path);
     }
     exit_gate_arm();
     pthread_mutex_lock(&module->use_lock);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/report.h"
+#include "base/words.h"
 
 /* A field that the URI does not give begins with NUL. */
 static bool field_fits(const CK_UTF8CHAR *wanted, size_t len, const char *name)
@@ -40,9 +41,9 @@ static nk_status check_shape(const struct purpose *purpose, P11KitUri *uri, cons
     if (p11_kit_uri_get_module_path(uri) != NULL || p11_kit_uri_get_module_name(uri) != NULL ||
         p11_kit_uri_get_slot_id(uri) != (CK_SLOT_ID)-1) {
         return report(err, NK_E_CONFIG,
-                      "%s: %s names a module or slot; the module belongs into node.module, "
-                      "and slots change: name the token",
-                      purpose->member, text);
+                      "%s: %s names a module or slot; the module belongs into %s, and "
+                      "slots change: name the token",
+                      purpose->member, text, words()->module);
     }
     if (object_class != NULL &&
         *(const CK_OBJECT_CLASS *)object_class->pValue != purpose->object_class) {
@@ -74,8 +75,8 @@ static nk_status refuse_pin(const struct purpose *purpose, nk_error *err)
 {
     return report(err, NK_E_CONFIG,
                   "%s: the URI holds a PIN or its source; configurations are copied and logged: "
-                  "remove it, change the PIN, and use node.pin",
-                  purpose->member);
+                  "remove it, change the PIN, and use %s",
+                  purpose->member, words()->pin);
 }
 
 static nk_status parse(const struct purpose *purpose, const char *text, P11KitUri **ret_uri,
@@ -114,15 +115,14 @@ static nk_status parse(const struct purpose *purpose, const char *text, P11KitUr
 
 nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *err)
 {
-    static const struct purpose key = { "node.key", CKO_PRIVATE_KEY, "private key", "private",
-                                        "key" };
+    const struct purpose key = { words()->key, CKO_PRIVATE_KEY, "private key", "private", "key" };
     return parse(&key, text, ret_uri, err);
 }
 
 nk_status uri_parse_certificate(const char *text, P11KitUri **ret_uri, nk_error *err)
 {
-    static const struct purpose certificate = { "node.certificate", CKO_CERTIFICATE, "certificate",
-                                                "cert", "certificate" };
+    const struct purpose certificate = { words()->certificate, CKO_CERTIFICATE, "certificate",
+                                         "cert", "certificate" };
     return parse(&certificate, text, ret_uri, err);
 }
 

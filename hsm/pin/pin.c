@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/report.h"
 #include "base/secret_page.h"
+#include "base/words.h"
 
 /* One byte more than a PIN plus a line end can have shows that a source is too long. */
 #define READ_ROOM (PIN_MAX_BYTES + 3)
@@ -40,14 +41,15 @@ static nk_status set_len(struct pin *pin, size_t len, const char *source, nk_err
         }
     }
     if (len == 0) {
-        return report(err, NK_E_PIN, "node.pin: %s is empty; write the user PIN there", source);
+        return report(err, NK_E_PIN, "%s: %s is empty; write the user PIN there", words()->pin,
+                      source);
     }
     if (len > PIN_MAX_BYTES) {
-        return report(err, NK_E_PIN, "node.pin: %s holds more than %d bytes; it is not a PIN",
-                      source, PIN_MAX_BYTES);
+        return report(err, NK_E_PIN, "%s: %s holds more than %d bytes; it is not a PIN",
+                      words()->pin, source, PIN_MAX_BYTES);
     }
     if (memchr(pin->bytes, '\n', len) != NULL || memchr(pin->bytes, '\0', len) != NULL) {
-        return report(err, NK_E_PIN, "node.pin: %s holds more than one line", source);
+        return report(err, NK_E_PIN, "%s: %s holds more than one line", words()->pin, source);
     }
     pin->len = len;
     return NK_OK;
@@ -60,7 +62,7 @@ static nk_status read_all(struct pin *pin, int fd, const char *source, nk_error 
     pin->len = 0;
     ssize_t len = file_read_fd(fd, pin->bytes, READ_ROOM);
     if (len < 0) {
-        return report_errno(err, NK_E_PIN, "node.pin: read %s", source);
+        return report_errno(err, NK_E_PIN, "%s: read %s", words()->pin, source);
     }
     return set_len(pin, (size_t)len, source, err);
 }
@@ -76,18 +78,17 @@ static nk_status check_pin_file(int fd, const char *path, bool is_credential, nk
     case FILE_SOUND:
         return NK_OK;
     case FILE_ODD_KIND:
-        return report(err, NK_E_PIN, "node.pin: %s is not a regular file", path);
+        return report(err, NK_E_PIN, "%s: %s is not a regular file", words()->pin, path);
     case FILE_ODD_OWNER:
-        return report(err, NK_E_PIN,
-                      "node.pin: %s belongs to uid %ld, not to us (uid %ld); chown it", path,
-                      (long)st.st_uid, (long)geteuid());
+        return report(err, NK_E_PIN, "%s: %s belongs to uid %ld, not to us (uid %ld); chown it",
+                      words()->pin, path, (long)st.st_uid, (long)geteuid());
     case FILE_EXPOSED:
         break;
     }
     return report(err, NK_E_PIN,
-                  "node.pin: %s can be reached by others (mode %03o); chmod 600 it, and change the "
+                  "%s: %s can be reached by others (mode %03o); chmod 600 it, and change the "
                   "PIN if somebody may have read it",
-                  path, (unsigned)(st.st_mode & 0777));
+                  words()->pin, path, (unsigned)(st.st_mode & 0777));
 }
 
 static nk_status read_file(struct pin *pin, nk_error *err)
@@ -96,8 +97,8 @@ static nk_status read_file(struct pin *pin, nk_error *err)
     int fd = open(pin->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
         return report_errno(err, NK_E_PIN,
-                            "node.pin: open %s; the file must exist and be readable by uid %ld",
-                            pin->path, (long)geteuid());
+                            "%s: open %s; the file must exist and be readable by uid %ld",
+                            words()->pin, pin->path, (long)geteuid());
     }
     nk_status status = check_pin_file(fd, pin->path, pin->is_credential, err);
     if (status == NK_OK) {
@@ -114,12 +115,13 @@ static nk_status name_credential(struct pin *pin, const char *name, nk_error *er
 
     if (folder == NULL || folder[0] != '/') {
         return report(err, NK_E_PIN,
-                      "node.pin.credential: CREDENTIALS_DIRECTORY is not set; start the node by "
+                      "%s: CREDENTIALS_DIRECTORY is not set; start the node by "
                       "systemd with LoadCredential=%s:/path",
-                      name);
+                      words()->pin_credential, name);
     }
     if (strchr(name, '/') != NULL || name[0] == '.') {
-        return report(err, NK_E_PIN, "node.pin.credential: \"%s\" is a path, not a name", name);
+        return report(err, NK_E_PIN, "%s: \"%s\" is a path, not a name", words()->pin_credential,
+                      name);
     }
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     pin->path = strdup(path);
@@ -133,14 +135,16 @@ static nk_status ask_host(struct pin *pin, const char *label, const nk_host *hos
 
     if (host == NULL || host->ask_pin == NULL) {
         return report(err, NK_E_PIN,
-                      "node.pin.prompt: this program cannot ask for a PIN (no ask_pin callback); "
-                      "use file or credential");
+                      "%s: this program cannot ask for a PIN (no ask_pin callback); "
+                      "use file or credential",
+                      words()->pin_prompt);
     }
     callback_enter();
     nk_status status = host->ask_pin(host->host_data, label, (char *)pin->bytes, READ_ROOM, &len);
     callback_leave();
     if (status != NK_OK || len > READ_ROOM) {
-        return report(err, NK_E_PIN, "node.pin.prompt: no PIN was given for token %s", label);
+        return report(err, NK_E_PIN, "%s: no PIN was given for token %s", words()->pin_prompt,
+                      label);
     }
     return set_len(pin, len, "the answer", err);
 }
@@ -177,7 +181,7 @@ static nk_status read_first(struct pin *pin, const struct hsm_pin_source *source
     case HSM_PIN_ABSENT:
         break;
     }
-    return report(err, NK_E_PIN, "node.pin: no source");
+    return report(err, NK_E_PIN, "%s: no source", words()->pin);
 }
 
 nk_status pin_open(const struct hsm_pin_source *source, const char *token_label,
@@ -201,8 +205,9 @@ nk_status pin_refresh(struct pin *pin, nk_error *err)
     if (pin->path == NULL) {
         return !pin->is_lost ? NK_OK
                              : report(err, NK_E_PIN,
-                                      "node.pin: the PIN was given to the parent of this process, "
-                                      "which was forked; use file or credential, or open here");
+                                      "%s: the PIN was given to the parent of this process, "
+                                      "which was forked; use file or credential, or open here",
+                                      words()->pin);
     }
     struct pin fresh = { .bytes = secret_page_new(),
                          .path = pin->path,

@@ -15,6 +15,7 @@
 #include "base/atomic_file.h"
 #include "base/file.h"
 #include "base/report.h"
+#include "base/words.h"
 #include "pin/refused_marks.h"
 
 #define NAME_HEX_BYTES 16 /* of the token's digest: enough to tell an operator's tokens apart */
@@ -43,7 +44,7 @@ static nk_status name_files(struct refused_file *state, const char *folder, char
     }
     int len = snprintf(state->path, sizeof(state->path), "%s/refused-pins-%s", folder, hex);
     if (len < 0 || (size_t)len >= sizeof(state->path)) {
-        return report(err, NK_E_CONFIG, "state_dir: the path is too long");
+        return report(err, NK_E_CONFIG, "%s: the path is too long", words()->state_dir);
     }
     state->name = strrchr(state->path, '/') + 1;
     snprintf(lock_name, 64, "%s.lock", state->name);
@@ -65,8 +66,8 @@ static nk_status lock_state(struct refused_file *state, const char *lock_name, u
     }
     return report_errno(err, NK_E_PIN,
                         "%s.lock: a refused PIN could not be remembered, so none is sent; make "
-                        "state_dir writable for uid %ld",
-                        state->path, (long)geteuid());
+                        "%s writable for uid %ld",
+                        state->path, words()->state_dir, (long)geteuid());
 }
 
 static nk_status damaged(const struct refused_file *state, nk_error *err)
@@ -74,8 +75,8 @@ static nk_status damaged(const struct refused_file *state, nk_error *err)
     return report(
         err, NK_E_PIN,
         "%s is damaged, or others can write to it, so which PINs token \"%s\" has refused "
-        "is lost and none is sent; once node.pin is known to be right: nodekey pin CONFIG --reset",
-        state->path, state->token.label);
+        "is lost and none is sent; once %s is known to be right: nodekey pin CONFIG --reset",
+        state->path, state->token.label, words()->pin);
 }
 
 static nk_status read_text(const struct refused_file *state, int fd, char *text, size_t room,
@@ -135,8 +136,8 @@ static nk_status reserve(struct refused_file *state, nk_error *err)
     if (state->fresh.fd < 0 || errno != 0) {
         return report_errno(err, NK_E_PIN,
                             "%s.new: a refused PIN could not be remembered, so none is sent; make "
-                            "room in state_dir for it",
-                            state->path);
+                            "room in %s for it",
+                            state->path, words()->state_dir);
     }
     return NK_OK;
 }
@@ -157,7 +158,8 @@ static nk_status hold(const char *folder, const struct token_name *token, unsign
     nk_status status = name_files(state, folder, lock_name, err);
     if (status == NK_OK) {
         status = file_open_folder(folder, S_IWGRP | S_IWOTH, NK_E_CONFIG, &state->folder, err);
-        (void)report_where(err, status, "state_dir: must be a folder of ours (install -d -m 0700)");
+        (void)report_where(err, status, "%s: must be a folder of ours (install -d -m 0700)",
+                           words()->state_dir);
     }
     if (status == NK_OK) {
         status = lock_state(state, lock_name, wait_ms, err);

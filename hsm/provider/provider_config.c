@@ -8,6 +8,7 @@
 #include <openssl/params.h>
 
 #include "base/report.h"
+#include "base/words.h"
 #include "provider/provider_context.h"
 
 #define SECTION "openssl.cnf, our section: "
@@ -23,6 +24,31 @@ static const char *const names[WORDS] = { [CONFIG] = "config",
                                           [EXTRACTABLE] = "allow-extractable",
                                           [IMPORTED] = "allow-imported",
                                           [STATE_DIR] = "state-dir" };
+
+/* --- what sentences of hsm/ call these --- */
+
+#define WORDS_OF_KEY                                                                               \
+    .key = "the key", .certificate = "the certificate",                                            \
+    .public_half = "its public half on the token"
+#define WORDS_OF_SECTION(pin_word)                                                                 \
+    {                                                                                              \
+        WORDS_OF_KEY, .module = "pkcs11-module", .pin = (pin_word), .pin_credential = (pin_word),  \
+                      .pin_prompt = (pin_word), .state_dir = "state-dir",                          \
+                      .allow_extractable = "allow-extractable = yes",                              \
+                      .allow_imported = "allow-imported = yes"                                     \
+    }
+static const struct hsm_words words_of_pin_file = WORDS_OF_SECTION("pin-file");
+static const struct hsm_words words_of_pin_credential = WORDS_OF_SECTION("pin-credential");
+static const struct hsm_words words_of_config = { WORDS_OF_KEY,
+                                                  .module = "node.module",
+                                                  .pin = "node.pin",
+                                                  .pin_credential = "node.pin.credential",
+                                                  .pin_prompt = "node.pin.prompt",
+                                                  .state_dir = "state_dir",
+                                                  .allow_extractable = "allow_extractable",
+                                                  .allow_imported = "allow_imported" };
+
+/* --- the section --- */
 
 struct section {
     const char *at[WORDS]; /* the core's; NULL: absent */
@@ -127,6 +153,7 @@ static nk_status take_words(const struct section *section, struct provider_terms
     request->pin.kind = pin == PIN_FILE ? HSM_PIN_FILE : HSM_PIN_CREDENTIAL;
     request->pin.fd = -1;
     request->token = HSM_TOKEN_DEFAULTS;
+    request->words = pin == PIN_FILE ? &words_of_pin_file : &words_of_pin_credential;
     nk_status status = copy_text(section->at[MODULE], &request->module, err);
     if (status == NK_OK) {
         status = copy_text(section->at[pin], &request->pin.where, err);
@@ -155,6 +182,9 @@ nk_status provider_terms_read(const struct provider *provider, const char *uri,
                      ? provider->read_terms(section.at[CONFIG], uri, terms, err)
                      : take_words(&section, terms, err);
     }
+    if (section.at[CONFIG] != NULL) {
+        terms->request.words = &words_of_config;
+    }
     if (status == NK_OK) {
         *ret_terms = terms;
         terms = NULL;
@@ -171,50 +201,4 @@ void provider_terms_free(struct provider_terms *terms)
     free((char *)terms->request.pin.where);
     free((char *)terms->request.state_dir);
     free(terms);
-}
-
-/* --- words --- */
-
-static const struct word {
-    const char *theirs;
-    const char *ours;
-    bool of_section; /* a configuration file has the same word as the sentence */
-} words[] = {
-    { "node.certificate: ", "", false },
-    { "node.certificate", "its public half on the token", false },
-    { "node.key: ", "", false },
-    { "node.key", "the key", false },
-    { "node.pin.credential", "pin-credential", true },
-    { "node.pin.prompt", "pin", true },
-    { "node.pin", "pin-file", true },
-    { "node.module", "pkcs11-module", true },
-    { "state_dir", "state-dir", true },
-    { "allow_extractable", "allow-extractable = yes", true },
-    { "allow_imported", "allow-imported = yes", true },
-};
-
-static const struct word *word_at(const char *text, bool section)
-{
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if ((section || !words[i].of_section) &&
-            strncmp(text, words[i].theirs, strlen(words[i].theirs)) == 0) {
-            return &words[i];
-        }
-    }
-    return NULL;
-}
-
-void provider_terms_words(const struct provider *provider, const char *text, char *out, size_t room)
-{
-    const struct section section = read_section(provider);
-    size_t used = 0;
-
-    out[0] = '\0';
-    while (*text != '\0' && used + 1 < room) {
-        const struct word *word = word_at(text, section.at[CONFIG] == NULL);
-        int n = word != NULL ? snprintf(out + used, room - used, "%s", word->ours)
-                             : snprintf(out + used, room - used, "%c", *text);
-        used += (size_t)n;
-        text += word != NULL ? strlen(word->theirs) : 1;
-    }
 }

@@ -21,8 +21,5 @@ MUST_USE nk_status provider_terms_read(const struct provider *provider, const ch
                                        struct provider_terms **ret_terms, nk_error *err);
 /* NULL is allowed. */
 void provider_terms_free(struct provider_terms *terms);
-/* hsm/ speaks as to the writer of a node's configuration; the same in the words of the section. */
-void provider_terms_words(const struct provider *provider, const char *text, char *out,
-                          size_t room);
 
 #endif

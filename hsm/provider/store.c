@@ -125,10 +125,12 @@ static nk_status read_chain(struct store *store, nk_error *err)
     AUTO(provider_terms_free) struct provider_terms *terms = NULL;
     nk_status status = provider_terms_read(store->provider, store->uri, &terms, err);
 
-    return status == NK_OK
-               ? hsm_certificates(terms->request.module, store->uri,
-                                  terms->request.token.login_timeout_ms, &store->chain, err)
-               : status;
+    if (status != NK_OK) {
+        return status;
+    }
+    AUTO(words_restore) const struct hsm_words *former = words_use(terms->request.words);
+    return hsm_certificates(terms->request.module, store->uri,
+                            terms->request.token.login_timeout_ms, &store->chain, err);
 }
 
 static int give_certificate(X509 *certificate, OSSL_CALLBACK *callback, void *arg)

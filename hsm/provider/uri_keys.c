@@ -44,11 +44,8 @@ static const nk_host host = { .struct_size = sizeof(host), .log = remember };
 
 void uri_raise_failure(const struct provider *provider)
 {
-    char text[NK_ERROR_TEXT_BYTES];
-
     if (failure[0] != '\0') {
-        provider_terms_words(provider, failure, text, sizeof(text));
-        raise_error(provider, RAISE_SIGNATURE_FAILED, "%s", text);
+        raise_error(provider, RAISE_SIGNATURE_FAILED, "%s", failure);
         failure[0] = '\0';
     }
 }
@@ -215,8 +212,5 @@ struct hsm_key *uri_key(struct provider *provider, const char *uri, bool look)
 
 int uri_raise(struct provider *provider, const nk_error *err)
 {
-    char text[NK_ERROR_TEXT_BYTES];
-
-    provider_terms_words(provider, err->text, text, sizeof(text));
-    return raise_error(provider, RAISE_KEY_NOT_OPENED, "%s", text);
+    return raise_error(provider, RAISE_KEY_NOT_OPENED, "%s", err->text);
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/exit_gate.h"
 #include "base/report.h"
+#include "base/words.h"
 #include "token/token_private.h"
 #include "wait/bounded_call.h"
 #include "wait/signers.h"
@@ -125,8 +126,8 @@ static nk_status settle_pin_locked(struct token *token, struct pin **pin, nk_err
     /* The login is the process's, so the token would not notice that this PIN is a wrong one. */
     if (!pin_equal(token->pin, *pin)) {
         return report(err, NK_E_PIN,
-                      "node.pin: not the PIN that this process has logged in to token \"%s\" with",
-                      token->name.label);
+                      "%s: not the PIN that this process has logged in to token \"%s\" with",
+                      words()->pin, token->name.label);
     }
     return NK_OK;
 }

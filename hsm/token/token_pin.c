@@ -2,6 +2,7 @@
  * The PIN is sent once, and not at all when that may cost the token. All under the token's lock. */
 #include "base/clock.h"
 #include "base/report.h"
+#include "base/words.h"
 #include "pin/refused_file.h"
 #include "token/token_private.h"
 #include "wait/bounded_call.h"
@@ -37,10 +38,10 @@ static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *er
     }
     if (pin_is_protected(token->pin) && (flags & CKF_PROTECTED_AUTHENTICATION_PATH) == 0) {
         report_ckr(err, NK_E_PIN, CKR_FUNCTION_NOT_SUPPORTED,
-                   "node.pin.protected: token \"%s\" has no PIN pad of its own "
+                   "%s.protected: token \"%s\" has no PIN pad of its own "
                    "(CKF_PROTECTED_AUTHENTICATION_PATH); give the PIN by file, credential, fd or "
                    "prompt",
-                   token->name.label);
+                   words()->pin, token->name.label);
         return CKR_FUNCTION_NOT_SUPPORTED;
     }
     if ((flags & CKF_USER_PIN_INITIALIZED) == 0) {
@@ -72,10 +73,11 @@ static void remember_refusal_locked(struct token *token, struct refused_file *st
         status = refused_file_remember(state, token->pin, &own);
     }
     if (status != NK_OK) {
-        report(err, NK_E_PIN,
-               "token \"%s\" refuses the PIN of node.pin, and this is not remembered: %s; correct "
-               "node.pin before the next start",
-               token->name.label, own.text);
+        report(
+            err, NK_E_PIN,
+            "token \"%s\" refuses the PIN of %s, and this is not remembered: %s; correct it before "
+            "the next start",
+            token->name.label, words()->pin, own.text);
     }
 }
 
@@ -102,10 +104,10 @@ static CK_RV explain_refusal_locked(struct token *token, struct refused_file *st
     case CKR_PIN_INVALID:
     case CKR_PIN_LEN_RANGE:
         remember_refusal_locked(token, state, err);
-        report_ckr(err, NK_E_PIN, rv, "token \"%s\" refuses the PIN %s", token->name.label,
-                   protected ? "that was typed at it; it will not be asked for again before the "
-                               "next start"
-                             : "of node.pin; correct it, it will not be sent again");
+        report_ckr(err, NK_E_PIN, rv, "token \"%s\" refuses the PIN %s%s%s", token->name.label,
+                   protected ? "that was typed at it" : "of ", protected ? "" : words()->pin,
+                   protected ? "; it will not be asked for again before the next start"
+                             : "; correct it, it will not be sent again");
         break;
     case CKR_PIN_LOCKED: /* nothing is said of the PIN; and a TPM's lockout ends by itself */
         token->locked_ms = clock_now_ms();
@@ -135,14 +137,14 @@ static CK_RV report_refused_before(const struct token *token, const struct refus
     if (state == NULL) {
         report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
                    "token \"%s\" has refused this PIN before; it is not sent again: correct "
-                   "node.pin",
-                   label);
+                   "%s",
+                   label, words()->pin);
     } else {
         report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
                    "token \"%s\" has refused this PIN before; it is not sent again: correct "
-                   "node.pin (if the token was given this PIN since: nodekey pin CONFIG --reset, "
+                   "%s (if the token was given this PIN since: nodekey pin CONFIG --reset, "
                    "which removes %s)",
-                   label, refused_file_path(state));
+                   label, words()->pin, refused_file_path(state));
     }
     return CKR_PIN_INCORRECT;
 }

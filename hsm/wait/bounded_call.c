@@ -10,6 +10,7 @@
 #include "base/report.h"
 #include "base/sigpipe.h"
 #include "base/thread.h"
+#include "base/words.h"
 
 /* More than any deadline of ours that is not the caller's own. */
 #define OWN_DEADLINE_MS 2000
@@ -75,6 +76,7 @@ static void *work(void *arg)
     sigpipe_blocked_for_good();
     exit_gate_take_over();
     current = bounded;
+    (void)words_use(bounded->words);
     bounded->run(bounded);
     pthread_mutex_lock(&lock);
     bounded->done = true;
@@ -150,6 +152,7 @@ static enum bounded_call_end send(struct bounded_call *bounded, unsigned patienc
         return BOUNDED_CALL_REFUSED;
     }
     bounded->done = false;
+    bounded->words = words();
     bounded->step = "its first call";
     bounded->step_ms = clock_now_ms();
     bounded->refs++;
@@ -200,12 +203,11 @@ nk_status bounded_call_report(const struct bounded_call *bounded, enum bounded_c
         for_ms = clock_now_ms() - hung->step_ms;
     }
     pthread_mutex_unlock(&lock);
-    return report(
-        err, NK_E_TOKEN,
-        "node.module: %s has not come back from %s for %lld ms%s; see to the token, or to "
-        "the service or device behind the module%s",
-        bounded->where, step, for_ms,
-        end == BOUNDED_CALL_REFUSED ? "" : " (token.login_timeout_ms)",
-        end == BOUNDED_CALL_REFUSED ? "; too many calls hang in it to try another"
-                                    : "; the call is left behind");
+    return report(err, NK_E_TOKEN,
+                  "%s: %s has not come back from %s for %lld ms%s; see to the token, or to "
+                  "the service or device behind the module%s",
+                  words()->module, bounded->where, step, for_ms,
+                  end == BOUNDED_CALL_REFUSED ? "" : " (token.login_timeout_ms)",
+                  end == BOUNDED_CALL_REFUSED ? "; too many calls hang in it to try another"
+                                              : "; the call is left behind");
 }

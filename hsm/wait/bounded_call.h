@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/auto.h"
+#include "base/words.h"
 #include "nodekey/plugin.h"
 
 /* As many threads may hang in one module; what is bounded by its steps is refused at once then. */
@@ -27,6 +28,7 @@ struct bounded_call {
     unsigned refs;
     bool done;
     bool left;
+    const struct hsm_words *words; /* of the caller */
     const char *step; /* NULL: what goes on has a deadline of its own, and is given more time */
     long long step_ms;
     struct bounded_call *next; /* of those left behind */
