@@ -73,7 +73,7 @@ static nk_status check_pin_file(int fd, const char *path, bool is_credential, nk
     mode_t others = is_credential ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
     struct stat st = { 0 };
 
-    (void)fstat(fd, &st); /* of no kind when it fails */
+    (void)fstat(fd, &st); /* after a failure it is of no kind */
     switch (file_find_flaw(&st, S_IFREG, FILE_OF_ROOT_OR_US, others)) {
     case FILE_SOUND:
         return NK_OK;
@@ -228,7 +228,7 @@ nk_status pin_refresh(struct pin *pin, nk_error *err)
     return status;
 }
 
-/* At a pad somebody would have to type it for every child. */
+/* A PIN of a pad would have to be typed for every child. */
 void pin_renew(struct pin *pin)
 {
     pin->is_lost = true;

@@ -13,15 +13,16 @@
 
 #define PIN_MAX_BYTES 255
 
-struct pin; /* one page */
+struct pin; /* one page; used by one thread at a time, which holds its token's lock */
 
 /* Reads the PIN. `file` and `credential` are read anew by each pin_refresh; `fd` and `prompt` are
  * asked here only. NK_E_PIN names the source and the cure. *ret_pin is owned: pin_free. */
 MUST_USE nk_status pin_open(const struct hsm_pin_source *source, const char *token_label,
                             const nk_host *host, struct pin **ret_pin, nk_error *err);
-/* Before each login after the first. When the source fails, the PIN stays what it was. */
+/* Before each login after the first. When the source fails, the PIN stays what it was, and NK_E_PIN
+ * names the source and the cure. */
 MUST_USE nk_status pin_refresh(struct pin *pin, nk_error *err);
-/* Wipes. NULL is allowed. */
+/* Wipes the page. NULL is allowed. */
 void pin_free(struct pin *pin);
 
 /* In a forked child: the bytes are not here (MADV_WIPEONFORK), so they are read anew before they
@@ -34,14 +35,14 @@ unsigned char *pin_bytes(const struct pin *pin);
 size_t pin_len(const struct pin *pin);
 /* `protected`: there are no bytes; C_Login gets a NULL PIN. */
 bool pin_is_protected(const struct pin *pin);
-/* The token took it. Forgotten when pin_refresh reads another. */
+/* The token took the PIN. Forgotten when pin_refresh reads another. */
 void pin_works(struct pin *pin);
 bool pin_has_worked(const struct pin *pin);
 /* In constant time. */
 bool pin_equal(const struct pin *a, const struct pin *b);
 
-/* The latch of this process: a PIN that a token refused is not sent to it again. Keyed hashes in a
- * page like a PIN's, but one that children keep. refused_here also answers true when the latch is
+/* The memory of this process: a PIN that a token refused is not sent to it again. Keyed hashes in a
+ * page like a PIN's, but one that children keep. refused_here also answers true when the page is
  * full. [any] */
 bool refused_here(const struct pin *pin, const struct token_name *token);
 void refused_here_remember(const struct pin *pin, const struct token_name *token);

@@ -70,7 +70,7 @@ static nk_status lock_state(struct refused_file *state, const char *lock_name, u
                         state->path, words()->state_dir, (long)geteuid());
 }
 
-static nk_status damaged(const struct refused_file *state, nk_error *err)
+static nk_status report_damage(const struct refused_file *state, nk_error *err)
 {
     return report(
         err, NK_E_PIN,
@@ -86,7 +86,7 @@ static nk_status read_text(const struct refused_file *state, int fd, char *text,
 
     if (fstat(fd, &st) != 0 || st.st_size >= (off_t)room ||
         file_find_flaw(&st, S_IFREG, FILE_OF_ROOT_OR_US, S_IWGRP | S_IWOTH) != FILE_SOUND) {
-        return damaged(state, err);
+        return report_damage(state, err);
     }
     ssize_t len = file_read_fd(fd, text, room);
     if (len < 0) {
@@ -96,7 +96,7 @@ static nk_status read_text(const struct refused_file *state, int fd, char *text,
     return NK_OK;
 }
 
-static nk_status load(struct refused_file *state, nk_error *err)
+static nk_status load_marks(struct refused_file *state, nk_error *err)
 {
     char text[REFUSED_MARKS_TEXT_BYTES];
     size_t len = 0;
@@ -108,13 +108,13 @@ static nk_status load(struct refused_file *state, nk_error *err)
                    : report_openssl(err, NK_E_INTERNAL, "draw a salt");
     }
     if (fd < 0) {
-        return errno == ELOOP ? damaged(state, err)
+        return errno == ELOOP ? report_damage(state, err)
                               : report_errno(err, NK_E_PIN, "open %s", state->path);
     }
     nk_status status = read_text(state, fd, text, sizeof(text), &len, err);
     close(fd);
     if (status == NK_OK && !refused_marks_parse(text, len, &state->marks)) {
-        return damaged(state, err);
+        return report_damage(state, err);
     }
     if (status == NK_OK && state->marks.len == REFUSED_MARKS_MAX) {
         return report(err, NK_E_PIN,
@@ -126,7 +126,7 @@ static nk_status load(struct refused_file *state, nk_error *err)
 }
 
 /* A disk that is full must be found before the PIN is sent, not after it was refused. */
-static nk_status reserve(struct refused_file *state, nk_error *err)
+static nk_status reserve_room(struct refused_file *state, nk_error *err)
 {
     state->fresh.folder = state->folder;
     state->fresh.name = state->name;
@@ -142,9 +142,9 @@ static nk_status reserve(struct refused_file *state, nk_error *err)
     return NK_OK;
 }
 
-/* Ours alone until it is closed; nothing is read yet. */
-static nk_status hold(const char *folder, const struct token_name *token, unsigned wait_ms,
-                      struct refused_file **ret_state, nk_error *err)
+/* The file is ours alone until it is closed; nothing is read yet. */
+static nk_status hold_file(const char *folder, const struct token_name *token, unsigned wait_ms,
+                           struct refused_file **ret_state, nk_error *err)
 {
     char lock_name[64];
     AUTO(refused_file_close) struct refused_file *state = calloc(1, sizeof(*state));
@@ -175,13 +175,13 @@ nk_status refused_file_open(const char *folder, const struct token_name *token, 
                             struct refused_file **ret_state, nk_error *err)
 {
     AUTO(refused_file_close) struct refused_file *state = NULL;
-    nk_status status = hold(folder, token, wait_ms, &state, err);
+    nk_status status = hold_file(folder, token, wait_ms, &state, err);
     if (status != NK_OK || state == NULL) {
         return status;
     }
-    status = load(state, err);
+    status = load_marks(state, err);
     if (status == NK_OK) {
-        status = reserve(state, err);
+        status = reserve_room(state, err);
     }
     if (status == NK_OK) {
         *ret_state = state;
@@ -190,8 +190,8 @@ nk_status refused_file_open(const char *folder, const struct token_name *token, 
     return status;
 }
 
-static nk_status derive(const struct refused_file *state, const struct pin *pin,
-                        unsigned char out[PIN_MARK_BYTES], nk_error *err)
+static nk_status derive_mark(const struct refused_file *state, const struct pin *pin,
+                             unsigned char out[PIN_MARK_BYTES], nk_error *err)
 {
     return refused_marks_derive(&state->marks, pin, &state->token, out)
                ? NK_OK
@@ -211,7 +211,7 @@ nk_status refused_file_refuses(struct refused_file *state, const struct pin *pin
         *ret_refuses = false;
         return NK_OK;
     }
-    nk_status status = derive(state, pin, mark, err);
+    nk_status status = derive_mark(state, pin, mark, err);
     if (status != NK_OK) {
         return status;
     }
@@ -226,7 +226,7 @@ nk_status refused_file_remember(struct refused_file *state, const struct pin *pi
 {
     char text[REFUSED_MARKS_TEXT_BYTES];
 
-    nk_status status = derive(state, pin, state->marks.refused[state->marks.len], err);
+    nk_status status = derive_mark(state, pin, state->marks.refused[state->marks.len], err);
     if (status != NK_OK) {
         return status;
     }
@@ -249,7 +249,7 @@ nk_status refused_file_forget(const char *folder, const struct token_name *token
                               bool *ret_forgot, nk_error *err)
 {
     AUTO(refused_file_close) struct refused_file *state = NULL;
-    nk_status status = hold(folder, token, wait_ms, &state, err);
+    nk_status status = hold_file(folder, token, wait_ms, &state, err);
     if (status != NK_OK || state == NULL) {
         return status;
     }

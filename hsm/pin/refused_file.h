@@ -18,21 +18,23 @@ struct refused_file;
 
 /* Waits at most `wait_ms` for another process that logs in to the same token. When it succeeds, a
  * refusal can be remembered: the room for it is on the disk. *ret_state is owned:
- * refused_file_close. */
+ * refused_file_close. NK_E_CONFIG: state_dir is not a folder of ours. NK_E_PIN: no PIN may be sent,
+ * since the file is held, damaged, full or cannot be written. [any], but a state is of one thread.
+ */
 MUST_USE nk_status refused_file_open(const char *folder, const struct token_name *token,
                                      unsigned wait_ms, struct refused_file **ret_state,
                                      nk_error *err);
 /* One scrypt, but none while no PIN was refused. */
 MUST_USE nk_status refused_file_refuses(struct refused_file *state, const struct pin *pin,
                                         bool *ret_refuses, nk_error *err);
-/* On the disk when it returns. */
+/* The mark is on the disk when it returns NK_OK; NK_E_PIN: it is lost. Once for each state. */
 MUST_USE nk_status refused_file_remember(struct refused_file *state, const struct pin *pin,
                                          nk_error *err);
 size_t refused_file_count(const struct refused_file *state);
 /* Removes what is remembered of this token, damaged or not. *ret_forgot: there was something. */
 MUST_USE nk_status refused_file_forget(const char *folder, const struct token_name *token,
                                        unsigned wait_ms, bool *ret_forgot, nk_error *err);
-/* For texts. */
+/* Borrowed, for texts. */
 const char *refused_file_path(const struct refused_file *state);
 /* NULL is allowed. */
 void refused_file_close(struct refused_file *state);

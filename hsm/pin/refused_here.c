@@ -9,28 +9,27 @@
 #include "base/secret_page.h"
 #include "pin/refused_marks.h"
 
-#define LATCH_ROOM (SECRET_PAGE_BYTES / PIN_MARK_BYTES - 2)
+#define PAGE_ROOM (SECRET_PAGE_BYTES / PIN_MARK_BYTES - 2)
 
 /* A hash of a PIN can be searched like the PIN itself, so it lies in a page like the PIN's. But
  * children keep it: what was refused to the parent is refused to them. */
-struct latch {
+struct refused_page {
     unsigned char salt[PIN_SALT_BYTES];
-    unsigned char refused[LATCH_ROOM][PIN_MARK_BYTES];
+    unsigned char refused[PAGE_ROOM][PIN_MARK_BYTES];
     size_t len;
 };
-_Static_assert(sizeof(struct latch) <= SECRET_PAGE_BYTES, "the latch is one page");
+_Static_assert(sizeof(struct refused_page) <= SECRET_PAGE_BYTES, "the marks are one page");
 
 static pthread_mutex_t refused_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct latch *latch; /* guarded by refused_lock */
+static struct refused_page *here; /* guarded by refused_lock */
 FORK_PART(.lock = &refused_lock);
 
-/* Under refused_lock. */
-static bool start(void)
+static bool make_page_locked(void)
 {
-    if (latch != NULL) {
+    if (here != NULL) {
         return true;
     }
-    struct latch *page = secret_page_new();
+    struct refused_page *page = secret_page_new();
     if (page == NULL) {
         return false;
     }
@@ -39,36 +38,37 @@ static bool start(void)
         secret_page_free(page);
         return false;
     }
-    latch = page;
+    here = page;
     return true;
 }
 
 bool refused_here(const struct pin *pin, const struct token_name *token)
 {
     unsigned char mac[PIN_MARK_BYTES];
-    /* What cannot be looked up counts as refused: a locked token costs more than a failed open. */
-    bool latched = true;
+    /* A PIN that cannot be looked up counts as refused: a locked token costs more than a failed
+     * open. */
+    bool refused = true;
 
     pthread_mutex_lock(&refused_lock);
-    if (start() && latch->len < LATCH_ROOM && pin_digest(pin, token, latch->salt, mac)) {
-        latched = false;
-        for (size_t i = 0; i < latch->len; i++) {
-            latched |= CRYPTO_memcmp(latch->refused[i], mac, PIN_MARK_BYTES) == 0;
+    if (make_page_locked() && here->len < PAGE_ROOM && pin_digest(pin, token, here->salt, mac)) {
+        refused = false;
+        for (size_t i = 0; i < here->len; i++) {
+            refused |= CRYPTO_memcmp(here->refused[i], mac, PIN_MARK_BYTES) == 0;
         }
     }
     pthread_mutex_unlock(&refused_lock);
-    return latched;
+    return refused;
 }
 
 void refused_here_remember(const struct pin *pin, const struct token_name *token)
 {
     pthread_mutex_lock(&refused_lock);
-    if (start()) {
-        if (latch->len < LATCH_ROOM &&
-            !pin_digest(pin, token, latch->salt, latch->refused[latch->len])) {
-            latch->len = LATCH_ROOM; /* not to be remembered exactly: refuse them all */
+    if (make_page_locked()) {
+        if (here->len < PAGE_ROOM &&
+            !pin_digest(pin, token, here->salt, here->refused[here->len])) {
+            here->len = PAGE_ROOM; /* this PIN cannot be remembered: refuse them all */
         }
-        latch->len += latch->len < LATCH_ROOM ? 1 : 0;
+        here->len += here->len < PAGE_ROOM ? 1 : 0;
     }
     pthread_mutex_unlock(&refused_lock);
 }

@@ -52,8 +52,8 @@ bool pin_token_digest(const struct token_name *token, unsigned char out[PIN_MARK
            add_token(ctx, token) && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
 }
 
-static bool stretch(unsigned char digest[PIN_MARK_BYTES], const unsigned char *salt,
-                    unsigned char out[PIN_MARK_BYTES])
+static bool stretch_digest(unsigned char digest[PIN_MARK_BYTES], const unsigned char *salt,
+                           unsigned char out[PIN_MARK_BYTES])
 {
     uint64_t n = SCRYPT_N;
     uint64_t memory = SCRYPT_MEMORY_BYTES;
@@ -77,7 +77,8 @@ bool refused_marks_derive(const struct refused_marks *marks, const struct pin *p
                           const struct token_name *token, unsigned char out[PIN_MARK_BYTES])
 {
     unsigned char digest[PIN_MARK_BYTES];
-    bool ok = pin_digest(pin, token, marks->salt, digest) && stretch(digest, marks->salt, out);
+    bool ok =
+        pin_digest(pin, token, marks->salt, digest) && stretch_digest(digest, marks->salt, out);
 
     OPENSSL_cleanse(digest, sizeof(digest));
     return ok;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Marks of refused PINs, and the text that a file keeps them in. No file is touched here. */
+ * Marks of refused PINs, and the text that a file keeps them in. No file is touched here. All
+ * [any]. */
 #ifndef NODEKEY_REFUSED_MARKS_H
 #define NODEKEY_REFUSED_MARKS_H
 
@@ -8,7 +9,7 @@
 #define PIN_MARK_BYTES 32
 #define PIN_SALT_BYTES 32
 #define REFUSED_MARKS_MAX 32
-/* What refused_marks_print needs at most. */
+/* Room for what refused_marks_print writes. */
 #define REFUSED_MARKS_TEXT_BYTES 4096
 
 struct refused_marks {
