@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Signing with a deadline: a thread of the token's crew makes the calls, the breaker says whether
+ * Signing with a deadline: a signing worker of the token makes the calls, the breaker says whether
  * they are worth making. */
 #ifndef NODEKEY_KEY_DEADLINE_H
 #define NODEKEY_KEY_DEADLINE_H

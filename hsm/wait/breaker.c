@@ -12,7 +12,7 @@ void breaker_clear(struct breaker *breaker)
     pthread_mutex_destroy(&breaker->lock);
 }
 
-void breaker_renew(struct breaker *breaker)
+void breaker_renew_locked(struct breaker *breaker)
 {
     breaker->errors = 0;
     breaker->heard_ms = 0;
@@ -29,8 +29,7 @@ bool breaker_is_open(struct breaker *breaker)
     return open;
 }
 
-/* Under lock. */
-static bool trip(struct breaker *breaker, bool enough, long long now_ms)
+static bool trip_locked(struct breaker *breaker, bool enough, long long now_ms)
 {
     if (!enough || breaker->open) {
         return false;
@@ -45,7 +44,7 @@ bool breaker_error(struct breaker *breaker, long long now_ms)
 {
     pthread_mutex_lock(&breaker->lock);
     breaker->errors++;
-    bool opened = trip(breaker, breaker->errors >= BREAKER_ERRORS, now_ms);
+    bool opened = trip_locked(breaker, breaker->errors >= BREAKER_ERRORS, now_ms);
     pthread_mutex_unlock(&breaker->lock);
     return opened;
 }
@@ -54,9 +53,10 @@ bool breaker_hang(struct breaker *breaker, long long began_ms, long long now_ms)
 {
     pthread_mutex_lock(&breaker->lock);
     breaker->errors++;
-    /* With others answered meanwhile it may be one session's trouble; else the token is mute. */
+    /* Where others were answered meanwhile, one session may be in trouble; else the token is mute.
+     */
     bool mute = breaker->heard_ms < began_ms;
-    bool opened = trip(breaker, mute || breaker->errors >= BREAKER_ERRORS, now_ms);
+    bool opened = trip_locked(breaker, mute || breaker->errors >= BREAKER_ERRORS, now_ms);
     pthread_mutex_unlock(&breaker->lock);
     return opened;
 }

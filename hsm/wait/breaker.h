@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Whether a token is worth asking. It opens after BREAKER_ERRORS device errors in a row, or after
- * one call that hung while no other got an answer; from then on nobody asks but one prober at a
- * time, at growing intervals; any signature that comes back good closes it. */
+ * The breaker says whether a token is worth asking. It opens after BREAKER_ERRORS device errors in
+ * a row, or after one call that hung while no other got an answer; from then on nobody asks but one
+ * prober at a time, at growing intervals; any signature that comes back good closes the breaker.
+ * All of it [any]. */
 #ifndef NODEKEY_BREAKER_H
 #define NODEKEY_BREAKER_H
 
@@ -21,29 +22,29 @@ struct breaker {
     bool open;
     long long opened_ms;
     unsigned backoff_ms;
-    unsigned prober;      /* the ticket of who probes; 0: nobody */
+    unsigned prober;      /* the ticket of the prober; 0: there is none */
     unsigned tickets;     /* handed out */
     long long probing_ms; /* since when its call is inside; 0: it waits */
 };
 
 void breaker_init(struct breaker *breaker);
 void breaker_clear(struct breaker *breaker);
-/* Closed, nobody probes. Under lock. */
-void breaker_renew(struct breaker *breaker);
+/* Closed, and nobody probes. */
+void breaker_renew_locked(struct breaker *breaker);
 
 bool breaker_is_open(struct breaker *breaker);
-/* True when this opened it: say so. */
+/* True: this error opened the breaker, and the caller says so. */
 MUST_USE bool breaker_error(struct breaker *breaker, long long now_ms);
-/* A call that began at `began_ms` has not come back in time. */
+/* The same for a call that began at `began_ms` and has not come back in time. */
 MUST_USE bool breaker_hang(struct breaker *breaker, long long began_ms, long long now_ms);
-/* True when this closed it; *ret_open_ms is then for how long it was open. */
+/* True: this success closed the breaker, which was open for *ret_open_ms. */
 MUST_USE bool breaker_success(struct breaker *breaker, long long now_ms, long long *ret_open_ms);
 
-/* Who gets a ticket probes until breaker_probe_done; 0: not needed, or somebody does. A prober
- * whose call has been inside for `patience_ms` has lost its turn. */
+/* A caller who gets a ticket probes until breaker_probe_done; 0: not needed, or another one does. A
+ * prober whose call has been inside for `patience_ms` has lost its turn. */
 MUST_USE unsigned breaker_probe_claim(struct breaker *breaker, unsigned patience_ms,
                                       long long now_ms);
-/* How long to wait before the next probe; grows. False: no longer this one's turn. */
+/* How long to wait before the next probe; grows. False: the ticket has lost its turn. */
 MUST_USE bool breaker_probe_wait(struct breaker *breaker, unsigned ticket, unsigned *ret_wait_ms);
 void breaker_probe_begins(struct breaker *breaker, unsigned ticket, long long now_ms);
 void breaker_probe_done(struct breaker *breaker, unsigned ticket);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A crew's life, its queues and its threads. */
+ * The life of signing workers: their queues, their threads, and what a fork leaves of them. */
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fork.h"
 #include "base/sigpipe.h"
 #include "base/thread.h"
 #include "wait/signers_private.h"
 
 /* --- queues, under lock --- */
 
-void signers_append(struct queue *queue, struct job *job)
+void signers_append_locked(struct queue *queue, struct job *job)
 {
     job->next = NULL;
     *queue->end = job;
@@ -17,7 +18,7 @@ void signers_append(struct queue *queue, struct job *job)
     queue->len++;
 }
 
-struct job *signers_dequeue(struct queue *queue)
+struct job *signers_dequeue_locked(struct queue *queue)
 {
     struct job *job = queue->first;
 
@@ -29,7 +30,7 @@ struct job *signers_dequeue(struct queue *queue)
     return job;
 }
 
-void signers_withdraw(struct queue *queue, struct job *job)
+void signers_withdraw_locked(struct queue *queue, struct job *job)
 {
     for (struct job **link = &queue->first; *link != NULL; link = &(*link)->next) {
         if (*link == job) {
@@ -46,17 +47,18 @@ struct queue *signers_queue_of(struct signers *signers, const struct job *job)
     return job->inbound ? &signers->inbound : &signers->outbound;
 }
 
-unsigned signers_free_for_inbound(const struct signers *signers)
+unsigned signers_free_for_inbound_locked(const struct signers *signers)
 {
     unsigned all = signers->max_threads > 1 ? signers->max_threads - 1 : 1;
     return all - signers->inbound_running;
 }
 
-static struct job *next_job(struct signers *signers)
+static struct job *next_job_locked(struct signers *signers)
 {
-    struct job *job = signers_dequeue(&signers->outbound);
-    return job == NULL && signers_free_for_inbound(signers) > 0 ? signers_dequeue(&signers->inbound)
-                                                                : job;
+    struct job *job = signers_dequeue_locked(&signers->outbound);
+    return job == NULL && signers_free_for_inbound_locked(signers) > 0
+               ? signers_dequeue_locked(&signers->inbound)
+               : job;
 }
 
 /* --- life --- */
@@ -85,8 +87,8 @@ struct signers *signers_new(unsigned max_threads, unsigned max_waiting_inbound)
     return signers;
 }
 
-/* Under lock, which it releases. */
-static void let_go(struct signers *signers)
+/* Under lock, which is open afterwards. */
+static void unref_and_unlock(struct signers *signers)
 {
     bool last = --signers->refs == 0;
     pthread_mutex_unlock(&signers->lock);
@@ -110,7 +112,7 @@ void signers_close(struct signers *signers)
     signers->closing = true;
     pthread_cond_broadcast(&signers->work);
     pthread_cond_broadcast(&signers->closed);
-    let_go(signers);
+    unref_and_unlock(signers);
 }
 
 struct breaker *signers_breaker(struct signers *signers)
@@ -118,13 +120,12 @@ struct breaker *signers_breaker(struct signers *signers)
     return &signers->breaker;
 }
 
-/* Under lock. True when the job is nobody's any more. */
-bool signers_unref(struct job *job)
+bool signers_unref_job_locked(struct job *job)
 {
     return --job->refs == 0;
 }
 
-void signers_dispose(struct job *job)
+void signers_free_job(struct job *job)
 {
     pthread_cond_destroy(&job->changed);
     job->free(job);
@@ -132,7 +133,7 @@ void signers_dispose(struct job *job)
 
 /* --- threads --- */
 
-static struct job **slot_of(struct signers *signers, const struct job *job)
+static struct job **find_slot_locked(struct signers *signers, const struct job *job)
 {
     unsigned i = 0;
     while (signers->running[i] != job) {
@@ -141,10 +142,10 @@ static struct job **slot_of(struct signers *signers, const struct job *job)
     return &signers->running[i];
 }
 
-/* Under lock, which is open meanwhile. */
-static void perform(struct signers *signers, struct job *job)
+/* The lock is open while the job runs. */
+static void run_job_locked(struct signers *signers, struct job *job)
 {
-    struct job **slot = slot_of(signers, NULL);
+    struct job **slot = find_slot_locked(signers, NULL);
     *slot = job;
     job->state = JOB_RUNS;
     job->began_ms = clock_now_ms();
@@ -160,23 +161,23 @@ static void perform(struct signers *signers, struct job *job)
     if (job->waited_for) {
         pthread_cond_signal(&job->changed);
     }
-    if (signers_unref(job)) {
+    if (signers_unref_job_locked(job)) {
         pthread_mutex_unlock(&signers->lock);
-        signers_dispose(job);
+        signers_free_job(job);
         pthread_mutex_lock(&signers->lock);
     }
 }
 
-static void *work(void *arg)
+static void *serve_jobs(void *arg)
 {
     struct signers *signers = arg;
 
     sigpipe_blocked_for_good();
     pthread_mutex_lock(&signers->lock);
     for (;;) {
-        struct job *job = next_job(signers);
+        struct job *job = next_job_locked(signers);
         if (job != NULL) {
-            perform(signers, job);
+            run_job_locked(signers, job);
             continue;
         }
         if (signers->closing) {
@@ -187,29 +188,26 @@ static void *work(void *arg)
         signers->idle--;
     }
     signers->threads--;
-    let_go(signers);
+    unref_and_unlock(signers);
     return NULL;
 }
 
-/* Under lock. */
-static bool add_thread(struct signers *signers)
+static bool start_thread_locked(struct signers *signers)
 {
-    bool made = thread_start(NULL, work, signers);
+    bool made = thread_start(NULL, serve_jobs, signers);
     signers->threads += made ? 1 : 0;
     signers->refs += made ? 1 : 0;
     return made;
 }
 
-/* Under lock, before the job is in its queue. False: there is no thread and none can be made. */
-bool signers_add_thread(struct signers *signers)
+bool signers_add_thread_locked(struct signers *signers)
 {
     unsigned waiting = signers->inbound.len + signers->outbound.len;
-    if (signers->idle >
-        0) { /* also when they may be meant for others: it costs a look at the queue */
+    if (signers->idle > 0) { /* a thread that is woken for another's job goes back to sleep */
         pthread_cond_signal(&signers->work);
     }
-    bool added =
-        signers->idle <= waiting && signers->threads < signers->max_threads && add_thread(signers);
+    bool added = signers->idle <= waiting && signers->threads < signers->max_threads &&
+                 start_thread_locked(signers);
     return added || signers->threads > 0;
 }
 
@@ -225,4 +223,56 @@ bool signers_sleep(struct signers *signers, unsigned ms)
     bool go_on = !signers->closing;
     pthread_mutex_unlock(&signers->lock);
     return go_on;
+}
+
+/* --- a fork --- */
+
+bool signers_hold(struct signers *signers, long long deadline_ms)
+{
+    signers->held[0] = fork_lock_by(&signers->lock, deadline_ms);
+    signers->held[1] = fork_lock_by(&signers->breaker.lock, deadline_ms);
+    return signers->held[0] && signers->held[1];
+}
+
+void signers_release(struct signers *signers)
+{
+    if (signers->held[1]) {
+        pthread_mutex_unlock(&signers->breaker.lock);
+    }
+    if (signers->held[0]) {
+        pthread_mutex_unlock(&signers->lock);
+    }
+}
+
+static void lose_job_locked(struct signers *signers, struct job *job)
+{
+    job->next = signers->lost;
+    signers->lost = job;
+}
+
+static void lose_queue_locked(struct signers *signers, struct queue *queue)
+{
+    for (struct job *job = signers_dequeue_locked(queue); job != NULL;
+         job = signers_dequeue_locked(queue)) {
+        lose_job_locked(signers, job);
+    }
+}
+
+void signers_renew(struct signers *signers)
+{
+    lose_queue_locked(signers, &signers->outbound);
+    lose_queue_locked(signers, &signers->inbound);
+    for (unsigned i = 0; i < signers->max_threads; i++) {
+        if (signers->running[i] != NULL) {
+            lose_job_locked(signers, signers->running[i]);
+        }
+        signers->running[i] = NULL;
+    }
+    signers->refs = 1;
+    signers->threads = 0;
+    signers->idle = 0;
+    signers->inbound_running = 0;
+    clock_cond_init(&signers->work);
+    clock_cond_init(&signers->closed);
+    breaker_renew_locked(&signers->breaker);
 }

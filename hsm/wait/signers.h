@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The threads that call a token in deadline mode. A caller hands over a job and waits with a
- * deadline; a job that hangs inside the module keeps its thread, and its caller goes on. */
+ * Signing workers: the threads that call a token in deadline mode. A caller hands over a job and
+ * waits with a deadline; a job that hangs inside the module keeps its thread, and its caller goes
+ * on. */
 #ifndef NODEKEY_SIGNERS_H
 #define NODEKEY_SIGNERS_H
 
@@ -14,13 +15,13 @@ struct signers; /* counted: by its owner until signers_close, and by each thread
 
 enum job_state { JOB_WAITS = 0, JOB_RUNS, JOB_DONE };
 
-/* The head of what is to be done. Counted by its caller and by the crew. */
+/* The head of what is to be done. Counted by its caller and by the workers. */
 struct job {
-    void (*run)(struct job *job);  /* on a thread of the crew */
+    void (*run)(struct job *job);  /* on a worker */
     void (*free)(struct job *job); /* by whoever lets go last */
-    bool inbound;                  /* for a stranger who dialled us: not with the last thread */
+    bool inbound;                  /* for a peer who dialled us: not with the last thread */
 
-    /* The crew's own, under its lock. */
+    /* Of signers.c, under the workers' lock. */
     unsigned refs;
     enum job_state state;
     bool called_off;
@@ -30,9 +31,11 @@ struct job {
     struct job *next;
 };
 
-/* Threads are made when needed, never more than `max_threads`. NULL: out of memory. */
+/* Threads are made when needed, never more than `max_threads`; `max_waiting_inbound` 0: no bound.
+ * NULL: out of memory. Owned: signers_close. [any] */
 struct signers *signers_new(unsigned max_threads, unsigned max_waiting_inbound);
-/* Its threads end as soon as they are idle; those inside a call end after it. NULL is allowed. */
+/* The threads end as soon as they are idle; those inside a call end after it. NULL is allowed.
+ * [any] */
 void signers_close(struct signers *signers);
 struct breaker *signers_breaker(struct signers *signers);
 
@@ -44,22 +47,24 @@ enum signers_answer {
     SIGNERS_FAILED, /* never began: no thread can be made */
 };
 /* Takes over the caller's reference unless SIGNERS_DONE, when the job is the caller's to read and
- * to job_drop. *ret_began_ms is 0 for a job that never began, and then nothing of it will run. */
+ * to job_drop. *ret_began_ms is 0 for a job that never began, and then nothing of it will run.
+ * [any] */
 MUST_USE enum signers_answer signers_do(struct signers *signers, struct job *job, unsigned wait_ms,
                                         long long *ret_began_ms);
-/* Nobody waits for it. Takes over the reference when true; false: no thread can be had. */
+/* For a job that nobody waits for. Takes over the reference when true; false: no thread can be had.
+ * [any] */
 MUST_USE bool signers_start(struct signers *signers, struct job *job);
-void job_drop(struct signers *signers, struct job *job);
-/* Every caller that waits is sent on its way. */
+void job_drop(struct signers *signers, struct job *job); /* [any] */
+/* Every caller that waits gets SIGNERS_CALLED_OFF. [any] */
 void signers_call_off(struct signers *signers);
-/* On a thread of the crew. False: the crew was closed. */
+/* False: the workers are closed. [worker] */
 MUST_USE bool signers_sleep(struct signers *signers, unsigned ms);
 
-/* Around a fork. False: the crew's locks are not to be had by then; release all the same. */
+/* Around a fork. False: the locks are not to be had by then; release all the same. [fork] */
 MUST_USE bool signers_hold(struct signers *signers, long long deadline_ms);
 void signers_release(struct signers *signers);
-/* In the child, held: no thread of it is here and nobody waits; what they did is dropped, and the
- * breaker is closed, since this process has asked nothing yet. */
+/* In the child, held: no worker is here and nobody waits; what they did is dropped, and the breaker
+ * is closed, since this process has asked nothing yet. [fork] */
 void signers_renew(struct signers *signers);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * struct crew, for crew.c (its threads), signers_call.c (who brings them jobs) and signers_fork.c.
- */
+ * struct signers, for signers.c (their threads) and signers_call.c (callers with jobs). */
 #ifndef NODEKEY_SIGNERS_PRIVATE_H
 #define NODEKEY_SIGNERS_PRIVATE_H
 
@@ -24,26 +23,27 @@ struct signers {
     unsigned threads;
     unsigned idle;
     unsigned inbound_running;
-    struct queue outbound; /* our own dialling goes first */
+    struct queue outbound; /* signatures for our own dialling go first */
     struct queue inbound;
     struct job **running; /* max_threads of them, NULL where none is */
-    struct job *lost;     /* by forks before this process: their callers are not here to let go */
-    bool held[2];         /* over a fork: lock, the breaker's */
+    struct job *lost; /* by forks before this process: their callers are not here to drop them */
+    bool held[2];     /* over a fork: lock, the breaker's */
 };
 
 /* All under lock. */
 struct queue *signers_queue_of(struct signers *signers, const struct job *job);
-void signers_append(struct queue *queue, struct job *job);
+void signers_append_locked(struct queue *queue, struct job *job);
 /* The first, or NULL. */
-struct job *signers_dequeue(struct queue *queue);
-void signers_withdraw(struct queue *queue, struct job *job);
-/* How many more jobs of strangers may run: the last thread, and with it the last session, is kept
- * for our own dialling. */
-unsigned signers_free_for_inbound(const struct signers *signers);
-/* Before the job is in its queue. False: there is no thread and none can be made. */
-MUST_USE bool signers_add_thread(struct signers *signers);
-/* True when the job is nobody's any more: signers_dispose it, without the lock. */
-bool signers_unref(struct job *job);
-void signers_dispose(struct job *job);
+struct job *signers_dequeue_locked(struct queue *queue);
+void signers_withdraw_locked(struct queue *queue, struct job *job);
+/* How many more inbound jobs may run: the last thread, and with it the last session, is kept for
+ * our own dialling. */
+unsigned signers_free_for_inbound_locked(const struct signers *signers);
+/* Sees to a thread for a job that is not in its queue yet. False: there is none, and none can be
+ * made. */
+MUST_USE bool signers_add_thread_locked(struct signers *signers);
+/* True: that was the last reference; signers_free_job follows, without the lock. */
+bool signers_unref_job_locked(struct job *job);
+void signers_free_job(struct job *job);
 
 #endif
