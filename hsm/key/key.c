@@ -116,46 +116,37 @@ nk_status key_make_inbound(struct hsm_key *key, nk_error *err)
 
 /* --- the way back --- */
 
-/* The token goes back, once: by who shuts, or by the use that he could not wait for. */
-static void tidy_up(struct hsm_key *key)
+static void give_token_back(struct hsm_key *key)
 {
-    if (atomic_exchange(&key->left_behind, false)) {
-        token_leave(key->token);
-        key->token = NULL;
-        hsm_key_unref(key);
-    }
+    token_leave(key->token);
+    key->token = NULL;
+    hsm_key_unref(key);
 }
 
 void key_end_use(struct hsm_key *key)
 {
-    if (atomic_fetch_sub(&key->uses, 1) == 1) {
-        tidy_up(key);
+    if (rundown_end(&key->uses)) {
+        give_token_back(key);
     }
 }
 
 static void await_uses(struct hsm_key *key, long long deadline_ms, unsigned wait_ms)
 {
-    unsigned uses = 0;
-
-    while ((uses = atomic_load(&key->uses)) > 0 && clock_now_ms() < deadline_ms) {
-        clock_sleep_ms(1);
-    }
-    if (uses > 0 && key->token != NULL) {
+    if (rundown_await(&key->uses, deadline_ms) > 0 && key->token != NULL) {
         log_line(&key->host, NK_LOG_ERROR,
                  "token %s: a signature has not come back for %u ms; it is left behind, logged in",
                  key->label, wait_ms);
     }
 }
 
-static void give_back(struct hsm_key *key)
+static void leave_to_uses(struct hsm_key *key)
 {
     if (key->token == NULL) {
         return;
     }
-    hsm_key_ref(key); /* for tidy_up */
-    atomic_store(&key->left_behind, true);
-    if (atomic_load(&key->uses) == 0) { /* else its end sees the mark */
-        tidy_up(key);
+    hsm_key_ref(key); /* for give_token_back */
+    if (rundown_leave(&key->uses)) {
+        give_token_back(key);
     }
 }
 
@@ -169,9 +160,9 @@ struct leaving {
 static void leave(struct hsm_key *key)
 {
     if (key->inbound_key != NULL) {
-        give_back(key->inbound_key);
+        leave_to_uses(key->inbound_key);
     }
-    give_back(key);
+    leave_to_uses(key);
 }
 
 static void run_leaving(struct bounded_call *bounded)
@@ -235,7 +226,7 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
 
 void key_renew(struct hsm_key *key)
 {
-    atomic_store(&key->uses, 0);
+    rundown_renew(&key->uses);
     pthread_mutex_init(&key->lock, NULL);
     key->generation = 0;
     key->host = (nk_host){ .struct_size = 0 };

@@ -13,14 +13,14 @@
 #include "key/scheme.h"
 #include "module/uri.h"
 #include "token/token.h"
+#include "wait/rundown.h"
 
 #define KEY_HANDLE_BYTES 16
 
 struct hsm_key {
     atomic_uint refs;
-    atomic_uint uses; /* signatures under way */
+    struct rundown uses; /* signatures under way */
     atomic_bool shut;
-    atomic_bool left_behind; /* shut, but a use hangs: the last to end tidies up */
 
     const struct key_kind *kind; /* NULL until `open` has refused it: none of ours */
     EVP_PKEY *public_key;        /* the leaf's */

@@ -12,7 +12,7 @@
 #include "wait/signers.h"
 
 struct signing {
-    struct job job; /* first: the crew knows no more */
+    struct job job; /* first: the workers know no more */
     struct hsm_key *key;
     struct signers *signers;
     unsigned ticket; /* of a probe; 0: somebody's signature */
@@ -93,7 +93,7 @@ static void learn(const struct signing *signing)
     }
 }
 
-/* --- on a thread of the crew --- */
+/* --- on a worker --- */
 
 static void sign_for_caller(struct job *job)
 {
@@ -131,7 +131,7 @@ static bool probe_once(struct signing *signing)
     if (!exit_gate_enter()) {
         return false;
     }
-    atomic_fetch_add(&key->uses, 1);
+    rundown_begin(&key->uses);
     bool serves = !atomic_load(&key->shut);
     if (serves) {
         breaker_probe_begins(signers_breaker(signing->signers), signing->ticket, clock_now_ms());
@@ -227,7 +227,7 @@ static CK_RV hand_over(struct hsm_key *key, struct signing *signing, struct sign
     signing->job.run = sign_for_caller;
     signing->raw_len = sizeof(signing->raw);
     exit_gate_lend(); /* a stay and a use of its own: the call may outlive its caller */
-    atomic_fetch_add(&key->uses, 1);
+    rundown_begin(&key->uses);
     enum signers_answer answer =
         signers_do(signers, &signing->job, key->sign_timeout_ms, &began_ms);
     if (answer == SIGNERS_DONE) {

@@ -41,7 +41,7 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
         return fork_is_foreign() ? CKR_NODEKEY_FORKED : CKR_NODEKEY_SHUT;
     }
     /* Counted before looking at `shut`, which is set before the count is looked at. */
-    atomic_fetch_add(&key->uses, 1);
+    rundown_begin(&key->uses);
     CK_RV rv = CKR_NODEKEY_SHUT;
     if (!atomic_load(&key->shut)) {
         rv = key->signers == NULL

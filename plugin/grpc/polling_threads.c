@@ -13,6 +13,7 @@
 #include "base/report.h"
 #include "base/thread.h"
 #include "hsm.h"
+#include "wait/rundown.h"
 
 #define THREAD_NAME "nodekey-lent"
 
@@ -20,18 +21,12 @@ struct polling_threads {
     grpc_completion_queue *queue;
     unsigned made;
     pthread_t *threads;
-
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t ended;
-    unsigned running;
-    bool left_behind; /* by who made them: the last to end tidies up */
+    struct rundown running; /* the threads */
 };
 
 static void polling_threads_free(struct polling_threads *polling)
 {
     grpc_completion_queue_destroy(polling->queue);
-    pthread_cond_destroy(&polling->ended);
-    pthread_mutex_destroy(&polling->lock);
     free(polling->threads);
     free(polling);
     grpc_shutdown();
@@ -45,14 +40,8 @@ static void *poll_queue(void *arg)
     callback_enter();
     (void)pthread_setname_np(pthread_self(), THREAD_NAME);
     (void)grpc_completion_queue_next(polling->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-    pthread_mutex_lock(&polling->lock);
-    bool last = --polling->running == 0;
-    bool tidies_up = last && polling->left_behind;
-    if (last) {
-        pthread_cond_signal(&polling->ended);
-    }
-    pthread_mutex_unlock(&polling->lock);
-    if (tidies_up && hsm_enter()) { /* else the process exits: gRPC may be gone */
+    if (rundown_end(&polling->running) &&
+        hsm_enter()) { /* else the process exits: gRPC may be gone */
         polling_threads_free(polling);
         hsm_leave();
     }
@@ -72,10 +61,15 @@ static struct polling_threads *make_polling(unsigned threads)
         return NULL;
     }
     grpc_init();
-    pthread_mutex_init(&polling->lock, NULL);
-    clock_cond_init(&polling->ended);
     polling->queue = grpc_completion_queue_create_for_next(NULL);
     return polling;
+}
+
+static bool start_thread(struct polling_threads *polling)
+{
+    rundown_begin(&polling->running); /* before the thread can count itself out */
+    return thread_start(&polling->threads[polling->made], poll_queue, polling) ||
+           rundown_end(&polling->running);
 }
 
 nk_status polling_threads_start(unsigned threads, struct polling_threads **ret_polling,
@@ -86,9 +80,7 @@ nk_status polling_threads_start(unsigned threads, struct polling_threads **ret_p
     if (polling == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    polling->running = threads; /* before the first can count itself out */
-    while (polling->made < threads &&
-           thread_start(&polling->threads[polling->made], poll_queue, polling)) {
+    while (polling->made < threads && start_thread(polling)) {
         polling->made++;
     }
     if (polling->made == threads) {
@@ -96,9 +88,6 @@ nk_status polling_threads_start(unsigned threads, struct polling_threads **ret_p
         return NK_OK;
     }
     unsigned made = polling->made;
-    pthread_mutex_lock(&polling->lock);
-    polling->running -= threads - made;
-    pthread_mutex_unlock(&polling->lock);
     polling_threads_dismiss(polling);
     (void)!polling_threads_join(polling, clock_now_ms());
     return report(
@@ -115,34 +104,18 @@ void polling_threads_dismiss(struct polling_threads *polling)
     }
 }
 
-static unsigned await_end(struct polling_threads *polling, long long deadline_ms)
-{
-    long long left_ms = deadline_ms - clock_now_ms();
-    struct timespec deadline = clock_deadline(left_ms > 0 ? (unsigned)left_ms : 0);
-    int rc = 0;
-
-    pthread_mutex_lock(&polling->lock);
-    while (polling->running > 0 && rc == 0) {
-        rc = pthread_cond_timedwait(&polling->ended, &polling->lock, &deadline);
-    }
-    unsigned running = polling->running;
-    polling->left_behind = running > 0;
-    for (unsigned i = 0; i < polling->made && running > 0; i++) {
-        pthread_detach(polling->threads[i]);
-    }
-    pthread_mutex_unlock(&polling->lock);
-    return running;
-}
-
 unsigned polling_threads_join(struct polling_threads *polling, long long deadline_ms)
 {
-    unsigned missing = polling != NULL ? await_end(polling, deadline_ms) : 0;
-
-    if (polling == NULL || missing > 0) {
-        return missing;
+    if (polling == NULL) {
+        return 0;
     }
+    unsigned missing = rundown_await(&polling->running, deadline_ms);
     for (unsigned i = 0; i < polling->made; i++) {
-        pthread_join(polling->threads[i], NULL);
+        (void)(missing == 0 ? pthread_join(polling->threads[i], NULL)
+                            : pthread_detach(polling->threads[i]));
+    }
+    if (missing > 0 && !rundown_leave(&polling->running)) {
+        return missing;
     }
     polling_threads_free(polling);
     return 0;
