@@ -69,7 +69,7 @@ void chain_lists_free(struct chain_lists *lists)
     if (lists == NULL) {
         return;
     }
-    for (size_t i = 0; i < lists->len; i++) {
+    for (size_t i = 0; lists->at != NULL && i < lists->len; i++) {
         for (size_t j = 0; j < PROOFS; j++) {
             EVP_PKEY_free(lists->at[i].proofs[j].key);
         }
