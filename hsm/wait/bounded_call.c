@@ -12,21 +12,22 @@
 #include "base/thread.h"
 #include "base/words.h"
 
-/* More than any deadline of ours that is not the caller's own. */
+/* Longer than any deadline of ours that is not the caller's own. */
 #define OWN_DEADLINE_MS 2000
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all errands, and the next */
+/* Guards the own part of each bounded call, and the next. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct bounded_call *left_behind;
 
-static _Thread_local struct bounded_call *current; /* this thread is one's */
+static _Thread_local struct bounded_call *current; /* what this thread was made for */
 
-/* Those who were left behind are threads of the parent's. */
-static void renew(void)
+/* The threads that were left behind are the parent's. */
+static void renew_left_behind(void)
 {
     left_behind = NULL;
 }
 
-FORK_PART(.lock = &lock, .renew = renew);
+FORK_PART(.lock = &lock, .renew = renew_left_behind);
 
 void bounded_call_init(struct bounded_call *bounded)
 {
@@ -58,8 +59,7 @@ void bounded_call_step(const char *what)
 
 /* --- on its thread --- */
 
-/* Under lock. */
-static void come_back(struct bounded_call *bounded)
+static void unlist_locked(struct bounded_call *bounded)
 {
     struct bounded_call **link = &left_behind;
 
@@ -69,37 +69,51 @@ static void come_back(struct bounded_call *bounded)
     *link = bounded->next;
 }
 
-static void *work(void *arg)
+static void come_back(struct bounded_call *bounded)
+{
+    if (bounded->undo != NULL) {
+        bounded->undo(bounded);
+    }
+    pthread_mutex_lock(&lock);
+    unlist_locked(bounded);
+    pthread_mutex_unlock(&lock);
+    bounded_call_drop(bounded);
+}
+
+static void *run_on_thread(void *arg)
 {
     struct bounded_call *bounded = arg;
+    bool outside_gate = bounded->outside_gate;
 
     sigpipe_blocked_for_good();
     exit_gate_take_over();
-    current = bounded;
+    if (outside_gate) {
+        exit_gate_leave();
+    } else {
+        current = bounded;
+    }
     (void)words_use(bounded->words);
     bounded->run(bounded);
     pthread_mutex_lock(&lock);
     bounded->done = true;
     bool left = bounded->left;
+    bounded->refs -= left ? 0 : 1; /* never the last: the caller is there */
     pthread_cond_signal(&bounded->changed);
     pthread_mutex_unlock(&lock);
-    if (left && bounded->undo != NULL) {
-        bounded->undo(bounded);
-    }
-    if (left) {
-        pthread_mutex_lock(&lock);
+    if (left && exit_gate_enter()) { /* else the process exits: OpenSSL may be gone */
         come_back(bounded);
-        pthread_mutex_unlock(&lock);
+        exit_gate_leave();
     }
-    bounded_call_drop(bounded);
-    exit_gate_leave();
+    if (!outside_gate) {
+        exit_gate_leave();
+    }
     return NULL;
 }
 
 /* --- on its caller's --- */
 
-/* Under lock. */
-static unsigned count_left(const struct bounded_call *like, const struct bounded_call **ret_last)
+static unsigned count_left_locked(const struct bounded_call *like,
+                                  const struct bounded_call **ret_last)
 {
     unsigned count = 0;
 
@@ -112,24 +126,24 @@ static unsigned count_left(const struct bounded_call *like, const struct bounded
     return count;
 }
 
-/* Under lock. What has a deadline of its own ends by that, unless a lock that it needs again is
- * held by another thread whose call hangs. */
-static long long when_too_long(const struct bounded_call *bounded, unsigned patience_ms)
+/* A step with a deadline of its own ends by that, unless a lock that it needs again is held by
+ * another thread whose call hangs. */
+static long long step_end_ms_locked(const struct bounded_call *bounded, unsigned patience_ms)
 {
     long long own_ms = bounded->step == NULL ? OWN_DEADLINE_MS + (long long)patience_ms : 0;
 
     return bounded->step_ms + own_ms + patience_ms;
 }
 
-/* Under lock. Until it is done, or has been at one thing for too long. */
-static bool await(struct bounded_call *bounded, unsigned patience_ms, bool whole)
+/* False: the call has been at one step for too long. */
+static bool await_locked(struct bounded_call *bounded, unsigned patience_ms, bool whole)
 {
     long long end_ms = clock_now_ms() + patience_ms;
 
     while (!bounded->done) {
         long long now_ms = clock_now_ms();
         if (!whole) {
-            end_ms = when_too_long(bounded, patience_ms);
+            end_ms = step_end_ms_locked(bounded, patience_ms);
         }
         if (now_ms >= end_ms) {
             return false;
@@ -140,14 +154,15 @@ static bool await(struct bounded_call *bounded, unsigned patience_ms, bool whole
     return true;
 }
 
-/* Inside a stay at the gate, which the thread gets one of its own from. */
-static enum bounded_call_end send(struct bounded_call *bounded, unsigned patience_ms, bool whole)
+/* Inside the exit gate, where the thread is lent a place of its own. */
+static enum bounded_call_end start_and_await(struct bounded_call *bounded, unsigned patience_ms,
+                                             bool whole)
 {
     const struct bounded_call *last = NULL;
     enum bounded_call_end end = BOUNDED_CALL_DONE;
 
     pthread_mutex_lock(&lock);
-    if (!whole && count_left(bounded, &last) >= BOUNDED_CALLS_LEFT_MAX) {
+    if (!whole && count_left_locked(bounded, &last) >= BOUNDED_CALLS_LEFT_MAX) {
         pthread_mutex_unlock(&lock);
         return BOUNDED_CALL_REFUSED;
     }
@@ -157,11 +172,11 @@ static enum bounded_call_end send(struct bounded_call *bounded, unsigned patienc
     bounded->step_ms = clock_now_ms();
     bounded->refs++;
     exit_gate_lend();
-    if (!thread_start(NULL, work, bounded)) {
+    if (!thread_start(NULL, run_on_thread, bounded)) {
         exit_gate_take_back();
         bounded->refs--;
         end = BOUNDED_CALL_FAILED;
-    } else if (!await(bounded, patience_ms, whole)) {
+    } else if (!await_locked(bounded, patience_ms, whole)) {
         bounded->left = true;
         bounded->next = left_behind;
         left_behind = bounded;
@@ -178,7 +193,7 @@ enum bounded_call_end bounded_call_run(struct bounded_call *bounded, unsigned pa
         bounded->run(bounded);
         return BOUNDED_CALL_DONE;
     }
-    enum bounded_call_end end = send(bounded, patience_ms, whole);
+    enum bounded_call_end end = start_and_await(bounded, patience_ms, whole);
     exit_gate_leave();
     return end;
 }
@@ -196,7 +211,7 @@ nk_status bounded_call_report(const struct bounded_call *bounded, enum bounded_c
     }
     pthread_mutex_lock(&lock);
     if (end == BOUNDED_CALL_REFUSED) {
-        (void)count_left(bounded, &hung);
+        (void)count_left_locked(bounded, &hung);
     }
     if (hung->step != NULL) {
         snprintf(step, sizeof(step), "%s", hung->step);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What may hang inside a module while somebody waits for it, open and close, done by a thread of
- * its own. When his patience ends the caller goes on; the thread is left behind, and what it holds
- * it gives back itself, should the call ever return. */
+ * Calls that may hang while a caller waits for them, into a module (open and close) or of the
+ * host's code, made by a thread of their own. When the caller's patience ends the caller goes on;
+ * the thread is left behind, and gives back itself what it holds, should the call ever return. */
 #ifndef NODEKEY_BOUNDED_CALL_H
 #define NODEKEY_BOUNDED_CALL_H
 
@@ -15,15 +15,16 @@
 /* As many threads may hang in one module; what is bounded by its steps is refused at once then. */
 #define BOUNDED_CALLS_LEFT_MAX 8
 
-/* The head of what is to be done. Counted by its caller and by its thread. */
+/* The head of a record of what is to be done. Counted by its caller and by its thread. */
 struct bounded_call {
-    void (*run)(struct bounded_call *bounded); /* on the thread */
-    void (*undo)(
-        struct bounded_call *bounded); /* likewise, after `run`, if its caller has gone; or NULL */
+    void (*run)(struct bounded_call *bounded);  /* on the thread */
+    void (*undo)(struct bounded_call *bounded); /* likewise, after `run`, if left behind; or NULL */
     void (*free)(struct bounded_call *bounded); /* by whoever lets go last */
     const char *where; /* the module, as configured: for texts; valid until `free` */
+    bool
+        outside_gate; /* code of the host's: an exit does not wait for it, and steps do not count */
 
-    /* The errand's own, under one lock for all. */
+    /* Of bounded_call.c, under one lock for all. */
     pthread_cond_t changed;
     unsigned refs;
     bool done;
@@ -41,19 +42,21 @@ enum bounded_call_end {
     BOUNDED_CALL_FAILED,  /* never began: no thread can be made */
 };
 
-/* The caller's reference; bounded_call_drop ends it. Not for one that is zero but for the four
- * above. */
+/* The caller's reference; bounded_call_drop ends it. For a record that is zero but for the members
+ * before `changed`. [any] */
 void bounded_call_init(struct bounded_call *bounded);
-void bounded_call_drop(struct bounded_call *bounded);
-/* `patience_ms` is for each step of it, or with `whole` for all. On the thread of an errand, and
- * while the process exits, it is run by the caller. May be called again after BOUNDED_CALL_DONE. */
+void bounded_call_drop(struct bounded_call *bounded); /* [any] */
+/* `patience_ms` is for each step of it, or with `whole` for all. The caller runs it itself on the
+ * thread of a bounded call, and while the process exits. What `run` wrote may be read after
+ * BOUNDED_CALL_DONE alone, when bounded_call_run may also be called again. [any] */
 MUST_USE enum bounded_call_end bounded_call_run(struct bounded_call *bounded, unsigned patience_ms,
                                                 bool whole);
-/* What became of it, in words: which module hangs, and in what. Not for BOUNDED_CALL_DONE. */
+/* Says in words what became of it: which module hangs, and in what. NK_E_NOMEM: no thread can be
+ * made; else NK_E_TOKEN. Not for BOUNDED_CALL_DONE. [any] */
 nk_status bounded_call_report(const struct bounded_call *bounded, enum bounded_call_end end,
                               unsigned patience_ms, nk_error *err);
-/* The name of a call, or of what is waited for, which begins now; does nothing on other threads.
- * NULL: what follows should end by itself. `what` is kept. */
+/* The name of a call, or of what is waited for, which begins now; NULL: what follows should end by
+ * itself. `what` is kept. [any], does nothing but on the thread of a bounded call */
 void bounded_call_step(const char *what);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "judge/host_hook.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,10 +8,8 @@
 #include <string.h>
 
 #include "base/callback.h"
-#include "base/clock.h"
-#include "base/thread.h"
 #include "chain/reasons.h"
-#include "hsm.h"
+#include "wait/bounded_call.h"
 
 struct host_hook {
     atomic_uint refs;
@@ -21,16 +18,13 @@ struct host_hook {
     nk_host host;
 };
 
-/* One question. Shared by the asking thread, which may give up, and the answering one. */
+/* One question, shared by the asking thread, which may give up, and the answering one. */
 struct question {
+    struct bounded_call bounded; /* first: the thread knows no more */
     struct host_hook *hook;
     struct peer *peer;
     nk_peer shown; /* the facts of `peer`, and `rule` */
     char rule[NK_RULE_NAME_BYTES];
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t answered_changed;
-    bool answered;
-    bool abandoned;
     nk_status status;
     nk_verdict answer;
 };
@@ -58,76 +52,45 @@ void host_hook_set_timeout(struct host_hook *hook, unsigned timeout_ms)
     atomic_store(&hook->timeout_ms, timeout_ms);
 }
 
-static void question_free(struct question *question)
+static void free_question(struct bounded_call *bounded)
 {
+    struct question *question = (struct question *)bounded;
+
     peer_free(question->peer);
     host_hook_unref(question->hook);
-    pthread_cond_destroy(&question->answered_changed);
-    pthread_mutex_destroy(&question->lock);
     free(question);
 }
 
-static void *answer_question(void *arg)
+static void answer_question(struct bounded_call *bounded)
 {
-    struct question *question = arg;
+    struct question *question = (struct question *)bounded;
     const nk_host *host = &question->hook->host;
-    nk_verdict verdict = { .struct_size = sizeof(verdict), .decision = NK_DENY };
 
     callback_enter();
-    nk_status status = host->verify_peer(host->host_data, &question->shown, &verdict);
+    question->status = host->verify_peer(host->host_data, &question->shown, &question->answer);
     callback_leave();
     atomic_fetch_sub(&question->hook->questions, 1);
-
-    pthread_mutex_lock(&question->lock);
-    question->status = status;
-    question->answer = verdict;
-    question->answered = true;
-    bool abandoned = question->abandoned;
-    pthread_cond_signal(&question->answered_changed);
-    pthread_mutex_unlock(&question->lock);
-    if (abandoned && hsm_enter()) { /* else the process exits: OpenSSL may be gone */
-        question_free(question);
-        hsm_leave();
-    }
-    return NULL;
 }
 
-static struct question *start_question(struct host_hook *hook, struct peer *peer, const char *rule)
+static struct question *new_question(struct host_hook *hook, struct peer *peer, const char *rule)
 {
     struct question *question = calloc(1, sizeof(*question));
 
     if (question == NULL) {
         return NULL;
     }
-    pthread_mutex_init(&question->lock, NULL);
-    clock_cond_init(&question->answered_changed);
+    question->bounded = (struct bounded_call){
+        .run = answer_question, .free = free_question, .where = "verify_peer", .outside_gate = true
+    };
+    bounded_call_init(&question->bounded);
     atomic_fetch_add(&hook->refs, 1);
     question->hook = hook;
     question->peer = peer_ref(peer);
     question->shown = peer->facts;
     snprintf(question->rule, sizeof(question->rule), "%s", rule);
     question->shown.rule = question->rule;
-    if (!thread_start(NULL, answer_question, question)) {
-        question_free(question);
-        return NULL;
-    }
+    question->answer.struct_size = sizeof(question->answer);
     return question;
-}
-
-/* True when the answer is there; false leaves the question to the answering thread. */
-static bool await_answer(struct question *question, unsigned timeout_ms)
-{
-    struct timespec deadline = clock_deadline(timeout_ms);
-    int rc = 0;
-
-    pthread_mutex_lock(&question->lock);
-    while (!question->answered && rc == 0) {
-        rc = pthread_cond_timedwait(&question->answered_changed, &question->lock, &deadline);
-    }
-    bool answered = question->answered;
-    question->abandoned = !answered;
-    pthread_mutex_unlock(&question->lock);
-    return answered;
 }
 
 /* The host's own words go to the log; they end where its struct does. */
@@ -160,17 +123,20 @@ void host_hook_ask(struct host_hook *hook, struct peer *peer, nk_verdict *verdic
                      HOOK_OUTSTANDING_MAX);
         return;
     }
-    struct question *question = start_question(hook, peer, verdict->rule);
-    if (question == NULL) {
-        atomic_fetch_sub(&hook->questions, 1);
-        verdict_deny(verdict, REASON_INTERNAL, NULL, "no thread for verify_peer");
-        return;
-    }
-    if (!await_answer(question, timeout_ms)) {
+    struct question *question = new_question(hook, peer, verdict->rule);
+    enum bounded_call_end end = question != NULL
+                                    ? bounded_call_run(&question->bounded, timeout_ms, true)
+                                    : BOUNDED_CALL_FAILED;
+    if (end == BOUNDED_CALL_DONE) {
+        take_answer(question, verdict);
+    } else if (end == BOUNDED_CALL_LEFT) {
         verdict_deny(verdict, REASON_HOOK_LATE, NULL, "verify_peer did not answer within %u ms",
                      timeout_ms);
-        return;
+    } else {
+        atomic_fetch_sub(&hook->questions, 1);
+        verdict_deny(verdict, REASON_INTERNAL, NULL, "no thread for verify_peer");
     }
-    take_answer(question, verdict);
-    question_free(question);
+    if (question != NULL) {
+        bounded_call_drop(&question->bounded);
+    }
 }
