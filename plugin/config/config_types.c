@@ -169,40 +169,30 @@ nk_status type_absolute(const char *path, const struct place *at, char **ret_pat
     return NK_OK;
 }
 
-static nk_status read_number(const struct member *member, const json_t *value,
+/* Numbers, choices and flags. */
+static nk_status read_scalar(const struct member *member, const json_t *value,
                              const struct place *at, void *to, nk_error *err)
 {
-    (void)at;
-    (void)err;
-    *(unsigned *)to = value != NULL ? (unsigned)json_integer_value(value) : member->absent;
-    return NK_OK;
-}
+    unsigned scalar = member->absent;
 
-static nk_status read_choice(const struct member *member, const json_t *value,
-                             const struct place *at, void *to, nk_error *err)
-{
-    (void)at;
-    (void)err;
-    *(unsigned *)to = value != NULL
-                          ? type_find_choice(member->choices, json_string_value(value))->value
-                          : member->absent;
-    return NK_OK;
-}
-
-static nk_status read_flag(const struct member *member, const json_t *value, const struct place *at,
-                           void *to, nk_error *err)
-{
-    (void)at;
-    (void)err;
-    *(bool *)to = value != NULL ? json_is_true(value) : member->absent != 0;
+    (void)at, (void)err;
+    if (json_is_string(value)) {
+        scalar = type_find_choice(member->choices, json_string_value(value))->value;
+    } else if (value != NULL) {
+        scalar = json_is_integer(value) ? (unsigned)json_integer_value(value) : json_is_true(value);
+    }
+    if (member->type == &type_flag) {
+        *(bool *)to = scalar != 0;
+    } else {
+        *(unsigned *)to = scalar;
+    }
     return NK_OK;
 }
 
 static nk_status read_text(const struct member *member, const json_t *value, const struct place *at,
                            void *to, nk_error *err)
 {
-    (void)member;
-    (void)at;
+    (void)member, (void)at;
     return value != NULL ? type_copy(json_string_value(value), to, err) : NK_OK;
 }
 
@@ -268,9 +258,9 @@ static void clear_paths(void *held)
 const struct type type_true = { check_true, 0, NULL, NULL, NULL };
 const struct type type_texts = { check_texts, 0, NULL, NULL, NULL };
 const struct type type_days = { check_days, 0, NULL, NULL, NULL };
-const struct type type_number = { check_number, sizeof(unsigned), read_number, NULL, NULL };
-const struct type type_choice = { check_choice, sizeof(unsigned), read_choice, NULL, NULL };
-const struct type type_flag = { check_flag, sizeof(bool), read_flag, NULL, NULL };
+const struct type type_number = { check_number, sizeof(unsigned), read_scalar, NULL, NULL };
+const struct type type_choice = { check_choice, sizeof(unsigned), read_scalar, NULL, NULL };
+const struct type type_flag = { check_flag, sizeof(bool), read_scalar, NULL, NULL };
 const struct type type_text = { check_text, sizeof(char *), read_text, same_text, clear_text };
 const struct type type_path = { check_text, sizeof(char *), read_path, same_text, clear_text };
 const struct type type_path_or_uri = { check_text, sizeof(char *), read_path_or_uri, same_text,

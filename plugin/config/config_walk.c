@@ -27,13 +27,13 @@ bool walk_settings(setting_visit *visit, void *arg)
 void walk_path(const struct setting *setting, char *path, size_t room)
 {
     const struct member *object = setting->object;
-    const char *over = object != NULL ? object->over : NULL;
+    const char *name = setting->row->name;
 
-    snprintf(path, room, "%s%s%s",
-             over != NULL     ? over
-             : object != NULL ? object->name
-                              : "",
-             object != NULL ? "." : "", setting->row->name);
+    if (object == NULL) {
+        snprintf(path, room, "%s", name);
+    } else {
+        snprintf(path, room, "%s.%s", object->over != NULL ? object->over : object->name, name);
+    }
 }
 
 /* --- reading --- */
@@ -51,11 +51,10 @@ static const json_t *find_value(const json_t *root, const struct setting *settin
     const struct member *object = setting->object;
     const char *name = setting->row->name;
 
-    if (object == NULL) {
-        return json_object_get(root, name);
+    if (object != NULL && object->over != NULL) {
+        return members_pick(root, object->name, name);
     }
-    return object->over != NULL ? members_pick(root, object->name, name)
-                                : json_object_get(json_object_get(root, object->name), name);
+    return json_object_get(object != NULL ? json_object_get(root, object->name) : root, name);
 }
 
 static bool read_setting(const struct setting *setting, void *arg)
