@@ -22,18 +22,13 @@ nk_status rule_set_new(struct config *config, struct rule_set **ret_rules, nk_er
     rules->has_candidate = config->has_candidate;
     config->deny = config->admit = config->admit_candidate = (struct rule_list){ 0 };
 
-    rules->wants_policies = rule_list_has(&rules->deny, RULE_POLICY_OID) ||
-                            rule_list_has(&rules->admit, RULE_POLICY_OID) ||
-                            rule_list_has(&rules->candidate, RULE_POLICY_OID);
-    nk_status status = rule_list_sort(&rules->deny, err);
-    if (status == NK_OK) {
-        status = rule_list_sort(&rules->admit, err);
-    }
-    if (status == NK_OK) {
-        status = rule_list_sort(&rules->candidate, err);
-    }
-    if (status != NK_OK) {
-        return status;
+    struct rule_list *lists[] = { &rules->deny, &rules->admit, &rules->candidate };
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        nk_status status = rule_list_sort(lists[i], err);
+        if (status != NK_OK) {
+            return status;
+        }
+        rules->wants_policies |= rule_list_has(lists[i], RULE_POLICY_OID);
     }
     *ret_rules = rules;
     rules = NULL;

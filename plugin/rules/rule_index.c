@@ -10,7 +10,7 @@
 #include <sys/random.h>
 
 #include "base/report.h"
-#include "rules/rule_match_private.h"
+#include "rules/rule_member_private.h"
 
 #define ADDRESS_BITS_MAX 128
 #define SHAPES_MAX 16

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rules/rule_match_private.h"
+#include "rules/rule_match.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "rules/rule_member_private.h"
 
 static int compare_fact(const void *fact, const void *value)
 {

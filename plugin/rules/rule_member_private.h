@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The row of a member, for the files that read, match and index rules. */
+ * The row of a member, and the compiled rule, for the files that make, match and index rules. */
 #ifndef NODEKEY_RULE_MEMBER_PRIVATE_H
 #define NODEKEY_RULE_MEMBER_PRIVATE_H
 
@@ -35,6 +35,12 @@ struct rule_member_row {
     unsigned any_rank;
 };
 extern const struct rule_member_row rule_member_rows[];
+
+struct rule {
+    char name[NK_RULE_NAME_BYTES];
+    unsigned directions;
+    struct rule_values members[RULE_MEMBERS];
+};
 
 /* The walk through the facts of one member; `next` begins at 0. */
 struct rule_fact_cursor {

@@ -10,7 +10,7 @@
 #include "base/report.h"
 #include "base/text.h"
 #include "rules/rule_index.h"
-#include "rules/rule_match_private.h"
+#include "rules/rule_member_private.h"
 
 /* `items`, moved to twice the room if it was full; NULL: no memory, and `items` is still good. */
 static void *grow_items(void *items, size_t *room, size_t len, size_t size)
