@@ -13,20 +13,21 @@ DEFINE_AUTO(struct hsm_admin *, hsm_admin_close);
 
 /* --- which token --- */
 
-static bool fits(P11KitUri *uri, const char *label, const struct token_name *name)
+static bool name_fits(P11KitUri *uri, const char *label, const struct token_name *name)
 {
     return (uri == NULL || uri_names_token(uri, name)) &&
            (label == NULL || strcmp(label, name->label) == 0);
 }
 
-static nk_status pick(const struct token_names *names, const struct module *module, P11KitUri *uri,
-                      const char *label, struct token_name *ret_name, nk_error *err)
+static nk_status pick_name(const struct token_names *names, const struct module *module,
+                           P11KitUri *uri, const char *label, struct token_name *ret_name,
+                           nk_error *err)
 {
     const struct token_name *chosen = NULL;
     char told[384];
 
     for (size_t i = 0; i < names->len; i++) {
-        if (!fits(uri, label, &names->names[i])) {
+        if (!name_fits(uri, label, &names->names[i])) {
             continue;
         }
         if (chosen != NULL) {
@@ -55,7 +56,7 @@ nk_status admin_pick(struct module *module, P11KitUri *uri, const char *label,
     struct token_names names = { 0 };
     nk_status status = discovery_tokens(module, &names, err);
     if (status == NK_OK) {
-        status = pick(&names, module, uri, label, ret_name, err);
+        status = pick_name(&names, module, uri, label, ret_name, err);
     }
     token_names_clear(&names);
     return status;
@@ -87,7 +88,7 @@ static void relay_log(void *host_data, int32_t level, const char *line)
     }
 }
 
-static struct hsm_admin *make(const struct hsm_key_request *request)
+static struct hsm_admin *make_admin(const struct hsm_key_request *request)
 {
     struct hsm_admin *admin = calloc(1, sizeof(*admin));
     if (admin == NULL) {
@@ -115,7 +116,8 @@ static struct hsm_admin *make(const struct hsm_key_request *request)
     return admin;
 }
 
-static nk_status log_in(struct hsm_admin *admin, const struct hsm_pin_source *pin, nk_error *err)
+static nk_status log_in_with(struct hsm_admin *admin, const struct hsm_pin_source *pin,
+                             nk_error *err)
 {
     const struct token_terms terms = { .pin = &admin->request.pin,
                                        .settings = { .max_sessions = ADMIN_SESSIONS,
@@ -131,7 +133,7 @@ static nk_status log_in(struct hsm_admin *admin, const struct hsm_pin_source *pi
 nk_status hsm_admin_open(const struct hsm_key_request *request, struct hsm_admin **ret_admin,
                          nk_error *err)
 {
-    AUTO(hsm_admin_close) struct hsm_admin *admin = make(request);
+    AUTO(hsm_admin_close) struct hsm_admin *admin = make_admin(request);
     if (admin == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
@@ -146,7 +148,7 @@ nk_status hsm_admin_open(const struct hsm_key_request *request, struct hsm_admin
         status = admin_pick(admin->module, admin->uri, NULL, &admin->name, err);
     }
     if (status == NK_OK) {
-        status = log_in(admin, &request->pin, err);
+        status = log_in_with(admin, &request->pin, err);
     }
     if (status == NK_OK) {
         *ret_admin = admin;

@@ -23,7 +23,7 @@ DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 /* --- URIs --- */
 
 /* For a terminal: whoever wrote to the token has not chosen its control sequences. */
-static void show(char *text, size_t room, const unsigned char *bytes, size_t len)
+static void show_text(char *text, size_t room, const unsigned char *bytes, size_t len)
 {
     len = len < room ? len : room - 1;
     memcpy(text, bytes, len);
@@ -60,7 +60,7 @@ static P11KitUri *uri_of_token(const CK_TOKEN_INFO *info, bool with_serial)
 }
 
 /* Owned: free. NULL: no memory. */
-static char *text_of(P11KitUri *uri)
+static char *format_uri(P11KitUri *uri)
 {
     char *text = NULL;
 
@@ -73,7 +73,7 @@ char *admin_uri_of_token(const CK_TOKEN_INFO *info, bool with_serial)
 {
     AUTO(p11_kit_uri_free) P11KitUri *uri = uri_of_token(info, with_serial);
 
-    return text_of(uri);
+    return format_uri(uri);
 }
 
 static char *uri_of_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
@@ -90,7 +90,7 @@ static char *uri_of_object(const struct admin_look *look, CK_OBJECT_CLASS object
         (name->id_len > 0 && p11_kit_uri_set_attribute(uri, &id) != P11_KIT_URI_OK)) {
         return NULL;
     }
-    return text_of(uri);
+    return format_uri(uri);
 }
 
 /* --- one object --- */
@@ -109,7 +109,8 @@ static void describe_certificate(const struct admin_look *look, CK_OBJECT_HANDLE
         X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
         char *name = NULL;
         long name_len = BIO_get_mem_data(bio, &name);
-        show(object->subject, sizeof(object->subject), (unsigned char *)name, (size_t)name_len);
+        show_text(object->subject, sizeof(object->subject), (unsigned char *)name,
+                  (size_t)name_len);
     }
     text_time(object->not_after, text_read_time(X509_get0_notAfter(certificate)));
     EVP_PKEY *key = X509_get0_pubkey(certificate);
@@ -140,7 +141,7 @@ void admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object
     struct object_name name;
 
     object_name(look->call, look->session, handle, &name);
-    show(object->label, sizeof(object->label), name.label, name.label_len);
+    show_text(object->label, sizeof(object->label), name.label, name.label_len);
     text_hex(object->id, name.id, name.id_len < ID_SHOWN_BYTES ? name.id_len : ID_SHOWN_BYTES);
     object->uri = uri_of_object(look, object_class, &name);
     if (object->kind == HSM_CERTIFICATE) {
@@ -157,11 +158,12 @@ void admin_describe_token(struct hsm_token *token, const CK_TOKEN_INFO *info, CK
     struct token_name name;
 
     token_name_of(info, &name);
-    show(token->label, sizeof(token->label), (unsigned char *)name.label, strlen(name.label));
-    show(token->manufacturer, sizeof(token->manufacturer), (unsigned char *)name.manufacturer,
-         strlen(name.manufacturer));
-    show(token->model, sizeof(token->model), (unsigned char *)name.model, strlen(name.model));
-    show(token->serial, sizeof(token->serial), (unsigned char *)name.serial, strlen(name.serial));
+    show_text(token->label, sizeof(token->label), (unsigned char *)name.label, strlen(name.label));
+    show_text(token->manufacturer, sizeof(token->manufacturer), (unsigned char *)name.manufacturer,
+              strlen(name.manufacturer));
+    show_text(token->model, sizeof(token->model), (unsigned char *)name.model, strlen(name.model));
+    show_text(token->serial, sizeof(token->serial), (unsigned char *)name.serial,
+              strlen(name.serial));
     token->initialised = (info->flags & CKF_TOKEN_INITIALIZED) != 0;
     token->pin_set = (info->flags & CKF_USER_PIN_INITIALIZED) != 0;
     token->pin_locked = (info->flags & CKF_USER_PIN_LOCKED) != 0;

@@ -59,7 +59,8 @@ struct template
     CK_ULONG len;
 };
 
-static void add(struct template *template, CK_ATTRIBUTE_TYPE type, const void *value, CK_ULONG len)
+static void add_attribute(struct template *template, CK_ATTRIBUTE_TYPE type, const void *value,
+                          CK_ULONG len)
 {
     template->at[template->len++] =
         (CK_ATTRIBUTE){ .type = type, .pValue = (void *)(uintptr_t)value, .ulValueLen = len };
@@ -72,7 +73,7 @@ struct names {
     CK_ULONG id_len;
 };
 
-static nk_status names_of(P11KitUri *uri, struct names *ret_names, nk_error *err)
+static nk_status read_names(P11KitUri *uri, struct names *ret_names, nk_error *err)
 {
     const CK_ATTRIBUTE *id = p11_kit_uri_get_attribute(uri, CKA_ID);
 
@@ -95,14 +96,14 @@ static const CK_BBOOL no = CK_FALSE;
 
 static void add_names(struct template *template, const struct names *names)
 {
-    add(template, CKA_TOKEN, &yes, sizeof(yes));
-    add(template, CKA_ID, names->id, names->id_len);
+    add_attribute(template, CKA_TOKEN, &yes, sizeof(yes));
+    add_attribute(template, CKA_ID, names->id, names->id_len);
     if (names->label != NULL) {
-        add(template, CKA_LABEL, names->label->pValue, names->label->ulValueLen);
+        add_attribute(template, CKA_LABEL, names->label->pValue, names->label->ulValueLen);
     }
 }
 
-struct birth {
+struct generation {
     const char *type;
     const struct key_kind *kind;
     int bits;
@@ -110,36 +111,36 @@ struct birth {
 };
 
 static CK_RV make_pair(struct hsm_admin *admin, CK_SESSION_HANDLE session,
-                       const struct birth *birth, const struct names *names)
+                       const struct generation *generation, const struct names *names)
 {
     static const unsigned char f4[] = { 1, 0, 1 };
-    CK_MECHANISM mechanism = { .mechanism = birth->kind->generation };
-    CK_ULONG bits = (CK_ULONG)birth->bits;
+    CK_MECHANISM mechanism = { .mechanism = generation->kind->generation };
+    CK_ULONG bits = (CK_ULONG)generation->bits;
     unsigned char params[PARAMS_MAX_BYTES];
     struct template public_key = { .len = 0 };
     struct template private_key = { .len = 0 };
 
     add_names(&public_key, names);
-    add(&public_key, CKA_PRIVATE, &no, sizeof(no));
-    add(&public_key, CKA_VERIFY, &yes, sizeof(yes));
-    if (birth->kind->form == KEY_RSA) {
-        add(&public_key, CKA_MODULUS_BITS, &bits, sizeof(bits));
-        add(&public_key, CKA_PUBLIC_EXPONENT, f4, sizeof(f4));
+    add_attribute(&public_key, CKA_PRIVATE, &no, sizeof(no));
+    add_attribute(&public_key, CKA_VERIFY, &yes, sizeof(yes));
+    if (generation->kind->form == KEY_RSA) {
+        add_attribute(&public_key, CKA_MODULUS_BITS, &bits, sizeof(bits));
+        add_attribute(&public_key, CKA_PUBLIC_EXPONENT, f4, sizeof(f4));
     } else {
-        add(&public_key, CKA_EC_PARAMS, params, curve_params(birth->kind, params));
+        add_attribute(&public_key, CKA_EC_PARAMS, params, curve_params(generation->kind, params));
     }
     add_names(&private_key, names);
-    add(&private_key, CKA_PRIVATE, &yes, sizeof(yes));
-    add(&private_key, CKA_SENSITIVE, &yes, sizeof(yes));
-    add(&private_key, CKA_EXTRACTABLE, &no, sizeof(no));
-    add(&private_key, CKA_SIGN, &yes, sizeof(yes));
+    add_attribute(&private_key, CKA_PRIVATE, &yes, sizeof(yes));
+    add_attribute(&private_key, CKA_SENSITIVE, &yes, sizeof(yes));
+    add_attribute(&private_key, CKA_EXTRACTABLE, &no, sizeof(no));
+    add_attribute(&private_key, CKA_SIGN, &yes, sizeof(yes));
     return admin->module->call->C_GenerateKeyPair(session, &mechanism, public_key.at,
                                                   public_key.len, private_key.at, private_key.len,
                                                   &admin->made[0], &admin->made[1]);
 }
 
-static nk_status refuse_type(const struct hsm_admin *admin, const struct birth *birth, CK_RV rv,
-                             nk_error *err)
+static nk_status refuse_type(const struct hsm_admin *admin, const struct generation *generation,
+                             CK_RV rv, nk_error *err)
 {
     switch (rv) {
     case CKR_MECHANISM_INVALID:
@@ -149,17 +150,17 @@ static nk_status refuse_type(const struct hsm_admin *admin, const struct birth *
     case CKR_CURVE_NOT_SUPPORTED:
         return report_ckr(err, NK_E_IDENTITY, rv,
                           "token \"%s\" does not generate %s keys (%s); try another --key-type",
-                          admin->name.label, birth->type, birth->kind->generation_name);
+                          admin->name.label, generation->type, generation->kind->generation_name);
     default:
-        return report_ckr(err, NK_E_TOKEN, rv, "generate a %s key on token \"%s\"", birth->type,
-                          admin->name.label);
+        return report_ckr(err, NK_E_TOKEN, rv, "generate a %s key on token \"%s\"",
+                          generation->type, admin->name.label);
     }
 }
 
-static nk_status give_birth(struct hsm_admin *admin, CK_SESSION_HANDLE session, void *arg,
-                            nk_error *err)
+static nk_status generate_key(struct hsm_admin *admin, CK_SESSION_HANDLE session, void *arg,
+                              nk_error *err)
 {
-    struct birth *birth = arg;
+    struct generation *generation = arg;
     struct names names;
     AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
@@ -172,18 +173,18 @@ static nk_status give_birth(struct hsm_admin *admin, CK_SESSION_HANDLE session, 
                         admin->name.label, admin->uri_text);
     }
     if (status == NK_OK) {
-        status = names_of(admin->uri, &names, err);
+        status = read_names(admin->uri, &names, err);
     }
     if (status != NK_OK) {
         return status;
     }
-    CK_RV rv = make_pair(admin, session, birth, &names);
+    CK_RV rv = make_pair(admin, session, generation, &names);
     if (rv != CKR_OK) {
         admin->made[0] = admin->made[1] = CK_INVALID_HANDLE;
-        return refuse_type(admin, birth, rv, err);
+        return refuse_type(admin, generation, rv, err);
     }
-    birth->public_key = object_public_key(admin->module->call, session, admin->made[0]);
-    if (birth->public_key == NULL) {
+    generation->public_key = object_public_key(admin->module->call, session, admin->made[0]);
+    if (generation->public_key == NULL) {
         return report(err, NK_E_TOKEN, "token \"%s\" does not tell the public half of its new key",
                       admin->name.label);
     }
@@ -193,22 +194,22 @@ static nk_status give_birth(struct hsm_admin *admin, CK_SESSION_HANDLE session, 
 nk_status hsm_admin_generate(struct hsm_admin *admin, const char *type, EVP_PKEY **ret_public,
                              nk_error *err)
 {
-    struct birth birth = { .type = type };
-    birth.kind = key_kind_asked(type, &birth.bits);
-    if (birth.kind == NULL) {
+    struct generation generation = { .type = type };
+    generation.kind = key_kind_asked(type, &generation.bits);
+    if (generation.kind == NULL) {
         return report(err, NK_E_USAGE, "%s is not a type of key", type);
     }
-    nk_status status = admin_work(admin, CKF_RW_SESSION, give_birth, &birth, err);
+    nk_status status = admin_work(admin, CKF_RW_SESSION, generate_key, &generation, err);
     if (status == NK_OK) {
-        *ret_public = birth.public_key;
+        *ret_public = generation.public_key;
     } else {
-        EVP_PKEY_free(birth.public_key);
+        EVP_PKEY_free(generation.public_key);
     }
     return status;
 }
 
-static nk_status destroy(struct hsm_admin *admin, CK_SESSION_HANDLE session, void *arg,
-                         nk_error *err)
+static nk_status destroy_made(struct hsm_admin *admin, CK_SESSION_HANDLE session, void *arg,
+                              nk_error *err)
 {
     nk_status status = NK_OK;
 
@@ -231,5 +232,5 @@ bool hsm_admin_discard(struct hsm_admin *admin)
     if (admin->made[0] == CK_INVALID_HANDLE && admin->made[1] == CK_INVALID_HANDLE) {
         return true;
     }
-    return admin_work(admin, CKF_RW_SESSION, destroy, NULL, NULL) == NK_OK;
+    return admin_work(admin, CKF_RW_SESSION, destroy_made, NULL, NULL) == NK_OK;
 }

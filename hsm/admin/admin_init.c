@@ -40,7 +40,7 @@ static nk_status take_label(struct plan *plan, nk_error *err)
 }
 
 /* A blank token has no label of its own yet; what else the URI says of it must hold. */
-static bool is_ours(const struct plan *plan, const CK_TOKEN_INFO *info)
+static bool slot_fits(const struct plan *plan, const CK_TOKEN_INFO *info)
 {
     struct token_name name;
 
@@ -81,7 +81,7 @@ static nk_status find_blank(struct plan *plan, nk_error *err)
         if (made && strcmp(name.label, plan->label_text) == 0) {
             return refuse_existing(&info, err);
         }
-        if (!made && is_ours(plan, &info)) {
+        if (!made && slot_fits(plan, &info)) {
             blank++;
             plan->slot = slot;
             plan->info = info;
@@ -183,7 +183,8 @@ static nk_status make_token(struct plan *plan, nk_error *err)
     return NK_OK;
 }
 
-static nk_status carry_out(struct plan *plan, const struct hsm_init_request *request, nk_error *err)
+static nk_status carry_out_plan(struct plan *plan, const struct hsm_init_request *request,
+                                nk_error *err)
 {
     CK_RV rv = module_enter(plan->module);
     if (rv != CKR_OK) {
@@ -211,7 +212,7 @@ nk_status hsm_init_token(const struct hsm_init_request *request, char **ret_labe
         status = module_get(request->key->module, &plan.module, err);
     }
     if (status == NK_OK) {
-        status = carry_out(&plan, request, err);
+        status = carry_out_plan(&plan, request, err);
     }
     char *label = status == NK_OK ? strdup(plan.label_text) : NULL;
     if (status == NK_OK && label == NULL) {

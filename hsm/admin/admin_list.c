@@ -89,7 +89,8 @@ static bool has_namesake(const struct tour *tour, CK_ULONG i)
     return found;
 }
 
-static nk_status visit(const struct tour *tour, CK_ULONG i, struct hsm_token *token, nk_error *err)
+static nk_status visit_slot(const struct tour *tour, CK_ULONG i, struct hsm_token *token,
+                            nk_error *err)
 {
     const CK_TOKEN_INFO *info = &tour->seen[i].info;
     CK_SLOT_ID slot = tour->seen[i].slot;
@@ -133,7 +134,7 @@ static CK_RV ask_slots(struct tour *tour)
     return CKR_OK;
 }
 
-static nk_status look_round(struct tour *tour, struct hsm_listing *listing, nk_error *err)
+static nk_status visit_slots(struct tour *tour, struct hsm_listing *listing, nk_error *err)
 {
     CK_RV rv = ask_slots(tour);
     if (rv != CKR_OK) {
@@ -145,7 +146,7 @@ static nk_status look_round(struct tour *tour, struct hsm_listing *listing, nk_e
     }
     nk_status status = NK_OK;
     for (CK_ULONG i = 0; i < tour->len && status == NK_OK; i++) {
-        status = visit(tour, i, &listing->tokens[listing->len++], err);
+        status = visit_slot(tour, i, &listing->tokens[listing->len++], err);
     }
     return status;
 }
@@ -159,7 +160,7 @@ static nk_status list_all(struct module *module, const struct token_name *logged
     if (rv != CKR_OK) {
         return report_ckr(err, NK_E_TOKEN, rv, "enter %s", module->path);
     }
-    nk_status status = look_round(&tour, &listing, err);
+    nk_status status = visit_slots(&tour, &listing, err);
     module_leave(module);
     free(tour.seen);
     if (status == NK_OK) {
@@ -170,8 +171,8 @@ static nk_status list_all(struct module *module, const struct token_name *logged
     return status;
 }
 
-static nk_status log_in(struct module *module, const struct hsm_list_request *request,
-                        struct token_name *name, struct token **ret_token, nk_error *err)
+static nk_status log_in_to_pick(struct module *module, const struct hsm_list_request *request,
+                                struct token_name *name, struct token **ret_token, nk_error *err)
 {
     const struct token_terms terms = { .pin = &request->pin,
                                        .settings = { .max_sessions = ADMIN_SESSIONS,
@@ -195,7 +196,7 @@ nk_status hsm_list(const struct hsm_list_request *request, struct hsm_listing *r
     struct token_name name;
     nk_status status = module_get(request->module, &module, err);
     if (status == NK_OK && request->pin.kind != HSM_PIN_ABSENT) {
-        status = log_in(module, request, &name, &token, err);
+        status = log_in_to_pick(module, request, &name, &token, err);
     }
     if (status == NK_OK) {
         status = list_all(module, token != NULL ? &name : NULL, ret_listing, err);

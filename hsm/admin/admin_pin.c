@@ -8,8 +8,8 @@
 
 DEFINE_AUTO(struct refused_file *, refused_file_close);
 
-static nk_status find(const struct hsm_key_request *request, struct module **ret_module,
-                      struct token_name *ret_name, nk_error *err)
+static nk_status find_token(const struct hsm_key_request *request, struct module **ret_module,
+                            struct token_name *ret_name, nk_error *err)
 {
     P11KitUri *uri = NULL;
 
@@ -54,7 +54,7 @@ static nk_status ask_token(const struct hsm_key_request *request, struct token_n
                            struct hsm_pin_news *news, nk_error *err)
 {
     struct module *module = NULL;
-    nk_status status = find(request, &module, ret_name, err);
+    nk_status status = find_token(request, &module, ret_name, err);
     return status == NK_OK && module != NULL ? ask_module(module, ret_name, news, err) : status;
 }
 

@@ -21,12 +21,12 @@ struct reading {
     nk_error err;
 };
 
-static void drop(struct reading *reading)
+static void drop_reading(struct reading *reading)
 {
     bounded_call_drop(&reading->bounded);
 }
 
-DEFINE_AUTO(struct reading *, drop);
+DEFINE_AUTO(struct reading *, drop_reading);
 
 static void free_reading(struct bounded_call *bounded)
 {
@@ -58,21 +58,21 @@ static nk_status read_token(struct reading *reading, nk_error *err)
     return status == NK_OK ? NK_OK : report_copy(err, &own);
 }
 
-static void run(struct bounded_call *bounded)
+static void run_reading(struct bounded_call *bounded)
 {
     struct reading *reading = (struct reading *)bounded;
 
     reading->status = read_token(reading, &reading->err);
 }
 
-static struct reading *prepare(const char *module_name, const char *uri_text)
+static struct reading *prepare_reading(const char *module_name, const char *uri_text)
 {
     struct reading *reading = calloc(1, sizeof(*reading));
 
     if (reading == NULL) {
         return NULL;
     }
-    reading->bounded = (struct bounded_call){ .run = run, .free = free_reading };
+    reading->bounded = (struct bounded_call){ .run = run_reading, .free = free_reading };
     bounded_call_init(&reading->bounded);
     reading->err.struct_size = sizeof(reading->err);
     reading->module_name = strdup(module_name);
@@ -80,7 +80,7 @@ static struct reading *prepare(const char *module_name, const char *uri_text)
     reading->chain = sk_X509_new_null();
     reading->bounded.where = reading->module_name;
     if (reading->module_name == NULL || reading->text == NULL || reading->chain == NULL) {
-        drop(reading);
+        drop_reading(reading);
         return NULL;
     }
     return reading;
@@ -92,7 +92,7 @@ nk_status hsm_certificates(const char *module_name, const char *uri_text, unsign
     if (fork_is_foreign()) {
         return report(err, NK_E_USAGE, FORK_FOREIGN_TEXT);
     }
-    AUTO(drop) struct reading *reading = prepare(module_name, uri_text);
+    AUTO(drop_reading) struct reading *reading = prepare_reading(module_name, uri_text);
     if (reading == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }

@@ -63,7 +63,7 @@ static nk_status read_leaf(const struct reader *reader, X509 **ret_leaf, nk_erro
 }
 
 /* What cannot be read is not for us: a token holds others' certificates, too. */
-static nk_status read_all(const struct reader *reader, stack all, nk_error *err)
+static nk_status read_others(const struct reader *reader, stack all, nk_error *err)
 {
     CK_FUNCTION_LIST *call = reader->module->call;
     AUTO(handles_free) handles_ptr found = NULL;
@@ -84,7 +84,7 @@ static nk_status read_all(const struct reader *reader, stack all, nk_error *err)
     return NK_OK;
 }
 
-static int is_in(stack chain, const X509 *certificate)
+static int is_in_chain(stack chain, const X509 *certificate)
 {
     for (int i = 0; i < sk_X509_num(chain); i++) {
         if (X509_cmp(sk_X509_value(chain, i), certificate) == 0) {
@@ -95,14 +95,14 @@ static int is_in(stack chain, const X509 *certificate)
 }
 
 /* Of several with one name and key the one that lasts longest. */
-static X509 *issuer_of(X509 *subject, stack all, stack chain)
+static X509 *find_issuer(X509 *subject, stack all, stack chain)
 {
     X509 *best = NULL;
 
     for (int i = 0; i < sk_X509_num(all); i++) {
         X509 *one = sk_X509_value(all, i);
         if (X509_check_issued(one, subject) != X509_V_OK || X509_self_signed(one, 0) != 0 ||
-            X509_verify(subject, X509_get0_pubkey(one)) != 1 || is_in(chain, one)) {
+            X509_verify(subject, X509_get0_pubkey(one)) != 1 || is_in_chain(chain, one)) {
             continue;
         }
         if (best == NULL ||
@@ -117,7 +117,7 @@ static nk_status add_issuers(stack all, stack chain, nk_error *err)
 {
     X509 *last = sk_X509_value(chain, 0);
 
-    while (sk_X509_num(chain) <= ISSUERS_MAX && (last = issuer_of(last, all, chain)) != NULL) {
+    while (sk_X509_num(chain) <= ISSUERS_MAX && (last = find_issuer(last, all, chain)) != NULL) {
         if (X509_add_cert(chain, last, X509_ADD_FLAG_UP_REF) != 1) {
             return report(err, NK_E_NOMEM, "out of memory");
         }
@@ -133,8 +133,8 @@ static CK_RV open_session(struct reader *reader, struct module *module)
     return rv == CKR_OK ? session_open(module, slot, 0, &reader->session) : rv;
 }
 
-static nk_status read_both(struct reader *reader, struct module *module, stack all, X509 **ret_leaf,
-                           nk_error *err)
+static nk_status read_leaf_and_others(struct reader *reader, struct module *module, stack all,
+                                      X509 **ret_leaf, nk_error *err)
 {
     CK_RV rv = module_enter(module);
     if (rv != CKR_OK) {
@@ -148,7 +148,7 @@ static nk_status read_both(struct reader *reader, struct module *module, stack a
     } else {
         status = read_leaf(reader, ret_leaf, err);
         if (status == NK_OK) {
-            status = read_all(reader, all, err);
+            status = read_others(reader, all, err);
         }
         session_close(module, reader->session);
     }
@@ -170,7 +170,7 @@ nk_status certificate_read(struct module *module, P11KitUri *uri, const char *te
     if (status != NK_OK) {
         return status;
     }
-    status = read_both(&reader, module, all, &leaf, err);
+    status = read_leaf_and_others(&reader, module, all, &leaf, err);
     *ret_absent = status == NK_E_TOKEN && err->native == CKR_TOKEN_NOT_PRESENT;
     if (status != NK_OK) {
         return status;

@@ -157,7 +157,7 @@ struct leaving {
     struct hsm_key *key;
 };
 
-static void leave(struct hsm_key *key)
+static void leave_token(struct hsm_key *key)
 {
     if (key->inbound_key != NULL) {
         leave_to_uses(key->inbound_key);
@@ -167,7 +167,7 @@ static void leave(struct hsm_key *key)
 
 static void run_leaving(struct bounded_call *bounded)
 {
-    leave(((struct leaving *)bounded)->key);
+    leave_token(((struct leaving *)bounded)->key);
 }
 
 static void free_leaving(struct bounded_call *bounded)
@@ -176,12 +176,12 @@ static void free_leaving(struct bounded_call *bounded)
     free(bounded);
 }
 
-static void leave_by(struct hsm_key *key, long long deadline_ms, unsigned wait_ms)
+static void leave_by_thread(struct hsm_key *key, long long deadline_ms, unsigned wait_ms)
 {
     struct leaving *leaving = calloc(1, sizeof(*leaving));
 
     if (leaving == NULL) {
-        leave(key);
+        leave_token(key);
         return;
     }
     nk_error err = { .struct_size = sizeof(err) };
@@ -198,7 +198,7 @@ static void leave_by(struct hsm_key *key, long long deadline_ms, unsigned wait_m
         bounded_call_report(&leaving->bounded, end, wait_ms, &err);
         log_line(&key->host, NK_LOG_ERROR, "token %s: close: %s", key->label, err.text);
     } else if (end != BOUNDED_CALL_DONE) { /* no thread of its own: it ends when it ends */
-        leave(key);
+        leave_token(key);
     }
     bounded_call_drop(&leaving->bounded);
 }
@@ -220,7 +220,7 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
     }
     await_uses(key, deadline_ms, wait_ms);
     if (key->token != NULL) {
-        leave_by(key, deadline_ms, wait_ms);
+        leave_by_thread(key, deadline_ms, wait_ms);
     }
 }
 

@@ -25,7 +25,7 @@ struct signing {
     unsigned char input[]; /* a copy: the caller's is gone when he is */
 };
 
-static void discard(struct job *job)
+static void free_signing(struct job *job)
 {
     struct signing *signing = (struct signing *)job;
 
@@ -33,8 +33,9 @@ static void discard(struct job *job)
     free(signing);
 }
 
-static struct signing *make(struct hsm_key *key, struct signers *signers,
-                            const struct scheme *scheme, const unsigned char *input, size_t len)
+static struct signing *make_signing(struct hsm_key *key, struct signers *signers,
+                                    const struct scheme *scheme, const unsigned char *input,
+                                    size_t len)
 {
     struct signing *signing = calloc(1, sizeof(*signing) + len);
 
@@ -49,7 +50,7 @@ static struct signing *make(struct hsm_key *key, struct signers *signers,
     hsm_key_ref(key);
     signing->key = key;
     signing->signers = signers;
-    signing->job.free = discard;
+    signing->job.free = free_signing;
     signing->job.inbound = key->inbound;
     signing->err.struct_size = sizeof(signing->err);
     return signing;
@@ -72,7 +73,7 @@ static void tell_open(const struct hsm_key *key, const char *why)
 }
 
 /* Also of a call whose caller has left: that it came back at all is what a breaker waits for. */
-static void learn(const struct signing *signing)
+static void teach_breaker(const struct signing *signing)
 {
     struct breaker *breaker = signers_breaker(signing->signers);
     bool tells = !atomic_load(&signing->key->shut);
@@ -103,7 +104,7 @@ static void sign_for_caller(struct job *job)
     exit_gate_take_over();
     signing->rv =
         key_ladder_sign(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
-    learn(signing);
+    teach_breaker(signing);
     key_end_use(key);
     exit_gate_leave();
 }
@@ -139,7 +140,7 @@ static bool probe_once(struct signing *signing)
         signing->err.status = NK_OK;
         signing->rv =
             key_ladder_sign(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
-        learn(signing);
+        teach_breaker(signing);
         tell_probe(signing);
     }
     key_end_use(key);
@@ -147,7 +148,7 @@ static bool probe_once(struct signing *signing)
     return serves && signing->rv != CKR_OK;
 }
 
-static void probe(struct job *job)
+static void run_probe(struct job *job)
 {
     struct signing *signing = (struct signing *)job;
     struct breaker *breaker = signers_breaker(signing->signers);
@@ -171,28 +172,28 @@ static void send_prober(struct hsm_key *key, struct signers *signers, const stru
     if (ticket == 0) {
         return;
     }
-    struct signing *signing = make(key, signers, scheme, input, len);
+    struct signing *signing = make_signing(key, signers, scheme, input, len);
     if (signing != NULL) {
         signing->ticket = ticket;
-        signing->job.run = probe;
+        signing->job.run = run_probe;
         signing->job.inbound = false; /* it must not wait behind strangers */
         if (signers_start(signers, &signing->job)) {
             return;
         }
-        discard(&signing->job);
+        free_signing(&signing->job);
     }
     breaker_probe_done(breaker, ticket);
 }
 
-static CK_RV away(const struct hsm_key *key, nk_error *err)
+static CK_RV report_away(const struct hsm_key *key, nk_error *err)
 {
     report(err, NK_E_TOKEN, "token \"%s\" has stopped answering; it is tried in the background",
            key->label);
     return CKR_NODEKEY_AWAY;
 }
 
-static CK_RV overdue(struct hsm_key *key, struct signers *signers, long long began_ms,
-                     nk_error *err)
+static CK_RV report_overdue(struct hsm_key *key, struct signers *signers, long long began_ms,
+                            nk_error *err)
 {
     char why[64];
 
@@ -210,7 +211,7 @@ static CK_RV overdue(struct hsm_key *key, struct signers *signers, long long beg
     return CKR_NODEKEY_NO_ANSWER;
 }
 
-static CK_RV busy(const struct hsm_key *key, nk_error *err)
+static CK_RV report_busy(const struct hsm_key *key, nk_error *err)
 {
     report(err, NK_E_TOKEN,
            "token \"%s\" is busy: every session is in use and more signatures wait than it makes "
@@ -219,8 +220,8 @@ static CK_RV busy(const struct hsm_key *key, nk_error *err)
     return CKR_NODEKEY_BUSY;
 }
 
-static CK_RV hand_over(struct hsm_key *key, struct signing *signing, struct signers *signers,
-                       unsigned char *raw, CK_ULONG *ret_len, nk_error *err)
+static CK_RV give_to_worker(struct hsm_key *key, struct signing *signing, struct signers *signers,
+                            unsigned char *raw, CK_ULONG *ret_len, nk_error *err)
 {
     long long began_ms = 0;
 
@@ -244,9 +245,9 @@ static CK_RV hand_over(struct hsm_key *key, struct signing *signing, struct sign
     }
     switch (answer) {
     case SIGNERS_LEFT:
-        return overdue(key, signers, began_ms, err);
+        return report_overdue(key, signers, began_ms, err);
     case SIGNERS_CALLED_OFF:
-        return away(key, err);
+        return report_away(key, err);
     case SIGNERS_FAILED:
         report(err, NK_E_NOMEM, "no thread can be made for token \"%s\"", key->label);
         return CKR_HOST_MEMORY;
@@ -254,7 +255,7 @@ static CK_RV hand_over(struct hsm_key *key, struct signing *signing, struct sign
     case SIGNERS_DONE:
         break;
     }
-    return busy(key, err);
+    return report_busy(key, err);
 }
 
 CK_RV key_sign_by_deadline(struct hsm_key *key, const struct scheme *scheme,
@@ -266,13 +267,13 @@ CK_RV key_sign_by_deadline(struct hsm_key *key, const struct scheme *scheme,
 
     if (breaker_is_open(signers_breaker(signers))) {
         send_prober(key, signers, scheme, input, len);
-        return away(key, err);
+        return report_away(key, err);
     }
-    struct signing *signing = make(key, signers, scheme, input, len);
+    struct signing *signing = make_signing(key, signers, scheme, input, len);
     if (signing == NULL) {
         return rv;
     }
-    rv = hand_over(key, signing, signers, raw, ret_len, err);
+    rv = give_to_worker(key, signing, signers, raw, ret_len, err);
     if (rv != CKR_OK &&
         breaker_is_open(signers_breaker(signers))) { /* why wait for the next caller */
         send_prober(key, signers, scheme, input, len);

@@ -29,7 +29,7 @@ static void describe_keys(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
     }
 }
 
-static CK_RV none_found(struct hsm_key *key, CK_SESSION_HANDLE session, nk_error *err)
+static CK_RV report_none(struct hsm_key *key, CK_SESSION_HANDLE session, nk_error *err)
 {
     CK_FUNCTION_LIST *call = token_module(key->token)->call;
     AUTO(handles_free) handles_ptr found = NULL;
@@ -46,8 +46,8 @@ static CK_RV none_found(struct hsm_key *key, CK_SESSION_HANDLE session, nk_error
     return CKR_OBJECT_HANDLE_INVALID;
 }
 
-static CK_RV several_found(struct hsm_key *key, CK_SESSION_HANDLE session,
-                           const CK_OBJECT_HANDLE *found, CK_ULONG len, nk_error *err)
+static CK_RV report_several(struct hsm_key *key, CK_SESSION_HANDLE session,
+                            const CK_OBJECT_HANDLE *found, CK_ULONG len, nk_error *err)
 {
     char list[512];
 
@@ -150,10 +150,10 @@ CK_RV key_locate(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDL
         return rv;
     }
     if (len == 0) {
-        return none_found(key, session, err);
+        return report_none(key, session, err);
     }
     if (len > 1) {
-        return several_found(key, session, found, len, err);
+        return report_several(key, session, found, len, err);
     }
     *ret_object = found[0];
     return CKR_OK;

@@ -47,8 +47,8 @@ struct attempt {
     nk_error err; /* a sentence, if one is known */
 };
 
-static CK_RV try_once(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
-                      CK_ULONG *raw_len, struct attempt *attempt)
+static CK_RV try_signature(struct hsm_key *key, struct to_sign *what, unsigned char *raw,
+                           CK_ULONG *raw_len, struct attempt *attempt)
 {
     CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
 
@@ -89,8 +89,8 @@ static enum rung next_rung(const struct hsm_key *key, const struct attempt *atte
 }
 
 /* A climb that fails for a reason that a higher rung may mend goes on there. */
-static CK_RV climb(struct hsm_key *key, enum rung *rung, const struct attempt *attempt,
-                   nk_error *err)
+static CK_RV climb_rung(struct hsm_key *key, enum rung *rung, const struct attempt *attempt,
+                        nk_error *err)
 {
     if (*rung == RUNG_FIND) {
         forget_object(key, attempt->lease.generation);
@@ -123,7 +123,7 @@ CK_RV key_ladder_sign(struct hsm_key *key, struct to_sign *what, unsigned char *
     while (!atomic_load(&key->shut)) {
         struct attempt attempt = { .epoch = 0 };
         *raw_len = room;
-        attempt.rv = try_once(key, what, raw, raw_len, &attempt);
+        attempt.rv = try_signature(key, what, raw, raw_len, &attempt);
         if (attempt.rv == CKR_OK) {
             return CKR_OK;
         }
@@ -133,7 +133,7 @@ CK_RV key_ladder_sign(struct hsm_key *key, struct to_sign *what, unsigned char *
             return attempt.rv;
         }
         nk_error climb_err = { .struct_size = sizeof(climb_err) };
-        if (climb(key, &rung, &attempt, &climb_err) != CKR_OK) {
+        if (climb_rung(key, &rung, &attempt, &climb_err) != CKR_OK) {
             *err = climb_err.text[0] != '\0' ? climb_err : attempt.err;
             return attempt.rv;
         }

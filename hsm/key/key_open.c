@@ -33,12 +33,12 @@ struct opening {
     nk_error err;
 };
 
-static void drop(struct opening *opening)
+static void drop_opening(struct opening *opening)
 {
     bounded_call_drop(&opening->bounded);
 }
 
-DEFINE_AUTO(struct opening *, drop);
+DEFINE_AUTO(struct opening *, drop_opening);
 
 static void free_opening(struct bounded_call *bounded)
 {
@@ -70,7 +70,7 @@ static nk_status check_public_key(const struct hsm_key *key, nk_error *err)
                   its[0] != '\0' ? its : EVP_PKEY_get0_type_name(key->public_key), ours);
 }
 
-static struct hsm_key *make(const struct hsm_key_request *request, EVP_PKEY *leaf_public)
+static struct hsm_key *make_key(const struct hsm_key_request *request, EVP_PKEY *leaf_public)
 {
     struct hsm_key *key = calloc(1, sizeof(*key));
 
@@ -93,7 +93,7 @@ static struct hsm_key *make(const struct hsm_key_request *request, EVP_PKEY *lea
     return key;
 }
 
-static struct opening *begin(const struct hsm_key_request *request, EVP_PKEY *leaf_public)
+static struct opening *begin_opening(const struct hsm_key_request *request, EVP_PKEY *leaf_public)
 {
     struct opening *opening = calloc(1, sizeof(*opening));
 
@@ -102,12 +102,12 @@ static struct opening *begin(const struct hsm_key_request *request, EVP_PKEY *le
     }
     opening->bounded.free = free_opening;
     bounded_call_init(&opening->bounded);
-    opening->key = make(request, leaf_public);
+    opening->key = make_key(request, leaf_public);
     opening->module_name = strdup(request->module);
     opening->state_dir = request->state_dir != NULL ? strdup(request->state_dir) : NULL;
     if (opening->key == NULL || opening->module_name == NULL ||
         (request->state_dir != NULL && opening->state_dir == NULL)) {
-        drop(opening);
+        drop_opening(opening);
         return NULL;
     }
     opening->bounded.where = opening->module_name;
@@ -119,7 +119,7 @@ static struct opening *begin(const struct hsm_key_request *request, EVP_PKEY *le
 
 /* --- on a thread of its own --- */
 
-static void reach(struct bounded_call *bounded)
+static void reach_token(struct bounded_call *bounded)
 {
     struct opening *opening = (struct opening *)bounded;
     const struct hsm_key *key = opening->key;
@@ -158,7 +158,7 @@ static bool shows_no_token(const nk_error *err)
            (err->native == CKR_TOKEN_NOT_PRESENT || err->native == CKR_USER_PIN_NOT_INITIALIZED);
 }
 
-static nk_status join(struct opening *opening)
+static nk_status join_token(struct opening *opening)
 {
     struct hsm_key *key = opening->key;
     nk_error *err = &opening->err;
@@ -184,17 +184,17 @@ static nk_status join(struct opening *opening)
     return status == NK_OK ? key_make_inbound(key, err) : status;
 }
 
-static void join_and_prove(struct bounded_call *bounded)
+static void join_and_prove_key(struct bounded_call *bounded)
 {
     struct opening *opening = (struct opening *)bounded;
 
-    opening->status = join(opening);
+    opening->status = join_token(opening);
     if (opening->status != NK_OK && !opening->absent) {
         hsm_key_shut(opening->key, 0);
     }
 }
 
-static void undo(struct bounded_call *bounded)
+static void undo_opening(struct bounded_call *bounded)
 {
     struct opening *opening = (struct opening *)bounded;
 
@@ -205,8 +205,8 @@ static void undo(struct bounded_call *bounded)
 
 /* --- on the caller's --- */
 
-static nk_status go(struct opening *opening, void (*run)(struct bounded_call *bounded),
-                    nk_error *err)
+static nk_status run_step(struct opening *opening, void (*run)(struct bounded_call *bounded),
+                          nk_error *err)
 {
     unsigned patience_ms = opening->terms.settings.login_timeout_ms;
 
@@ -248,21 +248,22 @@ static nk_status have_pin(struct opening *opening, const struct hsm_key_request 
     return pin_open(&request->pin, opening->name.label, request->host, &opening->pin, err);
 }
 
-static nk_status look(struct opening *opening, const struct hsm_key_request *request, nk_error *err)
+static nk_status look_for_token(struct opening *opening, const struct hsm_key_request *request,
+                                nk_error *err)
 {
-    nk_status status = go(opening, reach, err);
+    nk_status status = run_step(opening, reach_token, err);
     if (status == NK_OK) {
         status = have_pin(opening, request, err);
     }
     if (status == NK_OK) {
-        opening->bounded.undo = undo;
-        status = go(opening, join_and_prove, err);
+        opening->bounded.undo = undo_opening;
+        status = run_step(opening, join_and_prove_key, err);
     }
     return status;
 }
 
-static nk_status open_with(struct opening *opening, const struct hsm_key_request *request,
-                           nk_error *err)
+static nk_status open_prepared(struct opening *opening, const struct hsm_key_request *request,
+                               nk_error *err)
 {
     struct hsm_key *key = opening->key;
     nk_status status = uri_parse(request->uri, &key->uri, err);
@@ -273,12 +274,12 @@ static nk_status open_with(struct opening *opening, const struct hsm_key_request
         return status;
     }
     nk_error own = { .struct_size = sizeof(own) };
-    status = look(opening, request, &own);
+    status = look_for_token(opening, request, &own);
     /* What a thread that was left behind writes is not read. */
     for (unsigned i = 1; i < TOKEN_LOOKS && !opening->left && opening->absent; i++) {
         token_find_pause(i);
         own = (nk_error){ .struct_size = sizeof(own) };
-        status = look(opening, request, &own);
+        status = look_for_token(opening, request, &own);
     }
     return status == NK_OK ? NK_OK : report_copy(err, &own);
 }
@@ -292,11 +293,11 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
         return report(err, NK_E_USAGE, FORK_FOREIGN_TEXT);
     }
     AUTO(words_restore) const struct hsm_words *former = words_use(request->words);
-    AUTO(drop) struct opening *opening = begin(request, leaf_public);
+    AUTO(drop_opening) struct opening *opening = begin_opening(request, leaf_public);
     if (opening == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    nk_status status = open_with(opening, request, err);
+    nk_status status = open_prepared(opening, request, err);
     if (status != NK_OK) {
         return status;
     }

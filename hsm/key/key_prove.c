@@ -77,7 +77,8 @@ CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
     return CKR_OK;
 }
 
-static CK_RV no_mechanism(const struct hsm_key *key, const struct scheme_need *need, nk_error *err)
+static CK_RV report_no_mechanism(const struct hsm_key *key, const struct scheme_need *need,
+                                 nk_error *err)
 {
     bool pss = need->mechanism == CKM_RSA_PKCS_PSS;
 
@@ -104,7 +105,7 @@ static CK_RV prove_scheme(struct hsm_key *key, const struct lease *lease, CK_OBJ
     if (token_has_mechanism(key->token, need->mechanism)) {
         rv = key_prove(key, lease->session, object, need, &first);
     } else if (!bare) {
-        return no_mechanism(key, need, err);
+        return report_no_mechanism(key, need, err);
     }
     /* Listed is not able: parameters that a remote or a firmware refuses come out here only. */
     if (bare && (rv == CKR_MECHANISM_INVALID || rv == CKR_MECHANISM_PARAM_INVALID)) {
@@ -116,8 +117,8 @@ static CK_RV prove_scheme(struct hsm_key *key, const struct lease *lease, CK_OBJ
 }
 
 /* Every scheme that TLS may ask of this key: what fails here would fail in a handshake. */
-static CK_RV prove_all(struct hsm_key *key, const struct lease *lease, CK_OBJECT_HANDLE object,
-                       nk_error *err)
+static CK_RV prove_schemes(struct hsm_key *key, const struct lease *lease, CK_OBJECT_HANDLE object,
+                           nk_error *err)
 {
     const struct scheme_need *needs = key->kind->needs;
     CK_RV rv = CKR_OK;
@@ -132,7 +133,7 @@ static CK_RV prove_all(struct hsm_key *key, const struct lease *lease, CK_OBJECT
     return rv;
 }
 
-static CK_RV prove_once(struct hsm_key *key, struct lease *lease, nk_error *err)
+static CK_RV prove_key_once(struct hsm_key *key, struct lease *lease, nk_error *err)
 {
     CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
 
@@ -142,7 +143,7 @@ static CK_RV prove_once(struct hsm_key *key, struct lease *lease, nk_error *err)
     }
     rv = key_find(key, lease->session, &object, err);
     if (rv == CKR_OK) {
-        rv = prove_all(key, lease, object, err);
+        rv = prove_schemes(key, lease, object, err);
     }
     if (rv == CKR_OK) {
         key->object = object;
@@ -159,12 +160,12 @@ nk_status key_prove_all(struct hsm_key *key, nk_error *err)
     enum rung rung = token_module(key->token)->guest ? RUNG_ATTACH : RUNG_REINIT;
     struct lease lease = { .generation = 0 };
 
-    CK_RV rv = prove_once(key, &lease, &first);
+    CK_RV rv = prove_key_once(key, &lease, &first);
     /* A token that was away while another instance idled; an absent key needs no second look. */
     if (rv != CKR_OK && ckr_rung(rv) >= RUNG_ATTACH &&
         token_recover(key->token, rung, lease.generation, epoch, &first) == CKR_OK) {
         first = (nk_error){ .struct_size = sizeof(first) };
-        rv = prove_once(key, &lease, &first);
+        rv = prove_key_once(key, &lease, &first);
     }
     if (rv == CKR_OK) {
         return NK_OK;

@@ -14,7 +14,7 @@
 /* More than TOKEN_LOOKS: all programs of a server start at the same moment. */
 #define LOOKS 10
 
-static CK_RV look_once(struct hsm_key *key, EVP_PKEY **ret_public, nk_error *err)
+static CK_RV read_public_once(struct hsm_key *key, EVP_PKEY **ret_public, nk_error *err)
 {
     struct lease lease;
     CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
@@ -31,17 +31,17 @@ static CK_RV look_once(struct hsm_key *key, EVP_PKEY **ret_public, nk_error *err
     return rv;
 }
 
-static nk_status look(struct hsm_key *key, EVP_PKEY **ret_public, nk_error *err)
+static nk_status read_public(struct hsm_key *key, EVP_PKEY **ret_public, nk_error *err)
 {
     nk_error first = { .struct_size = sizeof(first) };
     EVP_PKEY *public_key = NULL;
     unsigned epoch = token_epoch(key->token);
 
-    CK_RV rv = look_once(key, &public_key, &first);
+    CK_RV rv = read_public_once(key, &public_key, &first);
     if (rv != CKR_OK && ckr_rung(rv) == RUNG_REINIT &&
         token_recover(key->token, RUNG_REINIT, 0, epoch, &first) == CKR_OK) {
         first = (nk_error){ .struct_size = sizeof(first) };
-        rv = look_once(key, &public_key, &first);
+        rv = read_public_once(key, &public_key, &first);
     }
     if (rv != CKR_OK) {
         report_ckr(&first, NK_E_TOKEN, rv, "token \"%s\"", key->label);
@@ -77,11 +77,11 @@ struct looking {
     nk_error err;
 };
 
-static void drop(struct looking *looking)
+static void drop_looking(struct looking *looking)
 {
     bounded_call_drop(&looking->bounded);
 }
-DEFINE_AUTO(struct looking *, drop);
+DEFINE_AUTO(struct looking *, drop_looking);
 
 static void free_looking(struct bounded_call *bounded)
 {
@@ -97,7 +97,7 @@ static void free_looking(struct bounded_call *bounded)
     free(looking);
 }
 
-static nk_status join(struct looking *looking)
+static nk_status join_token(struct looking *looking)
 {
     struct hsm_key *sought = &looking->sought;
     struct module *module = NULL;
@@ -120,7 +120,7 @@ static nk_status join(struct looking *looking)
     return status;
 }
 
-static void leave(struct bounded_call *bounded)
+static void leave_token(struct bounded_call *bounded)
 {
     struct looking *looking = (struct looking *)bounded;
 
@@ -130,46 +130,49 @@ static void leave(struct bounded_call *bounded)
     }
 }
 
-static void run(struct bounded_call *bounded)
+static void run_looking(struct bounded_call *bounded)
 {
     struct looking *looking = (struct looking *)bounded;
 
-    looking->status = looking->known != NULL ? NK_OK : join(looking);
+    looking->status = looking->known != NULL ? NK_OK : join_token(looking);
     if (looking->status == NK_OK) {
         struct hsm_key *key = looking->known != NULL ? looking->known : &looking->sought;
-        looking->status = look(key, &looking->public_key, &looking->err);
+        looking->status = read_public(key, &looking->public_key, &looking->err);
     }
     if (looking->status != NK_OK) {
-        leave(bounded);
+        leave_token(bounded);
     }
 }
 
 /* --- on its caller's --- */
 
-static struct looking *begin(void)
+static struct looking *begin_looking(void)
 {
     struct looking *looking = calloc(1, sizeof(*looking));
 
     if (looking != NULL) {
-        looking->bounded = (struct bounded_call){ .run = run, .undo = leave, .free = free_looking };
+        looking->bounded =
+            (struct bounded_call){ .run = run_looking, .undo = leave_token, .free = free_looking };
         bounded_call_init(&looking->bounded);
         looking->err.struct_size = sizeof(looking->err);
     }
     return looking;
 }
 
-static bool copy(const char *text, char **ret_copy)
+static bool copy_text(const char *text, char **ret_copy)
 {
     *ret_copy = text != NULL ? strdup(text) : NULL;
     return text == NULL || *ret_copy != NULL;
 }
 
 /* The calls may outlive the caller, so nothing of his is left in it. */
-static nk_status take(struct looking *looking, const struct hsm_key_request *request, nk_error *err)
+static nk_status take_request(struct looking *looking, const struct hsm_key_request *request,
+                              nk_error *err)
 {
-    if (!copy(request->module, &looking->module_name) || !copy(request->uri, &looking->uri_text) ||
-        !copy(request->pin.where, &looking->pin_where) ||
-        !copy(request->state_dir, &looking->state_dir)) {
+    if (!copy_text(request->module, &looking->module_name) ||
+        !copy_text(request->uri, &looking->uri_text) ||
+        !copy_text(request->pin.where, &looking->pin_where) ||
+        !copy_text(request->state_dir, &looking->state_dir)) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
     looking->bounded.where = looking->module_name;
@@ -182,8 +185,8 @@ static nk_status take(struct looking *looking, const struct hsm_key_request *req
 }
 
 /* *ret_absent: looking again may help. */
-static nk_status go(struct looking *looking, unsigned patience_ms, EVP_PKEY **ret_public,
-                    bool *ret_absent, nk_error *err)
+static nk_status await_looking(struct looking *looking, unsigned patience_ms, EVP_PKEY **ret_public,
+                               bool *ret_absent, nk_error *err)
 {
     looking->absent = false;
     looking->err.status = NK_OK;
@@ -207,18 +210,20 @@ nk_status key_public_open(const struct hsm_key_request *request, struct token **
     nk_error last = { .struct_size = sizeof(last) };
     bool absent = false;
     AUTO(words_restore) const struct hsm_words *former = words_use(request->words);
-    AUTO(drop) struct looking *looking = begin();
+    AUTO(drop_looking) struct looking *looking = begin_looking();
     if (looking == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    nk_status status = take(looking, request, &last);
+    nk_status status = take_request(looking, request, &last);
     if (status == NK_OK) {
-        status = go(looking, request->token.login_timeout_ms, ret_public, &absent, &last);
+        status =
+            await_looking(looking, request->token.login_timeout_ms, ret_public, &absent, &last);
     }
     for (unsigned i = 1; i < LOOKS && absent; i++) {
         token_find_pause(i);
         last = (nk_error){ .struct_size = sizeof(last) };
-        status = go(looking, request->token.login_timeout_ms, ret_public, &absent, &last);
+        status =
+            await_looking(looking, request->token.login_timeout_ms, ret_public, &absent, &last);
     }
     if (status != NK_OK) {
         return report_copy(err, &last);
@@ -232,12 +237,12 @@ EVP_PKEY *key_public_now(struct hsm_key *key, const char *module_name, unsigned 
     EVP_PKEY *public_key = NULL;
     bool absent = false;
     AUTO(words_restore) const struct hsm_words *former = words_use(key->words);
-    AUTO(drop) struct looking *looking = begin();
-    if (looking == NULL || !copy(module_name, &looking->module_name)) {
+    AUTO(drop_looking) struct looking *looking = begin_looking();
+    if (looking == NULL || !copy_text(module_name, &looking->module_name)) {
         return NULL;
     }
     looking->bounded.where = looking->module_name;
     hsm_key_ref(key);
     looking->known = key;
-    return go(looking, wait_ms, &public_key, &absent, NULL) == NK_OK ? public_key : NULL;
+    return await_looking(looking, wait_ms, &public_key, &absent, NULL) == NK_OK ? public_key : NULL;
 }

@@ -20,7 +20,7 @@ static bool hash_salted(const EVP_MD *md, const unsigned char *digest, const uns
 }
 
 /* MGF1 of appendix B.2.1, laid over `data`. */
-static bool mask(const EVP_MD *md, const unsigned char *seed, unsigned char *data, size_t len)
+static bool lay_mask(const EVP_MD *md, const unsigned char *seed, unsigned char *data, size_t len)
 {
     size_t md_len = (size_t)EVP_MD_get_size(md);
     unsigned char block[EVP_MAX_MD_SIZE];
@@ -65,7 +65,7 @@ bool pss_encode(const EVP_MD *md, const unsigned char *digest, size_t salt_len, 
     }
     salt[-1] = 0x01;
     hash[md_len] = 0xbc;
-    if (!mask(md, hash, em, db_len)) {
+    if (!lay_mask(md, hash, em, db_len)) {
         return false;
     }
     em[0] &= (unsigned char)(0xff >> (8 * em_len - (modulus_bits - 1)));

@@ -12,7 +12,7 @@ DEFINE_AUTO(RSA_PSS_PARAMS *, RSA_PSS_PARAMS_free);
 DEFINE_AUTO(ASN1_STRING *, ASN1_STRING_free);
 
 /* `algorithm` with these parameters. */
-static bool wrap(X509_ALGOR *algorithm, int nid, const ASN1_ITEM *item, void *parameters)
+static bool wrap_parameters(X509_ALGOR *algorithm, int nid, const ASN1_ITEM *item, void *parameters)
 {
     AUTO(ASN1_STRING_free) ASN1_STRING *packed = ASN1_item_pack(parameters, item, NULL);
     if (packed == NULL ||
@@ -44,7 +44,7 @@ static bool fill_pss(X509_ALGOR *algorithm, const struct scheme *scheme)
     pss->hashAlgorithm = hash_algorithm(scheme->digest_nid);
     pss->maskGenAlgorithm = X509_ALGOR_new();
     if (pss->hashAlgorithm == NULL || pss->maskGenAlgorithm == NULL ||
-        !wrap(pss->maskGenAlgorithm, NID_mgf1, ASN1_ITEM_rptr(X509_ALGOR), hash)) {
+        !wrap_parameters(pss->maskGenAlgorithm, NID_mgf1, ASN1_ITEM_rptr(X509_ALGOR), hash)) {
         return false;
     }
     if (scheme->salt_len != SHA1_BYTES) { /* RFC 4055's default, likewise left out */
@@ -54,7 +54,7 @@ static bool fill_pss(X509_ALGOR *algorithm, const struct scheme *scheme)
             return false;
         }
     }
-    return wrap(algorithm, NID_rsassaPss, ASN1_ITEM_rptr(RSA_PSS_PARAMS), pss);
+    return wrap_parameters(algorithm, NID_rsassaPss, ASN1_ITEM_rptr(RSA_PSS_PARAMS), pss);
 }
 
 static bool fill_algorithm(X509_ALGOR *algorithm, const struct key_kind *kind,

@@ -56,8 +56,8 @@ static int give_der(const struct provider *provider, const struct pem_block *blo
 }
 
 /* Resolved here already: stage two never sees DER that is damaged, and then nobody says why. */
-static int pass_on(struct provider *provider, const struct pem_block *block,
-                   OSSL_CALLBACK *callback, void *arg)
+static int pass_block_on(struct provider *provider, const struct pem_block *block,
+                         OSSL_CALLBACK *callback, void *arg)
 {
     struct hsm_key *key = NULL;
 
@@ -77,7 +77,7 @@ static int pass_exit_gate(struct provider *provider, const struct pem_block *blo
     if (!exit_gate_enter()) {
         return raise_error(provider, RAISE_INTERNAL, PROVIDER_NO_ENTRY);
     }
-    int ok = pass_on(provider, block, callback, arg);
+    int ok = pass_block_on(provider, block, callback, arg);
     exit_gate_leave();
     return ok;
 }

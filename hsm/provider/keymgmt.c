@@ -34,8 +34,8 @@ static void *load_key(const void *reference, size_t size)
     return key;
 }
 
-static OSSL_FUNC_keymgmt_has_fn has;
-static int has(const void *data, int selection)
+static OSSL_FUNC_keymgmt_has_fn has_selection;
+static int has_selection(const void *data, int selection)
 {
     const struct provider_key *key = data;
 
@@ -46,8 +46,8 @@ static int has(const void *data, int selection)
 }
 
 /* Equal public halves are equal keys: the private ones are not to be had. */
-static OSSL_FUNC_keymgmt_match_fn match;
-static int match(const void *data1, const void *data2, int selection)
+static OSSL_FUNC_keymgmt_match_fn match_keys;
+static int match_keys(const void *data1, const void *data2, int selection)
 {
     const struct provider_key *a = data1;
     const struct provider_key *b = data2;
@@ -144,8 +144,8 @@ static const OSSL_PARAM *gettable_params(void *ctx)
         FN(OSSL_FUNC_KEYMGMT_NEW, new_key),                                                        \
         FN(OSSL_FUNC_KEYMGMT_FREE, free_key),                                                      \
         FN(OSSL_FUNC_KEYMGMT_LOAD, load_key),                                                      \
-        FN(OSSL_FUNC_KEYMGMT_HAS, has),                                                            \
-        FN(OSSL_FUNC_KEYMGMT_MATCH, match),                                                        \
+        FN(OSSL_FUNC_KEYMGMT_HAS, has_selection),                                                  \
+        FN(OSSL_FUNC_KEYMGMT_MATCH, match_keys),                                                   \
         FN(OSSL_FUNC_KEYMGMT_IMPORT, import_##id),                                                 \
         FN(OSSL_FUNC_KEYMGMT_IMPORT_TYPES, list_##fields),                                         \
         FN(OSSL_FUNC_KEYMGMT_EXPORT, export_key),                                                  \

@@ -24,8 +24,8 @@ static const OSSL_ALGORITHM keymgmts[] = { KEY_TYPES(KEYMGMT_ROW){ NULL, NULL, N
 static const OSSL_ALGORITHM signatures[] = { KEY_TYPES(SIGNATURE_ROW){ NULL, NULL, NULL, NULL } };
 static const OSSL_ALGORITHM decoders[] = { DECODER_ROWS };
 
-static enum reference_answer resolve(struct provider *provider, const unsigned char *der,
-                                     size_t len, bool labelled, struct hsm_key **ret_key)
+static enum reference_answer resolve_private(struct provider *provider, const unsigned char *der,
+                                             size_t len, bool labelled, struct hsm_key **ret_key)
 {
     ERR_set_mark();
     enum reference_answer answer = reference_resolve(der, len, ret_key);
@@ -41,10 +41,10 @@ static enum reference_answer resolve(struct provider *provider, const unsigned c
 static const struct reference_format private_references = { .pem_label = REFERENCE_PEM_LABEL,
                                                             .structure = REFERENCE_STRUCTURE,
                                                             .decoders = decoders,
-                                                            .resolve = resolve };
+                                                            .resolve = resolve_private };
 
-static OSSL_FUNC_provider_query_operation_fn query;
-static const OSSL_ALGORITHM *query(void *ctx, int operation, int *no_cache)
+static OSSL_FUNC_provider_query_operation_fn query_operation;
+static const OSSL_ALGORITHM *query_operation(void *ctx, int operation, int *no_cache)
 {
     const struct provider *provider = ctx;
     *no_cache = 0;
@@ -99,8 +99,8 @@ static const OSSL_ITEM *get_reason_strings(void *ctx)
 }
 
 /* No PKCS#11 call: the module may already be gone when the process exits. */
-static OSSL_FUNC_provider_teardown_fn teardown;
-static void teardown(void *ctx)
+static OSSL_FUNC_provider_teardown_fn free_provider;
+static void free_provider(void *ctx)
 {
     struct provider *provider = ctx;
     OSSL_PROVIDER_unload(provider->basics);
@@ -113,11 +113,11 @@ static void teardown(void *ctx)
         id, (void (*)(void))(fn)                                                                   \
     }
 static const OSSL_DISPATCH table[] = {
-    FN(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query),
+    FN(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query_operation),
     FN(OSSL_FUNC_PROVIDER_GET_PARAMS, get_params),
     FN(OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, gettable_params),
     FN(OSSL_FUNC_PROVIDER_GET_REASON_STRINGS, get_reason_strings),
-    FN(OSSL_FUNC_PROVIDER_TEARDOWN, teardown),
+    FN(OSSL_FUNC_PROVIDER_TEARDOWN, free_provider),
     { 0, NULL },
 };
 

@@ -42,7 +42,7 @@ static bool ordinary_keys_are_ours(void)
     return ours;
 }
 
-static nk_status load(nk_error *err)
+static nk_status load_provider(nk_error *err)
 {
     (void)ordinary_keys_are_ours();
     if (OSSL_PROVIDER_add_builtin(NULL, PROVIDER_BUILTIN_NAME, provider_init) != 1) {
@@ -63,7 +63,7 @@ nk_status hsm_provider_register(nk_error *err)
     pthread_mutex_lock(&register_lock);
     ERR_set_mark();
     if (registered == NULL) {
-        status = load(err);
+        status = load_provider(err);
     }
     if (status == NK_OK && ordinary_keys_are_ours()) {
         status = report(err, NK_E_INTERNAL,

@@ -90,7 +90,7 @@ enum reference_answer reference_resolve(const unsigned char *der, size_t len,
     return REFERENCE_FOUND;
 }
 
-static nk_status fill(REFERENCE *reference, const struct hsm_key *key, nk_error *err)
+static nk_status fill_reference(REFERENCE *reference, const struct hsm_key *key, nk_error *err)
 {
     AUTO(openssl_free) bytes_ptr spki = NULL;
     int spki_len = i2d_PUBKEY(key->public_key, &spki);
@@ -112,7 +112,7 @@ nk_status hsm_key_reference(const struct hsm_key *key, char **ret_pem, nk_error 
     if (reference == NULL || bio == NULL) {
         return report_openssl(err, NK_E_NOMEM, "encode a key reference");
     }
-    nk_status status = fill(reference, key, err);
+    nk_status status = fill_reference(reference, key, err);
     if (status != NK_OK) {
         return status;
     }

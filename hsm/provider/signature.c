@@ -82,9 +82,9 @@ static int sign_now(struct signature *ctx, unsigned char *signature, size_t *sig
     return 1;
 }
 
-static OSSL_FUNC_signature_sign_fn sign;
-static int sign(void *data, unsigned char *signature, size_t *signature_len, size_t room,
-                const unsigned char *input, size_t len)
+static OSSL_FUNC_signature_sign_fn sign_digest;
+static int sign_digest(void *data, unsigned char *signature, size_t *signature_len, size_t room,
+                       const unsigned char *input, size_t len)
 {
     return sign_now(data, signature, signature_len, room, input, len);
 }
@@ -141,7 +141,7 @@ static int digest_sign(void *data, unsigned char *signature, size_t *signature_l
 #define PREHASHED                                                                                  \
     FN(OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, digest_sign_update),                                \
         FN(OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, digest_sign_final),                              \
-        FN(OSSL_FUNC_SIGNATURE_SIGN_INIT, sign_init), FN(OSSL_FUNC_SIGNATURE_SIGN, sign),          \
+        FN(OSSL_FUNC_SIGNATURE_SIGN_INIT, sign_init), FN(OSSL_FUNC_SIGNATURE_SIGN, sign_digest),   \
         FN(OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, signature_set_params),                              \
         FN(OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, signature_settable_params)
 

@@ -28,7 +28,7 @@ struct store {
 
 DEFINE_AUTO(struct provider_terms *, provider_terms_free);
 
-static void only(struct store *store, bool keys, bool certificates)
+static void expect_only(struct store *store, bool keys, bool certificates)
 {
     store->keys = keys;
     store->certificates = certificates;
@@ -70,9 +70,9 @@ static void *open_store(void *provider, const char *uri)
     store->keys = true;
     store->certificates = true;
     if (asks_for(uri, CKO_PRIVATE_KEY)) {
-        only(store, true, false);
+        expect_only(store, true, false);
     } else if (asks_for(uri, CKO_CERTIFICATE)) {
-        only(store, false, true);
+        expect_only(store, false, true);
     }
     return store;
 }
@@ -103,8 +103,8 @@ static int set_ctx_params(void *ctx, const OSSL_PARAM params[])
         return 0;
     }
     if (type != 0) {
-        only(store, store->keys && type == OSSL_STORE_INFO_PKEY,
-             store->certificates && type == OSSL_STORE_INFO_CERT);
+        expect_only(store, store->keys && type == OSSL_STORE_INFO_PKEY,
+                    store->certificates && type == OSSL_STORE_INFO_CERT);
     }
     return 1;
 }
@@ -172,15 +172,15 @@ static int load_certificate(struct store *store, OSSL_CALLBACK *callback, void *
     return ok;
 }
 
-static OSSL_FUNC_store_load_fn load;
-static int load(void *ctx, OSSL_CALLBACK *callback, void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase,
-                void *passphrase_arg)
+static OSSL_FUNC_store_load_fn load_object;
+static int load_object(void *ctx, OSSL_CALLBACK *callback, void *arg,
+                       OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
 {
     struct store *store = ctx;
 
     (void)passphrase, (void)passphrase_arg;
     if (!exit_gate_enter()) {
-        only(store, false, false);
+        expect_only(store, false, false);
         return raise_error(store->provider, RAISE_INTERNAL, PROVIDER_NO_ENTRY);
     }
     int ok = store->keys           ? load_key(store, callback, arg)
@@ -190,8 +190,8 @@ static int load(void *ctx, OSSL_CALLBACK *callback, void *arg, OSSL_PASSPHRASE_C
     return ok;
 }
 
-static OSSL_FUNC_store_eof_fn eof;
-static int eof(void *ctx)
+static OSSL_FUNC_store_eof_fn is_at_end;
+static int is_at_end(void *ctx)
 {
     const struct store *store = ctx;
     return !store->keys && !store->certificates;
@@ -205,8 +205,8 @@ const OSSL_DISPATCH store_pkcs11[] = {
     FN(OSSL_FUNC_STORE_OPEN, open_store),
     FN(OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS, settable_ctx_params),
     FN(OSSL_FUNC_STORE_SET_CTX_PARAMS, set_ctx_params),
-    FN(OSSL_FUNC_STORE_LOAD, load),
-    FN(OSSL_FUNC_STORE_EOF, eof),
+    FN(OSSL_FUNC_STORE_LOAD, load_object),
+    FN(OSSL_FUNC_STORE_EOF, is_at_end),
     FN(OSSL_FUNC_STORE_CLOSE, close_store),
     { 0, NULL },
 };

@@ -32,7 +32,7 @@ static struct opened *opened; /* guarded by opened_lock; never shrinks */
 
 static _Thread_local char failure[NK_ERROR_TEXT_BYTES];
 
-static void remember(void *unused, int32_t level, const char *line)
+static void remember_failure(void *unused, int32_t level, const char *line)
 {
     (void)unused;
     if (level == NK_LOG_ERROR) {
@@ -40,7 +40,7 @@ static void remember(void *unused, int32_t level, const char *line)
     }
 }
 
-static const nk_host host = { .struct_size = sizeof(host), .log = remember };
+static const nk_host host = { .struct_size = sizeof(host), .log = remember_failure };
 
 void uri_raise_failure(const struct provider *provider)
 {
@@ -69,8 +69,8 @@ static void watch_forks(void)
 
 /* --- opening --- */
 
-static nk_status open_on(const struct provider_terms *terms, const char *uri,
-                         struct hsm_key **ret_key, nk_error *err)
+static nk_status open_on_terms(const struct provider_terms *terms, const char *uri,
+                               struct hsm_key **ret_key, nk_error *err)
 {
     struct hsm_key_request request = terms->request;
     struct token *token = NULL;
@@ -109,7 +109,7 @@ static nk_status open_key(const struct provider *provider, const char *section, 
         return report(err, NK_E_NOMEM, "out of memory");
     }
     one->wait_ms = terms->request.token.login_timeout_ms;
-    status = open_on(terms, uri, &one->key, err);
+    status = open_on_terms(terms, uri, &one->key, err);
     if (status == NK_OK) {
         *ret_one = one;
         one = NULL;
@@ -117,7 +117,7 @@ static nk_status open_key(const struct provider *provider, const char *section, 
     return status;
 }
 
-static struct opened *find(const char *section, const char *uri)
+static struct opened *find_opened_locked(const char *section, const char *uri)
 {
     struct opened *one = opened;
 
@@ -137,10 +137,11 @@ static bool is_current(struct opened *one)
 }
 
 /* Under opened_lock. What is new comes before its namesakes, which the program may still use. */
-static nk_status find_or_open(const struct provider *provider, const char *section, const char *uri,
-                              bool look, struct hsm_key **ret_key, nk_error *err)
+static nk_status find_or_open_locked(const struct provider *provider, const char *section,
+                                     const char *uri, bool look, struct hsm_key **ret_key,
+                                     nk_error *err)
 {
-    struct opened *one = find(section, uri);
+    struct opened *one = find_opened_locked(section, uri);
 
     if (one == NULL || (look && !is_current(one))) {
         nk_status status = open_key(provider, section, uri, &one, err);
@@ -171,7 +172,7 @@ static nk_status check_order(const struct provider *provider, nk_error *err)
                 : NK_OK;
 }
 
-static struct hsm_key *find_inside(struct provider *provider, const char *uri, bool look)
+static struct hsm_key *find_key_inside(struct provider *provider, const char *uri, bool look)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     nk_error err = { .struct_size = sizeof(err) };
@@ -187,7 +188,7 @@ static struct hsm_key *find_inside(struct provider *provider, const char *uri, b
     pthread_mutex_lock(&opened_lock);
     nk_status status = check_order(provider, &err);
     if (status == NK_OK) {
-        status = find_or_open(provider, section, uri, look, &key, &err);
+        status = find_or_open_locked(provider, section, uri, look, &key, &err);
     }
     pthread_mutex_unlock(&opened_lock);
     ERR_pop_to_mark();
@@ -205,7 +206,7 @@ struct hsm_key *uri_key(struct provider *provider, const char *uri, bool look)
         raise_error(provider, RAISE_INTERNAL, PROVIDER_NO_ENTRY);
         return NULL;
     }
-    struct hsm_key *key = find_inside(provider, uri, look);
+    struct hsm_key *key = find_key_inside(provider, uri, look);
     exit_gate_leave();
     return key;
 }

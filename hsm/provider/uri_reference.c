@@ -59,7 +59,7 @@ static char *uri_in(const unsigned char *der, size_t len)
     return memchr(uri, '\0', uri_len) == NULL ? strndup(uri, uri_len) : NULL;
 }
 
-static enum reference_answer damaged(struct provider *provider)
+static enum reference_answer refuse_damaged(struct provider *provider)
 {
     raise_error(provider, RAISE_KEY_NOT_OPENED,
                 "this PEM is no reference that says \"" URI_REFERENCE_DESCRIPTION
@@ -67,8 +67,8 @@ static enum reference_answer damaged(struct provider *provider)
     return REFERENCE_UNKNOWN;
 }
 
-static enum reference_answer resolve(struct provider *provider, const unsigned char *der,
-                                     size_t len, bool labelled, struct hsm_key **ret_key)
+static enum reference_answer resolve_uri(struct provider *provider, const unsigned char *der,
+                                         size_t len, bool labelled, struct hsm_key **ret_key)
 {
     ERR_set_mark();
     bool ours = looks_like_one(der, len);
@@ -78,7 +78,7 @@ static enum reference_answer resolve(struct provider *provider, const unsigned c
         return REFERENCE_FOREIGN;
     }
     if (uri == NULL) {
-        return damaged(provider);
+        return refuse_damaged(provider);
     }
     /* Stage two comes once for each kind of key; stage one has looked. */
     *ret_key = uri_key(provider, uri, labelled);
@@ -94,7 +94,7 @@ const struct reference_format uri_references = { .pem_label = URI_REFERENCE_PEM_
                                                  .structure = URI_REFERENCE_STRUCTURE,
                                                  .decoders = decoders,
                                                  .stores = stores,
-                                                 .resolve = resolve,
+                                                 .resolve = resolve_uri,
                                                  .raise_why = uri_raise_failure };
 
 int provider_module_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,
