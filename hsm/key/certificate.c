@@ -17,8 +17,6 @@ struct reading {
     char *text;
     P11KitUri *uri;
     STACK_OF(X509) *chain; /* what is read */
-    nk_status status;
-    nk_error err;
 };
 
 static void drop_reading(struct reading *reading)
@@ -28,7 +26,7 @@ static void drop_reading(struct reading *reading)
 
 DEFINE_AUTO(struct reading *, drop_reading);
 
-static void free_reading(struct bounded_call *bounded)
+static void clear_reading(struct bounded_call *bounded)
 {
     struct reading *reading = (struct reading *)bounded;
 
@@ -36,7 +34,6 @@ static void free_reading(struct bounded_call *bounded)
     sk_X509_pop_free(reading->chain, X509_free);
     free(reading->module_name);
     free(reading->text);
-    free(reading);
 }
 
 static nk_status read_token(struct reading *reading, nk_error *err)
@@ -62,19 +59,16 @@ static void run_reading(struct bounded_call *bounded)
 {
     struct reading *reading = (struct reading *)bounded;
 
-    reading->status = read_token(reading, &reading->err);
+    bounded->status = read_token(reading, &bounded->err);
 }
 
 static struct reading *prepare_reading(const char *module_name, const char *uri_text)
 {
-    struct reading *reading = calloc(1, sizeof(*reading));
+    struct reading *reading = bounded_call_new(sizeof(*reading), run_reading, clear_reading);
 
     if (reading == NULL) {
         return NULL;
     }
-    reading->bounded = (struct bounded_call){ .run = run_reading, .free = free_reading };
-    bounded_call_init(&reading->bounded);
-    reading->err.struct_size = sizeof(reading->err);
     reading->module_name = strdup(module_name);
     reading->text = strdup(uri_text);
     reading->chain = sk_X509_new_null();
@@ -101,13 +95,10 @@ nk_status hsm_certificates(const char *module_name, const char *uri_text, unsign
         return status;
     }
     enum bounded_call_end end = bounded_call_run(&reading->bounded, wait_ms, false);
-    if (end != BOUNDED_CALL_DONE) {
-        return bounded_call_report(&reading->bounded, end, wait_ms, err);
+    status = bounded_call_report(&reading->bounded, end, wait_ms, err);
+    if (status == NK_OK) {
+        *ret_chain = reading->chain;
+        reading->chain = NULL;
     }
-    if (reading->status != NK_OK) {
-        return report_copy(err, &reading->err);
-    }
-    *ret_chain = reading->chain;
-    reading->chain = NULL;
-    return NK_OK;
+    return status;
 }

@@ -170,27 +170,23 @@ static void run_leaving(struct bounded_call *bounded)
     leave_token(((struct leaving *)bounded)->key);
 }
 
-static void free_leaving(struct bounded_call *bounded)
+static void clear_leaving(struct bounded_call *bounded)
 {
     hsm_key_unref(((struct leaving *)bounded)->key);
-    free(bounded);
 }
 
 static void leave_by_thread(struct hsm_key *key, long long deadline_ms, unsigned wait_ms)
 {
-    struct leaving *leaving = calloc(1, sizeof(*leaving));
+    struct leaving *leaving = bounded_call_new(sizeof(*leaving), run_leaving, clear_leaving);
 
     if (leaving == NULL) {
         leave_token(key);
         return;
     }
     nk_error err = { .struct_size = sizeof(err) };
-    leaving->bounded = (struct bounded_call){ .run = run_leaving,
-                                              .free = free_leaving,
-                                              .where = token_module(key->token)->path };
+    leaving->bounded.where = token_module(key->token)->path;
     leaving->key = key;
     hsm_key_ref(key);
-    bounded_call_init(&leaving->bounded);
     long long left_ms = deadline_ms - clock_now_ms();
     enum bounded_call_end end =
         bounded_call_run(&leaving->bounded, left_ms > 0 ? (unsigned)left_ms : 0, true);

@@ -29,8 +29,6 @@ struct opening {
     bool absent; /* the token does not show: look again */
     struct token_name name;
     struct pin *pin;
-    nk_status status;
-    nk_error err;
 };
 
 static void drop_opening(struct opening *opening)
@@ -40,7 +38,7 @@ static void drop_opening(struct opening *opening)
 
 DEFINE_AUTO(struct opening *, drop_opening);
 
-static void free_opening(struct bounded_call *bounded)
+static void clear_opening(struct bounded_call *bounded)
 {
     struct opening *opening = (struct opening *)bounded;
 
@@ -48,7 +46,6 @@ static void free_opening(struct bounded_call *bounded)
     pin_free(opening->pin);
     free(opening->module_name);
     free(opening->state_dir);
-    free(opening);
 }
 
 /* --- what needs no token --- */
@@ -95,13 +92,11 @@ static struct hsm_key *make_key(const struct hsm_key_request *request, EVP_PKEY 
 
 static struct opening *begin_opening(const struct hsm_key_request *request, EVP_PKEY *leaf_public)
 {
-    struct opening *opening = calloc(1, sizeof(*opening));
+    struct opening *opening = bounded_call_new(sizeof(*opening), NULL, clear_opening);
 
     if (opening == NULL) {
         return NULL;
     }
-    opening->bounded.free = free_opening;
-    bounded_call_init(&opening->bounded);
     opening->key = make_key(request, leaf_public);
     opening->module_name = strdup(request->module);
     opening->state_dir = request->state_dir != NULL ? strdup(request->state_dir) : NULL;
@@ -113,7 +108,6 @@ static struct opening *begin_opening(const struct hsm_key_request *request, EVP_
     opening->bounded.where = opening->module_name;
     opening->terms =
         (struct token_terms){ .settings = request->token, .state_dir = opening->state_dir };
-    opening->err.struct_size = sizeof(opening->err);
     return opening;
 }
 
@@ -124,11 +118,12 @@ static void reach_token(struct bounded_call *bounded)
     struct opening *opening = (struct opening *)bounded;
     const struct hsm_key *key = opening->key;
 
-    opening->status = module_get(opening->module_name, &opening->module, &opening->err);
-    if (opening->status == NK_OK) {
-        opening->status = token_find(opening->module, key->uri, key->uri_text, words()->key,
-                                     &opening->name, &opening->err);
-        opening->absent = opening->status == NK_E_TOKEN;
+    opening->bounded.status =
+        module_get(opening->module_name, &opening->module, &opening->bounded.err);
+    if (opening->bounded.status == NK_OK) {
+        opening->bounded.status = token_find(opening->module, key->uri, key->uri_text, words()->key,
+                                             &opening->name, &opening->bounded.err);
+        opening->absent = opening->bounded.status == NK_E_TOKEN;
     }
 }
 
@@ -161,7 +156,7 @@ static bool shows_no_token(const nk_error *err)
 static nk_status join_token(struct opening *opening)
 {
     struct hsm_key *key = opening->key;
-    nk_error *err = &opening->err;
+    nk_error *err = &opening->bounded.err;
     nk_status status = NK_OK;
 
     if (key->token == NULL) { /* else its sibling's */
@@ -188,8 +183,8 @@ static void join_and_prove_key(struct bounded_call *bounded)
 {
     struct opening *opening = (struct opening *)bounded;
 
-    opening->status = join_token(opening);
-    if (opening->status != NK_OK && !opening->absent) {
+    opening->bounded.status = join_token(opening);
+    if (opening->bounded.status != NK_OK && !opening->absent) {
         hsm_key_shut(opening->key, 0);
     }
 }
@@ -198,7 +193,7 @@ static void undo_opening(struct bounded_call *bounded)
 {
     struct opening *opening = (struct opening *)bounded;
 
-    if (opening->status == NK_OK) {
+    if (opening->bounded.status == NK_OK) {
         hsm_key_shut(opening->key, 0);
     }
 }
@@ -211,7 +206,6 @@ static nk_status run_step(struct opening *opening, void (*run)(struct bounded_ca
     unsigned patience_ms = opening->terms.settings.login_timeout_ms;
 
     opening->absent = false;
-    opening->err.status = NK_OK;
     opening->bounded.run = run;
     enum bounded_call_end end = bounded_call_run(&opening->bounded, patience_ms, false);
     opening->left = end == BOUNDED_CALL_LEFT;
@@ -219,10 +213,7 @@ static nk_status run_step(struct opening *opening, void (*run)(struct bounded_ca
         token_leave(opening->key->token); /* its sibling's: not the last */
         opening->key->token = NULL;
     }
-    if (end != BOUNDED_CALL_DONE) {
-        return bounded_call_report(&opening->bounded, end, patience_ms, err);
-    }
-    return opening->status == NK_OK ? NK_OK : report_copy(err, &opening->err);
+    return bounded_call_report(&opening->bounded, end, patience_ms, err);
 }
 
 /* The host is asked on the thread that it called from. A sibling's token needs no PIN. */

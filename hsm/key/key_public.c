@@ -73,8 +73,6 @@ struct looking {
 
     EVP_PKEY *public_key;
     bool absent; /* the token does not show: look again */
-    nk_status status;
-    nk_error err;
 };
 
 static void drop_looking(struct looking *looking)
@@ -83,7 +81,7 @@ static void drop_looking(struct looking *looking)
 }
 DEFINE_AUTO(struct looking *, drop_looking);
 
-static void free_looking(struct bounded_call *bounded)
+static void clear_looking(struct bounded_call *bounded)
 {
     struct looking *looking = (struct looking *)bounded;
 
@@ -94,7 +92,6 @@ static void free_looking(struct bounded_call *bounded)
     free(looking->uri_text);
     free(looking->pin_where);
     free(looking->state_dir);
-    free(looking);
 }
 
 static nk_status join_token(struct looking *looking)
@@ -103,20 +100,20 @@ static nk_status join_token(struct looking *looking)
     struct module *module = NULL;
     struct token_name name;
 
-    nk_status status = module_get(looking->module_name, &module, &looking->err);
+    nk_status status = module_get(looking->module_name, &module, &looking->bounded.err);
     if (status == NK_OK) {
-        status =
-            token_find(module, sought->uri, sought->uri_text, words()->key, &name, &looking->err);
+        status = token_find(module, sought->uri, sought->uri_text, words()->key, &name,
+                            &looking->bounded.err);
         looking->absent = status == NK_E_TOKEN;
     }
     if (status != NK_OK) {
         return status;
     }
     memcpy(sought->label, name.label, sizeof(sought->label));
-    status = token_join(module, &name, &looking->terms, &sought->token, &looking->err);
-    looking->absent = status != NK_OK && looking->err.native_kind == NK_NATIVE_CKR &&
-                      (looking->err.native == CKR_TOKEN_NOT_PRESENT ||
-                       looking->err.native == CKR_USER_PIN_NOT_INITIALIZED);
+    status = token_join(module, &name, &looking->terms, &sought->token, &looking->bounded.err);
+    looking->absent = status != NK_OK && looking->bounded.err.native_kind == NK_NATIVE_CKR &&
+                      (looking->bounded.err.native == CKR_TOKEN_NOT_PRESENT ||
+                       looking->bounded.err.native == CKR_USER_PIN_NOT_INITIALIZED);
     return status;
 }
 
@@ -134,12 +131,12 @@ static void run_looking(struct bounded_call *bounded)
 {
     struct looking *looking = (struct looking *)bounded;
 
-    looking->status = looking->known != NULL ? NK_OK : join_token(looking);
-    if (looking->status == NK_OK) {
+    looking->bounded.status = looking->known != NULL ? NK_OK : join_token(looking);
+    if (looking->bounded.status == NK_OK) {
         struct hsm_key *key = looking->known != NULL ? looking->known : &looking->sought;
-        looking->status = read_public(key, &looking->public_key, &looking->err);
+        looking->bounded.status = read_public(key, &looking->public_key, &looking->bounded.err);
     }
-    if (looking->status != NK_OK) {
+    if (looking->bounded.status != NK_OK) {
         leave_token(bounded);
     }
 }
@@ -148,13 +145,10 @@ static void run_looking(struct bounded_call *bounded)
 
 static struct looking *begin_looking(void)
 {
-    struct looking *looking = calloc(1, sizeof(*looking));
+    struct looking *looking = bounded_call_new(sizeof(*looking), run_looking, clear_looking);
 
     if (looking != NULL) {
-        looking->bounded =
-            (struct bounded_call){ .run = run_looking, .undo = leave_token, .free = free_looking };
-        bounded_call_init(&looking->bounded);
-        looking->err.struct_size = sizeof(looking->err);
+        looking->bounded.undo = leave_token;
     }
     return looking;
 }
@@ -189,19 +183,14 @@ static nk_status await_looking(struct looking *looking, unsigned patience_ms, EV
                                bool *ret_absent, nk_error *err)
 {
     looking->absent = false;
-    looking->err.status = NK_OK;
     enum bounded_call_end end = bounded_call_run(&looking->bounded, patience_ms, false);
-    if (end != BOUNDED_CALL_DONE) {
-        *ret_absent = false;
-        return bounded_call_report(&looking->bounded, end, patience_ms, err);
+    nk_status status = bounded_call_report(&looking->bounded, end, patience_ms, err);
+    *ret_absent = end == BOUNDED_CALL_DONE && looking->absent;
+    if (status == NK_OK) {
+        *ret_public = looking->public_key;
+        looking->public_key = NULL;
     }
-    *ret_absent = looking->absent;
-    if (looking->status != NK_OK) {
-        return report_copy(err, &looking->err);
-    }
-    *ret_public = looking->public_key;
-    looking->public_key = NULL;
-    return NK_OK;
+    return status;
 }
 
 nk_status key_public_open(const struct hsm_key_request *request, struct token **ret_token,

@@ -2,6 +2,7 @@
 #include "wait/bounded_call.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -29,10 +30,19 @@ static void renew_left_behind(void)
 
 FORK_PART(.lock = &lock, .renew = renew_left_behind);
 
-void bounded_call_init(struct bounded_call *bounded)
+void *bounded_call_new(size_t bytes, void (*run)(struct bounded_call *bounded),
+                       void (*clear)(struct bounded_call *bounded))
 {
-    clock_cond_init(&bounded->changed);
-    bounded->refs = 1;
+    struct bounded_call *bounded = calloc(1, bytes);
+
+    if (bounded != NULL) {
+        bounded->run = run;
+        bounded->clear = clear;
+        bounded->err.struct_size = sizeof(bounded->err);
+        bounded->refs = 1;
+        clock_cond_init(&bounded->changed);
+    }
+    return bounded;
 }
 
 void bounded_call_drop(struct bounded_call *bounded)
@@ -42,7 +52,8 @@ void bounded_call_drop(struct bounded_call *bounded)
     pthread_mutex_unlock(&lock);
     if (last) {
         pthread_cond_destroy(&bounded->changed);
-        bounded->free(bounded);
+        bounded->clear(bounded);
+        free(bounded);
     }
 }
 
@@ -59,23 +70,18 @@ void bounded_call_step(const char *what)
 
 /* --- on its thread --- */
 
-static void unlist_locked(struct bounded_call *bounded)
+static void come_back(struct bounded_call *bounded)
 {
     struct bounded_call **link = &left_behind;
 
-    while (*link != bounded) {
-        link = &(*link)->next;
-    }
-    *link = bounded->next;
-}
-
-static void come_back(struct bounded_call *bounded)
-{
     if (bounded->undo != NULL) {
         bounded->undo(bounded);
     }
     pthread_mutex_lock(&lock);
-    unlist_locked(bounded);
+    while (*link != bounded) {
+        link = &(*link)->next;
+    }
+    *link = bounded->next;
     pthread_mutex_unlock(&lock);
     bounded_call_drop(bounded);
 }
@@ -189,6 +195,7 @@ static enum bounded_call_end start_and_await(struct bounded_call *bounded, unsig
 enum bounded_call_end bounded_call_run(struct bounded_call *bounded, unsigned patience_ms,
                                        bool whole)
 {
+    bounded->err.status = NK_OK;
     if (current != NULL || !exit_gate_enter()) {
         bounded->run(bounded);
         return BOUNDED_CALL_DONE;
@@ -205,6 +212,9 @@ nk_status bounded_call_report(const struct bounded_call *bounded, enum bounded_c
     char step[64] = "a call of another thread";
     long long for_ms = patience_ms;
 
+    if (end == BOUNDED_CALL_DONE) {
+        return bounded->status == NK_OK ? NK_OK : report_copy(err, &bounded->err);
+    }
     if (end == BOUNDED_CALL_FAILED) {
         return report(err, NK_E_NOMEM, "no thread can be made for the calls into %s",
                       bounded->where);

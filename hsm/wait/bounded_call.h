@@ -19,10 +19,13 @@
 struct bounded_call {
     void (*run)(struct bounded_call *bounded);  /* on the thread */
     void (*undo)(struct bounded_call *bounded); /* likewise, after `run`, if left behind; or NULL */
-    void (*free)(struct bounded_call *bounded); /* by whoever lets go last */
-    const char *where; /* the module, as configured: for texts; valid until `free` */
+    void (*clear)(struct bounded_call *bounded); /* frees what the record holds, at the last drop */
+    const char *where; /* the module, as configured: for texts; valid until `clear` */
     bool
         outside_gate; /* code of the host's: an exit does not wait for it, and steps do not count */
+
+    nk_status status; /* the answer of `run`, which it need not give */
+    nk_error err;     /* the answer's words; its own `status` is NK_OK when `run` begins */
 
     /* Of bounded_call.c, under one lock for all. */
     pthread_cond_t changed;
@@ -42,17 +45,18 @@ enum bounded_call_end {
     BOUNDED_CALL_FAILED,  /* never began: no thread can be made */
 };
 
-/* The caller's reference; bounded_call_drop ends it. For a record that is zero but for the members
- * before `changed`. [any] */
-void bounded_call_init(struct bounded_call *bounded);
+/* A record of `bytes`, zeroed, that begins with a bounded call; its `where` is still to be set.
+ * NULL: no memory. Owned: bounded_call_drop. [any] */
+void *bounded_call_new(size_t bytes, void (*run)(struct bounded_call *bounded),
+                       void (*clear)(struct bounded_call *bounded));
 void bounded_call_drop(struct bounded_call *bounded); /* [any] */
 /* `patience_ms` is for each step of it, or with `whole` for all. The caller runs it itself on the
  * thread of a bounded call, and while the process exits. What `run` wrote may be read after
  * BOUNDED_CALL_DONE alone, when bounded_call_run may also be called again. [any] */
 MUST_USE enum bounded_call_end bounded_call_run(struct bounded_call *bounded, unsigned patience_ms,
                                                 bool whole);
-/* Says in words what became of it: which module hangs, and in what. NK_E_NOMEM: no thread can be
- * made; else NK_E_TOKEN. Not for BOUNDED_CALL_DONE. [any] */
+/* What became of it: the answer of `run`; or NK_E_NOMEM: no thread can be made; or NK_E_TOKEN:
+ * which module hangs, and in what. [any] */
 nk_status bounded_call_report(const struct bounded_call *bounded, enum bounded_call_end end,
                               unsigned patience_ms, nk_error *err);
 /* The name of a call, or of what is waited for, which begins now; NULL: what follows should end by

@@ -120,11 +120,6 @@ struct breaker *signers_breaker(struct signers *signers)
     return &signers->breaker;
 }
 
-bool signers_unref_job_locked(struct job *job)
-{
-    return --job->refs == 0;
-}
-
 void signers_free_job(struct job *job)
 {
     pthread_cond_destroy(&job->changed);
@@ -161,7 +156,7 @@ static void run_job_locked(struct signers *signers, struct job *job)
     if (job->waited_for) {
         pthread_cond_signal(&job->changed);
     }
-    if (signers_unref_job_locked(job)) {
+    if (--job->refs == 0) {
         pthread_mutex_unlock(&signers->lock);
         signers_free_job(job);
         pthread_mutex_lock(&signers->lock);

@@ -6,7 +6,7 @@
 void job_drop(struct signers *signers, struct job *job)
 {
     pthread_mutex_lock(&signers->lock);
-    bool last = signers_unref_job_locked(job);
+    bool last = --job->refs == 0;
     pthread_mutex_unlock(&signers->lock);
     if (last) {
         signers_free_job(job);
@@ -34,7 +34,7 @@ static enum signers_answer await_job_locked(struct signers *signers, struct job 
     job->waited_for = false;
     if (job->state == JOB_WAITS) {
         signers_withdraw_locked(signers_queue_of(signers, job), job);
-        (void)signers_unref_job_locked(job); /* the workers' reference */
+        job->refs--; /* the workers' reference */
     }
     return job->called_off           ? SIGNERS_CALLED_OFF
            : job->state == JOB_WAITS ? SIGNERS_BUSY
@@ -69,10 +69,9 @@ enum signers_answer signers_do(struct signers *signers, struct job *job, unsigne
         answer = await_job_locked(signers, job, &deadline);
         *ret_began_ms = job->began_ms;
     }
-    bool last = answer != SIGNERS_DONE && signers_unref_job_locked(job);
     pthread_mutex_unlock(&signers->lock);
-    if (last) {
-        signers_free_job(job);
+    if (answer != SIGNERS_DONE) {
+        job_drop(signers, job);
     }
     return answer;
 }
@@ -92,13 +91,18 @@ bool signers_start(struct signers *signers, struct job *job)
     return started;
 }
 
+static void call_off_job_locked(struct job *job)
+{
+    if (job != NULL && job->waited_for) {
+        job->called_off = true;
+        pthread_cond_signal(&job->changed);
+    }
+}
+
 static void call_off_queue_locked(struct queue *queue)
 {
     for (struct job *job = queue->first; job != NULL; job = job->next) {
-        job->called_off = job->waited_for;
-        if (job->waited_for) {
-            pthread_cond_signal(&job->changed);
-        }
+        call_off_job_locked(job);
     }
 }
 
@@ -108,11 +112,7 @@ void signers_call_off(struct signers *signers)
     call_off_queue_locked(&signers->outbound);
     call_off_queue_locked(&signers->inbound);
     for (unsigned i = 0; i < signers->max_threads; i++) {
-        struct job *job = signers->running[i];
-        if (job != NULL && job->waited_for) {
-            job->called_off = true;
-            pthread_cond_signal(&job->changed);
-        }
+        call_off_job_locked(signers->running[i]);
     }
     pthread_mutex_unlock(&signers->lock);
 }

@@ -42,8 +42,7 @@ unsigned signers_free_for_inbound_locked(const struct signers *signers);
 /* Sees to a thread for a job that is not in its queue yet. False: there is none, and none can be
  * made. */
 MUST_USE bool signers_add_thread_locked(struct signers *signers);
-/* True: that was the last reference; signers_free_job follows, without the lock. */
-bool signers_unref_job_locked(struct job *job);
+/* The last reference is gone. Without the lock. */
 void signers_free_job(struct job *job);
 
 #endif

@@ -25,7 +25,6 @@ struct question {
     struct peer *peer;
     nk_peer shown; /* the facts of `peer`, and `rule` */
     char rule[NK_RULE_NAME_BYTES];
-    nk_status status;
     nk_verdict answer;
 };
 
@@ -52,13 +51,12 @@ void host_hook_set_timeout(struct host_hook *hook, unsigned timeout_ms)
     atomic_store(&hook->timeout_ms, timeout_ms);
 }
 
-static void free_question(struct bounded_call *bounded)
+static void clear_question(struct bounded_call *bounded)
 {
     struct question *question = (struct question *)bounded;
 
     peer_free(question->peer);
     host_hook_unref(question->hook);
-    free(question);
 }
 
 static void answer_question(struct bounded_call *bounded)
@@ -67,22 +65,22 @@ static void answer_question(struct bounded_call *bounded)
     const nk_host *host = &question->hook->host;
 
     callback_enter();
-    question->status = host->verify_peer(host->host_data, &question->shown, &question->answer);
+    question->bounded.status =
+        host->verify_peer(host->host_data, &question->shown, &question->answer);
     callback_leave();
     atomic_fetch_sub(&question->hook->questions, 1);
 }
 
 static struct question *new_question(struct host_hook *hook, struct peer *peer, const char *rule)
 {
-    struct question *question = calloc(1, sizeof(*question));
+    struct question *question =
+        bounded_call_new(sizeof(*question), answer_question, clear_question);
 
     if (question == NULL) {
         return NULL;
     }
-    question->bounded = (struct bounded_call){
-        .run = answer_question, .free = free_question, .where = "verify_peer", .outside_gate = true
-    };
-    bounded_call_init(&question->bounded);
+    question->bounded.where = "verify_peer";
+    question->bounded.outside_gate = true;
     atomic_fetch_add(&hook->refs, 1);
     question->hook = hook;
     question->peer = peer_ref(peer);
@@ -100,9 +98,9 @@ static void take_answer(struct question *question, nk_verdict *verdict)
 
     given->detail[sizeof(given->detail) - 1] = '\0';
     given->reason[sizeof(given->reason) - 1] = '\0';
-    if (question->status != NK_OK) {
+    if (question->bounded.status != NK_OK) {
         verdict_deny(verdict, REASON_HOOK_REFUSED, NULL, "verify_peer failed with status %d",
-                     (int)question->status);
+                     (int)question->bounded.status);
     } else if (given->decision != NK_ALLOW) {
         verdict_deny(verdict, REASON_HOOK_REFUSED, NULL, "%s%s%s", given->reason,
                      given->reason[0] != '\0' ? ": " : "",

@@ -327,20 +327,18 @@ static void run_blocked(struct bounded_call *bounded)
     pthread_mutex_unlock(&blocked->lock);
 }
 
-static void free_blocked(struct bounded_call *bounded)
+static void clear_blocked(struct bounded_call *bounded)
 {
-    free(bounded);
+    pthread_mutex_destroy(&((struct blocked *)bounded)->lock);
 }
 
 static void a_wait_that_outlives_its_deadline(void **state)
 {
     (void)state;
-    struct blocked *blocked = calloc(1, sizeof(*blocked));
+    struct blocked *blocked = bounded_call_new(sizeof(*blocked), run_blocked, clear_blocked);
     nk_error err = { .struct_size = sizeof(err) };
     assert_non_null(blocked);
-    blocked->bounded =
-        (struct bounded_call){ .run = run_blocked, .free = free_blocked, .where = "a module" };
-    bounded_call_init(&blocked->bounded);
+    blocked->bounded.where = "a module";
     pthread_mutex_init(&blocked->lock, NULL);
     pthread_mutex_lock(&blocked->lock);
     long long before = clock_now_ms();
