@@ -47,10 +47,10 @@ const char *text_time(char text[TEXT_TIME_BYTES], time_t at)
 {
     struct tm utc;
 
-    if (at == -1 || gmtime_r(&at, &utc) == NULL) {
-        return strcpy(text, "?");
+    if (at == -1 || gmtime_r(&at, &utc) == NULL ||
+        strftime(text, TEXT_TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
+        snprintf(text, TEXT_TIME_BYTES, "?");
     }
-    strftime(text, TEXT_TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", &utc);
     return text;
 }
 

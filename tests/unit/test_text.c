@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Bytes, digests and moments as text. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -27,7 +28,7 @@ static void check_row(void **state)
     const struct row *row = *state;
     char text[16];
 
-    strcpy(text, row->text);
+    snprintf(text, sizeof(text), "%s", row->text);
     assert_int_equal(text_span(text, strlen(text), row->kind), row->span);
     assert_int_equal(text_is(text, row->kind), row->span == strlen(text));
     text_flatten(text, strlen(text), row->kind);
