@@ -106,6 +106,7 @@ MUST_USE nk_status hsm_admin_open(const struct hsm_key_request *request,
                                   struct hsm_admin **ret_admin, nk_error *err);
 /* Logs out. Keys of hsm_admin_use come first: shut and released. NULL is allowed. */
 void hsm_admin_close(struct hsm_admin *admin);
+DEFINE_AUTO(struct hsm_admin *, hsm_admin_close);
 /* The label of the token. */
 const char *hsm_admin_label(const struct hsm_admin *admin);
 

@@ -7,7 +7,6 @@
 #include "base/exit_gate.h"
 #include "base/report.h"
 #include "base/text.h"
-#include "chain/reasons.h"
 #include "grpc/credentials.h"
 #include "grpc/peer_identity.h"
 #include "node/life.h"
@@ -16,11 +15,6 @@
 #include "peer/claim.h"
 
 #define EXPORT __attribute__((__visibility__("default")))
-
-DEFINE_AUTO(char *, free);
-DEFINE_AUTO(struct config *, config_free);
-DEFINE_AUTO(struct peer *, peer_free);
-DEFINE_AUTO(struct policy *, policy_unref);
 
 /* Copies what the host's struct has; members that it does not reach stay NULL. */
 static nk_status copy_host(const nk_host *host, nk_host *ret_host, nk_error *err)

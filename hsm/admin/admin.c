@@ -9,8 +9,6 @@
 #include "module/discovery.h"
 #include "module/module_name.h"
 
-DEFINE_AUTO(struct hsm_admin *, hsm_admin_close);
-
 /* --- which token --- */
 
 static bool name_fits(P11KitUri *uri, const char *label, const struct token_name *name)

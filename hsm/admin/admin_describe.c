@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One token or object in words, with a URI that can be pasted into a configuration. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>

@@ -6,8 +6,6 @@
 #include "base/report.h"
 #include "pin/refused_file.h"
 
-DEFINE_AUTO(struct refused_file *, refused_file_close);
-
 static nk_status find_token(const struct hsm_key_request *request, struct module **ret_module,
                             struct token_name *ret_name, nk_error *err)
 {

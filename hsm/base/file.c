@@ -12,8 +12,6 @@
 
 #include "base/report.h"
 
-DEFINE_AUTO(char *, free);
-
 ssize_t file_read_fd(int fd, void *bytes, size_t room)
 {
     size_t len = 0;

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
 #include "hsm.h"

@@ -6,7 +6,6 @@
 
 #include <openssl/rand.h>
 
-#include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
 #include "base/words.h"

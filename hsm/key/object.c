@@ -13,7 +13,6 @@
 #define CERTIFICATE_MAX_BYTES ((CK_ULONG)64 * 1024)
 
 DEFINE_AUTO(X509 *, X509_free);
-DEFINE_AUTO(void *, free);
 
 /* --- finding --- */
 

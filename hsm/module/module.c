@@ -20,8 +20,6 @@
  */
 #define REINIT_INTERVAL_MS 100
 
-DEFINE_AUTO(char *, free);
-
 /* module->gave_up_count when this thread entered; a thread is inside one module at a time. */
 static _Thread_local unsigned entered_in;
 

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include "base/atomic_file.h"
@@ -29,8 +28,6 @@ struct refused_file {
     struct token_name token;
     struct refused_marks marks;
 };
-
-DEFINE_AUTO(struct refused_file *, refused_file_close);
 
 static nk_status name_files(struct refused_file *state, const char *folder, char lock_name[64],
                             nk_error *err)

@@ -38,5 +38,6 @@ MUST_USE nk_status refused_file_forget(const char *folder, const struct token_na
 const char *refused_file_path(const struct refused_file *state);
 /* NULL is allowed. */
 void refused_file_close(struct refused_file *state);
+DEFINE_AUTO(struct refused_file *, refused_file_close);
 
 #endif

@@ -13,8 +13,6 @@
 
 #define SECTION "openssl.cnf, our section: "
 
-DEFINE_AUTO(struct provider_terms *, provider_terms_free);
-
 /* "module" is OpenSSL's own word, for the path of the provider. */
 enum { CONFIG, MODULE, PIN_FILE, PIN_CREDENTIAL, EXTRACTABLE, IMPORTED, STATE_DIR, WORDS };
 static const char *const names[WORDS] = { [CONFIG] = "config",

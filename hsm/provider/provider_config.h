@@ -21,5 +21,6 @@ MUST_USE nk_status provider_terms_read(const struct provider *provider, const ch
                                        struct provider_terms **ret_terms, nk_error *err);
 /* NULL is allowed. */
 void provider_terms_free(struct provider_terms *terms);
+DEFINE_AUTO(struct provider_terms *, provider_terms_free);
 
 #endif

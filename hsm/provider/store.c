@@ -26,8 +26,6 @@ struct store {
     stack chain;       /* NULL: not read yet */
 };
 
-DEFINE_AUTO(struct provider_terms *, provider_terms_free);
-
 static void expect_only(struct store *store, bool keys, bool certificates)
 {
     store->keys = keys;

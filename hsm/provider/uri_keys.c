@@ -13,8 +13,6 @@
 #include "provider/provider_config.h"
 
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
-DEFINE_AUTO(char *, free);
-DEFINE_AUTO(struct provider_terms *, provider_terms_free);
 
 struct opened {
     struct opened *next;

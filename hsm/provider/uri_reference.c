@@ -27,7 +27,6 @@ ASN1_SEQUENCE(URI_REFERENCE) = {
 IMPLEMENT_ASN1_FUNCTIONS(URI_REFERENCE)
 
 DEFINE_AUTO(URI_REFERENCE *, URI_REFERENCE_free);
-DEFINE_AUTO(char *, free);
 
 /* Told by the first bytes: parsing an ordinary private key would leave parts of it on the heap. */
 static bool looks_like_one(const unsigned char *der, size_t len)

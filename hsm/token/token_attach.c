@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "base/report.h"
 #include "module/module_name.h"
 #include "module/slots.h"
 #include "token/token_private.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The login, in the anchor session. */
-#include "base/report.h"
 #include "token/token_private.h"
 #include "wait/bounded_call.h"
 

@@ -9,8 +9,6 @@
 
 #define LOCKED_PAUSE_MS 1000 /* not every handshake asks a locked token */
 
-DEFINE_AUTO(struct refused_file *, refused_file_close);
-
 /* A flag of the token says that sending the PIN may cost the token. */
 static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *err)
 {

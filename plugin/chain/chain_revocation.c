@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/x509v3.h>
 
 #include "base/text.h"
 #include "chain/chain_lists.h"

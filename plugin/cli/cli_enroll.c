@@ -14,9 +14,7 @@
 #define CN_MAX_BYTES 64 /* ub-common-name, RFC 5280 appendix A.1 */
 #define SHUT_WAIT_MS 1000
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
-DEFINE_AUTO(struct hsm_admin *, hsm_admin_close);
 
 enum { OPTION_SAN = CLI_OPTION_OWN, OPTION_CN, OPTION_OUT, OPTION_KEY_TYPE };
 

@@ -18,11 +18,7 @@
 #define PEM_CURE                                                                                   \
     "; wanted are PEM certificates, leaf first, as `openssl s_client -showcerts' prints"
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(json_t *, json_decref);
-DEFINE_AUTO(struct config *, config_free);
-DEFINE_AUTO(struct peer *, peer_free);
-DEFINE_AUTO(struct policy *, policy_unref);
 
 /* --- reading --- */
 

@@ -3,7 +3,6 @@
  * only then takes the place that the configuration names. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <openssl/pem.h>
 
@@ -21,8 +20,6 @@
 
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
-DEFINE_AUTO(struct policy *, policy_unref);
-DEFINE_AUTO(struct hsm_admin *, hsm_admin_close);
 
 static const struct argp_option options[] = { CLI_ROLE_OPTION, CLI_JSON_OPTION, { 0 } };
 

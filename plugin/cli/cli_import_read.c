@@ -16,7 +16,6 @@
 #define TEXT_MAX_BYTES ((size_t)256 * 1024)
 #define INTERMEDIATES_MAX 8 /* as a node reads */
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);
 

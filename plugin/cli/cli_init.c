@@ -6,8 +6,6 @@
 #include "cli/cli_ours.h"
 #include "hsm_admin.h"
 
-DEFINE_AUTO(char *, free);
-
 enum { OPTION_SO_PIN_FILE = CLI_OPTION_OWN };
 
 static const struct argp_option options[] = {

@@ -11,7 +11,6 @@
 #include "base/report.h"
 #include "base/text.h"
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509_REQ *, X509_REQ_free);
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);

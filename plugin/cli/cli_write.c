@@ -12,8 +12,6 @@
 #include "base/file.h"
 #include "base/report.h"
 
-DEFINE_AUTO(char *, free);
-
 /* A folder that may be written to but not read cannot be synced. */
 static int open_folder(const char *path)
 {

@@ -12,7 +12,6 @@
 #include "config/config_walk.h"
 #include "config/config_whole.h"
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(json_t *, json_decref);
 
 static bool overrides_nothing(const json_t *root)

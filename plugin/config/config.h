@@ -17,6 +17,7 @@ MUST_USE nk_status config_parse(const char *text, const char *base_dir, struct c
 /* Likewise from a file, opened once, of at most CONFIG_MAX_BYTES; base_dir is its folder. */
 MUST_USE nk_status config_read(const char *path, struct config **ret_config, nk_error *err);
 void config_free(struct config *config);
+DEFINE_AUTO(struct config *, config_free);
 /* The key of one role, without host and sibling; borrows from `config`. */
 struct hsm_key_request config_key_request(const struct config *config, int role);
 /* Whether both roles have one PIN source: a PIN that can be had only once (fd, prompt) is not to be

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/config_object.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 

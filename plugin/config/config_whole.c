@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "config/config_members.h"
-#include "config/config_rules.h"
+#include "rules/rules.h"
 
 static nk_status require_identities(const json_t *root, const struct place *document, nk_error *err)
 {

@@ -32,7 +32,6 @@ struct guards {
     struct guard *first; /* guarded by lock, and so is all that hangs on it */
 };
 
-DEFINE_AUTO(struct policy *, policy_unref);
 DEFINE_AUTO(grpc_auth_context *, grpc_auth_context_release);
 
 struct guards *guards_new(void)

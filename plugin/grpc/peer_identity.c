@@ -24,7 +24,6 @@ static void answer_free(struct answer *answer)
     free(answer);
 }
 DEFINE_AUTO(struct answer *, answer_free);
-DEFINE_AUTO(struct policy *, policy_unref);
 
 static const grpc_auth_property *find_property(const grpc_auth_context *context, const char *name)
 {

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "judge/policy.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/err.h>
 
 #include "base/report.h"
 #include "judge/digest.h"
@@ -19,7 +17,6 @@ static void free_certificates(STACK_OF(X509) *certificates)
     sk_X509_pop_free(certificates, X509_free);
 }
 DEFINE_AUTO(STACK_OF(X509) *, free_certificates);
-DEFINE_AUTO(struct policy *, policy_unref);
 
 /* --- what outlives generations --- */
 

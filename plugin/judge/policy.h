@@ -43,6 +43,7 @@ MUST_USE nk_status policy_renew(const struct policy *old, struct config *config,
                                 struct policy **ret_policy, nk_error *err);
 struct policy *policy_ref(struct policy *policy);
 void policy_unref(struct policy *policy);
+DEFINE_AUTO(struct policy *, policy_unref);
 
 /* 1 for the first, one more for each renewal. */
 uint64_t policy_generation(const struct policy *policy);

@@ -18,9 +18,6 @@
 #define PEER_TEXT_BYTES 512
 #define REFUSAL_HOLDS_SECONDS 5 /* a refused peer that goes on asking is judged this often */
 
-DEFINE_AUTO(struct peer *, peer_free);
-DEFINE_AUTO(struct policy *, policy_unref);
-
 struct verdicts {
     atomic_uint refs;
     atomic_bool closed;

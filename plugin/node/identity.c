@@ -14,7 +14,6 @@
 #define CERTIFICATE_MAX_BYTES ((size_t)256 * 1024)
 #define INTERMEDIATES_MAX 8
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);
 DEFINE_AUTO(struct identity *, identity_free);

@@ -9,9 +9,6 @@
 #include "node/changed_files.h"
 #include "node/polling_advice.h"
 
-DEFINE_AUTO(char *, free);
-DEFINE_AUTO(struct policy *, policy_unref);
-
 nk_status instance_publish(const struct nk_instance *instance, nk_error *err)
 {
     nk_status status = NK_OK;

@@ -4,14 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/report.h"
 #include "node/changed_files.h"
 #include "node/event.h"
 #include "node/log_lines.h"
-
-DEFINE_AUTO(struct policy *, policy_unref);
 
 /* One reload. `err` keeps the first failure. */
 struct reload {

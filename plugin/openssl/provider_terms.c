@@ -8,8 +8,6 @@
 #include "config/config.h"
 #include "provider/provider_config.h"
 
-DEFINE_AUTO(struct config *, config_free);
-
 static int find_role(const struct config *config, const char *uri)
 {
     for (int role = 0; role < OUR_ROLES; role++) {

@@ -18,7 +18,6 @@
 #define EMAIL_MAX_BYTES 320 /* 64 of a local part, the @, 255 of a domain: RFC 3696 section 3 */
 #define NAME_SHOWN_BYTES 80
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(GENERAL_NAMES *, GENERAL_NAMES_free);
 
 static void openssl_free(void *data)

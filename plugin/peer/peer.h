@@ -40,6 +40,7 @@ MUST_USE nk_status peer_read(uint32_t role, const char *target, const char *leaf
 struct peer *peer_ref(struct peer *peer);
 /* [any] NULL is allowed. */
 void peer_free(struct peer *peer);
+DEFINE_AUTO(struct peer *, peer_free);
 /* [any] "CN=..., spiffe://..., sha256:abcd..." for one log line. */
 void peer_describe(const struct peer *peer, char *text, size_t room);
 

@@ -9,7 +9,6 @@
 #include <openssl/objects.h>
 
 #include "base/report.h"
-#include "base/text.h"
 #include "rules/traits.h"
 #include "trust/key_types.h"
 

@@ -16,7 +16,6 @@
 #define LIFETIME_PARTS 4 /* the last of them is for fetching the next list */
 #define NUMBER_BYTES 64
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(json_t *, json_decref);
 
 struct crls *crls_ref(struct crls *crls)

@@ -39,7 +39,6 @@ struct crl_ledger {
     bool unsaved;
 };
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(json_t *, json_decref);
 
 /* --- memory --- */

@@ -16,7 +16,6 @@
 
 #define DER_SEQUENCE 0x30
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(BIGNUM *, BN_free);
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(struct crl_list *, crl_list_free);

@@ -6,7 +6,6 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/rsa.h>
-#include <openssl/x509v3.h>
 
 #include "base/auto.h"
 #include "trust/key_types.h"

@@ -15,7 +15,6 @@
 
 #define SUBJECT_BYTES 256
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);
 

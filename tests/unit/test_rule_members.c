@@ -21,10 +21,7 @@
     "{\"module\": \"softhsm\", \"key\": \"pkcs11:object=key\", \"certificate\": \"x.pem\", "       \
     "\"pin\": {\"file\": \"pin\"}}"
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(json_t *, json_decref);
-DEFINE_AUTO(struct config *, config_free);
-DEFINE_AUTO(struct policy *, policy_unref);
 
 /* JSON values of a member. */
 static struct sample {

@@ -17,9 +17,7 @@
 #define PATH_BYTES 128
 #define SETTINGS_MAX 100
 
-DEFINE_AUTO(char *, free);
 DEFINE_AUTO(json_t *, json_decref);
-DEFINE_AUTO(struct config *, config_free);
 DEFINE_AUTO(struct rule_set *, rule_set_unref);
 
 static struct setting settings[SETTINGS_MAX];
