@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Bytes, digests and moments as text that a log reader, a terminal and JSON take alike. All [any].
- */
+ * Bytes, digests and moments as text that a log, a terminal and JSON take alike. All [any]. */
 #ifndef NODEKEY_TEXT_H
 #define NODEKEY_TEXT_H
 

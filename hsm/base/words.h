@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The words for what a caller has named: a node's configuration calls a key "node.key", a section
- * of openssl.cnf has no name for it. Each thread speaks with the words of the call that it serves.
- */
+ * of openssl.cnf has no name for it. Each thread speaks in the words of the call it serves. */
 #ifndef NODEKEY_WORDS_H
 #define NODEKEY_WORDS_H
 

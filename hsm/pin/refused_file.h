@@ -19,8 +19,7 @@ struct refused_file;
 /* Waits at most `wait_ms` for another process that logs in to the same token. When it succeeds, a
  * refusal can be remembered: the room for it is on the disk. *ret_state is owned:
  * refused_file_close. NK_E_CONFIG: state_dir is not a folder of ours. NK_E_PIN: no PIN may be sent,
- * since the file is held, damaged, full or cannot be written. [any], but a state is of one thread.
- */
+ * since the file is held, damaged, full or not to be written. [any]; a state is of one thread. */
 MUST_USE nk_status refused_file_open(const char *folder, const struct token_name *token,
                                      unsigned wait_ms, struct refused_file **ret_state,
                                      nk_error *err);
