@@ -14,7 +14,7 @@
 #include "matrix/matrix.h"
 
 #define SERVER_THREADS 2
-#define AUDIT_WAIT_MS 5000
+#define AUDIT_WAIT_MS 30000
 #define AUDIT_STEP_MS 2
 
 DEFINE_AUTO(json_t *, json_decref);

@@ -20,7 +20,7 @@
 #include "fixtures/wire/rpc.h"
 #include "fixtures/wire/tls_peer.h"
 
-#define LOG_WAIT_MS 5000
+#define LOG_WAIT_MS 30000
 #define SHORT_LIFE_SECONDS 3
 #define EXPIRY_LOOKS 150 /* for what must happen: never reached */
 #define EXPIRY_STEP_MS 100

@@ -3,6 +3,8 @@
  * and with threads inside the token: it ends with its own code and no signal. Every order runs many
  * times, since what goes wrong here goes wrong sometimes. */
 #include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,8 +18,8 @@
 
 #define CODE 7
 #define RUNS 50 /* $NODEKEY_EXIT_RUNS lowers it */
+#define LANES 4 /* so many end side by side */
 
-static const char *runtime_folder;
 static struct federation federation;
 static struct member alice;
 
@@ -65,9 +67,6 @@ static int start(void **state)
 {
     (void)state;
     softhsm_start();
-    runtime_folder = path_of("%s/run", scratch_folder());
-    assert_int_equal(mkdir(runtime_folder, 0700), 0);
-    setenv("RUNTIME_DIRECTORY", runtime_folder, 1);
     federation_make(&federation, "example.org");
     federation_enrol(&federation, &alice, "alice", "RSA-2048");
     save_configs("direct");
@@ -89,12 +88,43 @@ static bool is_empty(const char *path)
 {
     DIR *folder = opendir(path);
     size_t entries = 0;
-    assert_non_null(folder);
-    while (readdir(folder) != NULL) {
+    while (folder != NULL && readdir(folder) != NULL) {
         entries++;
     }
-    closedir(folder);
+    if (folder != NULL) {
+        closedir(folder);
+    }
     return entries == 2; /* itself and its parent */
+}
+
+/* Processes that end one after the other, beside those of other lanes; each lane has a runtime
+ * folder of its own. */
+struct lane {
+    pthread_t thread;
+    const char *folder;
+    const char *argv[6];
+    atomic_long *left; /* of all lanes */
+    char *failure;     /* owned; NULL: none */
+};
+
+static void *run_lane(void *data)
+{
+    struct lane *lane = data;
+    const struct process process = { .argv = lane->argv, .with_stderr = true };
+
+    while (lane->failure == NULL && atomic_fetch_sub(lane->left, 1) > 0) {
+        struct process_end end = process_run(&process);
+        bool good = WIFEXITED(end.status) && WEXITSTATUS(end.status) == CODE;
+        if (!good &&
+            asprintf(&lane->failure, "%sended with status 0x%x", end.out, end.status) < 0) {
+            abort();
+        }
+        if (good && !is_empty(lane->folder)) {
+            lane->failure = strdup("a file is left in the runtime folder");
+        }
+        free(end.out);
+    }
+    return NULL;
 }
 
 static void check_row(void **state)
@@ -102,22 +132,31 @@ static void check_row(void **state)
     const struct row *row = *state;
     const char *config = path_of("%s/%s%s.json", federation.folder,
                                  row->script != NULL ? "slow" : "direct", row->lent ? "-lent" : "");
-    const char *const argv[] = { EXIT_CHILD, row->order, config, NULL };
-    const struct process process = { .argv = argv, .with_stderr = true };
     const char *fewer = getenv("NODEKEY_EXIT_RUNS");
-    long runs = fewer != NULL ? strtol(fewer, NULL, 10) : RUNS;
+    atomic_long left = fewer != NULL ? strtol(fewer, NULL, 10) : RUNS;
+    struct lane lanes[LANES];
 
     faulty_set(row->script != NULL ? row->script : "");
-    assert_true(runs > 0);
-    for (long i = 0; i < runs; i++) {
-        struct process_end end = process_run(&process);
-        if (!WIFEXITED(end.status) || WEXITSTATUS(end.status) != CODE) {
-            print_message("%s", end.out);
-            fail_msg("run %ld of %ld ended with status 0x%x", i + 1, runs, end.status);
-        }
-        free(end.out);
-        assert_true(is_empty(runtime_folder));
+    assert_true(left > 0);
+    for (size_t i = 0; i < LANES; i++) {
+        const char *folder = path_of("%s/run-%zu", scratch_folder(), i);
+        assert_true(mkdir(folder, 0700) == 0 || is_empty(folder));
+        lanes[i] = (struct lane){ .folder = folder,
+                                  .argv = { "env", path_of("RUNTIME_DIRECTORY=%s", folder),
+                                            EXIT_CHILD, row->order, config, NULL },
+                                  .left = &left };
+        assert_int_equal(pthread_create(&lanes[i].thread, NULL, run_lane, &lanes[i]), 0);
     }
+    bool failed = false;
+    for (size_t i = 0; i < LANES; i++) {
+        pthread_join(lanes[i].thread, NULL);
+        if (lanes[i].failure != NULL) {
+            print_message("%s\n", lanes[i].failure);
+            free(lanes[i].failure);
+            failed = true;
+        }
+    }
+    assert_false(failed);
 }
 
 int main(void)

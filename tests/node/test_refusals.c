@@ -13,7 +13,7 @@
 #include "fixtures/wire/tls_peer.h"
 
 #define HOUR 3600L
-#define LOG_WAIT_MS 5000
+#define LOG_WAIT_MS 30000
 #define DOMAIN "spiffe://example.org"
 #define MEMBER "URI:" DOMAIN "/node/stranger,IP:127.0.0.1"
 
