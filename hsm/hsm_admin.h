@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the operator's command may know of the token side beyond hsm.h: looking at tokens, making
- * them, making keys. No PKCS#11 types appear here. One thread at a time. */
+ * Token administration: all that the operator's command may know of the token side beyond hsm.h.
+ * Looking at tokens, making them, making keys. No PKCS#11 types appear here. Strings in requests
+ * are borrowed for the call; functions are for one thread at a time, [one], but where [any]
+ * stands. */
 #ifndef NODEKEY_HSM_ADMIN_H
 #define NODEKEY_HSM_ADMIN_H
 
@@ -14,7 +16,7 @@
 
 enum hsm_object_kind { HSM_PRIVATE_KEY = 1, HSM_PUBLIC_KEY, HSM_CERTIFICATE };
 
-/* Texts are printable ASCII, other bytes became '?'; the URI names what they were. */
+/* Texts are printable ASCII, with '?' for other bytes; the URI has the bytes themselves. */
 struct hsm_object {
     enum hsm_object_kind kind;
     char label[65];
@@ -23,7 +25,8 @@ struct hsm_object {
                                       say */
     char subject[256];             /* certificates, RFC 2253 */
     char not_after[32];            /* certificates, RFC 3339 */
-    bool sensitive; /* private keys; what the token does not tell counts as the worse */
+    bool sensitive; /* private keys; an attribute that the token does not tell counts as the worse
+                       value */
     bool extractable;
     bool born_here; /* generated on the token, and has never been extractable */
     char *uri;      /* RFC 7512; NULL: it has neither label nor id */
@@ -40,7 +43,7 @@ struct hsm_token {
     bool pin_locked;
     bool pin_final_try;
     bool hardware;  /* as the module claims */
-    bool logged_in; /* so private objects are among these, too */
+    bool logged_in; /* private objects are among these, too */
     struct hsm_object *objects;
     size_t len;
 };
@@ -50,8 +53,8 @@ struct hsm_listing {
     size_t len;
 };
 
-/* Everything is borrowed for the call. `pin` absent: nobody logs in. Else `uri` (node.key's) or
- * `label` names the token to log in to; both NULL: the only one that there is. */
+/* A listing of a module. `pin` absent: no login. Else `uri` (node.key's) or `label` names the
+ * token to log in to; both NULL: the only one that there is. */
 struct hsm_list_request {
     const char *module;
     const char *uri;
@@ -60,7 +63,9 @@ struct hsm_list_request {
     const char *state_dir; /* or NULL: refused PINs are neither looked up nor remembered */
     const nk_host *host;
 };
-/* *ret_listing is owned: hsm_listing_clear. */
+/* Lists the tokens of a module and their objects. *ret_listing is owned: hsm_listing_clear.
+ * NK_E_CONFIG: no such module, or several tokens fit. NK_E_PIN: the PIN is refused. NK_E_TOKEN:
+ * no such token, or it fails. [one] */
 MUST_USE nk_status hsm_list(const struct hsm_list_request *request, struct hsm_listing *ret_listing,
                             nk_error *err);
 void hsm_listing_clear(struct hsm_listing *listing);
@@ -68,13 +73,14 @@ void hsm_listing_clear(struct hsm_listing *listing);
 /* --- making a token --- */
 
 struct hsm_init_request {
-    const struct hsm_key_request *key; /* its module, URI, PIN and host count */
+    const struct hsm_key_request *key; /* its module, URI, PIN and host are used */
     struct hsm_pin_source so_pin;
     const nk_host *so_host; /* asked for it by HSM_PIN_PROMPT */
 };
-/* Initialises the one blank slot with the label of the URI, then sets the user PIN. Nothing is
- * touched when a token of that label is there, or when a PIN has a length that the token does not
- * take. *ret_label is owned: free. */
+/* Initialises the one blank slot with the label of the URI, then sets the user PIN. *ret_label
+ * is owned: free. NK_E_CONFIG: the URI names no label. NK_E_PIN: a PIN cannot be had, has a
+ * length that the token does not take, or both are equal. NK_E_TOKEN: a token of that label is
+ * there, or no slot is blank, or several are. The token is touched in none of these cases. [one] */
 MUST_USE nk_status hsm_init_token(const struct hsm_init_request *request, char **ret_label,
                                   nk_error *err);
 
@@ -87,12 +93,13 @@ struct hsm_pin_news {
     bool count_low;
     size_t refused; /* PINs that state_dir remembers */
 };
-/* What the token of `request->uri` and `request->state_dir` say of its user PIN; nobody logs in.
- * NK_E_CONFIG: there is no state_dir. NK_E_PIN: its file is damaged. */
+/* State of the user PIN as the token of `request->uri` and `request->state_dir` tell it, without
+ * a login. NK_E_CONFIG: there is no state_dir. NK_E_PIN: its file is damaged. NK_E_TOKEN: no
+ * such token. [one] */
 MUST_USE nk_status hsm_pin_look(const struct hsm_key_request *request,
                                 struct hsm_pin_news *ret_news, nk_error *err);
-/* The same, after state_dir has forgotten all that this token refused, a damaged file, too.
- * *ret_forgot: there was one. */
+/* The same, after state_dir has forgotten all PINs that this token refused, in a damaged file,
+ * too. *ret_forgot: there was a file. [one] */
 MUST_USE nk_status hsm_pin_forget(const struct hsm_key_request *request, bool *ret_forgot,
                                   struct hsm_pin_news *ret_news, nk_error *err);
 
@@ -101,30 +108,32 @@ MUST_USE nk_status hsm_pin_forget(const struct hsm_key_request *request, bool *r
 struct hsm_admin;
 
 /* Finds the token of `request->uri` and logs in; the PIN is read once. *ret_admin is owned:
- * hsm_admin_close. */
+ * hsm_admin_close. Errors as hsm_list. [one] */
 MUST_USE nk_status hsm_admin_open(const struct hsm_key_request *request,
                                   struct hsm_admin **ret_admin, nk_error *err);
-/* Logs out. Keys of hsm_admin_use come first: shut and released. NULL is allowed. */
+/* Logs out; NULL is allowed. Keys of hsm_admin_use must be shut and released before. [one] */
 void hsm_admin_close(struct hsm_admin *admin);
 DEFINE_AUTO(struct hsm_admin *, hsm_admin_close);
-/* The label of the token. */
+/* Label of the token; borrowed until hsm_admin_close. [one] */
 const char *hsm_admin_label(const struct hsm_admin *admin);
 
-/* The public half of the one private key that the URI names; NULL when the token does not tell it.
- * NK_E_IDENTITY: there is none. NK_E_CONFIG: there are several. Owned: EVP_PKEY_free. */
+/* Reads the public half of the one private key that the URI names; NULL when the token does not
+ * tell it. *ret_public is owned: EVP_PKEY_free. NK_E_IDENTITY: no such key. NK_E_CONFIG:
+ * several. [one] */
 MUST_USE nk_status hsm_admin_find(struct hsm_admin *admin, EVP_PKEY **ret_public, nk_error *err);
-/* The same, where NULL is an error. */
+/* The same, where NULL is an error: NK_E_IDENTITY. [one] */
 MUST_USE nk_status hsm_admin_public(struct hsm_admin *admin, EVP_PKEY **ret_public, nk_error *err);
 /* The `i`th type that hsm_admin_generate makes, such as "P-256" or "RSA-3072", from 0, the usual
  * one; false: no more. [any] */
 bool hsm_key_type(size_t i, char type[HSM_KEY_TYPE_BYTES]);
-/* A key pair on the token, with label and id of the URI, that cannot leave it. NK_E_IDENTITY: a key
- * fits the URI already. *ret_public is owned: EVP_PKEY_free. */
+/* Generates a key pair on the token, with label and id of the URI, that cannot leave it.
+ * *ret_public is owned: EVP_PKEY_free. NK_E_IDENTITY: a key fits the URI already, or the token
+ * does not make that type. NK_E_USAGE: there is no such type. [one] */
 MUST_USE nk_status hsm_admin_generate(struct hsm_admin *admin, const char *type,
                                       EVP_PKEY **ret_public, nk_error *err);
-/* Removes what hsm_admin_generate has made; false: it is still there. */
+/* Removes the pair that hsm_admin_generate has made; false: the pair is still there. [one] */
 bool hsm_admin_discard(struct hsm_admin *admin);
-/* hsm_key_open, without asking for the PIN again. */
+/* hsm_key_open, without asking for the PIN again. [one] */
 MUST_USE nk_status hsm_admin_use(struct hsm_admin *admin, EVP_PKEY *public_key,
                                  struct hsm_key **ret_key, nk_error *err);
 

@@ -62,7 +62,7 @@ nk_status admin_pick(struct module *module, P11KitUri *uri, const char *label,
 
 /* --- the life of it --- */
 
-/* The PIN was read once; whoever asks later is handed that one. */
+/* The PIN was read once, and this ask_pin hands out the same. */
 static nk_status hand_on_pin(void *host_data, const char *token_label, char *buf, size_t room,
                              size_t *ret_len)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the parts of token administration share. */
+ * Shared by the parts of token administration. */
 #ifndef NODEKEY_ADMIN_H
 #define NODEKEY_ADMIN_H
 
@@ -33,11 +33,11 @@ struct hsm_admin {
     CK_OBJECT_HANDLE made[2]; /* by hsm_admin_generate: public, private; 0: nothing */
 };
 
-/* The one token that fits; `uri` and `label` may be NULL. Not inside a stay. */
+/* The one token that fits; `uri` and `label` may be NULL. Not inside a use of the module. */
 MUST_USE nk_status admin_pick(struct module *module, P11KitUri *uri, const char *label,
                               struct token_name *ret_name, nk_error *err);
 
-/* One piece of work in a session of its own, inside a stay; its status is the answer. */
+/* A piece of work in a session of its own, inside a use of the module; its status is the answer. */
 typedef nk_status admin_piece(struct hsm_admin *admin, CK_SESSION_HANDLE session, void *arg,
                               nk_error *err);
 MUST_USE nk_status admin_work(struct hsm_admin *admin, CK_FLAGS flags, admin_piece *do_it,
@@ -47,14 +47,15 @@ MUST_USE nk_status admin_work(struct hsm_admin *admin, CK_FLAGS flags, admin_pie
 MUST_USE nk_status admin_find_keys(struct hsm_admin *admin, CK_SESSION_HANDLE session,
                                    handles_ptr *ret_found, CK_ULONG *ret_len, nk_error *err);
 
-struct admin_look { /* at one token */
+struct admin_look { /* of one token */
     CK_FUNCTION_LIST *call;
     CK_SESSION_HANDLE session;
     const CK_TOKEN_INFO *info;
     bool namesakes; /* its label alone does not tell it from the others */
     struct hsm_token *token;
 };
-/* Both fill a zeroed struct; what the token does not tell stays empty. Inside a stay. */
+/* Descriptions in zeroed structs; members that the token does not tell stay empty. Inside a use
+ * of the module. */
 void admin_describe_token(struct hsm_token *token, const CK_TOKEN_INFO *info, CK_FLAGS slot_flags);
 void admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
                            CK_OBJECT_HANDLE handle, struct hsm_object *object);

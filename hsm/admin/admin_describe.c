@@ -20,7 +20,7 @@ DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 
 /* --- URIs --- */
 
-/* For a terminal: whoever wrote to the token has not chosen its control sequences. */
+/* Text for a terminal: the writer of a token must not choose its control sequences. */
 static void show_text(char *text, size_t room, const unsigned char *bytes, size_t len)
 {
     len = len < room ? len : room - 1;

@@ -66,7 +66,8 @@ static void add_attribute(struct template *template, CK_ATTRIBUTE_TYPE type, con
         (CK_ATTRIBUTE){ .type = type, .pValue = (void *)(uintptr_t)value, .ulValueLen = len };
 }
 
-/* Without an id of its own a key could not be told from its namesakes later. */
+/* Label and id of the new key. Without an id of its own a key could not be told from its
+ * namesakes later. */
 struct names {
     const CK_ATTRIBUTE *label; /* NULL: the URI has none */
     unsigned char id[ID_MAX_BYTES];

@@ -39,7 +39,7 @@ static nk_status take_label(struct plan *plan, nk_error *err)
     return NK_OK;
 }
 
-/* A blank token has no label of its own yet; what else the URI says of it must hold. */
+/* A blank token has no label of its own yet; everything else in the URI must fit it. */
 static bool slot_fits(const struct plan *plan, const CK_TOKEN_INFO *info)
 {
     struct token_name name;
@@ -63,7 +63,7 @@ static nk_status refuse_existing(const CK_TOKEN_INFO *info, nk_error *err)
                       : ", once it has a user PIN (pkcs11-tool --login-type so --init-pin)");
 }
 
-/* Inside a stay. */
+/* Inside a use of the module. */
 static nk_status find_blank(struct plan *plan, nk_error *err)
 {
     AUTO(slots_free) struct slots *slots = NULL;
@@ -146,7 +146,7 @@ static nk_status read_pins(struct plan *plan, const struct hsm_init_request *req
     return status;
 }
 
-/* Inside a stay. */
+/* Inside a use of the module. */
 static CK_RV set_user_pin(const struct plan *plan)
 {
     CK_FUNCTION_LIST *call = plan->module->call;
@@ -164,7 +164,7 @@ static CK_RV set_user_pin(const struct plan *plan)
     return rv;
 }
 
-/* Inside a stay. */
+/* Inside a use of the module. */
 static nk_status make_token(struct plan *plan, nk_error *err)
 {
     CK_RV rv = plan->module->call->C_InitToken(plan->slot, pin_bytes(plan->so_pin),

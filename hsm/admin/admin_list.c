@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What is on the tokens of a module. */
+ * Listing the tokens of a module and their objects. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +70,7 @@ static CK_RV list_objects(struct admin_look *look, struct module *module, CK_SLO
 
 struct tour {
     struct module *module;
-    const struct token_name *logged_in; /* NULL: nobody did */
+    const struct token_name *logged_in; /* NULL: no token */
     struct seen {
         CK_SLOT_ID slot;
         CK_TOKEN_INFO info;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a token and state_dir say of its user PIN. */
+ * The state of a user PIN, as a token and state_dir tell it. */
 #include <stdio.h>
 
 #include "admin/admin.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * hsm_certificates: reading may hang, so a thread of its own does it. */
+ * hsm_certificates: reading may hang, so a thread of its own reads. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ struct reading {
     char *module_name;
     char *text;
     P11KitUri *uri;
-    STACK_OF(X509) *chain; /* what is read */
+    STACK_OF(X509) *chain; /* the answer */
 };
 
 static void drop_reading(struct reading *reading)

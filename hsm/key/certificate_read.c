@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Certificates that lie on a token. By our own session: pkcs11-helper lists neither labels nor
+ * Certificates that lie on a token, by our own session: pkcs11-helper lists neither labels nor
  * objects without an id, which issuers often are. */
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -62,7 +62,7 @@ static nk_status read_leaf(const struct reader *reader, X509 **ret_leaf, nk_erro
     return NK_OK;
 }
 
-/* What cannot be read is not for us: a token holds others' certificates, too. */
+/* Certificates that cannot be read are passed over: a token holds others', too. */
 static nk_status read_others(const struct reader *reader, stack all, nk_error *err)
 {
     CK_FUNCTION_LIST *call = reader->module->call;
@@ -94,7 +94,7 @@ static int is_in_chain(stack chain, const X509 *certificate)
     return 0;
 }
 
-/* Of several with one name and key the one that lasts longest. */
+/* Of several issuers with one name and key, the one that lasts longest. */
 static X509 *find_issuer(X509 *subject, stack all, stack chain)
 {
     X509 *best = NULL;
@@ -122,7 +122,7 @@ static nk_status add_issuers(stack all, stack chain, nk_error *err)
             return report(err, NK_E_NOMEM, "out of memory");
         }
     }
-    ERR_clear_error(); /* of those that did not issue it */
+    ERR_clear_error(); /* errors of those that did not issue the last */
     return NK_OK;
 }
 

@@ -8,8 +8,9 @@
 #include "module/module.h"
 #include "module/uri.h"
 
-/* The one that the URI names, then its issuers, onto `chain`, which is empty. *ret_absent: the
- * token did not show, which it may at the next look. Not inside a stay. */
+/* Pushes the certificate that the URI names, then its issuers, onto `chain`, which is empty.
+ * *ret_absent: the token did not show, which it may at the next look. Not inside a use of the
+ * module. */
 MUST_USE nk_status certificate_read(struct module *module, P11KitUri *uri, const char *text,
                                     STACK_OF(X509) *chain, bool *ret_absent, nk_error *err);
 

@@ -144,7 +144,7 @@ static void leave_to_uses(struct hsm_key *key)
     if (key->token == NULL) {
         return;
     }
-    hsm_key_ref(key); /* for give_token_back */
+    hsm_key_ref(key); /* give_token_back releases it */
     if (rundown_leave(&key->uses)) {
         give_token_back(key);
     }
@@ -193,7 +193,7 @@ static void leave_by_thread(struct hsm_key *key, long long deadline_ms, unsigned
     if (end == BOUNDED_CALL_LEFT) {
         bounded_call_report(&leaving->bounded, end, wait_ms, &err);
         log_line(&key->host, NK_LOG_ERROR, "token %s: close: %s", key->label, err.text);
-    } else if (end != BOUNDED_CALL_DONE) { /* no thread of its own: it ends when it ends */
+    } else if (end != BOUNDED_CALL_DONE) { /* no thread can be had: leaving ends when it ends */
         leave_token(key);
     }
     bounded_call_drop(&leaving->bounded);
@@ -206,7 +206,8 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
         atomic_store(&key->inbound_key->shut, true);
     }
     if (fork_is_foreign()) {
-        return; /* nothing here is ours to give back, and who holds the locks is not here */
+        return; /* a foreign child has nothing to give back, and the holders of the locks are not
+                   here */
     }
     long long deadline_ms = clock_now_ms() + wait_ms;
     key_unregister(key);

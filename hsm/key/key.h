@@ -37,11 +37,11 @@ struct hsm_key {
     struct token *token;      /* until shut */
     unsigned sign_timeout_ms;
     struct signers *signers; /* the token's; NULL in direct mode */
-    bool inbound;            /* signs for strangers who dialled us */
+    bool inbound;            /* makes inbound signatures */
     struct hsm_key
         *inbound_key; /* owned: the same key for inbound signatures, with a handle of its own */
     char label[33];
-    unsigned char handle[KEY_HANDLE_BYTES];          /* names it in references; random */
+    unsigned char handle[KEY_HANDLE_BYTES];          /* name of the key in references; random */
     unsigned char spki_sha256[SHA256_DIGEST_LENGTH]; /* references must carry this public key */
     struct hsm_key *next;                            /* in the registry of references */
 
@@ -50,15 +50,15 @@ struct hsm_key {
     unsigned generation; /* of the login under which `object` is valid; 0: never found */
 };
 
-/* In a forked child: who was using it is not here, and its host's locks may be held by them, so it
- * logs nothing. It is found and proven anew at the next signature. */
+/* A key in a forked child: the threads that used it are not here, and may have held its host's
+ * locks, so the key logs nothing. The next signature finds and proves it anew. */
 void key_renew(struct hsm_key *key);
 
-/* scheme_prepare as this key's token wants it. */
+/* scheme_prepare, padded as this key's token wants it. */
 MUST_USE bool key_prepare(const struct hsm_key *key, const struct scheme *scheme,
                           const unsigned char *input, size_t len, struct to_sign *ret_to_sign);
 
-/* After a use that was counted in `uses`. */
+/* End of a use that was counted in `uses`. */
 void key_end_use(struct hsm_key *key);
 
 /* Gives a proven key its inbound key: the same one with a handle of its own, since gRPC loads
@@ -66,8 +66,7 @@ void key_end_use(struct hsm_key *key);
  * signature is. key->inbound_key is there to be shut and released also after a failure. */
 MUST_USE nk_status key_make_inbound(struct hsm_key *key, nk_error *err);
 
-/* Settles spki_sha256: before the first reference to the key, and before its inbound key is made.
- */
+/* Settles spki_sha256, before the first reference to the key and before its inbound key. */
 MUST_USE nk_status key_digest_public(struct hsm_key *key, nk_error *err);
 /* The registry of keys that references name: those that this process has opened and not shut. */
 void key_register(struct hsm_key *key);

@@ -15,14 +15,14 @@ struct signing {
     struct job job; /* first: the workers know no more */
     struct hsm_key *key;
     struct signers *signers;
-    unsigned ticket; /* of a probe; 0: somebody's signature */
+    unsigned ticket; /* of a probe; 0: a caller's signature */
     CK_RV told;      /* why the last probe failed, as it was logged */
     struct to_sign what;
     CK_RV rv;
     CK_ULONG raw_len;
     unsigned char raw[SIGNATURE_MAX_BYTES];
     nk_error err;
-    unsigned char input[]; /* a copy: the caller's is gone when he is */
+    unsigned char input[]; /* a copy: the caller's is gone when the caller is */
 };
 
 static void free_signing(struct job *job)
@@ -72,7 +72,8 @@ static void tell_open(const struct hsm_key *key, const char *why)
              key->label, why, BREAKER_BACKOFF_MIN_MS / 1000.0, BREAKER_BACKOFF_MAX_MS / 1000);
 }
 
-/* Also of a call whose caller has left: that it came back at all is what a breaker waits for. */
+/* The breaker learns from every call, also from one whose caller has left: a breaker waits for
+ * calls that come back at all. */
 static void teach_breaker(const struct signing *signing)
 {
     struct breaker *breaker = signers_breaker(signing->signers);
@@ -109,8 +110,9 @@ static void sign_for_caller(struct job *job)
     exit_gate_leave();
 }
 
-/* Nobody hears a probe's answer, and the caller whose failure opened the breaker may have left
- * before it had one: a PIN that was refused, say. */
+/* A probe's answer is heard by no caller, and the caller whose failure opened the breaker may
+ * have left before there was an answer, such as a PIN that was refused. So the log gets each new
+ * one. */
 static void tell_probe(struct signing *signing)
 {
     char name[CKR_NAME_BYTES];
@@ -162,7 +164,8 @@ static void run_probe(struct job *job)
 
 /* --- on the caller's thread --- */
 
-/* The signature that failed is asked for again and again, until it comes; nobody gets it. */
+/* A probe asks for the signature that failed again and again, until the token makes it; the
+ * signature is dropped. */
 static void send_prober(struct hsm_key *key, struct signers *signers, const struct scheme *scheme,
                         const unsigned char *input, size_t len)
 {
@@ -176,7 +179,7 @@ static void send_prober(struct hsm_key *key, struct signers *signers, const stru
     if (signing != NULL) {
         signing->ticket = ticket;
         signing->job.run = run_probe;
-        signing->job.inbound = false; /* it must not wait behind strangers */
+        signing->job.inbound = false; /* a probe must not wait behind inbound signatures */
         if (signers_start(signers, &signing->job)) {
             return;
         }
@@ -198,7 +201,7 @@ static CK_RV report_overdue(struct hsm_key *key, struct signers *signers, long l
     char why[64];
 
     snprintf(why, sizeof(why), "no answer for %u ms", key->sign_timeout_ms);
-    /* One that waited long for its turn has not hung long. */
+    /* A call that waited long for its turn has not hung long. */
     long long now_ms = clock_now_ms();
     bool hangs = now_ms - began_ms >= key->sign_timeout_ms / 2;
     if (hangs && breaker_hang(signers_breaker(signers), began_ms, now_ms)) {
@@ -227,7 +230,8 @@ static CK_RV give_to_worker(struct hsm_key *key, struct signing *signing, struct
 
     signing->job.run = sign_for_caller;
     signing->raw_len = sizeof(signing->raw);
-    exit_gate_lend(); /* a stay and a use of its own: the call may outlive its caller */
+    exit_gate_lend(); /* the call may outlive its caller, so it passes the gate and uses the key by
+                         itself */
     rundown_begin(&key->uses);
     enum signers_answer answer =
         signers_do(signers, &signing->job, key->sign_timeout_ms, &began_ms);
@@ -275,7 +279,7 @@ CK_RV key_sign_by_deadline(struct hsm_key *key, const struct scheme *scheme,
     }
     rv = give_to_worker(key, signing, signers, raw, ret_len, err);
     if (rv != CKR_OK &&
-        breaker_is_open(signers_breaker(signers))) { /* why wait for the next caller */
+        breaker_is_open(signers_breaker(signers))) { /* probing need not wait for the next caller */
         send_prober(key, signers, scheme, input, len);
     }
     return rv;

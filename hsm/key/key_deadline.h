@@ -6,9 +6,9 @@
 
 #include "key/key.h"
 
-/* Inside a stay at the gate and a use of the key. *ret_len bytes of `raw` on CKR_OK.
- * CKR_NODEKEY_NO_ANSWER, _AWAY and _BUSY have their sentence in `err`. The breaker says itself when
- * it opens and closes, in the host's log. */
+/* Signs on a worker. Inside the exit gate and a use of the key. *ret_len bytes of `raw` on
+ * CKR_OK. CKR_NODEKEY_NO_ANSWER, _AWAY and _BUSY have their sentence in `err`. The host's log is
+ * told when the breaker opens and closes. [any] */
 MUST_USE CK_RV key_sign_by_deadline(struct hsm_key *key, const struct scheme *scheme,
                                     const unsigned char *input, size_t len,
                                     unsigned char raw[SIGNATURE_MAX_BYTES], CK_ULONG *ret_len,

@@ -80,8 +80,9 @@ static CK_RV check_kind(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJEC
     return CKR_OK;
 }
 
-/* Some tokens answer a digest of another curve's length by an error of their own, which would hide
- * what is wrong. What is not told, or not in words that we know, is left to the test signature. */
+/* Some tokens answer a digest of another curve's length by an error of their own, which would
+ * hide the mismatch. Parameters that are not told, or not in words that we know, are left to the
+ * test signature. */
 static CK_RV check_curve(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                          nk_error *err)
 {

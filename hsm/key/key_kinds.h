@@ -53,8 +53,8 @@ struct key_kind {
     CK_MECHANISM_TYPE generation;
     const char *generation_name;
     int sizes[KEY_KIND_SIZES]; /* RSA: of the keys that are generated */
-    /* What CKA_EC_PARAMS may name the curve beside its OID and `name`: in a PrintableString
-     * (PKCS#11 3.0 section 6.3.3), or by another OID. NULL: no more. */
+    /* Other names of the curve in CKA_EC_PARAMS than its OID and `name`: in a PrintableString
+     * (PKCS#11 3.0 section 6.3.3), or another OID. NULL: no more. */
     const char *curves[KEY_KIND_CURVES];
     const char *other_oid;
     struct scheme_need

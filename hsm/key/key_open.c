@@ -15,7 +15,7 @@
 #include "token/token_find.h"
 #include "wait/bounded_call.h"
 
-/* Of what the caller lends a copy is made: the calls may outlive him. */
+/* An opening has copies of everything that the caller lends: the calls may outlive the caller. */
 struct opening {
     struct bounded_call bounded; /* first: the thread knows no more */
     struct hsm_key *key;
@@ -265,7 +265,7 @@ static nk_status open_prepared(struct opening *opening, const struct hsm_key_req
     }
     nk_error own = { .struct_size = sizeof(own) };
     status = look_for_token(opening, request, &own);
-    /* What a thread that was left behind writes is not read. */
+    /* An opening that was left behind is its thread's: not read. */
     for (unsigned i = 1; i < TOKEN_LOOKS && !opening->left && opening->absent; i++) {
         token_find_pause(i);
         own = (nk_error){ .struct_size = sizeof(own) };

@@ -159,7 +159,7 @@ static bool copy_text(const char *text, char **ret_copy)
     return text == NULL || *ret_copy != NULL;
 }
 
-/* The calls may outlive the caller, so nothing of his is left in it. */
+/* The calls may outlive the caller, so that a looking has copies of everything. */
 static nk_status take_request(struct looking *looking, const struct hsm_key_request *request,
                               nk_error *err)
 {

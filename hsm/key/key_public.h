@@ -12,8 +12,8 @@
  * EVP_PKEY_free. */
 MUST_USE nk_status key_public_open(const struct hsm_key_request *request, struct token **ret_token,
                                    EVP_PKEY **ret_public, nk_error *err);
-/* What stands under the name of an open key now; NULL: the token does not tell within `wait_ms`.
- * `module_name` is for texts. Owned: EVP_PKEY_free. */
+/* The public key under the name of an open key now; NULL: the token does not tell within
+ * `wait_ms`. `module_name` is for texts. Owned: EVP_PKEY_free. */
 MUST_USE EVP_PKEY *key_public_now(struct hsm_key *key, const char *module_name, unsigned wait_ms);
 
 #endif

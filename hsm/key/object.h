@@ -49,7 +49,7 @@ MUST_USE bool object_is_born_here(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE sess
 MUST_USE X509 *object_certificate(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
                                   CK_OBJECT_HANDLE object);
 
-/* What tells an object from others; a length is 0 when the token does not tell. */
+/* Label and id of an object; a length is 0 when the token does not tell. */
 struct object_name {
     unsigned char label[OBJECT_FIELD_BYTES];
     unsigned char id[OBJECT_FIELD_BYTES];

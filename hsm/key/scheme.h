@@ -16,8 +16,8 @@
 #define SIGNATURE_MAX_BYTES 1024 /* RSA-8192 */
 #define TO_SIGN_MAX_BYTES 512    /* an RSA-4096 block, a DigestInfo or a digest */
 
-/* Everything that must stay alive from C_SignInit to C_Sign: tpm2-pkcs11 keeps a pointer to `pss`.
- */
+/* Input of a signature, to be kept from C_SignInit to C_Sign: tpm2-pkcs11 keeps a pointer to
+ * `pss`. */
 struct to_sign {
     CK_MECHANISM mechanism;
     CK_RSA_PKCS_PSS_PARAMS pss;
@@ -39,7 +39,7 @@ MUST_USE bool scheme_prepare_bare_pss(EVP_PKEY *public_key, const struct scheme 
 /* `raw` is C_Sign's answer; ECDSA's r and s become DER (RFC 8446 section 4.2.3). */
 MUST_USE bool scheme_finish(const struct key_kind *kind, const unsigned char *raw, size_t raw_len,
                             unsigned char *signature, size_t room, size_t *ret_len);
-/* Does `public_key` verify it? OpenSSL's default provider does the work. */
+/* Verification by `public_key` in OpenSSL's default provider. */
 MUST_USE bool scheme_verifies(EVP_PKEY *public_key, const struct scheme *scheme,
                               const unsigned char *input, size_t len,
                               const unsigned char *signature, size_t signature_len);

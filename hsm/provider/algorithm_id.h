@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What certificates, requests and CMS name a signature by. No PKCS#11 call happens here. */
+ * The name of a signature in certificates, requests and CMS. No PKCS#11 call happens here. */
 #ifndef NODEKEY_ALGORITHM_ID_H
 #define NODEKEY_ALGORITHM_ID_H
 

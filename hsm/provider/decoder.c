@@ -55,7 +55,8 @@ static int give_der(const struct provider *provider, const struct pem_block *blo
     return callback(params, arg);
 }
 
-/* Resolved here already: stage two never sees DER that is damaged, and then nobody says why. */
+/* References are resolved in stage one already: stage two never sees DER that is damaged, so
+ * that no reason would be raised. */
 static int pass_block_on(struct provider *provider, const struct pem_block *block,
                          OSSL_CALLBACK *callback, void *arg)
 {
@@ -66,11 +67,12 @@ static int pass_block_on(struct provider *provider, const struct pem_block *bloc
         return 0;
     }
     int ok = give_der(provider, block, callback, arg);
-    hsm_key_unref(key); /* held so long: stage two finds the same */
+    hsm_key_unref(key); /* held so far, so that stage two finds the same key */
     return ok;
 }
 
-/* The gate comes first: threads whose references are shut load them, too, and must be parked. */
+/* The exit gate comes first: threads whose references are shut load them, too, and must be
+ * parked. */
 static int pass_exit_gate(struct provider *provider, const struct pem_block *block,
                           OSSL_CALLBACK *callback, void *arg)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * DECODER, in two stages: PEM of our label to DER, DER to a key object. What is not ours is passed
- * over in silence; what is ours and fails raises and stops. */
+ * DECODER, in two stages: PEM of our label to DER, DER to a key object. Input that is not ours is
+ * passed over in silence; a reference of ours that fails raises and stops. */
 #ifndef NODEKEY_DECODER_H
 #define NODEKEY_DECODER_H
 

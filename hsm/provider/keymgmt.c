@@ -20,7 +20,7 @@ static void free_key(void *key)
     provider_key_free(key);
 }
 
-/* The decoder passed the address of its pointer; what is taken is not left there. */
+/* The decoder passed the address of its pointer; a key that is taken is not left there. */
 static OSSL_FUNC_keymgmt_load_fn load_key;
 static void *load_key(const void *reference, size_t size)
 {
@@ -69,7 +69,7 @@ static int import_as(struct provider_key *key, const char *type, int selection,
            EVP_PKEY_fromdata(ctx, &key->public_key, EVP_PKEY_PUBLIC_KEY, (OSSL_PARAM *)params) == 1;
 }
 
-/* Refused when the private half is asked for: handing out the public one instead would make the
+/* Export of the private half is refused: handing out the public one instead would make the
  * default provider take over the key and fail in the handshake. */
 static OSSL_FUNC_keymgmt_export_fn export_key;
 static int export_key(void *data, int selection, OSSL_CALLBACK *callback, void *arg)

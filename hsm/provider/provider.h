@@ -7,8 +7,8 @@
 
 #include "nodekey/plugin.h"
 
-/* Both sort after "default": OpenSSL 3.0 sorts its providers by name, and the first that has an
- * algorithm gets the ordinary keys of the process. */
+/* Names that sort after "default": OpenSSL 3.0 sorts its providers by name, and the first that
+ * has an algorithm gets the ordinary keys of the process. */
 #define PROVIDER_BUILTIN_NAME "nodekey-plugin"
 #define PROVIDER_MODULE_NAME "nodekey"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * On what terms nodekey-provider.so opens keys: our section of openssl.cnf says it, or names the
- * node's configuration file. */
+ * Terms on which nodekey-provider.so opens keys: from our section of openssl.cnf, or from the
+ * node's configuration file that it names. */
 #ifndef NODEKEY_PROVIDER_CONFIG_H
 #define NODEKEY_PROVIDER_CONFIG_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the parts of the provider share: its context, its key object, its errors. */
+ * Shared by the parts of the provider: its context, its key object, its errors. */
 #ifndef NODEKEY_PROVIDER_CONTEXT_H
 #define NODEKEY_PROVIDER_CONTEXT_H
 
@@ -13,8 +13,8 @@
 struct provider;
 struct provider_terms;
 
-/* What one product of ours takes for a key: gRPC's plugin the references that it issues, the module
- * the URIs that operators write. */
+/* A product's way to name keys: the references that gRPC's plugin issues, or the URIs that
+ * operators write for the module. */
 struct reference_format {
     const char *pem_label;
     const char *structure; /* what the decoder's stages call its DER */
@@ -24,7 +24,7 @@ struct reference_format {
      * it answers REFERENCE_UNKNOWN; *ret_key is a new reference when found. */
     enum reference_answer (*resolve)(struct provider *provider, const unsigned char *der,
                                      size_t len, bool labelled, struct hsm_key **ret_key);
-    /* Why this thread's signature failed, when no host has a log that says it; or NULL. */
+    /* Raises why this thread's signature failed, when no host has a log that says it; or NULL. */
     void (*raise_why)(const struct provider *provider);
 };
 
@@ -71,7 +71,7 @@ enum raise_reason {
 };
 extern const OSSL_ITEM raise_reasons[];
 
-/* Where the gate does not open. */
+/* Reason where the exit gate does not open. */
 #define PROVIDER_NO_ENTRY                                                                          \
     "this process is about to end, or was forked from one that had a token open"
 #define PROVIDER_FROM_US "provider=nodekey"

@@ -24,9 +24,9 @@ static const struct {
     const char *signature;
 } names[] = { KEY_TYPES(NAMES_ROW) };
 
-/* Fetches what a plain program would. Done before ours is loaded, it makes OpenSSL construct the
- * default provider's methods first: the first in its store serves every plain fetch from then on.
- * True when one of them is ours. */
+/* Fetches as a plain program would; true when a method is ours. A fetch before our provider is
+ * loaded makes OpenSSL construct the default provider's methods first: the first in its store
+ * serves every plain fetch from then on. */
 static bool ordinary_keys_are_ours(void)
 {
     bool ours = false;

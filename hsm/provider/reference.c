@@ -36,7 +36,8 @@ static void openssl_free(unsigned char *bytes)
 typedef unsigned char *bytes_ptr;
 DEFINE_AUTO(bytes_ptr, openssl_free);
 
-/* Told by the first bytes: parsing an ordinary private key would leave parts of it on the heap. */
+/* References are told by their first bytes: parsing an ordinary private key would leave parts of
+ * it on the heap. */
 static bool looks_like_reference(const unsigned char *der, size_t len)
 {
     static const unsigned char start[] = { V_ASN1_INTEGER, 1, REFERENCE_VERSION,
@@ -51,8 +52,9 @@ static bool looks_like_reference(const unsigned char *der, size_t len)
            memcmp(at, start, sizeof(start)) == 0;
 }
 
-/* A reference whose public key was exchanged is not ours, though its handle is. By its digest: to
- * encode ours costs OpenSSL 3.0 more than a signature by P-256, and every channel loads the key. */
+/* A reference whose public key was exchanged is not ours, though its handle is. Digests are
+ * compared: encoding our key costs OpenSSL 3.0 more than a signature by P-256, and every channel
+ * loads the key. */
 static bool carries_key(const REFERENCE *reference, const struct hsm_key *key)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];

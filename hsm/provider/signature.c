@@ -59,7 +59,7 @@ static int sign_now(struct signature *ctx, unsigned char *signature, size_t *sig
         *signature_len = (size_t)ctx->max_size;
         return 1;
     }
-    /* Also when another digest was named after hashing had begun. */
+    /* The length is wrong, too, when another digest was named after hashing had begun. */
     if (ctx->digest != NULL && len != (size_t)EVP_MD_get_size(ctx->digest)) {
         return raise_error(ctx->provider, RAISE_PARAMETER, "%zu bytes are no %s", len,
                            EVP_MD_get0_name(ctx->digest));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What OpenSSL holds of a signature between the calls for it. */
+ * The state of a signature between OpenSSL's calls for it. */
 #ifndef NODEKEY_SIGNATURE_CONTEXT_H
 #define NODEKEY_SIGNATURE_CONTEXT_H
 

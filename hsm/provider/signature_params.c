@@ -111,7 +111,7 @@ static int get_algorithm_id(const struct signature *ctx, OSSL_PARAM *p)
     return ok;
 }
 
-/* CMS looks at it as at a number. */
+/* CMS asks for the padding as a number. */
 static int get_padding(const struct signature *ctx, OSSL_PARAM *p)
 {
     const char *word = ctx->padding == RSA_PKCS1_PSS_PADDING ? OSSL_PKEY_RSA_PAD_MODE_PSS

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a program may set and ask of a signature: digest, padding, salt, and the name by which
- * certificates call it. */
+ * Parameters of a signature that a program may set and ask for: digest, padding, salt, and the
+ * name by which certificates call it. */
 #ifndef NODEKEY_SIGNATURE_PARAMS_H
 #define NODEKEY_SIGNATURE_PARAMS_H
 

@@ -126,7 +126,7 @@ static struct opened *find_opened_locked(const char *section, const char *uri)
 }
 
 /* A key made anew under the same name comes with a certificate of its own: a server that reloads
- * both must get it. */
+ * both must get the new key. */
 static bool is_current(struct opened *one)
 {
     AUTO(EVP_PKEY_free) EVP_PKEY *now = key_public_now(one->key, one->module, one->wait_ms);
@@ -134,7 +134,7 @@ static bool is_current(struct opened *one)
     return now == NULL || EVP_PKEY_eq(now, one->key->public_key) == 1;
 }
 
-/* Under opened_lock. What is new comes before its namesakes, which the program may still use. */
+/* New keys come before their namesakes, which the program may still use. */
 static nk_status find_or_open_locked(const struct provider *provider, const char *section,
                                      const char *uri, bool look, struct hsm_key **ret_key,
                                      nk_error *err)
@@ -154,8 +154,9 @@ static nk_status find_or_open_locked(const struct provider *provider, const char
     return NK_OK;
 }
 
-/* OpenSSL 3.0 takes ordinary keys to the first provider in its list, which it sorts by name. We do
- * not verify, so the program could not even check its peer; better to say so than to let it. */
+/* OpenSSL 3.0 takes ordinary keys to the first provider in its list, which it sorts by name. Our
+ * provider does not verify, so the program could not even check its peer; an error says so
+ * before. */
 static nk_status check_order(const struct provider *provider, nk_error *err)
 {
     EVP_KEYMGMT *keymgmt = EVP_KEYMGMT_fetch(NULL, "RSA", NULL);
@@ -197,7 +198,7 @@ static struct hsm_key *find_key_inside(struct provider *provider, const char *ur
     return key;
 }
 
-/* The gate comes first: DER and URIs come here by ways of their own. */
+/* The exit gate comes first: DER and URIs come here by ways of their own. */
 struct hsm_key *uri_key(struct provider *provider, const char *uri, bool look)
 {
     if (!exit_gate_enter()) {

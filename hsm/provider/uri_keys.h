@@ -11,7 +11,8 @@
 MUST_USE struct hsm_key *uri_key(struct provider *provider, const char *uri, bool look);
 /* One sentence from hsm/ to OpenSSL's queue, in the words of our section. Always 0. */
 int uri_raise(struct provider *provider, const nk_error *err);
-/* What a host's log would have said of this thread's last signature that failed, if anything. */
+/* Raises what a host's log would have said of this thread's last signature that failed, if
+ * anything. */
 void uri_raise_failure(const struct provider *provider);
 
 #endif

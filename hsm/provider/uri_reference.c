@@ -28,7 +28,8 @@ IMPLEMENT_ASN1_FUNCTIONS(URI_REFERENCE)
 
 DEFINE_AUTO(URI_REFERENCE *, URI_REFERENCE_free);
 
-/* Told by the first bytes: parsing an ordinary private key would leave parts of it on the heap. */
+/* References are told by their first bytes: parsing an ordinary private key would leave parts of
+ * it on the heap. */
 static bool looks_like_one(const unsigned char *der, size_t len)
 {
     static const char description[] = URI_REFERENCE_DESCRIPTION;

@@ -6,7 +6,7 @@
 
 #include "provider/provider_context.h"
 
-/* As pkcs11-provider writes them, so its files keep working. */
+/* Label and structure as pkcs11-provider writes them, so that its files keep working. */
 #define URI_REFERENCE_PEM_LABEL "PKCS#11 PROVIDER URI"
 #define URI_REFERENCE_STRUCTURE "pkcs11-provider-uri"
 #define URI_REFERENCE_DESCRIPTION "PKCS#11 Provider URI v1.0"
