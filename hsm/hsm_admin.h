@@ -124,8 +124,10 @@ MUST_USE nk_status hsm_admin_find(struct hsm_admin *admin, EVP_PKEY **ret_public
 /* The same, where NULL is an error: NK_E_IDENTITY. [one] */
 MUST_USE nk_status hsm_admin_public(struct hsm_admin *admin, EVP_PKEY **ret_public, nk_error *err);
 /* The `i`th type that hsm_admin_generate makes, such as "P-256" or "RSA-3072", from 0, the usual
- * one; false: no more. [any] */
-bool hsm_key_type(size_t i, char type[HSM_KEY_TYPE_BYTES]);
+ * one; NULL: no more. [any] */
+const char *hsm_key_type(size_t i);
+/* True for those types. [any] */
+bool hsm_is_key_type(const char *type);
 /* Generates a key pair on the token, with label and id of the URI, that cannot leave it.
  * *ret_public is owned: EVP_PKEY_free. NK_E_IDENTITY: a key fits the URI already, or the token
  * does not make that type. NK_E_USAGE: there is no such type. [one] */

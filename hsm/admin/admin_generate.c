@@ -19,23 +19,14 @@
 
 DEFINE_AUTO(ASN1_PRINTABLESTRING *, ASN1_PRINTABLESTRING_free);
 
-bool hsm_key_type(size_t i, char type[HSM_KEY_TYPE_BYTES])
+const char *hsm_key_type(size_t i)
 {
-    const struct key_kind *kind = NULL;
+    return key_kind_at(i) != NULL ? key_kind_at(i)->name : NULL;
+}
 
-    for (size_t k = 0; (kind = key_kind_at(k)) != NULL; k++) {
-        size_t sizes = 0;
-        while (sizes < KEY_KIND_SIZES && kind->sizes[sizes] != 0) {
-            sizes++;
-        }
-        size_t types = sizes > 0 ? sizes : 1;
-        if (i < types) {
-            key_kind_text(kind, kind->sizes[i], type);
-            return true;
-        }
-        i -= types;
-    }
-    return false;
+bool hsm_is_key_type(const char *type)
+{
+    return key_kind_named(type) != NULL;
 }
 
 /* CKA_EC_PARAMS: a curve's OID; an Edwards curve's name, which is all that SoftHSM takes. */
@@ -47,7 +38,7 @@ static CK_ULONG curve_params(const struct key_kind *kind, unsigned char out[PARA
 
     if (kind->form == KEY_ECDSA) {
         len = i2d_ASN1_OBJECT(OBJ_nid2obj(kind->nid), &at);
-    } else if (name != NULL && ASN1_STRING_set(name, kind->curves[0], -1) == 1) {
+    } else if (name != NULL && ASN1_STRING_set(name, kind->curve, -1) == 1) {
         len = i2d_ASN1_PRINTABLESTRING(name, &at);
     }
     return len > 0 ? (CK_ULONG)len : 0;
@@ -105,9 +96,7 @@ static void add_names(struct template *template, const struct names *names)
 }
 
 struct generation {
-    const char *type;
     const struct key_kind *kind;
-    int bits;
     EVP_PKEY *public_key;
 };
 
@@ -116,7 +105,7 @@ static CK_RV make_pair(struct hsm_admin *admin, CK_SESSION_HANDLE session,
 {
     static const unsigned char f4[] = { 1, 0, 1 };
     CK_MECHANISM mechanism = { .mechanism = generation->kind->generation };
-    CK_ULONG bits = (CK_ULONG)generation->bits;
+    CK_ULONG bits = (CK_ULONG)generation->kind->bits_min;
     unsigned char params[PARAMS_MAX_BYTES];
     struct template public_key = { .len = 0 };
     struct template private_key = { .len = 0 };
@@ -151,10 +140,11 @@ static nk_status refuse_type(const struct hsm_admin *admin, const struct generat
     case CKR_CURVE_NOT_SUPPORTED:
         return report_ckr(err, NK_E_IDENTITY, rv,
                           "token \"%s\" does not generate %s keys (%s); try another --key-type",
-                          admin->name.label, generation->type, generation->kind->generation_name);
+                          admin->name.label, generation->kind->name,
+                          generation->kind->generation_name);
     default:
         return report_ckr(err, NK_E_TOKEN, rv, "generate a %s key on token \"%s\"",
-                          generation->type, admin->name.label);
+                          generation->kind->name, admin->name.label);
     }
 }
 
@@ -195,8 +185,7 @@ static nk_status generate_key(struct hsm_admin *admin, CK_SESSION_HANDLE session
 nk_status hsm_admin_generate(struct hsm_admin *admin, const char *type, EVP_PKEY **ret_public,
                              nk_error *err)
 {
-    struct generation generation = { .type = type };
-    generation.kind = key_kind_asked(type, &generation.bits);
+    struct generation generation = { .kind = key_kind_named(type) };
     if (generation.kind == NULL) {
         return report(err, NK_E_USAGE, "%s is not a type of key", type);
     }

@@ -41,21 +41,18 @@ struct scheme_need {
 };
 
 #define KEY_KIND_NEEDS 6
-#define KEY_KIND_SIZES 3
-#define KEY_KIND_CURVES 2
 struct key_kind {
-    const char *name; /* as printed: "P-256"; "RSA", which the bits follow */
+    const char *name; /* as printed and asked for; RSA: of the shortest keys of the row */
     const char *type; /* OpenSSL's, as in KEY_TYPES */
     enum key_form form;
     int nid;                /* the curve's; NID_rsaEncryption */
-    int bits_min, bits_max; /* of the modulus or the curve */
+    int bits_min, bits_max; /* of the modulus or the curve; keys are generated with bits_min */
     CK_KEY_TYPE key_type;
     CK_MECHANISM_TYPE generation;
     const char *generation_name;
-    int sizes[KEY_KIND_SIZES]; /* RSA: of the keys that are generated */
-    /* Other names of the curve in CKA_EC_PARAMS than its OID and `name`: in a PrintableString
-     * (PKCS#11 3.0 section 6.3.3), or another OID. NULL: no more. */
-    const char *curves[KEY_KIND_CURVES];
+    /* Names of the curve in CKA_EC_PARAMS beside its OID, `name` and OpenSSL's name: in a
+     * PrintableString (PKCS#11 3.0 section 6.3.3), or by another OID, or NULL. Not for RSA. */
+    const char *curve;
     const char *other_oid;
     struct scheme_need
         needs[KEY_KIND_NEEDS]; /* the first is TLS 1.3's preferred; name NULL: no more */
@@ -63,20 +60,15 @@ struct key_kind {
 
 /* The `i`th kind; NULL: no more. */
 const struct key_kind *key_kind_at(size_t i);
-/* The kind of a key; RSA of any size is one. NULL: none of ours. */
+/* The kind of a key; NULL: none of ours. */
 const struct key_kind *key_kind_of(const EVP_PKEY *key);
 /* The kind that CKA_EC_PARAMS names. NULL: something else, or another encoding. */
 const struct key_kind *key_kind_of_params(const unsigned char *params, size_t len);
-/* The kind that a type such as "P-256" or "RSA-3072" asks for, of those that are generated;
- * *ret_bits is its size. NULL: there is none. */
-const struct key_kind *key_kind_asked(const char *type, int *ret_bits);
+/* The kind of that name; NULL: there is none. */
+const struct key_kind *key_kind_named(const char *name);
 
 #define KEY_KIND_TEXT_BYTES 24
-/* "P-256", "RSA-3072". */
-void key_kind_text(const struct key_kind *kind, int bits, char text[KEY_KIND_TEXT_BYTES]);
-/* The same of a key; of a kind that nodekey does not use its curve, or "". */
+/* "P-256", "RSA-2560"; of a curve that nodekey does not use OpenSSL's name, of other kinds "". */
 void key_kind_print(const EVP_PKEY *key, char text[KEY_KIND_TEXT_BYTES]);
-/* All kinds, for texts: "P-256, ... and RSA of 2048 to 4096 bits". */
-void key_kind_list(char *text, size_t room);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Opening a key: on the caller's thread what is ours and the host's, on one of their own the calls
  * into the module, which may hang. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,19 +52,22 @@ static void clear_opening(struct bounded_call *bounded)
 
 static nk_status check_public_key(const struct hsm_key *key, nk_error *err)
 {
-    const struct key_kind *kind = key->kind;
-    int bits = EVP_PKEY_get_bits(key->public_key);
     char its[KEY_KIND_TEXT_BYTES];
-    char ours[128];
+    char ours[128] = "";
 
-    if (kind != NULL && bits >= kind->bits_min && bits <= kind->bits_max) {
+    if (key->kind != NULL) {
         return NK_OK;
     }
     key_kind_print(key->public_key, its);
-    key_kind_list(ours, sizeof(ours));
-    return report(err, NK_E_IDENTITY, "%s is for a %s key; %s are used: make another key",
+    for (size_t i = 0; key_kind_at(i) != NULL; i++) {
+        size_t used = strlen(ours);
+        snprintf(ours + used, sizeof(ours) - used, ", %s", key_kind_at(i)->name);
+    }
+    return report(err, NK_E_IDENTITY,
+                  "%s is for a %s key; used are%s, and RSA of sizes between: make another "
+                  "key",
                   words()->public_half,
-                  its[0] != '\0' ? its : EVP_PKEY_get0_type_name(key->public_key), ours);
+                  its[0] != '\0' ? its : EVP_PKEY_get0_type_name(key->public_key), ours + 1);
 }
 
 static struct hsm_key *make_key(const struct hsm_key_request *request, EVP_PKEY *leaf_public)

@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "provider/decoder.h"
-
+/* SPDX-License-Identifier: Apache-2.0
+ * DECODER, in two stages: PEM of our label to DER, DER to a key object. Input that is not ours is
+ * passed over in silence; a reference of ours that fails raises and stops. */
 #include <string.h>
 
 #include <openssl/bio.h>

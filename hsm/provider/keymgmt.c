@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "provider/keymgmt.h"
-
+/* SPDX-License-Identifier: Apache-2.0
+ * KEYMGMT: keys come by reference from our decoder, or as public halves to compare with. The public
+ * half is an ordinary EVP_PKEY, which answers for bits, group and the like. */
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 

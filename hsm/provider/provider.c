@@ -9,10 +9,7 @@
 #include <openssl/params.h>
 #include <openssl/provider.h>
 
-#include "provider/decoder.h"
-#include "provider/keymgmt.h"
 #include "provider/reference.h"
-#include "provider/signature.h"
 
 #define DECODER_FROM_DER PROVIDER_FROM_US ",input=der,structure=" REFERENCE_STRUCTURE
 

@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "provider/signature.h"
-
+/* SPDX-License-Identifier: Apache-2.0
+ * SIGNATURE: hashing here, one signature on the token. libssl calls the init and the size query
+ * twice per handshake and without need of the token, so neither touches it. */
 #include <openssl/err.h>
 
 #include "key/key_sign.h"

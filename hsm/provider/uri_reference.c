@@ -7,7 +7,6 @@
 #include <openssl/asn1t.h>
 #include <openssl/err.h>
 
-#include "provider/decoder.h"
 #include "provider/provider_private.h"
 #include "provider/store.h"
 #include "provider/uri_keys.h"

@@ -76,22 +76,9 @@ static void take_name(struct wish *wish, const char *text, const struct argp_sta
     }
 }
 
-static bool is_key_type(const char *asked)
-{
-    char type[HSM_KEY_TYPE_BYTES];
-
-    for (size_t i = 0; hsm_key_type(i, type); i++) {
-        if (strcmp(type, asked) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* argp's help_filter. The text is owned: free. */
 static char *list_key_types(int key, const char *text, void *unused)
 {
-    char type[HSM_KEY_TYPE_BYTES];
     char *list = NULL;
     size_t len = 0;
 
@@ -100,8 +87,8 @@ static char *list_key_types(int key, const char *text, void *unused)
     if (out == NULL) {
         return (char *)(uintptr_t)text;
     }
-    for (size_t i = 0; hsm_key_type(i, type); i++) {
-        fprintf(out, "%s%s%s", i > 0 ? ", " : "", type, i == 0 ? " (default)" : "");
+    for (size_t i = 0; hsm_key_type(i) != NULL; i++) {
+        fprintf(out, i == 0 ? "%s (default)" : ", %s", hsm_key_type(i));
     }
     return fclose(out) == 0 ? list : (char *)(uintptr_t)text;
 }
@@ -114,7 +101,7 @@ static void check_wish(const struct wish *wish, const struct argp_state *state)
     if (wish->cn != NULL && strlen(wish->cn) > CN_MAX_BYTES) {
         argp_error(state, "--cn has more than %d bytes", CN_MAX_BYTES);
     }
-    if (wish->type != NULL && !is_key_type(wish->type)) {
+    if (wish->type != NULL && !hsm_is_key_type(wish->type)) {
         argp_error(state, "--key-type `%s' is not one that nodekey makes; see --help", wish->type);
     }
 }
@@ -271,9 +258,7 @@ enum cli_exit cli_enroll(int argc, char **argv)
 {
     static const struct argp argp = { enroll_options, parse_option,   "CONFIG", enroll_doc,
                                       NULL,           list_key_types, NULL };
-    char usual[HSM_KEY_TYPE_BYTES] = "";
-
-    return hsm_key_type(0, usual) ? run_command(&argp, usual, argc, argv) : CLI_USAGE;
+    return run_command(&argp, hsm_key_type(0), argc, argv);
 }
 
 enum cli_exit cli_csr(int argc, char **argv)
