@@ -18,7 +18,8 @@ void signers_append_locked(struct queue *queue, struct job *job)
     queue->len++;
 }
 
-struct job *signers_dequeue_locked(struct queue *queue)
+/* The first, or NULL. */
+static struct job *dequeue_job_locked(struct queue *queue)
 {
     struct job *job = queue->first;
 
@@ -55,9 +56,9 @@ unsigned signers_free_for_inbound_locked(const struct signers *signers)
 
 static struct job *next_job_locked(struct signers *signers)
 {
-    struct job *job = signers_dequeue_locked(&signers->outbound);
+    struct job *job = dequeue_job_locked(&signers->outbound);
     return job == NULL && signers_free_for_inbound_locked(signers) > 0
-               ? signers_dequeue_locked(&signers->inbound)
+               ? dequeue_job_locked(&signers->inbound)
                : job;
 }
 
@@ -247,8 +248,8 @@ static void lose_job_locked(struct signers *signers, struct job *job)
 
 static void lose_queue_locked(struct signers *signers, struct queue *queue)
 {
-    for (struct job *job = signers_dequeue_locked(queue); job != NULL;
-         job = signers_dequeue_locked(queue)) {
+    for (struct job *job = dequeue_job_locked(queue); job != NULL;
+         job = dequeue_job_locked(queue)) {
         lose_job_locked(signers, job);
     }
 }

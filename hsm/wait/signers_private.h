@@ -33,8 +33,6 @@ struct signers {
 /* All under lock. */
 struct queue *signers_queue_of(struct signers *signers, const struct job *job);
 void signers_append_locked(struct queue *queue, struct job *job);
-/* The first, or NULL. */
-struct job *signers_dequeue_locked(struct queue *queue);
 void signers_withdraw_locked(struct queue *queue, struct job *job);
 /* How many more inbound jobs may run: the last thread, and with it the last session, is kept for
  * our own dialling. */

@@ -155,7 +155,8 @@ static bool enter_place(struct scan *scan, const struct place *at)
     return at->name != NULL ? enter_member(scan, at->name) : enter_element(scan, at->index);
 }
 
-size_t place_line(const struct place *at)
+/* The line of the member's name or of the element; of the innermost one that exists. From 1. */
+static size_t find_line(const struct place *at)
 {
     const char *text = at->source->text;
     struct scan scan = { .at = text, .end = text + at->source->len, .line = 1, .found = 1 };
@@ -164,13 +165,14 @@ size_t place_line(const struct place *at)
     return scan.found;
 }
 
-void place_path(const struct place *at, char *buf, size_t room)
+/* The path of a place: "admit[0].uri[1]"; "" for the root. */
+static void write_path(const struct place *at, char *buf, size_t room)
 {
     if (at->up == NULL) {
         buf[0] = '\0';
         return;
     }
-    place_path(at->up, buf, room);
+    write_path(at->up, buf, room);
     size_t used = strlen(buf);
     if (at->name == NULL) {
         snprintf(buf + used, room - used, "[%zu]", at->index);
@@ -186,9 +188,9 @@ static void write_where(const struct place *at, char *buf, size_t room)
     char path[PLACE_PATH_BYTES];
     const char *name = at->source->name;
 
-    place_path(at, path, sizeof(path));
+    write_path(at, path, sizeof(path));
     snprintf(buf, room, "%.*s%sline %zu%s%s", FILE_SHOWN_BYTES, name != NULL ? name : "",
-             name != NULL ? " " : "", place_line(at), path[0] != '\0' ? ": " : "", path);
+             name != NULL ? " " : "", find_line(at), path[0] != '\0' ? ": " : "", path);
 }
 
 nk_status place_report(nk_error *err, nk_status status, const struct place *at, const char *fmt,

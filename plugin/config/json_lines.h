@@ -30,11 +30,6 @@ struct place place_root(const struct json_source *source);
 struct place place_member(const struct place *up, const char *name);
 struct place place_element(const struct place *up, size_t index);
 
-/* The line of the member's name or of the element; of the innermost one that exists. From 1. */
-size_t place_line(const struct place *at);
-/* The path of a place: "admit[0].uri[1]"; "" for the root. */
-void place_path(const struct place *at, char *buf, size_t room);
-
 /* report(), with "<file> line <n>: <path>: " before the text. */
 nk_status place_report(nk_error *err, nk_status status, const struct place *at, const char *fmt,
                        ...) PRINTF_LIKE(4, 5);

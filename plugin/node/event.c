@@ -10,7 +10,8 @@
 
 DEFINE_AUTO(json_t *, json_decref);
 
-void event_send(const nk_host *host, const char *name, const char *json)
+/* `json` is an object. */
+static void send_event(const nk_host *host, const char *name, const char *json)
 {
     if (host->event != NULL) {
         callback_enter();
@@ -26,7 +27,7 @@ static void send_object(const nk_host *host, const char *name, json_t *object)
     char *text = held != NULL ? json_dumps(held, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
 
     if (text != NULL) {
-        event_send(host, name, text);
+        send_event(host, name, text);
     }
     free(text);
 }
@@ -45,5 +46,5 @@ void event_reload_failed(const nk_host *host, const nk_error *err)
 
 void event_rotated(const nk_host *host)
 {
-    event_send(host, "rotated", "{}");
+    send_event(host, "rotated", "{}");
 }

@@ -10,7 +10,5 @@
 void event_policy(const nk_host *host, uint64_t generation, const char *digest);
 void event_reload_failed(const nk_host *host, const nk_error *err);
 void event_rotated(const nk_host *host);
-/* `json` is an object. */
-void event_send(const nk_host *host, const char *name, const char *json);
 
 #endif
