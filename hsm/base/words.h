@@ -23,7 +23,7 @@ struct hsm_words {
 /* Of a node's configuration. */
 extern const struct hsm_words words_of_node;
 
-/* This thread's; at first those of a node's configuration. */
+/* The words of this thread; at first those of a node's configuration. */
 const struct hsm_words *words(void);
 /* NULL: a node's. Returns those of before, for words_restore at the end of the scope. */
 const struct hsm_words *words_use(const struct hsm_words *next);

@@ -11,7 +11,7 @@ struct setting {
     const struct member *row;
     size_t at; /* in struct config */
 };
-/* `visit` is called for each setting that is kept, until it returns false: the walk does so, too.
+/* The walk calls `visit` for each setting that is kept. Once that returns false, so does the walk.
  */
 typedef bool setting_visit(const struct setting *setting, void *arg);
 bool walk_settings(setting_visit *visit, void *arg);

@@ -210,8 +210,7 @@ static void schema_has_our_members_of_rules(void **state)
 
 /* --- README --- */
 
-/* The line of the section that names it: `token.max_sessions`, `.max_sessions` or "max_sessions".
- */
+/* The line that names a setting: `token.max_sessions`, `.max_sessions` or "max_sessions". */
 static const char *line_that_names(const char *section, const char *object, const char *name)
 {
     char spellings[3][PATH_BYTES];

@@ -105,8 +105,7 @@ static const struct chain_row rows[] = {
     { "ECDSA with SHA-512", plain, .reason = NULL, .key = "SHA-512" },
 };
 
-/* Root keys that every handshake would pay for, or that can be spelt in two ways, are told at open.
- */
+/* Root keys that each handshake would pay for, or that have two encodings, are told at open. */
 static void roots_have_keys_of_our_kinds(void **state)
 {
     (void)state;
