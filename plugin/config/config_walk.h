@@ -11,8 +11,7 @@ struct setting {
     const struct member *row;
     size_t at; /* in struct config */
 };
-/* The walk calls `visit` for each setting that is kept. Once that returns false, so does the walk.
- */
+/* The walk calls `visit` for each kept setting. Once that returns false, so does the walk. */
 typedef bool setting_visit(const struct setting *setting, void *arg);
 bool walk_settings(setting_visit *visit, void *arg);
 /* The path of a setting: "token.max_sessions". Of a role it is "node.module", as errors call it. */
