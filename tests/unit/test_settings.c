@@ -298,6 +298,17 @@ static void each_lies_in_a_place_of_its_own(void **state)
     }
 }
 
+/* Keys that openssl.cnf describes have no row to be read by. */
+static void defaults_without_a_document_are_the_same(void **state)
+{
+    (void)state;
+    const struct hsm_token_settings defaults = HSM_TOKEN_DEFAULTS;
+    AUTO(config_free) struct config *config = NULL;
+
+    assert_int_equal(config_parse(BASE, "/etc/nodekey", &config, NULL), NK_OK);
+    assert_memory_equal(&config->token, &defaults, sizeof(defaults));
+}
+
 static bool add_setting(const struct setting *setting, void *arg)
 {
     (void)arg;
@@ -318,5 +329,6 @@ int main(void)
         rows_add(names[i], check_setting, &settings[i]);
     }
     ROWS_TEST(each_lies_in_a_place_of_its_own);
+    ROWS_TEST(defaults_without_a_document_are_the_same);
     return ROWS_RUN("settings", NULL, NULL);
 }
