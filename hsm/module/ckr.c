@@ -72,7 +72,7 @@ static const struct row {
       RUNG_NONE },
 };
 
-static const struct row *find(CK_RV rv)
+static const struct row *find_row(CK_RV rv)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (rows[i].rv == rv) {
@@ -84,14 +84,14 @@ static const struct row *find(CK_RV rv)
 
 enum rung ckr_rung(CK_RV rv)
 {
-    const struct row *row = find(rv);
-    /* What a vendor means by a number of its own is unknown; a fresh start is the honest cure. */
+    const struct row *row = find_row(rv);
+    /* The meaning of a vendor's own number is unknown; a fresh start is the honest cure. */
     return row != NULL ? row->rung : RUNG_REINIT;
 }
 
 const char *ckr_name(CK_RV rv, char *text, size_t room)
 {
-    const struct row *row = find(rv);
+    const struct row *row = find_row(rv);
     if (row != NULL) {
         snprintf(text, room, "%s", row->name);
     } else {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * PKCS#11 return values: their names, and which rung of the recovery ladder each calls for. */
+ * PKCS#11 return values: their names, and which rung of the recovery ladder each calls for. All of
+ * it [any]. */
 #ifndef NODEKEY_CKR_H
 #define NODEKEY_CKR_H
 
@@ -13,18 +14,18 @@
 /* Not the module's: the process is exiting, or the instance is closed. */
 #define CKR_NODEKEY_SHUT (CKR_VENDOR_DEFINED | 0x4e4b0002UL)
 
-/* Not the module's: the call has not come back in time; it goes on without its caller. */
+/* Not the module's: the call has not come back in time, and goes on without its caller. */
 #define CKR_NODEKEY_NO_ANSWER (CKR_VENDOR_DEFINED | 0x4e4b0003UL)
-/* Not the module's: it was not asked, since it gave no answer or only errors of late. */
+/* Not the module's, which was not asked, since it gave no answer or only errors of late. */
 #define CKR_NODEKEY_AWAY (CKR_VENDOR_DEFINED | 0x4e4b0004UL)
-/* Not the module's: it was not asked, since too many wait for it. */
+/* Not the module's, which was not asked, since too many wait for it. */
 #define CKR_NODEKEY_BUSY (CKR_VENDOR_DEFINED | 0x4e4b0005UL)
-/* Not the module's: it was not asked, since this child of a fork would harm its parent by it. */
+/* Not the module's, which was not asked, since this child of a fork would harm its parent by it. */
 #define CKR_NODEKEY_FORKED (CKR_VENDOR_DEFINED | 0x4e4b0010UL)
 /* Not the module's: the PIN was given to the parent of this process alone. */
 #define CKR_NODEKEY_FORKED_PIN (CKR_VENDOR_DEFINED | 0x4e4b0011UL)
 
-/* What may help, least first. Each rung is tried once at most. */
+/* The rungs of recovery, cheapest first. Each is tried once at most. */
 enum rung {
     RUNG_NONE = 0, /* asking again gives the same answer */
     RUNG_SESSION,  /* another session */
@@ -37,9 +38,10 @@ enum rung {
 #define CKR_NAME_BYTES 192 /* room for every name that ckr_name knows */
 
 enum rung ckr_rung(CK_RV rv);
-/* "CKR_PIN_LOCKED"; unknown values as hexadecimal in `room`-byte `text`. Returns `text`. */
+/* The name, such as "CKR_PIN_LOCKED", in `room`-byte `text`; of unknown values the hexadecimal.
+ * Returns `text`. */
 const char *ckr_name(CK_RV rv, char *text, size_t room);
-/* "<what>: CKR_...", with rv as `native`. */
+/* Reports "<what>: CKR_...", with rv as `native`; returns `status`. */
 nk_status report_ckr(nk_error *err, nk_status status, CK_RV rv, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 

@@ -53,7 +53,7 @@ static CK_RV start_helper(void)
     return rv;
 }
 
-/* Registered for one listing only: then nothing of the helper's can go stale under a re-init. */
+/* The provider is registered for one listing only: nothing of it can go stale under a re-init. */
 static CK_RV list_tokens(const char *path, pkcs11h_token_id_list_t *ret_list)
 {
     unsigned events = PKCS11H_SLOTEVENT_METHOD_FETCH;
@@ -69,7 +69,8 @@ static CK_RV list_tokens(const char *path, pkcs11h_token_id_list_t *ret_list)
                                          &events, sizeof(events));
     }
     if (rv == CKR_OK) {
-        rv = pkcs11h_initializeProvider(REFERENCE); /* ours already: it will not finalise */
+        rv = pkcs11h_initializeProvider(
+            REFERENCE); /* initialised by us: the helper will not finalise it */
     }
     if (rv == CKR_OK) {
         rv = pkcs11h_token_enumTokenIds(PKCS11H_ENUM_METHOD_RELOAD, ret_list);
@@ -78,7 +79,7 @@ static CK_RV list_tokens(const char *path, pkcs11h_token_id_list_t *ret_list)
     return rv;
 }
 
-static size_t count(const struct pkcs11h_token_id_list_s *list)
+static size_t count_ids(const struct pkcs11h_token_id_list_s *list)
 {
     size_t n = 0;
     for (; list != NULL; list = list->next) {
@@ -100,7 +101,8 @@ static void copy_name(struct token_name *to, const struct pkcs11h_token_id_s *fr
                      strnlen(from->label, sizeof(to->label) - 1));
 }
 
-static bool is_blank(const struct token_name *name) /* a slot to be used (SoftHSM) */
+static bool
+is_blank(const struct token_name *name) /* SoftHSM shows one slot that is to be used next */
 {
     return name->label[0] == '\0' && name->serial[0] == '\0';
 }
@@ -110,7 +112,7 @@ static nk_status copy_list(const struct pkcs11h_token_id_list_s *list,
 {
     struct token_names found = { .len = 0 };
 
-    found.names = calloc(count(list) + 1, sizeof(*found.names));
+    found.names = calloc(count_ids(list) + 1, sizeof(*found.names));
     if (found.names == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
@@ -147,7 +149,7 @@ static CK_RV ask_helper(const struct module *module, struct token_names *ret_nam
 }
 
 /* The helper does one thing at a time, for all modules: while another listing has it, which may
- * hang in its module for ever, this one does without. */
+ * hang in its module for ever, the module is asked without it. */
 static CK_RV ask_module(const struct module *module, struct token_names *ret_names,
                         nk_status *ret_status, nk_error *err)
 {

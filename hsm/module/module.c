@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Who uses a module, and when it is restarted. */
+ * The registry of modules, their uses, and their restarts. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,7 @@
 #include "module/module_private.h"
 #include "wait/bounded_call.h"
 
-/* Every handshake asks for a token that is away; its module is not torn down more often than this.
- */
+/* Every handshake asks for a token that is away: its module is not torn down more often. */
 #define REINIT_INTERVAL_MS 100
 
 /* module->gave_up_count when this thread entered; a thread is inside one module at a time. */
@@ -88,8 +87,8 @@ nk_status module_get(const char *name, struct module **ret_module, nk_error *err
     return status;
 }
 
-/* Before the first use in a child: initialises, once for all threads. CKR_NODEKEY_FORKED: the
- * module must not be used here. */
+/* Initialises before the first use in a child, once for all threads. CKR_NODEKEY_FORKED: the module
+ * must not be used here. */
 static CK_RV settle_in_child(struct module *module)
 {
     pthread_mutex_lock(&module->reinit_lock);

@@ -16,22 +16,23 @@
 struct module {
     char *path; /* as realpath gives it */
 
-    pthread_mutex_t start_lock; /* guards the next three until `started`; then they stay */
+    pthread_mutex_t
+        start_lock; /* guards the next three until `started`; from then on they are constant */
     bool started;
     CK_FUNCTION_LIST *call;
-    bool guest;         /* somebody else initialised it: we never finalise */
+    bool guest;         /* the host initialised it: we never finalise */
     bool one_at_a_time; /* a use waits until nobody is inside */
 
     /* Uses. Not a rwlock: it could not be waited for on the monotonic clock under TSan. */
     pthread_mutex_t use_lock; /* guards the next six */
     pthread_cond_t use_changed;
     unsigned inside;
-    bool restarting; /* nobody enters; waiting for those inside */
+    bool restarting; /* nobody enters; the restart waits for those inside */
     bool initialised;
     unsigned overstaying;   /* inside since a restart gave up waiting for them */
     unsigned gave_up_count; /* counts those restarts */
 
-    atomic_uint attached; /* tokens: what a restart would cost a login */
+    atomic_uint attached; /* tokens that a restart would cost a login */
 
     atomic_bool inherited; /* by a child from its parent, and not settled yet */
     bool used_at_fork;     /* the parent had a token of it open then */
@@ -41,7 +42,7 @@ struct module {
 
     atomic_uint epoch; /* changes with nobody inside; sessions and handles of another are void */
 
-    /* Opening and closing sessions: tpm2-pkcs11 1.9 hands out one handle twice without it. */
+    /* For session.c: tpm2-pkcs11 1.9 hands out one handle twice without it. */
     pthread_mutex_t session_lock;
 
     /* Joining and leaving a token: an open must not find a login that a close is about to end. */

@@ -10,7 +10,7 @@
 #include "base/report.h"
 #include "base/words.h"
 
-/* Where Debian puts the modules that have a name of ours. %s is p11-kit's module folder. */
+/* Names of ours, and where Debian puts these modules. %s is p11-kit's module folder. */
 static const struct known {
     const char *name;
     const char *pattern;
@@ -23,7 +23,7 @@ static const struct known {
 /* A bare name may also be a file in that folder. */
 static const char *const spellings[] = { "/%s", "/%s.so", "/lib%s.so" };
 
-static char *existing(const char *path)
+static char *resolve_existing(const char *path)
 {
     return access(path, F_OK) == 0 ? realpath(path, NULL) : NULL;
 }
@@ -40,7 +40,7 @@ static char *find_known(const char *name)
         const char *rest = strncmp(known[i].pattern, "%s", 2) == 0 ? known[i].pattern + 2 : NULL;
         snprintf(path, sizeof(path), "%s%s", rest != NULL ? NODEKEY_P11_MODULE_DIR : "",
                  rest != NULL ? rest : known[i].pattern);
-        found = existing(path);
+        found = resolve_existing(path);
     }
     return found;
 }
@@ -54,7 +54,7 @@ static char *find_in_folder(const char *name)
         const char *slot = strstr(spellings[i], "%s");
         snprintf(path, sizeof(path), NODEKEY_P11_MODULE_DIR "%.*s%s%s", (int)(slot - spellings[i]),
                  spellings[i], name, slot + 2);
-        found = existing(path);
+        found = resolve_existing(path);
     }
     return found;
 }

@@ -8,11 +8,13 @@
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
-/* *ret_path is the real path; owned: free. NK_E_CONFIG lists where it looked. */
+/* *ret_path is the real path; owned: free. NK_E_CONFIG: no such module, with where it was looked
+ * for. [any] */
 MUST_USE nk_status module_name_resolve(const char *name, char **ret_path, nk_error *err);
 
 /* Every environment variable that the known modules read, with its value, uid and gid: for "no such
- * token", which mostly means that the module was told something else than the operator thinks. */
+ * token", which mostly means that the module was told something else than the operator thinks.
+ * [any] */
 void module_surroundings(char *text, size_t room);
 
 #endif

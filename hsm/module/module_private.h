@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * For module.c (who uses a module, when it is restarted), module_start.c (how it is loaded and
- * initialised) and module_fork.c (what happens around a fork). */
+ * For module.c (uses and restarts), module_start.c (how a module is loaded and initialised) and
+ * module_fork.c (what happens around a fork). */
 #ifndef NODEKEY_MODULE_PRIVATE_H
 #define NODEKEY_MODULE_PRIVATE_H
 
@@ -17,7 +17,7 @@ MUST_USE nk_status module_start_locked(struct module *module, nk_error *err);
 MUST_USE CK_RV module_initialise_locked(struct module *module);
 MUST_USE CK_RV module_finalise_locked(struct module *module); /* under reinit_lock */
 
-/* Nobody enters from here to module_reopen_locked. False: somebody hangs inside. Both under
+/* Lets nobody enter until module_reopen_locked. False: a thread hangs inside. Both under
  * reinit_lock. */
 MUST_USE bool module_drain_locked(struct module *module, unsigned wait_ms);
 void module_reopen_locked(struct module *module, bool initialised);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a token is known by: slot numbers change when it is pulled, re-made or re-initialised. */
+ * The names of a token, by which it is known: slot numbers change when it is pulled, re-made or
+ * re-initialised. All of it [any]. */
 #ifndef NODEKEY_TOKEN_NAME_H
 #define NODEKEY_TOKEN_NAME_H
 

@@ -18,7 +18,7 @@ static bool field_fits(const CK_UTF8CHAR *wanted, size_t len, const char *name)
     return strcmp(text, name) == 0;
 }
 
-/* What a URI is for. */
+/* The object that a URI is to name, and how texts call it. */
 struct purpose {
     const char *member;
     CK_OBJECT_CLASS object_class;
@@ -79,10 +79,10 @@ static nk_status refuse_pin(const struct purpose *purpose, nk_error *err)
                   purpose->member, words()->pin);
 }
 
-static nk_status parse(const struct purpose *purpose, const char *text, P11KitUri **ret_uri,
-                       nk_error *err)
+static nk_status parse_for(const struct purpose *purpose, const char *text, P11KitUri **ret_uri,
+                           nk_error *err)
 {
-    /* Looked for in the text, too: a URI that does not parse must not be echoed with its PIN. */
+    /* The text is searched, too: a URI that does not parse must not be echoed with its PIN. */
     if (looks_like_pin(text)) {
         return refuse_pin(purpose, err);
     }
@@ -116,14 +116,14 @@ static nk_status parse(const struct purpose *purpose, const char *text, P11KitUr
 nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *err)
 {
     const struct purpose key = { words()->key, CKO_PRIVATE_KEY, "private key", "private", "key" };
-    return parse(&key, text, ret_uri, err);
+    return parse_for(&key, text, ret_uri, err);
 }
 
 nk_status uri_parse_certificate(const char *text, P11KitUri **ret_uri, nk_error *err)
 {
     const struct purpose certificate = { words()->certificate, CKO_CERTIFICATE, "certificate",
                                          "cert", "certificate" };
-    return parse(&certificate, text, ret_uri, err);
+    return parse_for(&certificate, text, ret_uri, err);
 }
 
 bool uri_names_token(P11KitUri *uri, const struct token_name *name)

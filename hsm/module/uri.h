@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * RFC 7512 through libp11-kit: which token, which private key. */
+ * RFC 7512 through libp11-kit: which token, which private key. All of it [any]. */
 #ifndef NODEKEY_URI_H
 #define NODEKEY_URI_H
 
@@ -18,7 +18,7 @@ DEFINE_AUTO(P11KitUri *, p11_kit_uri_free);
 
 /* Refuses with NK_E_CONFIG: not a pkcs11: URI, attributes unknown to RFC 7512, another object type
  * than private, a module or slot (node.module says that), neither object nor id; and a PIN in any
- * form, without echoing it. *ret_uri is owned: p11_kit_uri_free. */
+ * form, without echoing it. NK_E_NOMEM. *ret_uri is owned: p11_kit_uri_free. */
 MUST_USE nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *err);
 /* The same for the URI of a certificate. */
 MUST_USE nk_status uri_parse_certificate(const char *text, P11KitUri **ret_uri, nk_error *err);

@@ -24,13 +24,11 @@ struct token_terms {
 
 /* Logs in unless another user has; then the PIN must equal the one that is in use. NK_E_PIN: the
  * PIN is absent, wrong, refused before, locked, on its last try. NK_E_TOKEN: the token is away, or
- * its module fails. NK_E_NOMEM. *ret_token is owned: token_leave. [any], not inside a use of the
- * module
- */
+ * its module fails. NK_E_NOMEM. *ret_token is owned: token_leave. [any], not inside a use of it */
 MUST_USE nk_status token_join(struct module *module, const struct token_name *name,
                               const struct token_terms *terms, struct token **ret_token,
                               nk_error *err);
-/* One more user of a token that has been joined; no PIN is asked for. Owned: token_leave. [any] */
+/* Adds a user to a token that has been joined; no PIN is asked for. Owned: token_leave. [any] */
 struct token *token_share(struct token *token);
 /* token_join with a PIN that was read before: *pin is taken over, and NULL then, if it is the first
  * that works. Errors as token_join. [any], not inside a use of the module */

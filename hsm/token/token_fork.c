@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Tokens around a fork. A child uses nothing of its parent's sessions, and attaches to a token anew
- * at its first signature. The users of a token, and the keys that they found, stay what they are.
- */
+ * at its first signature. The users of a token, and the keys that they found, are as before. */
 #include "base/clock.h"
 #include "base/fork.h"
 #include "token/token_private.h"

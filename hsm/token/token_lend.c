@@ -6,8 +6,7 @@
 
 /* --- sessions, under lock --- */
 
-/* The last session is not for inbound signatures, unless it is the only one: then they come last.
- */
+/* Inbound signatures do not get the last session; where there is but one, they come last. */
 static bool may_take_locked(const struct token *token, bool inbound)
 {
     if (!inbound) {
@@ -18,8 +17,7 @@ static bool may_take_locked(const struct token *token, bool inbound)
 }
 
 /* A host that initialised the module before us may start it anew, which nobody tells us: then the
- * numbers of sessions and of objects are others', and a signature by them would be another key's.
- */
+ * numbers of sessions and objects are others', and a signature by them would be another key's. */
 static bool take_idle_locked(struct token *token, CK_SESSION_HANDLE *ret_session)
 {
     while (token->idle_len > 0) {

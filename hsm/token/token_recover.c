@@ -43,8 +43,7 @@ static CK_RV login_once(struct token *token, unsigned generation, nk_error *err)
 }
 
 /* The first restart is made at once, the next ones at growing intervals, but only where they end
- * the logins of other tokens. Meanwhile the slots are searched for this token, which harms nobody.
- */
+ * the logins of other tokens. Meanwhile the slots are searched for this one, which harms nobody. */
 static CK_RV may_restart(struct token *token, unsigned epoch, nk_error *err)
 {
     CK_RV rv = CKR_OK;

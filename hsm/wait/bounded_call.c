@@ -161,8 +161,8 @@ static bool await_locked(struct bounded_call *bounded, unsigned patience_ms, boo
 }
 
 /* Inside the exit gate, where the thread is lent a place of its own. */
-static enum bounded_call_end start_and_await(struct bounded_call *bounded, unsigned patience_ms,
-                                             bool whole)
+static enum bounded_call_end start_and_await_call(struct bounded_call *bounded,
+                                                  unsigned patience_ms, bool whole)
 {
     const struct bounded_call *last = NULL;
     enum bounded_call_end end = BOUNDED_CALL_DONE;
@@ -200,7 +200,7 @@ enum bounded_call_end bounded_call_run(struct bounded_call *bounded, unsigned pa
         bounded->run(bounded);
         return BOUNDED_CALL_DONE;
     }
-    enum bounded_call_end end = start_and_await(bounded, patience_ms, whole);
+    enum bounded_call_end end = start_and_await_call(bounded, patience_ms, whole);
     exit_gate_leave();
     return end;
 }

@@ -55,7 +55,7 @@ void bounded_call_drop(struct bounded_call *bounded); /* [any] */
  * BOUNDED_CALL_DONE alone, when bounded_call_run may also be called again. [any] */
 MUST_USE enum bounded_call_end bounded_call_run(struct bounded_call *bounded, unsigned patience_ms,
                                                 bool whole);
-/* What became of it: the answer of `run`; or NK_E_NOMEM: no thread can be made; or NK_E_TOKEN:
+/* The outcome of a run: the answer of `run`; or NK_E_NOMEM: no thread can be made; or NK_E_TOKEN:
  * which module hangs, and in what. [any] */
 nk_status bounded_call_report(const struct bounded_call *bounded, enum bounded_call_end end,
                               unsigned patience_ms, nk_error *err);

@@ -53,8 +53,7 @@ bool breaker_hang(struct breaker *breaker, long long began_ms, long long now_ms)
 {
     pthread_mutex_lock(&breaker->lock);
     breaker->errors++;
-    /* Where others were answered meanwhile, one session may be in trouble; else the token is mute.
-     */
+    /* Where others were answered meanwhile, it may be one session alone; else the token is mute. */
     bool mute = breaker->heard_ms < began_ms;
     bool opened = trip_locked(breaker, mute || breaker->errors >= BREAKER_ERRORS, now_ms);
     pthread_mutex_unlock(&breaker->lock);
