@@ -117,9 +117,8 @@ static nk_status check_length(const struct plan *plan, const struct pin *pin, co
 static nk_status read_so_pin(struct plan *plan, const struct hsm_pin_source *source,
                              const nk_host *host, nk_error *err)
 {
-    static const struct hsm_words so_pin = { .pin = "SO PIN",
-                                             .pin_credential = "SO PIN",
-                                             .pin_prompt = "SO PIN" };
+    struct hsm_words so_pin = *words();
+    so_pin.pin = so_pin.pin_credential = so_pin.pin_prompt = "SO PIN";
     AUTO(words_restore) const struct hsm_words *former = words_use(&so_pin);
 
     return pin_open(source, plan->label_text, host, &plan->so_pin, err);

@@ -32,8 +32,8 @@ static CK_RV list_class(const struct admin_look *look, enum hsm_object_kind kind
     AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
     CK_RV rv = object_find_class(look->call, look->session, object_class, &found, &len);
-    if (rv != CKR_OK) {
-        return rv;
+    if (rv != CKR_OK || len >= OBJECTS_MAX) { /* there may be more, and a listing is whole */
+        return rv != CKR_OK ? rv : CKR_DEVICE_MEMORY;
     }
     struct hsm_object *objects = realloc(token->objects, (token->len + len + 1) * sizeof(*objects));
     if (objects == NULL) {

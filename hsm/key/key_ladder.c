@@ -41,7 +41,7 @@ static void forget_object(struct hsm_key *key, unsigned generation)
 
 struct attempt {
     struct lease lease;
-    bool polling; /* else the token could not even be attached to */
+    bool lent; /* else the token could not even be attached to */
     CK_RV rv;
     unsigned epoch;
     nk_error err; /* a sentence, if one is known */
@@ -59,7 +59,7 @@ static CK_RV try_signature(struct hsm_key *key, struct to_sign *what, unsigned c
     if (rv != CKR_OK) {
         return rv;
     }
-    attempt->polling = true;
+    attempt->lent = true;
     rv = current_object(key, &attempt->lease, &object, &attempt->err);
     if (rv == CKR_OK) {
         rv = key_sign_in(key, attempt->lease.session, object, what, raw, raw_len, &attempt->err);
@@ -79,11 +79,11 @@ static enum rung next_rung(const struct hsm_key *key, const struct attempt *atte
         return RUNG_NONE;
     }
     rung = rung <= climbed ? climbed + 1 : rung;
-    if (rung == RUNG_ATTACH && !attempt->polling) {
+    if (rung == RUNG_ATTACH && !attempt->lent) {
         return RUNG_REINIT; /* the token was looked for a moment ago */
     }
     /* All that a guest may do; it helps wherever the module itself is sound. */
-    bool instead = rung == RUNG_REINIT && token_module(key->token)->guest && attempt->polling &&
+    bool instead = rung == RUNG_REINIT && token_module(key->token)->guest && attempt->lent &&
                    climbed < RUNG_ATTACH;
     return instead ? RUNG_ATTACH : rung;
 }

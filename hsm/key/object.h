@@ -14,6 +14,8 @@
 
 #include "base/auto.h"
 
+/* No search goes on after so many: a token that never ends must not take all memory. */
+#define OBJECTS_MAX 4096
 #define OBJECT_FIELD_BYTES 2048 /* an RSA-8192 modulus has 1024 */
 
 typedef CK_OBJECT_HANDLE *handles_ptr;

@@ -161,27 +161,6 @@ static const struct tie {
     { CKA_LABEL, CKO_PUBLIC_KEY, object_public_key },
 };
 
-/* The key on which all that is tied agrees: a name that two keys share tells of neither. */
-static EVP_PKEY *agreed_key(const struct tie *tie, CK_FUNCTION_LIST *call,
-                            CK_SESSION_HANDLE session, const CK_OBJECT_HANDLE *found, CK_ULONG len)
-{
-    AUTO(EVP_PKEY_free) EVP_PKEY *key = NULL;
-
-    for (CK_ULONG i = 0; i < len; i++) {
-        AUTO(EVP_PKEY_free) EVP_PKEY *one = tie->read(call, session, found[i]);
-        if (key != NULL && one != NULL && EVP_PKEY_eq(key, one) != 1) {
-            return NULL;
-        }
-        if (key == NULL) {
-            key = one;
-            one = NULL;
-        }
-    }
-    EVP_PKEY *owned = key;
-    key = NULL;
-    return owned;
-}
-
 static EVP_PKEY *follow_tie(const struct tie *tie, CK_FUNCTION_LIST *call,
                             CK_SESSION_HANDLE session, CK_OBJECT_HANDLE private_key)
 {
@@ -189,6 +168,7 @@ static EVP_PKEY *follow_tie(const struct tie *tie, CK_FUNCTION_LIST *call,
     CK_OBJECT_CLASS object_class = tie->to;
     CK_ULONG value_len = 0;
     CK_ULONG len = 0;
+    EVP_PKEY *key = NULL;
     AUTO(handles_free) handles_ptr found = NULL;
 
     if (object_attribute(call, session, private_key, tie->by, value, sizeof(value), &value_len) !=
@@ -201,7 +181,10 @@ static EVP_PKEY *follow_tie(const struct tie *tie, CK_FUNCTION_LIST *call,
     if (object_find(call, session, wanted, ARRAY_LEN(wanted), &found, &len) != CKR_OK) {
         return NULL;
     }
-    return agreed_key(tie, call, session, found, len);
+    for (CK_ULONG i = 0; i < len && key == NULL; i++) {
+        key = tie->read(call, session, found[i]);
+    }
+    return key;
 }
 
 EVP_PKEY *object_public_half(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,

@@ -10,9 +10,10 @@
 #include "base/auto.h"
 #include "base/clock.h"
 
+#define RUNDOWN_LEFT 0x80000000u /* beside the count, in one word: an end is one step */
+
 struct rundown { /* zeroed: nobody uses the thing */
     atomic_uint users;
-    atomic_bool left_behind;
 };
 
 static inline void rundown_begin(struct rundown *rundown)
@@ -20,11 +21,16 @@ static inline void rundown_begin(struct rundown *rundown)
     atomic_fetch_add(&rundown->users, 1);
 }
 
-/* True: the thing was left behind, and the caller, its last user, gives it back. [any] */
+/* True: the thing was left behind, and the caller, its last user, gives it back. Else the thing may
+ * be gone when this returns. [any] */
 MUST_USE static inline bool rundown_end(struct rundown *rundown)
 {
-    return atomic_fetch_sub(&rundown->users, 1) == 1 &&
-           atomic_exchange(&rundown->left_behind, false);
+    unsigned seen = atomic_load(&rundown->users);
+
+    while (!atomic_compare_exchange_weak(&rundown->users, &seen,
+                                         seen == (RUNDOWN_LEFT | 1) ? 0 : seen - 1)) {
+    }
+    return seen == (RUNDOWN_LEFT | 1);
 }
 
 /* Waits until `deadline_ms` of clock_now_ms. The count of those who are still there. [any] */
@@ -35,15 +41,17 @@ static inline unsigned rundown_await(const struct rundown *rundown, long long de
     while ((users = atomic_load(&rundown->users)) > 0 && clock_now_ms() < deadline_ms) {
         clock_sleep_ms(1);
     }
-    return users;
+    return users & ~RUNDOWN_LEFT;
 }
 
 /* Leaves the thing to its users. True: there are none, and the caller gives it back. [owner] */
 MUST_USE static inline bool rundown_leave(struct rundown *rundown)
 {
-    atomic_store(&rundown->left_behind, true);
-    /* A user who ends in between sees the mark: one of the two gives the thing back. */
-    return atomic_load(&rundown->users) == 0 && atomic_exchange(&rundown->left_behind, false);
+    unsigned seen = atomic_load(&rundown->users);
+
+    while (seen > 0 && !atomic_compare_exchange_weak(&rundown->users, &seen, seen | RUNDOWN_LEFT)) {
+    }
+    return seen == 0;
 }
 
 /* In a forked child: the users are threads of the parent's. [fork] */

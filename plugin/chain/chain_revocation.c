@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "base/text.h"
 #include "chain/chain_lists.h"
 #include "trust/crl_scope.h"

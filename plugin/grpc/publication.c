@@ -27,9 +27,10 @@
 static const char *const file_names[OUR_ROLES] = {
     [OUR_SERVER] = "server.pem", [OUR_CLIENT] = "client.pem"
 };
-/* Names that a folder of ours may hold; a folder with any other is not removed. */
-static const char *const all_names[] = { "server.pem", "client.pem", "server.pem.new",
-                                         "client.pem.new", "watch" };
+/* Names that a folder of ours, or of an older version, may hold; one with any other is not removed.
+ */
+static const char *const all_names[] = { "server.pem",     "client.pem", "server.pem.new",
+                                         "client.pem.new", "new.pem",    "watch" };
 
 struct publication {
     atomic_uint refs;

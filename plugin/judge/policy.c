@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "base/report.h"
 #include "judge/digest.h"
 #include "judge/own_certificate.h"

@@ -12,7 +12,7 @@ build=$(cd "$2" && pwd)
 arrows=$(mktemp)
 trap 'rm -f "$arrows"' EXIT
 
-find "$build/hsm" "$build/plugin" -name '*.d.kept' -exec cat {} + | awk -v source="$source/" -v build="$build/" \
+find "$build/hsm" "$build/plugin" "$build/CMakeFiles/nodekey_plugin.dir" -name '*.d.kept' -exec cat {} + | awk -v source="$source/" -v build="$build/" \
   -v uses="$build/rooms/uses" -v arrows="$arrows" '
   function fail(text) { if (!(text in said)) { said[text]; print "layering: " text; failed = 1 } }
   # hsm/token/token.h for a header that was found through a folder of links.
@@ -28,7 +28,9 @@ find "$build/hsm" "$build/plugin" -name '*.d.kept' -exec cat {} + | awk -v sourc
     return index(path, source) == 1 ? substr(path, length(source) + 1) : ""
   }
   function seam(path) { sub(/^hsm\//, "", path); return path }
-  function room_of(path) { return split(path, part, "/") == 3 ? part[2] : "" }
+  # The room, or "entry.c" for plugin/entry.c; "" for the seams.
+  function room_of(path) { return split(path, part, "/") == 3 || path ~ /^plugin\/.*\.c$/ ? part[2] : "" }
+  function is_there(path,   line, got) { got = (getline line < path); close(path); return got >= 0 }
   function unit_of(path) { sub(/\.[ch]$/, "", path); sub(/_private$/, "", path); return path }
   function look(file, header,   path, from, to) {
     if (header ~ /\/\.\.\//) {
@@ -69,12 +71,13 @@ find "$build/hsm" "$build/plugin" -name '*.d.kept' -exec cat {} + | awk -v sourc
   {
     for (i = 1; i <= NF; i++) {
       if ($i ~ /:$/) {
-        file = ""
+        named = 0
       } else if ($i != "\\") {
-        if (file == "") {
-          file = in_tree($i)
-          files++
-        } else {
+        if (!named) {
+          named = 1
+          file = is_there($i) ? in_tree($i) : "" # a source that is gone has left its object
+          files += file != ""
+        } else if (file != "") {
           look(file, $i)
         }
       }
