@@ -15,13 +15,13 @@ failed=0
 # A tree of two rooms in hsm/, `high` above `low`, and one in plugin/; unhurt.
 plant_tree() {
   rm -rf "${tree:?}"/*
-  mkdir -p "$tree"/{hsm,plugin}/ "$tree/build/"{hsm,plugin,rooms/room_high,rooms/room_low,rooms/room_front}
+  mkdir -p "$tree"/{hsm,plugin}/ "$tree/build/"{hsm,plugin,CMakeFiles/nodekey_plugin.dir,rooms/room_high,rooms/room_low,rooms/room_front}
   mkdir "$tree/hsm/low" "$tree/hsm/high" "$tree/plugin/front"
   ln -s "$tree/hsm/low" "$tree/build/rooms/room_low/low"
   ln -s "$tree/hsm/low" "$tree/build/rooms/room_high/low"
   ln -s "$tree/hsm/high" "$tree/build/rooms/room_high/high"
   ln -s "$tree/hsm/low" "$tree/build/rooms/room_front/low"
-  printf 'hsm/low low\nhsm/high high low\nplugin/front front low\n' >"$tree/build/rooms/uses"
+  printf 'hsm/low low\nhsm/high high low\nplugin/front front low\nplugin/entry.c front low\n' >"$tree/build/rooms/uses"
   echo 'int low(void);' >"$tree/hsm/low/low.h"
   echo 'int other(void);' >"$tree/hsm/low/other.h"
   echo 'int high(void);' >"$tree/hsm/high/high.h"
@@ -34,8 +34,9 @@ plant_tree() {
 # Compiles every source of the tree as the build does, with what a row adds to the include path.
 compile_tree() {
   local file room
-  for file in "$tree"/*/*/*.c; do
+  for file in "$tree"/*/*/*.c "$tree"/plugin/*.c; do
     room=$(basename "$(dirname "$file")")
+    [ "$room" = plugin ] && room=front
     "$here/keep_deps.sh" "$cc" -I "$tree/build/rooms/room_$room" $also -isystem "$tree/usr" -MD -MT x.o \
       -MF "$tree/build/hsm/$(basename "$file").d" -c "$file" -o "$tree/build/x.o"
   done
@@ -101,6 +102,16 @@ echo '#include <grpc/status.h>' >>"$tree/plugin/front/front.c"
 check "gRPC outside of its room" "plugin/front/front.c: reads gRPC"
 
 plant_tree
+printf '#include "low/low.h"\n#include "../hsm/high/high.h"\n' >"$tree/plugin/entry.c"
+check "the export uses a room that it may not" \
+  "plugin/entry.c: includes hsm/high/high.h, but entry.c may not use high"
+
+plant_tree
+compile_tree
+rm "$tree/hsm/low/other.c" "$tree/hsm/low/other.h"
+check "an object whose source is gone" ""
+
+plant_tree
 rm -f "$tree"/*/*/*.c
 check "no dependency file" "no dependency file was kept"
 
@@ -110,8 +121,10 @@ while read -r room uses; do
   for header in "$here"/../../{hsm,plugin}/*/*.h; do
     other=$(basename "$(dirname "$header")")
     name=$other/$(basename "$header")
+    view=room_${room#*/}
+    [ "$room" = plugin/entry.c ] && view=nodekey_plugin
     visible=no
-    [ -e "$build/rooms/room_${room#*/}/$name" ] && visible=yes
+    [ -e "$build/rooms/$view/$name" ] && visible=yes
     may=no
     case " $uses " in *" $other "* | *" $name "*) may=yes ;; esac
     rows=$((rows + 1))
