@@ -21,7 +21,7 @@ static atomic_int parked;
 static atomic_bool closing;
 static atomic_bool used; /* in this process; a child that never was inside need not wait at exit */
 static _Thread_local bool exiting_here;
-static _Thread_local unsigned depth; /* of stays on this thread: a nested one is never parked */
+static _Thread_local unsigned depth; /* of uses on this thread: a nested one is never parked */
 
 static void close_gate(void)
 {
@@ -64,7 +64,7 @@ static void renew_gate(void)
 
 FORK_PART(.renew = renew_gate);
 
-static void begin_stay(void)
+static void begin_use(void)
 {
     depth = 1;
     fork_enter_call();
@@ -84,7 +84,7 @@ bool exit_gate_enter(void)
     }
     atomic_fetch_add(&inside, 1);
     if (!atomic_load(&closing)) {
-        begin_stay();
+        begin_use();
         return true;
     }
     atomic_fetch_sub(&inside, 1);
@@ -111,7 +111,7 @@ void exit_gate_lend(void)
 
 void exit_gate_take_over(void)
 {
-    begin_stay();
+    begin_use();
 }
 
 void exit_gate_take_back(void)

@@ -43,8 +43,8 @@ void fork_join(struct fork_part *part);
  * fork(). [any] True: the caller unlocks it. */
 MUST_USE bool fork_lock_by(pthread_mutex_t *lock, long long deadline_ms);
 
-/* Around a stay at the gate and around every other call into a module; pairs nest. A module may
- * fork there (p11-kit runs commands), and must not wait for itself. [any] */
+/* Around a use behind the exit gate and around every other call into a module; pairs nest. A module
+ * may fork there (p11-kit runs commands), and must not wait for itself. [any] */
 void fork_enter_call(void);
 void fork_leave_call(void);
 

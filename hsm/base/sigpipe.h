@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A token behind a pipe or socket whose other end has died raises SIGPIPE in the thread that calls
  * the module, which by default ends the process. That thread is often the host's, so its mask and
- * the host's disposition must come out as they went in. Three system calls for each stay: nothing
+ * the host's disposition must come out as they went in. Three system calls for each use: nothing
  * that costs less tells whether the signal came, and a call that succeeds may have raised it and
  * connected again. All [any]: each thread has a state of its own. */
 #ifndef NODEKEY_SIGPIPE_H
