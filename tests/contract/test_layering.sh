@@ -119,8 +119,9 @@ check "no dependency file" "no dependency file was kept"
 rows=0
 while read -r room uses; do
   for header in "$here"/../../{hsm,plugin}/*/*.h; do
-    other=$(basename "$(dirname "$header")")
-    name=$other/$(basename "$header")
+    other=${header%/*}
+    other=${other##*/}
+    name=$other/${header##*/}
     view=room_${room#*/}
     [ "$room" = plugin/entry.c ] && view=nodekey_plugin
     visible=no
