@@ -82,7 +82,10 @@ static void weigh_list(const struct crl_settings *settings, const struct crl *cr
     char why[WHY_BYTES];
     time_t ends = end_of_list(settings, crl);
 
-    if (!crl_scope_has(crl->scope, X509_CRL_get_issuer(crl->list), certificate)) {
+    if (crl->gap != NULL) {
+        snprintf(why, sizeof(why), "its issuer's CRL %s", crl->gap);
+        improve_answer(answer, crl->unreadable ? INVALID : MISSING, why);
+    } else if (!crl_scope_has(crl->scope, X509_CRL_get_issuer(crl->list), certificate)) {
         improve_answer(answer, MISSING, "its issuer's CRLs are for other certificates");
     } else if (crl->this_update > now) { /* the clock went back since it was read */
         improve_answer(answer, INVALID, "its issuer's CRL is not yet valid: check this clock");

@@ -27,9 +27,10 @@
     X(REASON_CLOSED, "closed", "the instance is closed")                                           \
     X(REASON_INTERNAL, "internal", "nodekey could not judge; the detail says why")                 \
     X(REASON_REVOKED, "revoked", "a CRL lists a certificate of the chain")                         \
-    X(REASON_CRL_MISSING, "crl-missing", "crl_mode is hard and an issuer's CRL is not there")      \
+    X(REASON_CRL_MISSING, "crl-missing", "crl_mode is hard and no CRL clears a certificate")       \
     X(REASON_CRL_STALE, "crl-stale", "crl_mode is hard and a CRL is past its time")                \
-    X(REASON_CRL_INVALID, "crl-invalid", "a CRL is not signed by its issuer, or from the future")
+    X(REASON_CRL_INVALID, "crl-invalid",                                                           \
+      "a CRL is not its issuer's, from the future or of unknown entries")
 
 #define REASON_CONSTANT(constant, label, meaning) constant,
 enum reason { REASONS(REASON_CONSTANT) REASONS_LEN };

@@ -47,46 +47,47 @@ static nk_status read_times(struct crl *crl, nk_error *err)
 
 /* --- its kind --- */
 
-/* A list with a critical extension that its reader cannot honour must not be used: RFC 5280 5.2
- * and, for entries, 5.3. */
-static nk_status check_critical(X509_EXTENSION *extension, const char *whose, nk_error *err)
+/* A list with a critical extension that its reader does not know must not be used: RFC 5280 5.2. */
+static nk_status check_critical(const X509_CRL *list, nk_error *err)
 {
-    char oid[OID_BYTES];
-    int nid = OBJ_obj2nid(X509_EXTENSION_get_object(extension));
-
-    if (X509_EXTENSION_get_critical(extension) == 0 || nid == NID_issuing_distribution_point ||
-        nid == NID_authority_key_identifier) {
-        return NK_OK;
-    }
-    OBJ_obj2txt(oid, sizeof(oid), X509_EXTENSION_get_object(extension), 1);
-    return report(err, NK_E_TRUST,
-                  "has %sthe critical extension %s, which nodekey does not know: have the CA issue "
-                  "it without",
-                  whose, oid);
-}
-
-static nk_status check_extensions(const X509_CRL *list, nk_error *err)
-{
-    nk_status status = NK_OK;
-
-    for (int i = 0; status == NK_OK && i < X509_CRL_get_ext_count(list); i++) {
-        status = check_critical(X509_CRL_get_ext(list, i), "", err);
-    }
-    return status;
-}
-
-static nk_status check_entries(X509_CRL *list, nk_error *err)
-{
-    STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(list);
-    nk_status status = NK_OK;
-
-    for (int i = 0; status == NK_OK && i < sk_X509_REVOKED_num(entries); i++) {
-        const X509_REVOKED *entry = sk_X509_REVOKED_value(entries, i);
-        for (int j = 0; status == NK_OK && j < X509_REVOKED_get_ext_count(entry); j++) {
-            status = check_critical(X509_REVOKED_get_ext(entry, j), "an entry with ", err);
+    for (int i = 0; i < X509_CRL_get_ext_count(list); i++) {
+        char oid[OID_BYTES];
+        X509_EXTENSION *extension = X509_CRL_get_ext(list, i);
+        int nid = OBJ_obj2nid(X509_EXTENSION_get_object(extension));
+        if (X509_EXTENSION_get_critical(extension) != 0 && nid != NID_issuing_distribution_point &&
+            nid != NID_authority_key_identifier) {
+            OBJ_obj2txt(oid, sizeof(oid), X509_EXTENSION_get_object(extension), 1);
+            return report(err, NK_E_TRUST,
+                          "has the critical extension %s, which nodekey does not know: have the CA "
+                          "issue it without",
+                          oid);
         }
     }
-    return status;
+    return NK_OK;
+}
+
+static bool knows_entries(X509_CRL *list)
+{
+    STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(list);
+
+    for (int i = 0; i < sk_X509_REVOKED_num(entries); i++) {
+        const X509_REVOKED *entry = sk_X509_REVOKED_value(entries, i);
+        for (int j = 0; j < X509_REVOKED_get_ext_count(entry); j++) {
+            if (X509_EXTENSION_get_critical(X509_REVOKED_get_ext(entry, j)) != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* A list that revokes is heard, whatever it lacks. What an entry with an unknown critical extension
+ * means is not known (RFC 5280 5.3), so that such a list clears nobody. */
+static void find_gap(struct crl *crl)
+{
+    crl->unreadable = !knows_entries(crl->list);
+    crl->gap = crl->unreadable ? "has an entry with a critical extension that nodekey does not know"
+                               : crl_scope_gap(crl->scope);
 }
 
 static nk_status check_kind(struct crl *crl, nk_error *err)
@@ -102,10 +103,7 @@ static nk_status check_kind(struct crl *crl, nk_error *err)
                       "is a delta CRL, which tells changes only: give the complete CRL");
     }
     nk_status status = crl_scope_read(list, &crl->scope, err);
-    if (status == NK_OK) {
-        status = check_extensions(list, err);
-    }
-    return status == NK_OK ? check_entries(list, err) : status;
+    return status == NK_OK ? check_critical(list, err) : status;
 }
 
 static nk_status check_signature_kind(const X509_CRL *list, nk_error *err)
@@ -221,6 +219,7 @@ nk_status crl_check(struct crl *crl, struct crl_order *order, nk_error *err)
         status = read_key(crl->list, order, err);
     }
     order->this_update = crl->this_update;
+    find_gap(crl);
     return status == NK_OK ? sort_entries(crl->list, err) : status;
 }
 

@@ -13,12 +13,14 @@
 #include "nodekey/plugin.h"
 #include "trust/crl_ledger.h"
 
-/* A list that crl_check passed: complete, of its issuer's certificates alone, each critical
- * extension known, signed in a way that counts (by whom is not said). Any thread may look, and
- * search its entries, which are sorted. */
+/* A list that crl_check passed: no delta, of its issuer's certificates alone, each critical
+ * extension of its own known, signed in a way that counts (by whom is not said). Any thread may
+ * look, and search its entries, which are sorted. */
 struct crl {
     X509_CRL *list;
     ISSUING_DIST_POINT *scope; /* NULL: all that its issuer issued */
+    const char *gap;           /* why the list clears nobody although it revokes; NULL: it clears */
+    bool unreadable;           /* the gap: an entry that nodekey cannot read */
     time_t this_update;
     time_t next_update;
 };

@@ -50,15 +50,14 @@ static bool keep_lists(struct reading *reading, const char *source, const char *
 
 /* --- files --- */
 
-/* A list for some reasons is not refused: whom it revokes must stay out. */
-static void warn_of_reasons(const struct reading *reading, const struct crl_list *list)
+/* A list with a gap is not refused: whom it revokes must stay out. */
+static void warn_of_gap(const struct reading *reading, const struct crl_list *list)
 {
-    if (list->crl.scope != NULL && list->crl.scope->onlysomereasons != NULL) {
-        log_line(
-            reading->host, NK_LOG_WARNING,
-            "%s: the CRL of \"%s\" is for some reasons alone (onlySomeReasons): it revokes, but "
-            "clears nobody; have the CA issue a complete one",
-            list->file, list->issuer);
+    if (list->crl.gap != NULL) {
+        log_line(reading->host, NK_LOG_WARNING,
+                 "%s: the CRL of \"%s\" %s: it revokes, but clears nobody; have the CA issue a "
+                 "complete one",
+                 list->file, list->issuer, list->crl.gap);
     }
 }
 
@@ -66,7 +65,7 @@ static nk_status vouch_for_list(const struct reading *reading, struct crl_list *
 {
     const struct crl_list *old = reading_find_old(reading, list);
     if (old == NULL) {
-        warn_of_reasons(reading, list);
+        warn_of_gap(reading, list);
     }
     if (old != NULL && atomic_load(&old->proven)) {
         atomic_store(&list->proven, true);

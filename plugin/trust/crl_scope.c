@@ -10,23 +10,6 @@ enum { FULL_NAME = 0, RELATIVE_NAME = 1 }; /* DIST_POINT_NAME.type */
 DEFINE_AUTO(CRL_DIST_POINTS *, CRL_DIST_POINTS_free);
 DEFINE_AUTO(ISSUING_DIST_POINT *, ISSUING_DIST_POINT_free);
 
-static const char *scope_problem(const ISSUING_DIST_POINT *scope)
-{
-    if (scope->indirectCRL > 0) {
-        return "is indirect: it may revoke for other CAs, and nodekey asks each CA for its own; "
-               "have each CA issue a complete CRL of its own";
-    }
-    if (scope->onlyattr > 0) {
-        return "is for attribute certificates alone, which nobody shows here: get the CA's CRL "
-               "for its certificates";
-    }
-    if (scope->onlyuser > 0 && scope->onlyCA > 0) {
-        return "is for no certificate (onlyContainsUserCerts and onlyContainsCACerts): have the "
-               "CA issue it again";
-    }
-    return NULL;
-}
-
 nk_status crl_scope_read(const X509_CRL *list, ISSUING_DIST_POINT **ret_scope, nk_error *err)
 {
     int critical = 0;
@@ -44,13 +27,30 @@ nk_status crl_scope_read(const X509_CRL *list, ISSUING_DIST_POINT **ret_scope, n
         return report(err, NK_E_TRUST,
                       "has an issuingDistributionPoint that cannot be read, or two: get it again");
     }
-    const char *problem = absent ? NULL : scope_problem(scope);
-    if (problem != NULL) {
-        return report(err, NK_E_TRUST, "%s", problem);
+    if (!absent && scope->indirectCRL > 0) {
+        return report(err, NK_E_TRUST,
+                      "is indirect: it may revoke for other CAs, and nodekey asks each CA for its "
+                      "own; have each CA issue a complete CRL of its own");
     }
     *ret_scope = scope;
     scope = NULL;
     return NK_OK;
+}
+
+const char *crl_scope_gap(const ISSUING_DIST_POINT *scope)
+{
+    if (scope == NULL) {
+        return NULL;
+    }
+    if (scope->onlysomereasons != NULL) {
+        return "is for some reasons alone (onlySomeReasons)";
+    }
+    if (scope->onlyattr > 0) {
+        return "is for attribute certificates alone (onlyContainsAttributeCerts)";
+    }
+    return scope->onlyuser > 0 && scope->onlyCA > 0
+               ? "is for no certificate (onlyContainsUserCerts and onlyContainsCACerts)"
+               : NULL;
 }
 
 static bool has_directory_name(const GENERAL_NAMES *names, const X509_NAME *wanted)
@@ -118,8 +118,7 @@ bool crl_scope_has(const ISSUING_DIST_POINT *scope, const X509_NAME *issuer, X50
         return true;
     }
     bool is_ca = (X509_get_extension_flags(certificate) & EXFLAG_CA) != 0;
-    if (scope->onlysomereasons != NULL || (scope->onlyuser > 0 && is_ca) ||
-        (scope->onlyCA > 0 && !is_ca)) {
+    if ((scope->onlyuser > 0 && is_ca) || (scope->onlyCA > 0 && !is_ca)) {
         return false;
     }
     return scope->distpoint == NULL || names_point(certificate, issuer, scope->distpoint);

@@ -12,11 +12,14 @@
 
 /* [any] *ret_scope is owned, ISSUING_DIST_POINT_free; NULL: all that its issuer issued. NK_E_TRUST
  * goes on from "the CRL of <issuer>": the scope cannot be read, or takes in certificates of other
- * issuers, or none that a peer could show. */
+ * issuers. */
 MUST_USE nk_status crl_scope_read(const X509_CRL *list, ISSUING_DIST_POINT **ret_scope,
                                   nk_error *err);
-/* [any] Whether a list with this scope (NULL: no limits) covers `certificate` for each reason. A
- * list for some reasons alone does not. */
+/* [any] Why a list with this scope (NULL: no limits) clears no certificate, to go on from "the CRL
+ * of <issuer>"; static. NULL: it clears those that it covers. */
+const char *crl_scope_gap(const ISSUING_DIST_POINT *scope);
+/* [any] Whether a list with this scope (NULL: no limits), and without a gap, covers
+ * `certificate`. */
 bool crl_scope_has(const ISSUING_DIST_POINT *scope, const X509_NAME *issuer, X509 *certificate);
 
 /* [any] The name of a CRLReason; NULL: none was given. */
