@@ -27,8 +27,8 @@
 static const char *const file_names[OUR_ROLES] = {
     [OUR_SERVER] = "server.pem", [OUR_CLIENT] = "client.pem"
 };
-/* Names that a folder of ours, or of an older version, may hold; one with any other is not removed.
- */
+/* Names that a folder of ours, or of an older version, may hold; one with another is not
+ * removed. */
 static const char *const all_names[] = { "server.pem",     "client.pem", "server.pem.new",
                                          "client.pem.new", "new.pem",    "watch" };
 
