@@ -3,14 +3,19 @@
  * let in or refused, when, by which rule of which policy.
  *
  * Every line is one object in ASCII with these members, always all of them, in this order; an
- * absent or empty one is null: time              RFC 3339, UTC, with milliseconds occasion
- * "handshake", "rpc", "stream"; "close" for counts that were left over direction, role   "inbound",
- * "client" (the peer dialled us) or "outbound", "server" verdict           "allow" or "deny" rule,
- * reason, detail fingerprint, spki SHA-256 of the leaf and of its key in hex; null: it could not be
- * read cn names             [{"kind": "uri", "dns", "ip" or "email", "name": ...}]; a name of more
- * than 1,024 bytes is cut and has "cut_from", its whole length names_omitted     how many names
- * found no room: they get 8 KiB, so a line is below 32 KiB target            as dialled; cut to 512
- * bytes, as `note` is, it ends in "..." candidate         "" when it was asked and no rule matched
+ * absent or empty one is null:
+ *   time              RFC 3339, UTC, with milliseconds
+ *   occasion          "handshake", "rpc", "stream"; "close" for counts that were left over
+ *   direction, role   "inbound", "client" (the peer dialled us) or "outbound", "server"
+ *   verdict           "allow" or "deny"
+ *   rule, reason, detail
+ *   fingerprint, spki SHA-256 of the leaf and of its key in hex; null: it could not be read
+ *   cn
+ *   names             [{"kind": "uri", "dns", "ip" or "email", "name": ...}]; a name of more than
+ *                     1,024 bytes is cut and has "cut_from", its whole length
+ *   names_omitted     how many names found no room: they get 8 KiB, so a line is below 32 KiB
+ *   target            as dialled; cut to 512 bytes, as `note` is, it ends in "..."
+ *   candidate         "" when it was asked and no rule matched
  *   note, generation, policy
  *   held_back         lines of this peer in this role, not written since its last one
  *   held_back_others  the same of peers who have no counter (any longer), since the last line

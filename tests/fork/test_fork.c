@@ -416,7 +416,7 @@ static void check_after_close(void **state)
     let_go(&by_deadline);
     let_go(&hasty);
     let_go(&given);
-    usleep(QUIET_MS * 1000); /* the crew's threads end by themselves */
+    usleep(QUIET_MS * 1000); /* the signers' threads end by themselves */
     faulty_set("other_maker=1\n");
     pid_t child = child_fork(true);
     if (child == 0) {

@@ -139,7 +139,7 @@ static void every_credentials_object_has_our_verifier(void **state)
     assert_int_equal(credentials_channel(instance->credentials, &channel, &err), NK_OK);
     assert_non_null(seen.verifier);
     assert_ptr_equal(seen.verifier, last_external);
-    assert_int_equal(seen.made, 2); /* and the keeper's, of a server that never starts */
+    assert_int_equal(seen.made, 2); /* and the keepalive's, of a server that never starts */
     grpc_server_credentials_release(server);
     grpc_channel_credentials_release(channel);
 }
