@@ -147,9 +147,11 @@ typedef struct nk_host {
      * number; the plugin wipes `buf`. Any status but NK_OK fails `open` with NK_E_PIN. */
     nk_status (*ask_pin)(void *host_data, const char *token_label, char *buf, size_t room,
                          size_t *ret_len);
-    /* [plugin] Asked after our own policy said yes; can only narrow. At most eight calls at a time.
-     * `peer` and `verdict` stay valid until it returns, even late. Late (host.verify_timeout_ms), a
-     * ninth call at a time, a status other than NK_OK or an unwritten verdict refuse. */
+    /* [plugin] Asked after our own policy said yes; can only narrow. Eight calls run at a time,
+     * further peers wait for one of them to end, each at most host.verify_timeout_ms from its
+     * arrival to its verdict: late is no. `peer` and `verdict` stay valid until it returns, even
+     * late. A call that is late runs on beside the eight; when 64 such have not come back, peers
+     * are refused unasked. A status other than NK_OK or an unwritten verdict refuse. */
     nk_status (*verify_peer)(void *host_data, const nk_peer *peer, nk_verdict *verdict);
     /* [plugin] later: a host that sets it gets NK_E_UNSUPPORTED from open, since it would not be
      * asked. */

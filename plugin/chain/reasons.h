@@ -23,7 +23,7 @@
     X(REASON_NAME_MISMATCH, "name-mismatch", "the dialled name is not in the server's SAN")        \
     X(REASON_HOOK_REFUSED, "hook-refused", "the host's verify_peer said no, or failed")            \
     X(REASON_HOOK_LATE, "hook-late", "the host's verify_peer did not answer in time")              \
-    X(REASON_HOOK_BUSY, "hook-busy", "too many calls of verify_peer are outstanding")              \
+    X(REASON_HOOK_BUSY, "hook-busy", "too many calls of verify_peer do not come back")             \
     X(REASON_CLOSED, "closed", "the instance is closed")                                           \
     X(REASON_INTERNAL, "internal", "nodekey could not judge; the detail says why")                 \
     X(REASON_REVOKED, "revoked", "a CRL lists a certificate of the chain")                         \

@@ -8,13 +8,15 @@
 #include <string.h>
 
 #include "base/callback.h"
+#include "base/clock.h"
 #include "chain/reasons.h"
+#include "judge/hook_places.h"
 #include "wait/bounded_call.h"
 
 struct host_hook {
     atomic_uint refs;
-    atomic_int questions; /* under way */
     atomic_uint timeout_ms;
+    struct hook_places places;
     nk_host host;
 };
 
@@ -34,6 +36,7 @@ struct host_hook *host_hook_new(const nk_host *host)
 
     if (hook != NULL) {
         atomic_init(&hook->refs, 1);
+        hook_places_init(&hook->places);
         hook->host = *host;
     }
     return hook;
@@ -42,6 +45,7 @@ struct host_hook *host_hook_new(const nk_host *host)
 void host_hook_unref(struct host_hook *hook)
 {
     if (hook != NULL && atomic_fetch_sub(&hook->refs, 1) == 1) {
+        hook_places_destroy(&hook->places);
         free(hook);
     }
 }
@@ -68,7 +72,12 @@ static void answer_question(struct bounded_call *bounded)
     question->bounded.status =
         host->verify_peer(host->host_data, &question->shown, &question->answer);
     callback_leave();
-    atomic_fetch_sub(&question->hook->questions, 1);
+}
+
+/* Of a question that was given up. */
+static void return_late(struct bounded_call *bounded)
+{
+    hook_places_returned(&((struct question *)bounded)->hook->places);
 }
 
 static struct question *new_question(struct host_hook *hook, struct peer *peer, const char *rule)
@@ -80,6 +89,7 @@ static struct question *new_question(struct host_hook *hook, struct peer *peer, 
         return NULL;
     }
     question->bounded.where = "verify_peer";
+    question->bounded.undo = return_late;
     question->bounded.outside_gate = true;
     atomic_fetch_add(&hook->refs, 1);
     question->hook = hook;
@@ -108,33 +118,55 @@ static void take_answer(struct question *question, nk_verdict *verdict)
     }
 }
 
-void host_hook_ask(struct host_hook *hook, struct peer *peer, nk_verdict *verdict)
+/* With a place of its own, which it gives back. */
+static void put_question(struct host_hook *hook, struct peer *peer, long long deadline_ms,
+                         unsigned timeout_ms, nk_verdict *verdict)
 {
-    unsigned timeout_ms = atomic_load(&hook->timeout_ms);
-
-    if (hook->host.verify_peer == NULL) {
-        return;
-    }
-    if (atomic_fetch_add(&hook->questions, 1) >= HOOK_OUTSTANDING_MAX) {
-        atomic_fetch_sub(&hook->questions, 1);
-        verdict_deny(verdict, REASON_HOOK_BUSY, NULL, "%d calls of verify_peer are outstanding",
-                     HOOK_OUTSTANDING_MAX);
-        return;
-    }
     struct question *question = new_question(hook, peer, verdict->rule);
-    enum bounded_call_end end = question != NULL
-                                    ? bounded_call_run(&question->bounded, timeout_ms, true)
-                                    : BOUNDED_CALL_FAILED;
-    if (end == BOUNDED_CALL_DONE) {
-        take_answer(question, verdict);
-    } else if (end == BOUNDED_CALL_LEFT) {
+    long long left_ms = deadline_ms - clock_now_ms();
+    enum bounded_call_end end = BOUNDED_CALL_FAILED;
+
+    if (question != NULL) {
+        end = bounded_call_run(&question->bounded, left_ms > 0 ? (unsigned)left_ms : 0, true);
+    }
+    if (end == BOUNDED_CALL_LEFT) {
+        hook_places_leave(&hook->places);
         verdict_deny(verdict, REASON_HOOK_LATE, NULL, "verify_peer did not answer within %u ms",
                      timeout_ms);
     } else {
-        atomic_fetch_sub(&hook->questions, 1);
+        hook_places_end(&hook->places);
+    }
+    if (end == BOUNDED_CALL_DONE) {
+        take_answer(question, verdict);
+    } else if (end != BOUNDED_CALL_LEFT) {
         verdict_deny(verdict, REASON_INTERNAL, NULL, "no thread for verify_peer");
     }
     if (question != NULL) {
         bounded_call_drop(&question->bounded);
     }
+}
+
+void host_hook_ask(struct host_hook *hook, struct peer *peer, nk_verdict *verdict)
+{
+    unsigned timeout_ms = atomic_load(&hook->timeout_ms);
+    long long deadline_ms = clock_now_ms() + timeout_ms;
+
+    if (hook->host.verify_peer == NULL) {
+        return;
+    }
+    switch (hook_places_take(&hook->places, deadline_ms)) {
+    case HOOK_TURN:
+        put_question(hook, peer, deadline_ms, timeout_ms, verdict);
+        return;
+    case HOOK_TURN_LATE:
+        verdict_deny(verdict, REASON_HOOK_LATE, NULL,
+                     "verify_peer was not asked within %u ms: %d other calls of it ran", timeout_ms,
+                     HOOK_PLACES);
+        return;
+    case HOOK_TURN_BUSY:
+        break;
+    }
+    verdict_deny(verdict, REASON_HOOK_BUSY, NULL,
+                 "%d calls of verify_peer have not come back, though they were given up",
+                 HOOK_LEFT_MAX);
 }

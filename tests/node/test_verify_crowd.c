@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Many peers at once before a host's verify_peer: honest ones are never refused for the crowd, and
+ * calls that never come back cost only their own peers. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "fault/figures.h"
+#include "fixtures/federation.h"
+#include "fixtures/rows.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+
+#define CROWD 64
+#define POLLING_THREADS 32
+#define AT_ONCE_MAX 8 /* of the ABI, like the next */
+#define LEFT_MAX 64
+#define PATIENT_MS 8000 /* as sanitizers want it; the hooks ask for 160 ms together */
+#define HASTY_MS 1000
+#define BRIEF_MS 20
+
+static struct federation federation;
+static struct member alice, bob;
+static struct node bob_node;
+
+static struct hook {
+    double takes_ms;
+    int hanging; /* the first so many calls wait for `release` */
+    atomic_int calls;
+    atomic_int inside;
+    atomic_int most; /* inside at once, without those that hang */
+    atomic_bool release;
+} hook;
+
+static void note_most(int inside)
+{
+    int most = hook.most;
+    while (inside > most && !atomic_compare_exchange_weak(&hook.most, &most, inside)) {
+    }
+}
+
+static nk_status decide(void *host_data, const nk_peer *peer, nk_verdict *verdict)
+{
+    (void)host_data, (void)peer;
+    if (atomic_fetch_add(&hook.calls, 1) < hook.hanging) {
+        while (!hook.release) {
+            rest_ms(1);
+        }
+    } else {
+        note_most(atomic_fetch_add(&hook.inside, 1) + 1);
+        rest_ms(hook.takes_ms);
+        atomic_fetch_sub(&hook.inside, 1);
+    }
+    verdict->decision = NK_ALLOW;
+    return NK_OK;
+}
+
+static void open_hooked(struct node *node, unsigned timeout_ms)
+{
+    node_prepare(node);
+    node->host.verify_peer = decide;
+    node_open_with(
+        node, &alice,
+        path_of("{\"host\": {\"verify_timeout_ms\": %u}, "
+                "\"audit\": {\"file\": \"%s/crowd.audit\", \"per_peer_per_minute\": 1000}}",
+                timeout_ms, scratch_folder()));
+}
+
+static void prepare_hook(double takes_ms, int hanging)
+{
+    hook.takes_ms = takes_ms;
+    hook.hanging = hanging;
+    hook.calls = 0;
+    hook.most = 0;
+    hook.release = false;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    softhsm_start();
+    grpc_init();
+    federation_make(&federation, "example.org");
+    federation_enrol(&federation, &alice, "alice", "P-256");
+    federation_enrol(&federation, &bob, "bob", "P-256");
+    node_open(&bob_node, &bob, "{}");
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    node_close(&bob_node);
+    member_free(&alice);
+    member_free(&bob);
+    federation_free(&federation);
+    rpc_shutdown();
+    return 0;
+}
+
+/* --- the crowd --- */
+
+static struct dial {
+    pthread_t thread;
+    const char *address;
+    bool ok;
+} dials[CROWD];
+
+static void *dial(void *arg)
+{
+    struct dial *it = arg;
+    it->ok = rpc_dial(bob_node.channel, it->address, 2 * PATIENT_MS).ok;
+    return NULL;
+}
+
+static int dial_all(const char *address)
+{
+    int ok = 0;
+
+    for (size_t i = 0; i < CROWD; i++) {
+        dials[i].address = address;
+        assert_int_equal(pthread_create(&dials[i].thread, NULL, dial, &dials[i]), 0);
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        pthread_join(dials[i].thread, NULL);
+        ok += dials[i].ok ? 1 : 0;
+    }
+    return ok;
+}
+
+static const struct row {
+    const char *name;
+    double takes_ms;
+} rows[] = {
+    { "a crowd before a hook that returns at once", 0 },
+    { "a crowd before a hook of 5 ms", 5 },
+    { "a crowd before a hook of 20 ms", 20 },
+};
+
+static void check_crowd(void **state)
+{
+    const struct row *row = *state;
+    struct node node;
+
+    prepare_hook(row->takes_ms, 0);
+    open_hooked(&node, PATIENT_MS);
+    struct rpc_server *server = rpc_server_start(node.server, POLLING_THREADS, NULL, NULL);
+    assert_int_equal(dial_all(rpc_server_address(server)), CROWD);
+    assert_int_equal(recorder_count(node.log, "refused inbound peer"), 0);
+    assert_int_equal(hook.calls, CROWD);
+    assert_true(hook.most <= AT_ONCE_MAX);
+    rpc_server_stop(server);
+    node_close(&node);
+}
+
+/* --- beside it, a peer that is connected already --- */
+
+static struct live {
+    pthread_t thread;
+    grpc_channel *channel;
+    atomic_bool enough;
+    size_t failed;
+    struct figures took;
+} live;
+
+static void *call_on(void *unused)
+{
+    while (!live.enough) {
+        double start_ms = now_ms();
+        live.failed += rpc_call(live.channel, 2 * PATIENT_MS).ok ? 0 : 1;
+        figures_add(&live.took, now_ms() - start_ms);
+        rest_ms(2);
+    }
+    return unused;
+}
+
+static void live_start(const char *address)
+{
+    figures_clear(&live.took);
+    live.enough = false;
+    live.failed = 0;
+    live.channel = rpc_channel(bob_node.channel, address);
+    assert_true(rpc_call_when_ready(live.channel, RPC_DEADLINE_MS).ok);
+    assert_int_equal(pthread_create(&live.thread, NULL, call_on, NULL), 0);
+}
+
+static void live_stop(void)
+{
+    live.enough = true;
+    pthread_join(live.thread, NULL);
+    assert_int_equal(live.failed, 0);
+    print_message("RPCs on a live connection: %zu, p99 %.1f ms, longest %.1f ms\n", live.took.len,
+                  figures_p99(&live.took), live.took.longest);
+    grpc_channel_destroy(live.channel);
+}
+
+static void eight_that_hang_cost_only_their_peers(void **state)
+{
+    (void)state;
+    struct node node;
+
+    prepare_hook(0, 0);
+    open_hooked(&node, HASTY_MS);
+    struct rpc_server *server = rpc_server_start(node.server, POLLING_THREADS, NULL, NULL);
+    live_start(rpc_server_address(server));
+    prepare_hook(0, AT_ONCE_MAX);
+    int ok = dial_all(rpc_server_address(server));
+    live_stop();
+    print_message("%d of %d admitted, %zu refused\n", ok, CROWD,
+                  recorder_count(node.log, "refused inbound peer"));
+    assert_int_equal(recorder_count(node.log, "hook-late"), AT_ONCE_MAX);
+    assert_int_equal(recorder_count(node.log, "refused inbound peer"), AT_ONCE_MAX);
+    assert_true(ok >= CROWD - AT_ONCE_MAX); /* gRPC may dial again for a call that was refused */
+    hook.release = true;
+    rpc_server_stop(server);
+    node_close(&node);
+}
+
+static void too_many_left_behind_are_told(void **state)
+{
+    (void)state;
+    struct node node;
+    static const char sentence[] = "hook-busy: 64 calls of verify_peer have not come back";
+
+    prepare_hook(0, LEFT_MAX);
+    open_hooked(&node, BRIEF_MS);
+    struct rpc_server *server = rpc_server_start(node.server, POLLING_THREADS, NULL, NULL);
+    while (hook.calls < LEFT_MAX) {
+        (void)rpc_dial(bob_node.channel, rpc_server_address(server), RPC_DEADLINE_MS);
+        assert_int_equal(recorder_count(node.log, sentence), 0);
+    }
+    while (!recorder_has(node.log, sentence)) {
+        assert_false(rpc_dial(bob_node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok);
+    }
+    assert_int_equal(hook.calls, LEFT_MAX);
+    hook.release = true;
+    while (!rpc_dial(bob_node.channel, rpc_server_address(server), RPC_DEADLINE_MS).ok) {
+    }
+    rpc_server_stop(server);
+    node_close(&node);
+}
+
+int main(void)
+{
+    ROWS_OF(rows, check_crowd)
+    ROWS_TEST(eight_that_hang_cost_only_their_peers);
+    ROWS_TEST(too_many_left_behind_are_told);
+    return ROWS_RUN("verify_crowd", start, stop);
+}
