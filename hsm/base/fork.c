@@ -69,8 +69,18 @@ static void continue_parent(void)
     }
 }
 
+static void wipe_parts(void)
+{
+    for (struct fork_part *part = parts; part != NULL; part = part->next) {
+        if (part->wipe != NULL) {
+            part->wipe();
+        }
+    }
+}
+
 static void begin_child(void)
 {
+    wipe_parts(); /* of a foreign child, too */
     atomic_fetch_add(&count, 1);
     if (was_inside || !at_rest) {
         atomic_store(&foreign, true);

@@ -21,6 +21,7 @@ struct fork_part {
     bool (*rest)(long long deadline_ms); /* of all parts: nobody is inside, nor enters */
     pthread_mutex_t *lock;               /* of all parts: taken; a leaf, held for moments only */
     bool (*hold)(long long deadline_ms); /* under `lock` */
+    void (*wipe)(void);                  /* in every child that fork() made; under no lock */
     void (*renew)(void);                 /* in the child; under `lock` */
     void (*release)(void);               /* in both processes; under `lock` */
 

@@ -3,37 +3,18 @@
 #ifndef NODEKEY_SECRET_PAGE_H
 #define NODEKEY_SECRET_PAGE_H
 
-#include <stddef.h>
-
-#include <sys/mman.h>
-
-#include <openssl/crypto.h>
-
 #define SECRET_PAGE_BYTES 4096
 
-/* Owned: secret_page_free. NULL: see errno; no memory, or the kernel refuses one of the
- * protections. mlock alone may fail (its limit is often 64 KiB): then the page could be swapped,
- * which swap encryption is for. */
-static inline void *secret_page_new(void)
-{
-    void *page =
-        mmap(NULL, SECRET_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED) {
-        return NULL;
-    }
-    if (madvise(page, SECRET_PAGE_BYTES, MADV_DONTDUMP) != 0 ||
-        madvise(page, SECRET_PAGE_BYTES, MADV_WIPEONFORK) != 0) {
-        munmap(page, SECRET_PAGE_BYTES);
-        return NULL;
-    }
-    (void)mlock(page, SECRET_PAGE_BYTES);
-    return page;
-}
+enum secret_page_children {
+    SECRET_PAGE_WIPED, /* a forked child finds zeros */
+    SECRET_PAGE_KEPT,  /* a forked child finds what its parent had */
+};
 
-static inline void secret_page_free(void *page)
-{
-    OPENSSL_cleanse(page, SECRET_PAGE_BYTES);
-    munmap(page, SECRET_PAGE_BYTES);
-}
+/* Owned: secret_page_free. NULL: see errno; no memory, or the kernel would put the page into core
+ * dumps. Where the kernel does not wipe pages for children (before Linux 4.14; gVisor), our fork
+ * handler does, so that only a child made without fork() keeps the bytes. mlock may fail (its limit
+ * is often 64 KiB): then the page could be swapped, which swap encryption is for. */
+void *secret_page_new(enum secret_page_children children);
+void secret_page_free(void *page);
 
 #endif

@@ -15,9 +15,14 @@
 #include "base/report.h"
 #include "base/secret_page.h"
 #include "base/words.h"
+#include "pin/pin_file.h"
 
-/* One byte more than a PIN plus a line end can have shows that a source is too long. */
-#define READ_ROOM (PIN_MAX_BYTES + 3)
+#define UTF8_MARK "\xef\xbb\xbf"
+#define UTF16_LE_MARK "\xff\xfe"
+#define UTF16_BE_MARK "\xfe\xff"
+
+/* One byte more than a mark, a PIN and a line end can have shows that a source is too long. */
+#define READ_ROOM (sizeof(UTF8_MARK) - 1 + PIN_MAX_BYTES + 3)
 
 struct pin {
     unsigned char *bytes; /* the page */
@@ -31,15 +36,32 @@ struct pin {
 
 DEFINE_AUTO(struct pin *, pin_free);
 
-/* The line end that editors and echo append is not part of a PIN. */
-static nk_status set_len(struct pin *pin, size_t len, const char *source, nk_error *err)
+static bool starts_with(const struct pin *pin, size_t len, const char *mark)
 {
+    return len >= strlen(mark) && memcmp(pin->bytes, mark, strlen(mark)) == 0;
+}
+
+/* The line end that editors and echo append is not part of a PIN; nor is the mark that editors of
+ * Windows put before a text. */
+static size_t strip_text(struct pin *pin, size_t len)
+{
+    if (starts_with(pin, len, UTF8_MARK)) {
+        len -= strlen(UTF8_MARK);
+        memmove(pin->bytes, pin->bytes + strlen(UTF8_MARK), len);
+    }
     if (len > 0 && pin->bytes[len - 1] == '\n') {
         len--;
         if (len > 0 && pin->bytes[len - 1] == '\r') {
             len--;
         }
     }
+    OPENSSL_cleanse(pin->bytes + len, SECRET_PAGE_BYTES - len);
+    return len;
+}
+
+static nk_status set_len(struct pin *pin, size_t len, const char *source, nk_error *err)
+{
+    len = strip_text(pin, len);
     if (len == 0) {
         return report(err, NK_E_PIN, "%s: %s is empty; write the user PIN there", words()->pin,
                       source);
@@ -48,11 +70,27 @@ static nk_status set_len(struct pin *pin, size_t len, const char *source, nk_err
         return report(err, NK_E_PIN, "%s: %s holds more than %d bytes; it is not a PIN",
                       words()->pin, source, PIN_MAX_BYTES);
     }
-    if (memchr(pin->bytes, '\n', len) != NULL || memchr(pin->bytes, '\0', len) != NULL) {
+    if (starts_with(pin, len, UTF16_LE_MARK) || starts_with(pin, len, UTF16_BE_MARK) ||
+        memchr(pin->bytes, '\0', len) != NULL) {
+        return report(err, NK_E_PIN,
+                      "%s: %s is UTF-16, or no text at all; write it as plain text (UTF-8)",
+                      words()->pin, source);
+    }
+    if (memchr(pin->bytes, '\n', len) != NULL) {
         return report(err, NK_E_PIN, "%s: %s holds more than one line", words()->pin, source);
     }
     pin->len = len;
     return NK_OK;
+}
+
+static bool is_blank(unsigned char byte)
+{
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+bool pin_has_outer_blank(const struct pin *pin)
+{
+    return pin->len > 0 && (is_blank(pin->bytes[0]) || is_blank(pin->bytes[pin->len - 1]));
 }
 
 /* Straight into the page: stdio would leave a copy in its buffer. */
@@ -67,30 +105,6 @@ static nk_status read_all(struct pin *pin, int fd, const char *source, nk_error 
     return set_len(pin, (size_t)len, source, err);
 }
 
-static nk_status check_pin_file(int fd, const char *path, bool is_credential, nk_error *err)
-{
-    /* systemd's credentials are 0440 with an ACL for the service's user, in its own folder. */
-    mode_t others = is_credential ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
-    struct stat st = { 0 };
-
-    (void)fstat(fd, &st); /* after a failure it is of no kind */
-    switch (file_find_flaw(&st, S_IFREG, FILE_OF_ROOT_OR_US, others)) {
-    case FILE_SOUND:
-        return NK_OK;
-    case FILE_ODD_KIND:
-        return report(err, NK_E_PIN, "%s: %s is not a regular file", words()->pin, path);
-    case FILE_ODD_OWNER:
-        return report(err, NK_E_PIN, "%s: %s belongs to uid %ld, not to us (uid %ld); chown it",
-                      words()->pin, path, (long)st.st_uid, (long)geteuid());
-    case FILE_EXPOSED:
-        break;
-    }
-    return report(err, NK_E_PIN,
-                  "%s: %s can be reached by others (mode %03o); chmod 600 it, and change the "
-                  "PIN if somebody may have read it",
-                  words()->pin, path, (unsigned)(st.st_mode & 0777));
-}
-
 static nk_status read_file(struct pin *pin, nk_error *err)
 {
     /* O_NONBLOCK: a FIFO in its place must not hang us; it is refused as not regular. */
@@ -100,7 +114,7 @@ static nk_status read_file(struct pin *pin, nk_error *err)
                             "%s: open %s; the file must exist and be readable by uid %ld",
                             words()->pin, pin->path, (long)geteuid());
     }
-    nk_status status = check_pin_file(fd, pin->path, pin->is_credential, err);
+    nk_status status = pin_file_check(fd, pin->path, pin->is_credential, err);
     if (status == NK_OK) {
         status = read_all(pin, fd, pin->path, err);
     }
@@ -184,15 +198,28 @@ static nk_status read_first(struct pin *pin, const struct hsm_pin_source *source
     return report(err, NK_E_PIN, "%s: no source", words()->pin);
 }
 
+/* A PIN may begin or end so, and one that was typed does not by an editor's doing. */
+static void warn_of_blanks(const struct pin *pin, const struct hsm_pin_source *source,
+                           const nk_host *host)
+{
+    if (source->kind != HSM_PIN_PROMPT && pin_has_outer_blank(pin)) {
+        log_line(host, NK_LOG_WARNING,
+                 "%s%s%s: begins or ends with a blank, which is sent as part of the PIN; remove it "
+                 "if the PIN has none",
+                 words()->pin, pin->path != NULL ? ": " : "", pin->path != NULL ? pin->path : "");
+    }
+}
+
 nk_status pin_open(const struct hsm_pin_source *source, const char *token_label,
                    const nk_host *host, struct pin **ret_pin, nk_error *err)
 {
     AUTO(pin_free) struct pin *pin = calloc(1, sizeof(*pin));
-    if (pin == NULL || (pin->bytes = secret_page_new()) == NULL) {
+    if (pin == NULL || (pin->bytes = secret_page_new(SECRET_PAGE_WIPED)) == NULL) {
         return report_errno(err, NK_E_NOMEM, "no protected page for the PIN");
     }
     nk_status status = read_first(pin, source, token_label, host, err);
     if (status == NK_OK) {
+        warn_of_blanks(pin, source, host);
         *ret_pin = pin;
         pin = NULL;
     }
@@ -209,7 +236,7 @@ nk_status pin_refresh(struct pin *pin, nk_error *err)
                                       "which was forked; use file or credential, or open here",
                                       words()->pin);
     }
-    struct pin fresh = { .bytes = secret_page_new(),
+    struct pin fresh = { .bytes = secret_page_new(SECRET_PAGE_WIPED),
                          .path = pin->path,
                          .is_credential = pin->is_credential };
     if (fresh.bytes == NULL) {

@@ -16,7 +16,9 @@
 struct pin; /* one page; used by one thread at a time, which holds its token's lock */
 
 /* Reads the PIN. `file` and `credential` are read anew by each pin_refresh; `fd` and `prompt` are
- * asked here only. NK_E_PIN names the source and the cure. *ret_pin is owned: pin_free. */
+ * asked here only. NK_E_PIN names the source and the cure. A warning to the host's log when
+ * pin_has_outer_blank, but not of a PIN that was typed. *ret_pin is owned: pin_free. [any] Calls
+ * the host: never under a lock of ours. */
 MUST_USE nk_status pin_open(const struct hsm_pin_source *source, const char *token_label,
                             const nk_host *host, struct pin **ret_pin, nk_error *err);
 /* Before each login after the first. When the source fails, the PIN stays what it was, and NK_E_PIN
@@ -33,6 +35,8 @@ bool pin_is_lost(const struct pin *pin);
 
 unsigned char *pin_bytes(const struct pin *pin);
 size_t pin_len(const struct pin *pin);
+/* It begins or ends with a space, a tab or the like, as a PIN rarely does. */
+bool pin_has_outer_blank(const struct pin *pin);
 /* `protected`: there are no bytes; C_Login gets a NULL PIN. */
 bool pin_is_protected(const struct pin *pin);
 /* The token took the PIN. Forgotten when pin_refresh reads another. */

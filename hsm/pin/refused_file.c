@@ -48,6 +48,26 @@ static nk_status name_files(struct refused_file *state, const char *folder, char
     return NK_OK;
 }
 
+/* No PIN is at fault, so nobody is told to give another one. */
+static nk_status blame_for_errno(void)
+{
+    return errno == EACCES || errno == EPERM || errno == EROFS ? NK_E_CONFIG : NK_E_INTERNAL;
+}
+
+static nk_status report_unwritable(const struct refused_file *state, const char *end, nk_error *err)
+{
+    if (blame_for_errno() == NK_E_CONFIG) {
+        return report_errno(err, NK_E_CONFIG,
+                            "%s%s: a refused PIN could not be remembered, so none is sent; make %s "
+                            "writable for uid %ld",
+                            state->path, end, words()->state_dir, (long)geteuid());
+    }
+    return report_errno(err, NK_E_INTERNAL,
+                        "%s%s: a refused PIN could not be remembered, so none is sent; make room "
+                        "in %s for it",
+                        state->path, end, words()->state_dir);
+}
+
 static nk_status lock_state(struct refused_file *state, const char *lock_name, unsigned wait_ms,
                             nk_error *err)
 {
@@ -56,22 +76,19 @@ static nk_status lock_state(struct refused_file *state, const char *lock_name, u
         return NK_OK;
     }
     if (errno == EWOULDBLOCK) {
-        return report_errno(err, NK_E_PIN,
+        return report_errno(err, NK_E_TOKEN,
                             "%s.lock: another process has been logging in to token \"%s\" for %u "
                             "ms",
                             state->path, state->token.label, wait_ms);
     }
-    return report_errno(err, NK_E_PIN,
-                        "%s.lock: a refused PIN could not be remembered, so none is sent; make "
-                        "%s writable for uid %ld",
-                        state->path, words()->state_dir, (long)geteuid());
+    return report_unwritable(state, ".lock", err);
 }
 
 static nk_status report_damage(const struct refused_file *state, nk_error *err)
 {
     return report(
         err, NK_E_PIN,
-        "%s is damaged, or others can write to it, so which PINs token \"%s\" has refused "
+        "%s is damaged, or others can read or write it, so which PINs token \"%s\" has refused "
         "is lost and none is sent; once %s is known to be right: nodekey pin CONFIG --reset",
         state->path, state->token.label, words()->pin);
 }
@@ -82,12 +99,12 @@ static nk_status read_text(const struct refused_file *state, int fd, char *text,
     struct stat st;
 
     if (fstat(fd, &st) != 0 || st.st_size >= (off_t)room ||
-        file_find_flaw(&st, S_IFREG, FILE_OF_ROOT_OR_US, S_IWGRP | S_IWOTH) != FILE_SOUND) {
+        file_find_flaw(&st, S_IFREG, FILE_OF_ROOT_OR_US, S_IWGRP | S_IRWXO) != FILE_SOUND) {
         return report_damage(state, err);
     }
     ssize_t len = file_read_fd(fd, text, room);
     if (len < 0) {
-        return report_errno(err, NK_E_PIN, "read %s", state->path);
+        return report_errno(err, NK_E_INTERNAL, "read %s", state->path);
     }
     *ret_len = (size_t)len;
     return NK_OK;
@@ -106,7 +123,7 @@ static nk_status load_marks(struct refused_file *state, nk_error *err)
     }
     if (fd < 0) {
         return errno == ELOOP ? report_damage(state, err)
-                              : report_errno(err, NK_E_PIN, "open %s", state->path);
+                              : report_errno(err, blame_for_errno(), "open %s", state->path);
     }
     nk_status status = read_text(state, fd, text, sizeof(text), &len, err);
     close(fd);
@@ -130,13 +147,7 @@ static nk_status reserve_room(struct refused_file *state, nk_error *err)
     if (atomic_file_begin(&state->fresh)) {
         errno = posix_fallocate(state->fresh.fd, 0, REFUSED_MARKS_TEXT_BYTES);
     }
-    if (state->fresh.fd < 0 || errno != 0) {
-        return report_errno(err, NK_E_PIN,
-                            "%s.new: a refused PIN could not be remembered, so none is sent; make "
-                            "room in %s for it",
-                            state->path, words()->state_dir);
-    }
-    return NK_OK;
+    return state->fresh.fd >= 0 && errno == 0 ? NK_OK : report_unwritable(state, ".new", err);
 }
 
 /* The file is ours alone until it is closed; nothing is read yet. */
@@ -234,7 +245,7 @@ nk_status refused_file_remember(struct refused_file *state, const struct pin *pi
     }
     return atomic_file_finish(&state->fresh, text, len)
                ? NK_OK
-               : report_errno(err, NK_E_PIN, "write %s", state->path);
+               : report_errno(err, NK_E_INTERNAL, "write %s", state->path);
 }
 
 size_t refused_file_count(const struct refused_file *state)
@@ -252,7 +263,7 @@ nk_status refused_file_forget(const char *folder, const struct token_name *token
     }
     bool forgot = unlinkat(state->folder, state->name, 0) == 0;
     if ((!forgot && errno != ENOENT) || fsync(state->folder) != 0) {
-        return report_errno(err, NK_E_PIN, "remove %s", state->path);
+        return report_errno(err, blame_for_errno(), "remove %s", state->path);
     }
     *ret_forgot = forgot;
     return NK_OK;

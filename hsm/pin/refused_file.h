@@ -18,15 +18,17 @@ struct refused_file;
 
 /* Waits at most `wait_ms` for another process that logs in to the same token. When it succeeds, a
  * refusal can be remembered: the room for it is on the disk. *ret_state is owned:
- * refused_file_close. NK_E_CONFIG: state_dir is not a folder of ours. NK_E_PIN: no PIN may be sent,
- * since the file is held, damaged, full or not to be written. [any]; a state is of one thread. */
+ * refused_file_close. Whatever fails, no PIN may be sent. NK_E_CONFIG: state_dir is not a folder of
+ * ours, or we may not write there. NK_E_INTERNAL: its disk is full or ailing. NK_E_TOKEN: another
+ * process holds the file. NK_E_PIN: the file is damaged, open to others, or full of marks, and the
+ * operator must say which PIN is right. [any]; a state is of one thread. */
 MUST_USE nk_status refused_file_open(const char *folder, const struct token_name *token,
                                      unsigned wait_ms, struct refused_file **ret_state,
                                      nk_error *err);
 /* One scrypt, but none while no PIN was refused. */
 MUST_USE nk_status refused_file_refuses(struct refused_file *state, const struct pin *pin,
                                         bool *ret_refuses, nk_error *err);
-/* The mark is on the disk when it returns NK_OK; NK_E_PIN: it is lost. Once for each state. */
+/* The mark is on the disk when it returns NK_OK; else it is lost. Once for each state. */
 MUST_USE nk_status refused_file_remember(struct refused_file *state, const struct pin *pin,
                                          nk_error *err);
 size_t refused_file_count(const struct refused_file *state);

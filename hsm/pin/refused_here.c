@@ -29,11 +29,10 @@ static bool make_page_locked(void)
     if (here != NULL) {
         return true;
     }
-    struct refused_page *page = secret_page_new();
+    struct refused_page *page = secret_page_new(SECRET_PAGE_KEPT);
     if (page == NULL) {
         return false;
     }
-    (void)madvise(page, SECRET_PAGE_BYTES, MADV_KEEPONFORK);
     if (RAND_bytes(page->salt, sizeof(page->salt)) != 1) {
         secret_page_free(page);
         return false;

@@ -102,8 +102,9 @@ static CK_RV explain_refusal_locked(struct token *token, struct refused_file *st
     case CKR_PIN_INVALID:
     case CKR_PIN_LEN_RANGE:
         remember_refusal_locked(token, state, err);
-        report_ckr(err, NK_E_PIN, rv, "token \"%s\" refuses the PIN %s%s%s", token->name.label,
+        report_ckr(err, NK_E_PIN, rv, "token \"%s\" refuses the PIN %s%s%s%s", token->name.label,
                    protected ? "that was typed at it" : "of ", protected ? "" : words()->pin,
+                   pin_has_outer_blank(token->pin) ? ", which begins or ends with a blank" : "",
                    protected ? "; it will not be asked for again before the next start"
                              : "; correct it, it will not be sent again");
         break;
