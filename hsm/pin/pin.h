@@ -35,7 +35,7 @@ bool pin_is_lost(const struct pin *pin);
 
 unsigned char *pin_bytes(const struct pin *pin);
 size_t pin_len(const struct pin *pin);
-/* It begins or ends with a space, a tab or the like, as a PIN rarely does. */
+/* Whether a space, a tab or the like is its first or last byte, as is rarely meant. */
 bool pin_has_outer_blank(const struct pin *pin);
 /* `protected`: there are no bytes; C_Login gets a NULL PIN. */
 bool pin_is_protected(const struct pin *pin);

@@ -277,14 +277,17 @@ static void a_damaged_file_sends_nothing_until_it_is_removed(void **state)
     assert_logged_in(&start);
 }
 
-static void a_file_that_others_can_write_sends_nothing(void **state)
+static void a_file_that_others_can_reach_sends_nothing(void **state)
 {
     (void)state;
+    static const mode_t modes[] = { 0666, 0602, 0620, 0644, 0604 }; /* the first three held */
     refuse_once();
     identity_set_pin(&identity, SOFTHSM_PIN);
-    assert_int_equal(chmod(marks_path(), 0666), 0);
-    struct start start = start_node();
-    assert_not_sent(&start, "others can write");
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        assert_int_equal(chmod(marks_path(), modes[i]), 0);
+        struct start start = start_node();
+        assert_not_sent(&start, "others can read or write");
+    }
 }
 
 static void a_link_in_its_place_sends_nothing(void **state)
@@ -346,7 +349,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(nodes_that_start_at_once_send_it_once, fresh_state),
         cmocka_unit_test_setup(an_error_that_is_not_the_pins_is_not_held_against_it, fresh_state),
         cmocka_unit_test_setup(a_damaged_file_sends_nothing_until_it_is_removed, fresh_state),
-        cmocka_unit_test_setup(a_file_that_others_can_write_sends_nothing, fresh_state),
+        cmocka_unit_test_setup(a_file_that_others_can_reach_sends_nothing, fresh_state),
         cmocka_unit_test_setup(a_link_in_its_place_sends_nothing, fresh_state),
         cmocka_unit_test_setup(a_folder_that_others_can_write_sends_nothing, fresh_state),
         cmocka_unit_test_setup(a_folder_that_is_not_there_sends_nothing, fresh_state),
