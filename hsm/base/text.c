@@ -4,19 +4,41 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_of_kind(unsigned char byte, enum text_kind kind)
+/* Code points that break a line, move the cursor, or show what follows in another order (Unicode
+ * standard annex 9): a log that shows them shows what a label wants to be read. */
+static bool is_control(unsigned long point)
+{
+    return point < ' ' || (point >= 0x7f && point < 0xa0) || point == 0x061c ||
+           (point >= 0x200b && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
+           (point >= 0x2060 && point <= 0x206f) || point == 0xfeff;
+}
+
+/* Length of the first code point of UTF-8; 0: it is none, or a control character. */
+static size_t line_step(const unsigned char *bytes, size_t len)
+{
+    unsigned long point = 0;
+    int step = UTF8_getc(bytes, len < 4 ? (int)len : 4, &point);
+
+    return step > 0 && point <= 0x10ffff && !is_control(point) ? (size_t)step : 0;
+}
+
+static size_t step_of_kind(const unsigned char *bytes, size_t len, enum text_kind kind)
 {
     unsigned char first = kind == TEXT_VISIBLE ? '!' : ' ';
-    return (byte >= first && byte <= '~') || (byte >= 0x80 && kind == TEXT_ONE_LINE);
+
+    if (bytes[0] < 0x80 || kind != TEXT_ONE_LINE) {
+        return bytes[0] >= first && bytes[0] <= '~' ? 1 : 0;
+    }
+    return line_step(bytes, len);
 }
 
 size_t text_span(const void *bytes, size_t len, enum text_kind kind)
 {
-    const unsigned char *byte = bytes;
+    const unsigned char *at = bytes;
     size_t span = 0;
 
-    while (span < len && is_of_kind(byte[span], kind)) {
-        span++;
+    for (size_t step = 1; span < len && step > 0; span += step) {
+        step = step_of_kind(at + span, len - span, kind);
     }
     return span;
 }

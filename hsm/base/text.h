@@ -13,14 +13,14 @@
 enum text_kind {
     TEXT_VISIBLE,   /* ASCII without the space and control characters */
     TEXT_PRINTABLE, /* the space, too */
-    TEXT_ONE_LINE,  /* bytes beyond ASCII, too: UTF-8 without control characters */
+    TEXT_ONE_LINE,  /* beyond ASCII, too: UTF-8 without characters that control how it is shown */
 };
 
 /* How many bytes at the beginning are of the kind; after strspn. */
 size_t text_span(const void *bytes, size_t len, enum text_kind kind);
 /* Whether all are; "" is of every kind. */
 bool text_is(const char *text, enum text_kind kind);
-/* Other bytes become '?'. */
+/* Other bytes become '?', each. */
 void text_flatten(char *text, size_t len, enum text_kind kind);
 
 /* 2 * len lower-case digits and a NUL. (OPENSSL_buf2hexstr_ex writes upper case and may fail.) */

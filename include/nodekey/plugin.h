@@ -136,7 +136,7 @@ enum { NK_LOG_ERROR = 0, NK_LOG_WARNING = 1, NK_LOG_INFO = 2, NK_LOG_DEBUG = 3 }
  * gRPC. Members left NULL are optional unless said otherwise. */
 typedef struct nk_host {
     uint32_t struct_size; /* sizeof(nk_host) */
-    uint32_t reserved;    /* 0 */
+    uint32_t reserved;    /* 0, or open answers NK_E_USAGE */
     void *host_data;      /* handed back in every callback */
     /* [any] Required for credentials: &grpc_version_string as the host sees it. Another address
      * than ours means that the program has a gRPC core of its own, whose objects ours are not. */

@@ -9,6 +9,7 @@
 
 #include "base/report.h"
 #include "config/config.h"
+#include "grpc/cipher_suites.h"
 #include "grpc/forked.h"
 #include "grpc/per_rpc_check.h"
 #include "grpc/polling_threads.h"
@@ -37,7 +38,10 @@ nk_status credentials_open(struct verdicts *verdicts, unsigned lent_threads,
     pthread_mutex_init(&credentials->polling_lock, NULL);
     credentials->verdicts = verdicts_ref(verdicts);
     credentials->lent_threads = lent_threads;
-    nk_status status = publication_open(&credentials->publication, err);
+    nk_status status = cipher_suites_check(err);
+    if (status == NK_OK) {
+        status = publication_open(&credentials->publication, err);
+    }
     if (status != NK_OK) {
         credentials_free(credentials);
         return status;

@@ -100,6 +100,12 @@ static nk_status add_root(const struct pem_block *block, const char *path, STACK
         return report(err, NK_E_TRUST, "root %s holds a %s: only certificates belong in it", path,
                       block->label);
     }
+    if (sk_X509_num(roots) == ROOTS_MAX) {
+        return report(err, NK_E_TRUST,
+                      "federation.roots hold more than %d certificates, with root %s; name the "
+                      "federation's own alone",
+                      ROOTS_MAX, path);
+    }
     const unsigned char *end = block->data;
     AUTO(X509_free) X509 *root = d2i_X509(NULL, &end, block->len);
     if (root == NULL || end != block->data + block->len) {

@@ -23,6 +23,14 @@ static nk_status open_with_short_host(nk_error *err)
     return plugin->open_file(&host, config_path, &ret, err);
 }
 
+static nk_status open_with_reserved(nk_error *err)
+{
+    nk_instance *ret = NULL;
+    nk_host host = good_host;
+    host.reserved = 1;
+    return plugin->open_file(&host, config_path, &ret, err);
+}
+
 static nk_status open_without_path(nk_error *err)
 {
     nk_instance *ret = NULL;
@@ -130,6 +138,7 @@ static const struct misuse {
 } misuses[] = {
     { "open without host", open_without_host },
     { "open with a host too short for any member", open_with_short_host },
+    { "open with reserved bits", open_with_reserved },
     { "open without path", open_without_path },
     { "open without ret", open_without_ret },
     { "open_text without text", open_text_without_text },

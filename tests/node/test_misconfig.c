@@ -17,6 +17,12 @@
 #define PATCH_PIN(file) PATCH_NODE("pin", "{\"file\": \"" file "\"}")
 #define PATCH_ROOTS(list) "{\"federation\": {\"roots\": " list "}}"
 
+#define SUITES_ROW(what, list, word)                                                               \
+    {                                                                                              \
+        "GRPC_SSL_CIPHER_SUITES: " what, "{}", NK_E_CONFIG,                                        \
+            .says = { "GRPC_SSL_CIPHER_SUITES", word, "unset" }, .suites = list                    \
+    }
+
 static struct misconfig_world world;
 
 static const struct row {
@@ -26,6 +32,7 @@ static const struct row {
     const char *says[3];
     const char *text;   /* the whole configuration */
     const char *script; /* faults of the token; NULL: none */
+    const char *suites; /* $GRPC_SSL_CIPHER_SUITES; NULL: unset */
 } rows[] = {
     { "the good configuration opens", "{}", .status = NK_OK },
 
@@ -145,6 +152,30 @@ static const struct row {
       .says = { "version", "must be 1" } },
     { "code from a relative path", PATCH_NODE("module", "\"./pkcs11.so\""), NK_E_CONFIG,
       .says = { "node.module", "absolute path" } },
+
+    /* the environment */
+    { "suites that gRPC would take by itself", "{}", .status = NK_OK,
+      .suites =
+          "TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305" },
+    { "suites with OpenSSL's other separators", "{}", .status = NK_OK,
+      .suites = "ECDHE-ECDSA-AES256-GCM-SHA384, ECDHE-RSA-AES256-GCM-SHA384;" },
+    SUITES_ROW("a suite that encrypts nothing", "ECDHE-ECDSA-NULL-SHA", "\"ECDHE-ECDSA-NULL-SHA\""),
+    SUITES_ROW("one such behind good ones",
+               "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0",
+               "\"ECDHE-ECDSA-NULL-SHA\""),
+    SUITES_ROW("a security level", "ECDHE-ECDSA-AES128-GCM-SHA256:@SECLEVEL=0", "@SECLEVEL=0"),
+    SUITES_ROW("a level behind a name", "ECDHE-ECDSA-AES128-GCM-SHA256@SECLEVEL=0", "not taken"),
+    SUITES_ROW("an alias", "HIGH", "\"HIGH\""),
+    SUITES_ROW("another order", "+ECDHE-ECDSA-AES128-GCM-SHA256", "not taken"),
+    SUITES_ROW("no forward secrecy", "AES128-GCM-SHA256", "not taken"),
+    SUITES_ROW("CBC", "ECDHE-ECDSA-AES128-SHA256", "not taken"),
+    SUITES_ROW("the beginning of a name", "ECDHE-ECDSA-AES128-GCM-SHA25", "not taken"),
+    SUITES_ROW("lower case", "ecdhe-ecdsa-aes128-gcm-sha256", "not taken"),
+    SUITES_ROW("nothing", "", "no suite of TLS 1.2"),
+    SUITES_ROW("separators alone", ": ,;", "no suite of TLS 1.2"),
+    SUITES_ROW("TLS 1.3 alone, which OpenSSL refuses", "TLS_AES_256_GCM_SHA384",
+               "no suite of TLS 1.2"),
+    SUITES_ROW("bytes that no log should see", "A\n\x1b[31m\xff", "\"A??[31m?\""),
 };
 
 static void expect(const struct row *row, const nk_error *err, nk_status status)
@@ -170,7 +201,11 @@ static void check_row(void **state)
     char *config = row->patch != NULL ? member_config(&world.alice, row->patch) : strdup(row->text);
 
     faulty_set(row->script != NULL ? row->script : "");
+    if (row->suites != NULL) {
+        setenv("GRPC_SSL_CIPHER_SUITES", row->suites, 1);
+    }
     nk_status status = plugin->open_text(&host, config, world.federation.folder, &instance, &err);
+    unsetenv("GRPC_SSL_CIPHER_SUITES");
     free(config);
     expect(row, &err, status);
     if (status == NK_OK) {

@@ -19,7 +19,32 @@ static const struct row {
     { "printable: a line end is not", TEXT_PRINTABLE, "a\nb\x7f", 1, "a?b?" },
     { "printable: UTF-8 is not", TEXT_PRINTABLE, "\xc3\xa9+", 0, "??+" },
     { "one line: UTF-8 is", TEXT_ONE_LINE, "\xc3\xa9+", 3, "\xc3\xa9+" },
-    { "one line: control characters are not", TEXT_ONE_LINE, "\x1b[2J\xff\x7f", 0, "?[2J\xff?" },
+    { "one line: control characters are not", TEXT_ONE_LINE, "\x1b[2J\xff\x7f", 0, "?[2J??" },
+    { "one line: UTF-8 of each length", TEXT_ONE_LINE, "\xe2\x82\xac\xf0\x9f\x94\x91.", 8,
+      "\xe2\x82\xac\xf0\x9f\x94\x91." },
+    { "one line: half a character is not", TEXT_ONE_LINE, "a\xe2\x82", 1, "a??" },
+    { "one line: half before a whole one", TEXT_ONE_LINE, "\xe2\x82\xc3\xa9", 0, "??\xc3\xa9" },
+    { "one line: a byte that only continues", TEXT_ONE_LINE,
+      "a\x80"
+      "b",
+      1, "a?b" },
+    { "one line: a longer form than needed", TEXT_ONE_LINE, "\xc0\xaf", 0, "??" },
+    { "one line: a surrogate", TEXT_ONE_LINE, "\xed\xa0\x80", 0, "???" },
+    { "one line: the last code point", TEXT_ONE_LINE, "\xf4\x8f\xbf\xbf", 4, "\xf4\x8f\xbf\xbf" },
+    { "one line: beyond the last code point", TEXT_ONE_LINE, "\xf4\x90\x80\x80", 0, "????" },
+    { "one line: a form of five bytes", TEXT_ONE_LINE, "\xf8\x88\x80\x80\x80", 0, "?????" },
+    { "one line: C1, which terminals heed", TEXT_ONE_LINE,
+      "\xc2\x9b"
+      "2J",
+      0, "??2J" },
+    { "one line: a no-break space is", TEXT_ONE_LINE, "\xc2\xa0", 2, "\xc2\xa0" },
+    { "one line: Unicode's line end", TEXT_ONE_LINE, "a\xe2\x80\xa8", 1, "a???" },
+    { "one line: right to left from here", TEXT_ONE_LINE,
+      "\xe2\x80\xae"
+      "b",
+      0, "???b" },
+    { "one line: an isolate", TEXT_ONE_LINE, "\xe2\x81\xa6", 0, "???" },
+    { "one line: no width", TEXT_ONE_LINE, "\xe2\x80\x8b\xef\xbb\xbf", 0, "??????" },
     { "nothing is of every kind", TEXT_VISIBLE, "", 0, "" },
 };
 

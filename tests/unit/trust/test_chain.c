@@ -14,6 +14,7 @@
 #include "unit/trust/chain_scene.h"
 
 #define SERVER NK_PEER_IS_SERVER
+#define ROOT_PEM_BYTES 1024
 
 /* `row->leaf` describes the issuer here. */
 static struct shown below_odd_ca(const struct chain_row *row)
@@ -344,6 +345,38 @@ static void roots_of_one_name_are_bounded(void **state)
     }
 }
 
+static void roots_are_bounded(void **state)
+{
+    (void)state;
+    const char *folder = scratch_folder();
+    char *paths[] = { (char *)path_of("%s/many.pem", folder),
+                      (char *)path_of("%s/one.pem", folder) };
+    char *all = calloc(ROOTS_MAX, ROOT_PEM_BYTES);
+    assert_non_null(all);
+    for (int i = 0; i <= ROOTS_MAX; i++) {
+        struct authority one = authority_make(NULL, path_of("root-%d", i), NULL);
+        char *pem = pem_of(one.certificate, NULL);
+        assert_true(strlen(pem) < ROOT_PEM_BYTES);
+        if (i < ROOTS_MAX) {
+            strcat(all, pem);
+        } else {
+            write_file(paths[1], pem, 0644);
+        }
+        free(pem);
+        authority_free(&one);
+    }
+    write_file(paths[0], all, 0644);
+    free(all);
+    STACK_OF(X509) *roots = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    assert_int_equal(roots_read(paths, 1, true, NULL, &roots, &err), NK_OK);
+    assert_int_equal(sk_X509_num(roots), ROOTS_MAX);
+    sk_X509_pop_free(roots, X509_free);
+    assert_int_equal(roots_read(paths, 2, true, NULL, &roots, &err), NK_E_TRUST);
+    assert_non_null(strstr(err.text, "more than 256 certificates, with root "));
+    assert_non_null(strstr(err.text, "one.pem"));
+}
+
 /* Without identifiers OpenSSL tries one root of a name only. */
 static void the_last_root_of_a_name_is_found(void **state)
 {
@@ -396,6 +429,7 @@ int main(void)
     ROWS_OF(rows, check_chain)
     ROWS_OF(policies, check_policies)
     ROWS_TEST(roots_of_one_name_are_bounded);
+    ROWS_TEST(roots_are_bounded);
     ROWS_TEST(the_last_root_of_a_name_is_found);
     ROWS_TEST(until_is_the_first_end);
     return ROWS_RUN("chain_holds", chain_scene_set_up, chain_scene_tear_down);
