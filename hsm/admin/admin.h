@@ -48,17 +48,17 @@ MUST_USE nk_status admin_find_keys(struct hsm_admin *admin, CK_SESSION_HANDLE se
                                    handles_ptr *ret_found, CK_ULONG *ret_len, nk_error *err);
 
 struct admin_look { /* of one token */
-    CK_FUNCTION_LIST *call;
+    const struct cryptoki *call;
     CK_SESSION_HANDLE session;
     const CK_TOKEN_INFO *info;
     bool namesakes; /* its label alone does not tell it from the others */
     struct hsm_token *token;
 };
-/* Descriptions in zeroed structs; members that the token does not tell stay empty. Inside a use
- * of the module. */
+/* Descriptions in zeroed structs; members that the token does not tell stay empty. CKR_OK unless
+ * the module lies. Inside a use of the module. */
 void admin_describe_token(struct hsm_token *token, const CK_TOKEN_INFO *info, CK_FLAGS slot_flags);
-void admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
-                           CK_OBJECT_HANDLE handle, struct hsm_object *object);
+MUST_USE CK_RV admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
+                                     CK_OBJECT_HANDLE handle, struct hsm_object *object);
 /* Owned: free. NULL: no memory. */
 char *admin_uri_of_token(const CK_TOKEN_INFO *info, bool with_serial);
 

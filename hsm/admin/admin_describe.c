@@ -93,14 +93,14 @@ static char *uri_of_object(const struct admin_look *look, CK_OBJECT_CLASS object
 
 /* --- one object --- */
 
-static void describe_certificate(const struct admin_look *look, CK_OBJECT_HANDLE handle,
-                                 struct hsm_object *object)
+static CK_RV describe_certificate(const struct admin_look *look, CK_OBJECT_HANDLE handle,
+                                  struct hsm_object *object)
 {
-    AUTO(X509_free)
-    X509 *certificate = object_certificate(look->call, look->session, handle);
+    AUTO(X509_free) X509 *certificate = NULL;
     AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
+    CK_RV rv = object_certificate(look->call, look->session, handle, &certificate);
     if (certificate == NULL) {
-        return;
+        return rv;
     }
     ERR_set_mark();
     if (bio != NULL &&
@@ -116,37 +116,49 @@ static void describe_certificate(const struct admin_look *look, CK_OBJECT_HANDLE
         key_kind_print(key, object->type);
     }
     ERR_pop_to_mark();
+    return CKR_OK;
 }
 
-static void describe_key(const struct admin_look *look, CK_OBJECT_HANDLE handle,
-                         struct hsm_object *object)
+static CK_RV describe_custody(const struct admin_look *look, CK_OBJECT_HANDLE handle,
+                              struct hsm_object *object)
 {
-    AUTO(EVP_PKEY_free) EVP_PKEY *key = object_public_key(look->call, look->session, handle);
+    CK_RV rv =
+        object_flag(look->call, look->session, handle, CKA_SENSITIVE, false, &object->sensitive);
+    if (rv == CKR_OK) {
+        rv = object_flag(look->call, look->session, handle, CKA_EXTRACTABLE, true,
+                         &object->extractable);
+    }
+    return rv == CKR_OK ? object_is_born_here(look->call, look->session, handle, &object->born_here)
+                        : rv;
+}
+
+static CK_RV describe_key(const struct admin_look *look, CK_OBJECT_HANDLE handle,
+                          struct hsm_object *object)
+{
+    AUTO(EVP_PKEY_free) EVP_PKEY *key = NULL;
+    CK_RV rv = object_public_key(look->call, look->session, handle, &key);
+
     if (key != NULL) {
         key_kind_print(key, object->type);
     }
-    if (object->kind != HSM_PRIVATE_KEY) {
-        return;
-    }
-    object->sensitive = object_flag(look->call, look->session, handle, CKA_SENSITIVE, false);
-    object->extractable = object_flag(look->call, look->session, handle, CKA_EXTRACTABLE, true);
-    object->born_here = object_is_born_here(look->call, look->session, handle);
+    return rv == CKR_OK && object->kind == HSM_PRIVATE_KEY ? describe_custody(look, handle, object)
+                                                           : rv;
 }
 
-void admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
-                           CK_OBJECT_HANDLE handle, struct hsm_object *object)
+CK_RV admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
+                            CK_OBJECT_HANDLE handle, struct hsm_object *object)
 {
     struct object_name name;
 
-    object_name(look->call, look->session, handle, &name);
+    CK_RV rv = object_name(look->call, look->session, handle, &name);
+    if (rv != CKR_OK) {
+        return rv;
+    }
     show_text(object->label, sizeof(object->label), name.label, name.label_len);
     text_hex(object->id, name.id, name.id_len < ID_SHOWN_BYTES ? name.id_len : ID_SHOWN_BYTES);
     object->uri = uri_of_object(look, object_class, &name);
-    if (object->kind == HSM_CERTIFICATE) {
-        describe_certificate(look, handle, object);
-    } else {
-        describe_key(look, handle, object);
-    }
+    return object->kind == HSM_CERTIFICATE ? describe_certificate(look, handle, object)
+                                           : describe_key(look, handle, object);
 }
 
 /* --- one token --- */

@@ -44,14 +44,8 @@ static CK_ULONG curve_params(const struct key_kind *kind, unsigned char out[PARA
     return len > 0 ? (CK_ULONG)len : 0;
 }
 
-struct template
-{
-    CK_ATTRIBUTE at[TEMPLATE_MAX];
-    CK_ULONG len;
-};
-
-static void add_attribute(struct template *template, CK_ATTRIBUTE_TYPE type, const void *value,
-                          CK_ULONG len)
+static void add_attribute(struct cryptoki_template *template, CK_ATTRIBUTE_TYPE type,
+                          const void *value, CK_ULONG len)
 {
     template->at[template->len++] =
         (CK_ATTRIBUTE){ .type = type, .pValue = (void *)(uintptr_t)value, .ulValueLen = len };
@@ -86,7 +80,7 @@ static nk_status read_names(P11KitUri *uri, struct names *ret_names, nk_error *e
 static const CK_BBOOL yes = CK_TRUE;
 static const CK_BBOOL no = CK_FALSE;
 
-static void add_names(struct template *template, const struct names *names)
+static void add_names(struct cryptoki_template *template, const struct names *names)
 {
     add_attribute(template, CKA_TOKEN, &yes, sizeof(yes));
     add_attribute(template, CKA_ID, names->id, names->id_len);
@@ -107,8 +101,10 @@ static CK_RV make_pair(struct hsm_admin *admin, CK_SESSION_HANDLE session,
     CK_MECHANISM mechanism = { .mechanism = generation->kind->generation };
     CK_ULONG bits = (CK_ULONG)generation->kind->bits_min;
     unsigned char params[PARAMS_MAX_BYTES];
-    struct template public_key = { .len = 0 };
-    struct template private_key = { .len = 0 };
+    CK_ATTRIBUTE public_at[TEMPLATE_MAX];
+    CK_ATTRIBUTE private_at[TEMPLATE_MAX];
+    struct cryptoki_template public_key = { .at = public_at };
+    struct cryptoki_template private_key = { .at = private_at };
 
     add_names(&public_key, names);
     add_attribute(&public_key, CKA_PRIVATE, &no, sizeof(no));
@@ -124,9 +120,8 @@ static CK_RV make_pair(struct hsm_admin *admin, CK_SESSION_HANDLE session,
     add_attribute(&private_key, CKA_SENSITIVE, &yes, sizeof(yes));
     add_attribute(&private_key, CKA_EXTRACTABLE, &no, sizeof(no));
     add_attribute(&private_key, CKA_SIGN, &yes, sizeof(yes));
-    return admin->module->call->C_GenerateKeyPair(session, &mechanism, public_key.at,
-                                                  public_key.len, private_key.at, private_key.len,
-                                                  &admin->made[0], &admin->made[1]);
+    return cryptoki_generate_key_pair(admin->module->call, session, &mechanism, &public_key,
+                                      &private_key, &admin->made[0], &admin->made[1]);
 }
 
 static nk_status refuse_type(const struct hsm_admin *admin, const struct generation *generation,
@@ -171,10 +166,13 @@ static nk_status generate_key(struct hsm_admin *admin, CK_SESSION_HANDLE session
     }
     CK_RV rv = make_pair(admin, session, generation, &names);
     if (rv != CKR_OK) {
-        admin->made[0] = admin->made[1] = CK_INVALID_HANDLE;
         return refuse_type(admin, generation, rv, err);
     }
-    generation->public_key = object_public_key(admin->module->call, session, admin->made[0]);
+    rv = object_public_key(admin->module->call, session, admin->made[0], &generation->public_key);
+    if (rv != CKR_OK) {
+        return report_ckr(err, NK_E_TOKEN, rv, "read the new key on token \"%s\"",
+                          admin->name.label);
+    }
     if (generation->public_key == NULL) {
         return report(err, NK_E_TOKEN, "token \"%s\" does not tell the public half of its new key",
                       admin->name.label);
@@ -189,7 +187,15 @@ nk_status hsm_admin_generate(struct hsm_admin *admin, const char *type, EVP_PKEY
     if (generation.kind == NULL) {
         return report(err, NK_E_USAGE, "%s is not a type of key", type);
     }
-    nk_status status = admin_work(admin, CKF_RW_SESSION, generate_key, &generation, err);
+    nk_status status =
+        cryptoki_need(admin->module->call, CRYPTOKI_C_GenerateKeyPair, admin->module->path, err);
+    if (status == NK_OK) { /* a key that is refused afterwards is removed */
+        status =
+            cryptoki_need(admin->module->call, CRYPTOKI_C_DestroyObject, admin->module->path, err);
+    }
+    if (status == NK_OK) {
+        status = admin_work(admin, CKF_RW_SESSION, generate_key, &generation, err);
+    }
     if (status == NK_OK) {
         *ret_public = generation.public_key;
     } else {
@@ -206,7 +212,7 @@ static nk_status destroy_made(struct hsm_admin *admin, CK_SESSION_HANDLE session
     (void)arg;
     for (size_t i = 0; i < ARRAY_LEN(admin->made); i++) {
         CK_RV rv = admin->made[i] != CK_INVALID_HANDLE
-                       ? admin->module->call->C_DestroyObject(session, admin->made[i])
+                       ? cryptoki_destroy_object(admin->module->call, session, admin->made[i])
                        : CKR_OK;
         /* tpm2-pkcs11 keeps a pair as one */
         if (rv != CKR_OK && rv != CKR_OBJECT_HANDLE_INVALID) {

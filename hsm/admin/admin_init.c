@@ -87,6 +87,9 @@ static nk_status find_blank(struct plan *plan, nk_error *err)
             plan->info = info;
         }
     }
+    if (slots->rv != CKR_OK) {
+        return report_ckr(err, NK_E_TOKEN, slots->rv, "ask the slots of %s", plan->module->path);
+    }
     if (blank == 1) {
         return NK_OK;
     }
@@ -107,6 +110,12 @@ static nk_status check_length(const struct plan *plan, const struct pin *pin, co
     unsigned long min = plan->info.ulMinPinLen;
     unsigned long max = plan->info.ulMaxPinLen;
 
+    if (max != 0 && min > max) {
+        CK_RV rv = cryptoki_lied(
+            CRYPTOKI_C_GetTokenInfo,
+            "the module says that a PIN has %lu bytes or more, and at most %lu", min, max);
+        return report_ckr(err, NK_E_TOKEN, rv, "initialise token \"%s\"", plan->label_text);
+    }
     if (pin_len(pin) < min || (max != 0 && pin_len(pin) > max)) {
         return report(err, NK_E_PIN, "the %s has %zu bytes, and this token takes %lu to %lu", what,
                       pin_len(pin), min, max);
@@ -148,16 +157,16 @@ static nk_status read_pins(struct plan *plan, const struct hsm_init_request *req
 /* Inside a use of the module. */
 static CK_RV set_user_pin(const struct plan *plan)
 {
-    CK_FUNCTION_LIST *call = plan->module->call;
+    const struct cryptoki *call = plan->module->call;
     CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
     CK_RV rv = session_open(plan->module, plan->slot, CKF_RW_SESSION, &session);
     if (rv != CKR_OK) {
         return rv;
     }
-    rv = call->C_Login(session, CKU_SO, pin_bytes(plan->so_pin), pin_len(plan->so_pin));
+    rv = cryptoki_login(call, session, CKU_SO, pin_bytes(plan->so_pin), pin_len(plan->so_pin));
     if (rv == CKR_OK) {
-        rv = call->C_InitPIN(session, pin_bytes(plan->user_pin), pin_len(plan->user_pin));
-        call->C_Logout(session);
+        rv = cryptoki_init_pin(call, session, pin_bytes(plan->user_pin), pin_len(plan->user_pin));
+        cryptoki_logout(call, session);
     }
     session_close(plan->module, session);
     return rv;
@@ -166,8 +175,8 @@ static CK_RV set_user_pin(const struct plan *plan)
 /* Inside a use of the module. */
 static nk_status make_token(struct plan *plan, nk_error *err)
 {
-    CK_RV rv = plan->module->call->C_InitToken(plan->slot, pin_bytes(plan->so_pin),
-                                               pin_len(plan->so_pin), plan->label);
+    CK_RV rv = cryptoki_init_token(plan->module->call, plan->slot, pin_bytes(plan->so_pin),
+                                   pin_len(plan->so_pin), plan->label);
     if (rv != CKR_OK) {
         return report_ckr(err, rv == CKR_PIN_INCORRECT ? NK_E_PIN : NK_E_TOKEN, rv,
                           "initialise token \"%s\"", plan->label_text);
@@ -189,7 +198,14 @@ static nk_status carry_out_plan(struct plan *plan, const struct hsm_init_request
     if (rv != CKR_OK) {
         return report_ckr(err, NK_E_TOKEN, rv, "enter %s", plan->module->path);
     }
-    nk_status status = find_blank(plan, err);
+    nk_status status =
+        cryptoki_need(plan->module->call, CRYPTOKI_C_InitToken, plan->module->path, err);
+    if (status == NK_OK) {
+        status = cryptoki_need(plan->module->call, CRYPTOKI_C_InitPIN, plan->module->path, err);
+    }
+    if (status == NK_OK) {
+        status = find_blank(plan, err);
+    }
     if (status == NK_OK) {
         status = read_pins(plan, request, err);
     }

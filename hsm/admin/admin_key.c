@@ -66,8 +66,10 @@ static nk_status find_public(struct hsm_admin *admin, CK_SESSION_HANDLE session,
                       "(`nodekey tokens --login CONFIG' lists them)",
                       (unsigned long)len, admin->name.label, admin->uri_text);
     }
-    *(EVP_PKEY **)arg = object_public_half(admin->module->call, session, found[0]);
-    return NK_OK;
+    CK_RV rv = object_public_half(admin->module->call, session, found[0], arg);
+    return rv == CKR_OK
+               ? NK_OK
+               : report_ckr(err, NK_E_TOKEN, rv, "read the key on token \"%s\"", admin->name.label);
 }
 
 nk_status hsm_admin_find(struct hsm_admin *admin, EVP_PKEY **ret_public, nk_error *err)

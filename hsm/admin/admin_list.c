@@ -32,20 +32,20 @@ static CK_RV list_class(const struct admin_look *look, enum hsm_object_kind kind
     AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
     CK_RV rv = object_find_class(look->call, look->session, object_class, &found, &len);
-    if (rv != CKR_OK || len >= OBJECTS_MAX) { /* there may be more, and a listing is whole */
-        return rv != CKR_OK ? rv : CKR_DEVICE_MEMORY;
+    if (rv != CKR_OK) {
+        return rv;
     }
     struct hsm_object *objects = realloc(token->objects, (token->len + len + 1) * sizeof(*objects));
     if (objects == NULL) {
         return CKR_HOST_MEMORY;
     }
     token->objects = objects;
-    for (CK_ULONG i = 0; i < len; i++) {
+    for (CK_ULONG i = 0; i < len && rv == CKR_OK; i++) {
         struct hsm_object *object = &objects[token->len++];
         *object = (struct hsm_object){ .kind = kind };
-        admin_describe_object(look, object_class, found[i], object);
+        rv = admin_describe_object(look, object_class, found[i], object);
     }
-    return CKR_OK;
+    return rv;
 }
 
 static CK_RV list_objects(struct admin_look *look, struct module *module, CK_SLOT_ID slot)
@@ -131,7 +131,7 @@ static CK_RV ask_slots(struct tour *tour)
     while (slots_next(slots, &next->slot, &next->info)) {
         next = &tour->seen[++tour->len];
     }
-    return CKR_OK;
+    return slots->rv;
 }
 
 static nk_status visit_slots(struct tour *tour, struct hsm_listing *listing, nk_error *err)

@@ -35,7 +35,7 @@ static nk_status ask_module(struct module *module, const struct token_name *name
     CK_RV rv = module_enter(module);
     if (rv == CKR_OK) {
         rv = slots_find(module, name, &slot);
-        rv = rv == CKR_OK ? module->call->C_GetTokenInfo(slot, &info) : rv;
+        rv = rv == CKR_OK ? cryptoki_get_token_info(module->call, slot, &info) : rv;
         module_leave(module);
     }
     if (rv != CKR_OK) {

@@ -12,7 +12,6 @@
 #include "module/session.h"
 #include "module/slots.h"
 #include "token/token_find.h"
-#include "wait/bounded_call.h"
 
 #define CERTIFICATES_MAX 64
 #define ISSUERS_MAX 8
@@ -36,7 +35,7 @@ struct reader {
 
 static nk_status read_leaf(const struct reader *reader, X509 **ret_leaf, nk_error *err)
 {
-    CK_FUNCTION_LIST *call = reader->module->call;
+    const struct cryptoki *call = reader->module->call;
     AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
 
@@ -52,7 +51,11 @@ static nk_status read_leaf(const struct reader *reader, X509 **ret_leaf, nk_erro
                       len > 1 ? "add id= or object= to name it"
                               : "write it there (pkcs11-tool --write-object), or name a PEM file");
     }
-    *ret_leaf = object_certificate(call, reader->session, found[0]);
+    rv = object_certificate(call, reader->session, found[0], ret_leaf);
+    if (rv != CKR_OK) {
+        return report_ckr(err, NK_E_TOKEN, rv, "read the certificate on token \"%s\"",
+                          reader->name.label);
+    }
     if (*ret_leaf == NULL) {
         return report(err, NK_E_IDENTITY,
                       "%s: %s on token \"%s\" is not a certificate in DER form; "
@@ -65,7 +68,7 @@ static nk_status read_leaf(const struct reader *reader, X509 **ret_leaf, nk_erro
 /* Certificates that cannot be read are passed over: a token holds others', too. */
 static nk_status read_others(const struct reader *reader, stack all, nk_error *err)
 {
-    CK_FUNCTION_LIST *call = reader->module->call;
+    const struct cryptoki *call = reader->module->call;
     AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
 
@@ -75,7 +78,12 @@ static nk_status read_others(const struct reader *reader, stack all, nk_error *e
                           reader->name.label);
     }
     for (CK_ULONG i = 0; i < len && i < CERTIFICATES_MAX; i++) {
-        AUTO(X509_free) X509 *one = object_certificate(call, reader->session, found[i]);
+        AUTO(X509_free) X509 *one = NULL;
+        rv = object_certificate(call, reader->session, found[i], &one);
+        if (rv != CKR_OK) {
+            return report_ckr(err, NK_E_TOKEN, rv, "read the certificates on token \"%s\"",
+                              reader->name.label);
+        }
         if (one != NULL && sk_X509_push(all, one) == 0) {
             return report(err, NK_E_NOMEM, "out of memory");
         }

@@ -11,7 +11,7 @@
 #define PARAMS_MAX_BYTES 512 /* explicit ones are long */
 
 /* "object=identity;id=%01" of each, as a URI would say it. */
-static void describe_keys(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+static void describe_keys(const struct cryptoki *call, CK_SESSION_HANDLE session,
                           const CK_OBJECT_HANDLE *objects, CK_ULONG len, char *text, size_t room)
 {
     struct object_name name;
@@ -19,7 +19,9 @@ static void describe_keys(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
 
     text[0] = '\0';
     for (CK_ULONG i = 0; i < len && i < DESCRIBED_MAX && used + 1 < room; i++) {
-        object_name(call, session, objects[i], &name);
+        if (object_name(call, session, objects[i], &name) != CKR_OK) {
+            continue; /* a lie about its name; an error is under way already */
+        }
         used +=
             (size_t)snprintf(text + used, room - used, "%sobject=%.*s;id=", used > 0 ? ", " : "",
                              (int)name.label_len, (const char *)name.label);
@@ -31,7 +33,7 @@ static void describe_keys(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
 
 static CK_RV report_none(struct hsm_key *key, CK_SESSION_HANDLE session, nk_error *err)
 {
-    CK_FUNCTION_LIST *call = token_module(key->token)->call;
+    const struct cryptoki *call = token_module(key->token)->call;
     AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
     char list[512];
@@ -58,13 +60,19 @@ static CK_RV report_several(struct hsm_key *key, CK_SESSION_HANDLE session,
     return CKR_ARGUMENTS_BAD;
 }
 
+static CK_RV report_lie(const struct hsm_key *key, CK_RV rv, nk_error *err)
+{
+    report_ckr(err, NK_E_TOKEN, rv, "read the key on token \"%s\"", key->label);
+    return rv;
+}
+
 static CK_RV check_kind(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                         nk_error *err)
 {
     CK_KEY_TYPE type = 0;
-    CK_RV rv = object_key_type(token_module(key->token)->call, session, object, &type);
+    CK_RV rv = object_number(token_module(key->token)->call, session, object, CKA_KEY_TYPE, &type);
     if (rv != CKR_OK) {
-        report_ckr(err, NK_E_TOKEN, rv, "read the type of the key on token \"%s\"", key->label);
+        report_ckr(err, NK_E_TOKEN, rv, "read CKA_KEY_TYPE of the key on token \"%s\"", key->label);
         return rv;
     }
     /* Modules from before PKCS#11 3.0 know but one kind of curve. */
@@ -89,10 +97,13 @@ static CK_RV check_curve(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJE
     unsigned char params[PARAMS_MAX_BYTES];
     CK_ULONG len = 0;
 
-    if (key->kind->form == KEY_RSA ||
-        object_attribute(token_module(key->token)->call, session, object, CKA_EC_PARAMS, params,
-                         sizeof(params), &len) != CKR_OK) {
+    if (key->kind->form == KEY_RSA) {
         return CKR_OK;
+    }
+    CK_RV rv = cryptoki_get_attribute(token_module(key->token)->call, session, object,
+                                      CKA_EC_PARAMS, params, sizeof(params), &len);
+    if (rv != CKR_OK) {
+        return ckr_is_lie(rv) ? report_lie(key, rv, err) : CKR_OK;
     }
     const struct key_kind *its = key_kind_of_params(params, len);
     if (its != NULL && its != key->kind) {
@@ -106,35 +117,67 @@ static CK_RV check_curve(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJE
     return CKR_OK;
 }
 
+/* Attributes that decide whether a key is taken. */
+struct custody_flags {
+    bool extractable;
+    bool sensitive;
+    bool born_here;
+    bool signs;
+    bool always_authenticate;
+};
+
 /* An attribute that the token does not tell counts as the worse value. */
+static CK_RV read_custody(const struct hsm_key *key, CK_SESSION_HANDLE session,
+                          CK_OBJECT_HANDLE object, struct custody_flags *flags)
+{
+    const struct cryptoki *call = token_module(key->token)->call;
+    const struct {
+        CK_ATTRIBUTE_TYPE type;
+        bool if_unknown;
+        bool *flag;
+    } rows[] = { { CKA_EXTRACTABLE, true, &flags->extractable },
+                 { CKA_SENSITIVE, false, &flags->sensitive },
+                 { CKA_SIGN, true, &flags->signs },
+                 { CKA_ALWAYS_AUTHENTICATE, false, &flags->always_authenticate } };
+    CK_RV rv = object_is_born_here(call, session, object, &flags->born_here);
+
+    for (size_t i = 0; i < ARRAY_LEN(rows) && rv == CKR_OK; i++) {
+        rv = object_flag(call, session, object, rows[i].type, rows[i].if_unknown, rows[i].flag);
+    }
+    return rv;
+}
+
 static CK_RV check_custody(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                            nk_error *err)
 {
-    CK_FUNCTION_LIST *call = token_module(key->token)->call;
+    struct custody_flags flags = { .extractable = true };
+    CK_RV rv = read_custody(key, session, object, &flags);
 
-    if (!key->custody.allow_extractable &&
-        (object_flag(call, session, object, CKA_EXTRACTABLE, true) ||
-         !object_flag(call, session, object, CKA_SENSITIVE, false))) {
+    if (rv != CKR_OK) {
+        return report_lie(key, rv, err);
+    }
+    if (!key->custody.allow_extractable && (flags.extractable || !flags.sensitive)) {
         report(err, NK_E_IDENTITY,
                "%s: %s on token \"%s\" is extractable or not sensitive, so it can be copied "
                "out; generate a key that cannot (or accept it by %s)",
                words()->key, key->uri_text, key->label, words()->allow_extractable);
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
     }
-    if (!key->custody.allow_imported && !object_is_born_here(call, session, object)) {
+    if (!key->custody.allow_imported && !flags.born_here) {
         report(err, NK_E_IDENTITY,
                "%s: %s on token \"%s\" was imported or has been extractable, so copies may "
                "exist; generate the key on the token (or accept it by %s)",
                words()->key, key->uri_text, key->label, words()->allow_imported);
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
     }
-    if (!object_flag(call, session, object, CKA_SIGN, true)) {
+    if (!flags.signs) {
         report(err, NK_E_IDENTITY,
                "%s: %s on token \"%s\" is not for signing (CKA_SIGN is false); generate one "
                "that is",
                words()->key, key->uri_text, key->label);
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
     }
+    atomic_store(&key->always_authenticate, flags.always_authenticate);
     return CKR_OK;
 }
 
@@ -176,8 +219,6 @@ CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE 
         rv = check_custody(key, session, found, err);
     }
     if (rv == CKR_OK) {
-        atomic_store(&key->always_authenticate, object_flag(token_module(key->token)->call, session,
-                                                            found, CKA_ALWAYS_AUTHENTICATE, false));
         *ret_object = found;
     }
     return rv;

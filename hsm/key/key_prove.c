@@ -11,23 +11,36 @@
 #include "base/report.h"
 #include "base/words.h"
 #include "key/key_find.h"
-#include "wait/bounded_call.h"
+
+/* A signature of another length is the token's fault, and would not get past the peer. */
+static CK_RV check_length(const struct hsm_key *key, CK_ULONG len)
+{
+    char name[KEY_KIND_TEXT_BYTES];
+    size_t wanted = scheme_raw_len(key->kind, key->public_key);
+
+    if (len == wanted) {
+        return CKR_OK;
+    }
+    key_kind_print(key->public_key, name);
+    return cryptoki_lied(CRYPTOKI_C_Sign,
+                         "the module gave %lu bytes where a%s %s signature has %zu", len,
+                         name[0] == 'R' || name[0] == 'E' ? "n" : "", name, wanted);
+}
 
 CK_RV key_sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                   struct to_sign *what, unsigned char *raw, CK_ULONG *raw_len, nk_error *err)
 {
-    CK_FUNCTION_LIST *call = token_module(key->token)->call;
+    const struct cryptoki *call = token_module(key->token)->call;
 
-    bounded_call_step("C_SignInit");
-    CK_RV rv = call->C_SignInit(session, &what->mechanism, object);
+    CK_RV rv = cryptoki_sign_init(call, session, &what->mechanism, object);
     if (rv == CKR_OK && atomic_load(&key->always_authenticate)) {
         rv = token_authenticate(key->token, session, err);
     }
     if (rv != CKR_OK) {
         return rv;
     }
-    bounded_call_step("C_Sign");
-    return call->C_Sign(session, (CK_BYTE *)what->input, what->len, raw, raw_len);
+    rv = cryptoki_sign(call, session, what->input, what->len, raw, raw_len);
+    return rv == CKR_OK ? check_length(key, *raw_len) : rv;
 }
 
 static void note_time(struct hsm_key *key, long long began_us)
@@ -78,9 +91,15 @@ CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
 }
 
 static CK_RV report_no_mechanism(const struct hsm_key *key, const struct scheme_need *need,
-                                 nk_error *err)
+                                 CK_RV rv, nk_error *err)
 {
     bool pss = need->mechanism == CKM_RSA_PKCS_PSS;
+
+    if (ckr_is_lie(rv)) {
+        report_ckr(err, NK_E_TOKEN, rv, "ask token \"%s\" for mechanism %s", key->label,
+                   need->mechanism_name);
+        return rv;
+    }
 
     report_ckr(err, NK_E_IDENTITY, CKR_MECHANISM_INVALID,
                "%s: token \"%s\" has no mechanism %s%s, which TLS %s needs (%s); use an EC "
@@ -95,17 +114,19 @@ static CK_RV prove_scheme(struct hsm_key *key, const struct lease *lease, CK_OBJ
                           const struct scheme_need *need, nk_error *err)
 {
     bool pss = need->mechanism == CKM_RSA_PKCS_PSS;
-    bool bare = pss && token_has_mechanism(key->token, CKM_RSA_X_509);
+    bool bare = pss && token_signs_by(key->token, CKM_RSA_X_509) == CKR_OK;
     nk_error first = { .struct_size = sizeof(first) };
 
     if (pss && key->bare_pss) {
         return key_prove(key, lease->session, object, need, err);
     }
-    CK_RV rv = CKR_MECHANISM_INVALID;
-    if (token_has_mechanism(key->token, need->mechanism)) {
+    CK_RV rv = token_signs_by(key->token, need->mechanism);
+    if (rv == CKR_OK) {
         rv = key_prove(key, lease->session, object, need, &first);
-    } else if (!bare) {
-        return report_no_mechanism(key, need, err);
+    } else if (ckr_is_lie(rv) || !bare) {
+        return report_no_mechanism(key, need, rv, err);
+    } else {
+        rv = CKR_MECHANISM_INVALID;
     }
     /* Listed is not able: parameters that a remote or a firmware refuses come out here only. */
     if (bare && (rv == CKR_MECHANISM_INVALID || rv == CKR_MECHANISM_PARAM_INVALID)) {

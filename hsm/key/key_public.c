@@ -25,7 +25,7 @@ static CK_RV read_public_once(struct hsm_key *key, EVP_PKEY **ret_public, nk_err
     }
     rv = key_locate(key, lease.session, &object, err);
     if (rv == CKR_OK) {
-        *ret_public = object_public_half(token_module(key->token)->call, lease.session, object);
+        rv = object_public_half(token_module(key->token)->call, lease.session, object, ret_public);
     }
     token_give(key->token, &lease, rv == CKR_OK);
     return rv;

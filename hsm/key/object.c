@@ -5,8 +5,8 @@
 
 #include <openssl/err.h>
 
+#include "module/ckr.h"
 #include "module/uri.h"
-#include "wait/bounded_call.h"
 
 #define FIND_AT_ONCE 16
 #define CERTIFICATE_MAX_BYTES ((CK_ULONG)64 * 1024)
@@ -21,8 +21,8 @@ void handles_free(handles_ptr handles)
 }
 
 /* Until nothing comes: a module may give fewer than asked for before the end. */
-static CK_RV collect_handles(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, handles_ptr *found,
-                             CK_ULONG *len)
+static CK_RV collect_handles(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                             handles_ptr *found, CK_ULONG *len)
 {
     for (;;) {
         CK_ULONG got = 0;
@@ -31,30 +31,31 @@ static CK_RV collect_handles(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, 
             return CKR_HOST_MEMORY;
         }
         *found = more;
-        CK_RV rv = call->C_FindObjects(session, more + *len, FIND_AT_ONCE, &got);
-        if (rv != CKR_OK || got == 0 || got > FIND_AT_ONCE) {
+        CK_RV rv = cryptoki_find_objects(call, session, more + *len, FIND_AT_ONCE, &got);
+        if (rv != CKR_OK || got == 0) {
             return rv;
         }
         *len += got;
-        if (*len >= OBJECTS_MAX) {
-            return CKR_OK;
+        if (*len > OBJECTS_MAX) {
+            return cryptoki_lied(CRYPTOKI_C_FindObjects,
+                                 "the module goes on after %d objects, and no more are read",
+                                 OBJECTS_MAX);
         }
     }
 }
 
-CK_RV object_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
+CK_RV object_find(const struct cryptoki *call, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
                   CK_ULONG template_len, handles_ptr *ret_found, CK_ULONG *ret_len)
 {
     AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
 
-    bounded_call_step("C_FindObjects");
-    CK_RV rv = call->C_FindObjectsInit(session, template, template_len);
+    CK_RV rv = cryptoki_find_objects_init(call, session, template, template_len);
     if (rv != CKR_OK) {
         return rv;
     }
     rv = collect_handles(call, session, &found, &len);
-    CK_RV final_rv = call->C_FindObjectsFinal(session);
+    CK_RV final_rv = cryptoki_find_objects_final(call, session);
     rv = rv != CKR_OK ? rv : final_rv;
     if (rv == CKR_OK) {
         *ret_found = found;
@@ -64,7 +65,7 @@ CK_RV object_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_ATTRIBUT
     return rv;
 }
 
-CK_RV object_find_class(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+CK_RV object_find_class(const struct cryptoki *call, CK_SESSION_HANDLE session,
                         CK_OBJECT_CLASS object_class, handles_ptr *ret_found, CK_ULONG *ret_len)
 {
     CK_ATTRIBUTE wanted = { CKA_CLASS, &object_class, sizeof(object_class) };
@@ -72,7 +73,7 @@ CK_RV object_find_class(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
     return object_find(call, session, &wanted, 1, ret_found, ret_len);
 }
 
-CK_RV object_find_named(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, P11KitUri *uri,
+CK_RV object_find_named(const struct cryptoki *call, CK_SESSION_HANDLE session, P11KitUri *uri,
                         CK_OBJECT_CLASS object_class, handles_ptr *ret_found, CK_ULONG *ret_len)
 {
     CK_OBJECT_CLASS wanted;
@@ -85,62 +86,62 @@ CK_RV object_find_named(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, P11Ki
 
 /* --- reading --- */
 
-CK_RV object_attribute(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                       CK_ATTRIBUTE_TYPE type, void *value, CK_ULONG room, CK_ULONG *ret_len)
+CK_RV object_number(const struct cryptoki *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                    CK_ATTRIBUTE_TYPE type, CK_ULONG *ret_number)
 {
-    CK_ATTRIBUTE wanted = { type, value, room };
-
-    bounded_call_step("C_GetAttributeValue");
-    CK_RV rv = call->C_GetAttributeValue(session, object, &wanted, 1);
-    if (rv == CKR_OK && wanted.ulValueLen > room) {
-        rv = CKR_BUFFER_TOO_SMALL;
+    CK_ULONG number = 0;
+    CK_ULONG len = 0;
+    CK_RV rv = cryptoki_get_attribute(call, session, object, type, &number, sizeof(number), &len);
+    if (rv == CKR_OK && len != sizeof(number)) {
+        rv = cryptoki_lied(CRYPTOKI_C_GetAttributeValue,
+                           "the module says %lu bytes where attribute 0x%lx has %zu", len, type,
+                           sizeof(number));
     }
     if (rv == CKR_OK) {
-        *ret_len = wanted.ulValueLen;
+        *ret_number = number;
     }
     return rv;
 }
 
-CK_RV object_key_type(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                      CK_KEY_TYPE *ret_type)
+static CK_RV only_lies(CK_RV rv)
 {
-    CK_ULONG len = 0;
-    CK_RV rv =
-        object_attribute(call, session, object, CKA_KEY_TYPE, ret_type, sizeof(*ret_type), &len);
-
-    return rv == CKR_OK && len != sizeof(*ret_type) ? CKR_ATTRIBUTE_VALUE_INVALID : rv;
+    return ckr_is_lie(rv) ? rv : CKR_OK;
 }
 
-bool object_flag(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                 CK_ATTRIBUTE_TYPE type, bool if_unknown)
+CK_RV object_flag(const struct cryptoki *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                  CK_ATTRIBUTE_TYPE type, bool if_unknown, bool *ret_flag)
 {
     CK_BBOOL value = CK_FALSE;
     CK_ULONG len = 0;
-    CK_RV rv = object_attribute(call, session, object, type, &value, sizeof(value), &len);
+    CK_RV rv = cryptoki_get_attribute(call, session, object, type, &value, sizeof(value), &len);
 
-    return rv == CKR_OK && len == sizeof(value) ? value != CK_FALSE : if_unknown;
+    *ret_flag = rv == CKR_OK && len == sizeof(value) ? value != CK_FALSE : if_unknown;
+    return only_lies(rv);
 }
 
-bool object_is_born_here(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
+CK_RV object_is_born_here(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                          CK_OBJECT_HANDLE object, bool *ret_born_here)
 {
-    return object_flag(call, session, object, CKA_LOCAL, false) &&
-           object_flag(call, session, object, CKA_NEVER_EXTRACTABLE, false) &&
-           object_flag(call, session, object, CKA_ALWAYS_SENSITIVE, false);
-}
+    static const CK_ATTRIBUTE_TYPE signs[] = { CKA_LOCAL, CKA_NEVER_EXTRACTABLE,
+                                               CKA_ALWAYS_SENSITIVE };
+    CK_RV rv = CKR_OK;
+    bool all = true;
 
-X509 *object_certificate(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object)
-{
-    CK_ULONG len = 0;
-    AUTO(free) void *value = malloc(CERTIFICATE_MAX_BYTES);
-    if (value == NULL || object_attribute(call, session, object, CKA_VALUE, value,
-                                          CERTIFICATE_MAX_BYTES, &len) != CKR_OK) {
-        return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(signs) && all && rv == CKR_OK; i++) {
+        rv = object_flag(call, session, object, signs[i], false, &all);
     }
-    const unsigned char *at = value;
+    *ret_born_here = all;
+    return rv;
+}
+
+static X509 *parse_whole(const unsigned char *der, CK_ULONG len)
+{
+    const unsigned char *at = der;
+
     ERR_set_mark();
     AUTO(X509_free) X509 *certificate = d2i_X509(NULL, &at, (long)len);
     ERR_pop_to_mark();
-    if (certificate == NULL || at != (unsigned char *)value + len) {
+    if (certificate == NULL || at != der + len) {
         return NULL;
     }
     X509 *owned = certificate;
@@ -148,19 +149,33 @@ X509 *object_certificate(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_O
     return owned;
 }
 
-static CK_ULONG read_field(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                           CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type,
-                           unsigned char field[OBJECT_FIELD_BYTES])
+CK_RV object_certificate(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                         CK_OBJECT_HANDLE object, X509 **ret_certificate)
 {
     CK_ULONG len = 0;
-    CK_RV rv = object_attribute(call, session, object, type, field, OBJECT_FIELD_BYTES, &len);
+    AUTO(free) void *value = malloc(CERTIFICATE_MAX_BYTES);
+    CK_RV rv = value == NULL ? CKR_HOST_MEMORY
+                             : cryptoki_get_attribute(call, session, object, CKA_VALUE, value,
+                                                      CERTIFICATE_MAX_BYTES, &len);
 
-    return rv == CKR_OK ? len : 0;
+    *ret_certificate = rv == CKR_OK ? parse_whole(value, len) : NULL;
+    return only_lies(rv);
 }
 
-void object_name(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                 struct object_name *ret_name)
+static CK_RV read_field(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                        CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type,
+                        unsigned char field[OBJECT_FIELD_BYTES], CK_ULONG *ret_len)
 {
-    ret_name->label_len = read_field(call, session, object, CKA_LABEL, ret_name->label);
-    ret_name->id_len = read_field(call, session, object, CKA_ID, ret_name->id);
+    *ret_len = 0;
+    return only_lies(
+        cryptoki_get_attribute(call, session, object, type, field, OBJECT_FIELD_BYTES, ret_len));
+}
+
+CK_RV object_name(const struct cryptoki *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                  struct object_name *ret_name)
+{
+    CK_RV rv = read_field(call, session, object, CKA_LABEL, ret_name->label, &ret_name->label_len);
+    CK_RV id_rv = read_field(call, session, object, CKA_ID, ret_name->id, &ret_name->id_len);
+
+    return rv != CKR_OK ? rv : id_rv;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Objects of a token: finding them and reading what they tell. The module is believed in nothing: a
- * count above what was asked for, a length above the room (CK_UNAVAILABLE_INFORMATION is above any)
- * and a search without end are errors. All inside a use of the module. */
+ * Objects of a token: finding them and reading what they tell, of a module that is believed in
+ * nothing (module/cryptoki.h). All inside a use of the module. */
 #ifndef NODEKEY_OBJECT_H
 #define NODEKEY_OBJECT_H
 
@@ -13,6 +12,7 @@
 #include <p11-kit/uri.h>
 
 #include "base/auto.h"
+#include "module/cryptoki.h"
 
 /* No search goes on after so many: a token that never ends must not take all memory. */
 #define OBJECTS_MAX 4096
@@ -22,34 +22,36 @@ typedef CK_OBJECT_HANDLE *handles_ptr;
 void handles_free(handles_ptr handles);
 DEFINE_AUTO(handles_ptr, handles_free);
 
-/* All objects that fit; *ret_found is owned: handles_free. */
-MUST_USE CK_RV object_find(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+/* All objects that fit: a search that does not end after OBJECTS_MAX is a lie (ckr_is_lie).
+ * *ret_found is owned: handles_free. */
+MUST_USE CK_RV object_find(const struct cryptoki *call, CK_SESSION_HANDLE session,
                            CK_ATTRIBUTE *template, CK_ULONG template_len, handles_ptr *ret_found,
                            CK_ULONG *ret_len);
 /* The same for all objects of a class, and for those of it that the URI names. */
-MUST_USE CK_RV object_find_class(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
+MUST_USE CK_RV object_find_class(const struct cryptoki *call, CK_SESSION_HANDLE session,
                                  CK_OBJECT_CLASS object_class, handles_ptr *ret_found,
                                  CK_ULONG *ret_len);
-MUST_USE CK_RV object_find_named(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, P11KitUri *uri,
-                                 CK_OBJECT_CLASS object_class, handles_ptr *ret_found,
-                                 CK_ULONG *ret_len);
+MUST_USE CK_RV object_find_named(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                                 P11KitUri *uri, CK_OBJECT_CLASS object_class,
+                                 handles_ptr *ret_found, CK_ULONG *ret_len);
 
-/* The attribute's bytes. CKR_BUFFER_TOO_SMALL: longer than `room`; else what the module answers. */
-MUST_USE CK_RV object_attribute(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                                CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, void *value,
-                                CK_ULONG room, CK_ULONG *ret_len);
-/* CKA_KEY_TYPE. CKR_ATTRIBUTE_VALUE_INVALID: it has not the size of one. */
-MUST_USE CK_RV object_key_type(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                               CK_OBJECT_HANDLE object, CK_KEY_TYPE *ret_type);
+/* A CK_ULONG such as CKA_KEY_TYPE. A lie also if it has not the size of one. */
+MUST_USE CK_RV object_number(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                             CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, CK_ULONG *ret_number);
+
+/* The readers below answer CKR_OK unless the module lies: what a token does not tell is no error of
+ * theirs. */
+
 /* A CK_BBOOL; `if_unknown` when the token does not tell it. */
-MUST_USE bool object_flag(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                          CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool if_unknown);
+MUST_USE CK_RV object_flag(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                           CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool if_unknown,
+                           bool *ret_flag);
 /* Generated on the token, and has never been extractable: a private key of which no copy exists. */
-MUST_USE bool object_is_born_here(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                                  CK_OBJECT_HANDLE object);
+MUST_USE CK_RV object_is_born_here(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                                   CK_OBJECT_HANDLE object, bool *ret_born_here);
 /* NULL: no certificate in DER, whole and of at most 64 KiB. Owned: X509_free. */
-MUST_USE X509 *object_certificate(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                                  CK_OBJECT_HANDLE object);
+MUST_USE CK_RV object_certificate(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                                  CK_OBJECT_HANDLE object, X509 **ret_certificate);
 
 /* Label and id of an object; a length is 0 when the token does not tell. */
 struct object_name {
@@ -58,7 +60,7 @@ struct object_name {
     CK_ULONG label_len;
     CK_ULONG id_len;
 };
-void object_name(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                 struct object_name *ret_name);
+MUST_USE CK_RV object_name(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                           CK_OBJECT_HANDLE object, struct object_name *ret_name);
 
 #endif

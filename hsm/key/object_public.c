@@ -10,6 +10,7 @@
 
 #include "key/key_kinds.h"
 #include "key/object.h"
+#include "module/ckr.h"
 
 #define BASICS "provider=default"
 
@@ -34,28 +35,31 @@ static EVP_PKEY *key_from_params(const char *type, OSSL_PARAM_BLD *builder)
     return key;
 }
 
-static EVP_PKEY *read_rsa(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                          CK_OBJECT_HANDLE object)
+static CK_RV read_rsa(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                      CK_OBJECT_HANDLE object, EVP_PKEY **ret_key)
 {
     unsigned char n[OBJECT_FIELD_BYTES];
     unsigned char e[OBJECT_FIELD_BYTES];
     CK_ULONG n_len = 0;
     CK_ULONG e_len = 0;
 
-    if (object_attribute(call, session, object, CKA_MODULUS, n, sizeof(n), &n_len) != CKR_OK ||
-        object_attribute(call, session, object, CKA_PUBLIC_EXPONENT, e, sizeof(e), &e_len) !=
-            CKR_OK) {
-        return NULL;
+    CK_RV rv = cryptoki_get_attribute(call, session, object, CKA_MODULUS, n, sizeof(n), &n_len);
+    if (rv == CKR_OK) {
+        rv = cryptoki_get_attribute(call, session, object, CKA_PUBLIC_EXPONENT, e, sizeof(e),
+                                    &e_len);
+    }
+    if (rv != CKR_OK) {
+        return rv;
     }
     AUTO(BN_free) BIGNUM *modulus = BN_bin2bn(n, (int)n_len, NULL);
     AUTO(BN_free) BIGNUM *exponent = BN_bin2bn(e, (int)e_len, NULL);
     AUTO(OSSL_PARAM_BLD_free) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-    if (modulus == NULL || exponent == NULL || builder == NULL ||
-        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) != 1 ||
-        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) != 1) {
-        return NULL;
+    if (modulus != NULL && exponent != NULL && builder != NULL &&
+        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
+        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent) == 1) {
+        *ret_key = key_from_params("RSA", builder);
     }
-    return key_from_params("RSA", builder);
+    return CKR_OK;
 }
 
 /* "prime256v1" from the curve's OID; also of a curve that no key of ours is on. */
@@ -93,106 +97,114 @@ static EVP_PKEY *key_on_curve(const char *group, const unsigned char *point, siz
 }
 
 /* PKCS#11 wants the point in an OCTET STRING; some modules give it bare. */
-static EVP_PKEY *read_point(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                            CK_OBJECT_HANDLE object, bool edwards)
+static EVP_PKEY *key_of_point(const unsigned char *point, CK_ULONG len, const char *group,
+                              bool edwards)
 {
-    unsigned char params[OBJECT_FIELD_BYTES];
-    unsigned char point[OBJECT_FIELD_BYTES];
     const unsigned char *at = point;
-    CK_ULONG params_len = 0;
-    CK_ULONG len = 0;
-
-    if (object_attribute(call, session, object, CKA_EC_PARAMS, params, sizeof(params),
-                         &params_len) != CKR_OK ||
-        object_attribute(call, session, object, CKA_EC_POINT, point, sizeof(point), &len) !=
-            CKR_OK) {
-        return NULL;
-    }
     AUTO(ASN1_OCTET_STRING_free)
     ASN1_OCTET_STRING *wrapped = d2i_ASN1_OCTET_STRING(NULL, &at, (long)len);
     bool bare = wrapped == NULL || at != point + len;
     const unsigned char *bytes = bare ? point : ASN1_STRING_get0_data(wrapped);
     size_t bytes_len = bare ? len : (size_t)ASN1_STRING_length(wrapped);
+
     if (edwards) {
         return edwards_key(bytes, bytes_len);
     }
-    const char *group = group_of(params, params_len);
     return group != NULL ? key_on_curve(group, bytes, bytes_len) : NULL;
 }
 
-EVP_PKEY *object_public_key(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                            CK_OBJECT_HANDLE object)
+static CK_RV read_point(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                        CK_OBJECT_HANDLE object, bool edwards, EVP_PKEY **ret_key)
+{
+    unsigned char params[OBJECT_FIELD_BYTES];
+    unsigned char point[OBJECT_FIELD_BYTES];
+    CK_ULONG params_len = 0;
+    CK_ULONG len = 0;
+
+    CK_RV rv = cryptoki_get_attribute(call, session, object, CKA_EC_PARAMS, params, sizeof(params),
+                                      &params_len);
+    if (rv == CKR_OK) {
+        rv =
+            cryptoki_get_attribute(call, session, object, CKA_EC_POINT, point, sizeof(point), &len);
+    }
+    if (rv == CKR_OK) {
+        *ret_key = key_of_point(point, len, group_of(params, params_len), edwards);
+    }
+    return rv;
+}
+
+CK_RV object_public_key(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                        CK_OBJECT_HANDLE object, EVP_PKEY **ret_key)
 {
     CK_KEY_TYPE type = 0;
-    EVP_PKEY *key = NULL;
 
-    if (object_key_type(call, session, object, &type) != CKR_OK) {
-        return NULL;
-    }
+    *ret_key = NULL;
+    CK_RV rv = object_number(call, session, object, CKA_KEY_TYPE, &type);
     ERR_set_mark();
-    if (type == CKK_RSA) {
-        key = read_rsa(call, session, object);
-    } else if (type == CKK_EC || type == CKK_EC_EDWARDS) {
-        key = read_point(call, session, object, type == CKK_EC_EDWARDS);
+    if (rv == CKR_OK && type == CKK_RSA) {
+        rv = read_rsa(call, session, object, ret_key);
+    } else if (rv == CKR_OK && (type == CKK_EC || type == CKK_EC_EDWARDS)) {
+        rv = read_point(call, session, object, type == CKK_EC_EDWARDS, ret_key);
     }
     ERR_pop_to_mark();
-    return key;
+    return ckr_is_lie(rv) ? rv : CKR_OK;
 }
 
 /* --- the public half of a private key --- */
 
-static EVP_PKEY *public_of_certificate(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                                       CK_OBJECT_HANDLE object)
+static CK_RV public_of_certificate(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                                   CK_OBJECT_HANDLE object, EVP_PKEY **ret_key)
 {
-    AUTO(X509_free) X509 *certificate = object_certificate(call, session, object);
+    AUTO(X509_free) X509 *certificate = NULL;
+    CK_RV rv = object_certificate(call, session, object, &certificate);
 
-    return certificate != NULL ? X509_get_pubkey(certificate) : NULL;
+    *ret_key = certificate != NULL ? X509_get_pubkey(certificate) : NULL;
+    return rv;
 }
 
 /* Objects of a token belong together by their id, without one by their label. */
 static const struct tie {
     CK_ATTRIBUTE_TYPE by;
     CK_OBJECT_CLASS to;
-    EVP_PKEY *(*read)(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object);
+    CK_RV(*read)
+    (const struct cryptoki *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+     EVP_PKEY **ret_key);
 } ties[] = {
     { CKA_ID, CKO_PUBLIC_KEY, object_public_key },
     { CKA_ID, CKO_CERTIFICATE, public_of_certificate },
     { CKA_LABEL, CKO_PUBLIC_KEY, object_public_key },
 };
 
-static EVP_PKEY *follow_tie(const struct tie *tie, CK_FUNCTION_LIST *call,
-                            CK_SESSION_HANDLE session, CK_OBJECT_HANDLE private_key)
+static CK_RV follow_tie(const struct tie *tie, const struct cryptoki *call,
+                        CK_SESSION_HANDLE session, CK_OBJECT_HANDLE private_key, EVP_PKEY **ret_key)
 {
     unsigned char value[OBJECT_FIELD_BYTES];
     CK_OBJECT_CLASS object_class = tie->to;
     CK_ULONG value_len = 0;
     CK_ULONG len = 0;
-    EVP_PKEY *key = NULL;
     AUTO(handles_free) handles_ptr found = NULL;
 
-    if (object_attribute(call, session, private_key, tie->by, value, sizeof(value), &value_len) !=
-            CKR_OK ||
-        value_len == 0) {
-        return NULL;
+    CK_RV rv = cryptoki_get_attribute(call, session, private_key, tie->by, value, sizeof(value),
+                                      &value_len);
+    if (rv != CKR_OK || value_len == 0) {
+        return rv;
     }
     CK_ATTRIBUTE wanted[] = { { CKA_CLASS, &object_class, sizeof(object_class) },
                               { tie->by, value, value_len } };
-    if (object_find(call, session, wanted, ARRAY_LEN(wanted), &found, &len) != CKR_OK) {
-        return NULL;
+    rv = object_find(call, session, wanted, ARRAY_LEN(wanted), &found, &len);
+    for (CK_ULONG i = 0; i < len && *ret_key == NULL && rv == CKR_OK; i++) {
+        rv = tie->read(call, session, found[i], ret_key);
     }
-    for (CK_ULONG i = 0; i < len && key == NULL; i++) {
-        key = tie->read(call, session, found[i]);
-    }
-    return key;
+    return rv;
 }
 
-EVP_PKEY *object_public_half(CK_FUNCTION_LIST *call, CK_SESSION_HANDLE session,
-                             CK_OBJECT_HANDLE private_key)
+CK_RV object_public_half(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                         CK_OBJECT_HANDLE private_key, EVP_PKEY **ret_key)
 {
-    EVP_PKEY *key = object_public_key(call, session, private_key);
+    CK_RV rv = object_public_key(call, session, private_key, ret_key);
 
-    for (size_t i = 0; i < ARRAY_LEN(ties) && key == NULL; i++) {
-        key = follow_tie(&ties[i], call, session, private_key);
+    for (size_t i = 0; i < ARRAY_LEN(ties) && *ret_key == NULL && !ckr_is_lie(rv); i++) {
+        rv = follow_tie(&ties[i], call, session, private_key, ret_key);
     }
-    return key;
+    return ckr_is_lie(rv) ? rv : CKR_OK;
 }

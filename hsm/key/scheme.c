@@ -112,6 +112,21 @@ bool scheme_prepare_bare_pss(EVP_PKEY *public_key, const struct scheme *scheme,
     return true;
 }
 
+size_t scheme_raw_len(const struct key_kind *kind, const EVP_PKEY *public_key)
+{
+    size_t bits = (size_t)EVP_PKEY_get_bits(public_key);
+
+    switch (kind->form) {
+    case KEY_ECDSA:
+        return 2 * ((bits + 7) / 8);
+    case KEY_RSA:
+        return (bits + 7) / 8;
+    case KEY_EDDSA:
+        break;
+    }
+    return (size_t)EVP_PKEY_get_size(public_key);
+}
+
 static bool ecdsa_to_der(const unsigned char *raw, size_t raw_len, unsigned char *signature,
                          size_t room, size_t *ret_len)
 {

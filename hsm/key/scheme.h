@@ -36,7 +36,9 @@ MUST_USE bool scheme_prepare(const struct key_kind *kind, const struct scheme *s
 MUST_USE bool scheme_prepare_bare_pss(EVP_PKEY *public_key, const struct scheme *scheme,
                                       const unsigned char *input, size_t len,
                                       struct to_sign *ret_to_sign);
-/* `raw` is C_Sign's answer; ECDSA's r and s become DER (RFC 8446 section 4.2.3). */
+/* Bytes of C_Sign's answer: an RSA modulus; r and s of the order's length; RFC 8032's 64. */
+MUST_USE size_t scheme_raw_len(const struct key_kind *kind, const EVP_PKEY *public_key);
+/* `raw` is C_Sign's answer, of that length; ECDSA's r and s become DER (RFC 8446 section 4.2.3). */
 MUST_USE bool scheme_finish(const struct key_kind *kind, const unsigned char *raw, size_t raw_len,
                             unsigned char *signature, size_t room, size_t *ret_len);
 /* Verification by `public_key` in OpenSSL's default provider. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "module/ckr.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/fork.h"
 #include "base/report.h"
 
 #define ROW(value, rung)                                                                           \
@@ -72,6 +74,37 @@ static const struct row {
       RUNG_NONE },
 };
 
+/* --- lies --- */
+
+static pthread_mutex_t lies_lock = PTHREAD_MUTEX_INITIALIZER; /* guards both below */
+static const char *liars[CKR_LIARS_MAX];
+static char lies[CKR_LIARS_MAX][CKR_LIE_BYTES];
+FORK_PART(.lock = &lies_lock);
+
+CK_RV ckr_lied(unsigned function, const char *name, const char text[CKR_LIE_BYTES])
+{
+    pthread_mutex_lock(&lies_lock);
+    liars[function] = name;
+    memcpy(lies[function], text, CKR_LIE_BYTES);
+    pthread_mutex_unlock(&lies_lock);
+    return CKR_NODEKEY_LIED + function;
+}
+
+bool ckr_is_lie(CK_RV rv)
+{
+    return rv >= CKR_NODEKEY_LIED && rv < CKR_NODEKEY_LIED + CKR_LIARS_MAX;
+}
+
+static void quote_lie(CK_RV rv, char *text, size_t room)
+{
+    pthread_mutex_lock(&lies_lock);
+    const char *name = liars[rv - CKR_NODEKEY_LIED];
+    snprintf(text, room, "%s: %s", name != NULL ? name : "", lies[rv - CKR_NODEKEY_LIED]);
+    pthread_mutex_unlock(&lies_lock);
+}
+
+/* --- all of them --- */
+
 static const struct row *find_row(CK_RV rv)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -85,6 +118,10 @@ static const struct row *find_row(CK_RV rv)
 enum rung ckr_rung(CK_RV rv)
 {
     const struct row *row = find_row(rv);
+
+    if (ckr_is_lie(rv)) {
+        return RUNG_NONE;
+    }
     /* The meaning of a vendor's own number is unknown; a fresh start is the honest cure. */
     return row != NULL ? row->rung : RUNG_REINIT;
 }
@@ -92,7 +129,10 @@ enum rung ckr_rung(CK_RV rv)
 const char *ckr_name(CK_RV rv, char *text, size_t room)
 {
     const struct row *row = find_row(rv);
-    if (row != NULL) {
+
+    if (ckr_is_lie(rv)) {
+        quote_lie(rv, text, room);
+    } else if (row != NULL) {
         snprintf(text, room, "%s", row->name);
     } else {
         snprintf(text, room, "CKR 0x%lx", (unsigned long)rv);

@@ -4,6 +4,8 @@
 #ifndef NODEKEY_CKR_H
 #define NODEKEY_CKR_H
 
+#include <stdbool.h>
+
 #include <p11-kit/pkcs11.h>
 
 #include "base/auto.h"
@@ -24,6 +26,11 @@
 #define CKR_NODEKEY_FORKED (CKR_VENDOR_DEFINED | 0x4e4b0010UL)
 /* Not the module's: the PIN was given to the parent of this process alone. */
 #define CKR_NODEKEY_FORKED_PIN (CKR_VENDOR_DEFINED | 0x4e4b0011UL)
+/* Not the module's: what a function answered cannot be. One for each function, which is added; the
+ * name is the last sentence about it. */
+#define CKR_NODEKEY_LIED (CKR_VENDOR_DEFINED | 0x4e4b0100UL)
+#define CKR_LIARS_MAX 32
+#define CKR_LIE_BYTES 160
 
 /* The rungs of recovery, cheapest first. Each is tried once at most. */
 enum rung {
@@ -35,9 +42,13 @@ enum rung {
     RUNG_REINIT,   /* C_Finalize and C_Initialize */
 };
 
-#define CKR_NAME_BYTES 192 /* room for every name that ckr_name knows */
+#define CKR_NAME_BYTES 192 /* room for every name that ckr_name knows, and for a lie */
 
 enum rung ckr_rung(CK_RV rv);
+/* Keeps "NAME: TEXT" as what `function`, below CKR_LIARS_MAX, answered, and returns its
+ * CKR_NODEKEY_LIED. Whichever thread reports it finds the sentence. `name` is kept. */
+MUST_USE CK_RV ckr_lied(unsigned function, const char *name, const char text[CKR_LIE_BYTES]);
+MUST_USE bool ckr_is_lie(CK_RV rv);
 /* The name, such as "CKR_PIN_LOCKED", in `room`-byte `text`; of unknown values the hexadecimal.
  * Returns `text`. */
 const char *ckr_name(CK_RV rv, char *text, size_t room);

@@ -12,6 +12,7 @@
 #include "base/report.h"
 #include "module/ckr.h"
 #include "module/slots.h"
+#include "wait/bounded_call.h"
 
 #define REFERENCE "nodekey"
 
@@ -79,6 +80,12 @@ static CK_RV list_tokens(const char *path, pkcs11h_token_id_list_t *ret_list)
     return rv;
 }
 
+void token_names_clear(struct token_names *names)
+{
+    free(names->names);
+    *names = (struct token_names){ 0 };
+}
+
 static size_t count_ids(const struct pkcs11h_token_id_list_s *list)
 {
     size_t n = 0;
@@ -129,13 +136,9 @@ static CK_RV ask_helper(const struct module *module, struct token_names *ret_nam
                         nk_status *ret_status, nk_error *err)
 {
     pkcs11h_token_id_list_t list = NULL;
-    CK_ULONG slots = 0;
 
-    /* The helper takes a module that cannot list its slots for one that has none. */
-    CK_RV rv = slots_refresh(module, &slots);
-    if (rv == CKR_OK) {
-        rv = start_helper();
-    }
+    bounded_call_step("a listing by pkcs11-helper");
+    CK_RV rv = start_helper();
     if (rv == CKR_OK) {
         rv = list_tokens(module->path, &list);
     }
@@ -148,8 +151,6 @@ static CK_RV ask_helper(const struct module *module, struct token_names *ret_nam
     return rv;
 }
 
-/* The helper does one thing at a time, for all modules: while another listing has it, which may
- * hang in its module for ever, the module is asked without it. */
 static CK_RV ask_module(const struct module *module, struct token_names *ret_names,
                         nk_status *ret_status, nk_error *err)
 {
@@ -157,7 +158,11 @@ static CK_RV ask_module(const struct module *module, struct token_names *ret_nam
     struct token_names found = { .len = 0 };
     CK_SLOT_ID slot = 0;
     CK_TOKEN_INFO info;
-    CK_RV rv = slots_list(module, &slots);
+    CK_INFO ignored;
+    CK_RV rv = cryptoki_get_info(module->call, &ignored); /* the helper asks for it, too */
+    if (!ckr_is_lie(rv)) {
+        rv = slots_list(module, &slots);
+    }
     if (rv != CKR_OK) {
         return rv;
     }
@@ -170,7 +175,37 @@ static CK_RV ask_module(const struct module *module, struct token_names *ret_nam
         token_name_of(&info, &found.names[found.len]);
         found.len += is_blank(&found.names[found.len]) ? 0 : 1;
     }
+    if (slots->rv != CKR_OK) {
+        token_names_clear(&found);
+        return slots->rv;
+    }
     *ret_names = found;
+    return CKR_OK;
+}
+
+/* The helper believes a module its counts, and walks off its own list by them: it is sent only
+ * where we have been. It does one thing at a time, for all modules: while another listing has it,
+ * which may hang in its module for ever, and where a slot that does not answer hides from it those
+ * behind, what we have seen is the answer. */
+static CK_RV ask_both(const struct module *module, struct token_names *ret_names,
+                      nk_status *ret_status, nk_error *err)
+{
+    struct token_names seen = { .len = 0 };
+    struct token_names listed = { .len = 0 };
+    nk_error own = { .struct_size = sizeof(own) };
+    nk_status status = NK_OK;
+
+    CK_RV rv = ask_module(module, &seen, ret_status, err);
+    if (rv != CKR_OK || *ret_status != NK_OK) {
+        return rv;
+    }
+    if (pthread_mutex_trylock(&helper_lock) == 0) {
+        rv = ask_helper(module, &listed, &status, &own);
+        pthread_mutex_unlock(&helper_lock);
+    }
+    bool whole = rv == CKR_OK && status == NK_OK && listed.len >= seen.len;
+    *ret_names = whole ? listed : seen;
+    token_names_clear(whole ? &seen : &listed);
     return CKR_OK;
 }
 
@@ -182,19 +217,8 @@ nk_status discovery_tokens(struct module *module, struct token_names *ret_names,
     if (rv != CKR_OK) {
         return report_ckr(err, NK_E_TOKEN, rv, "list the tokens of %s", module->path);
     }
-    if (pthread_mutex_trylock(&helper_lock) == 0) {
-        rv = ask_helper(module, ret_names, &status, err);
-        pthread_mutex_unlock(&helper_lock);
-    } else {
-        rv = ask_module(module, ret_names, &status, err);
-    }
+    rv = ask_both(module, ret_names, &status, err);
     module_leave(module);
     return rv == CKR_OK ? status
                         : report_ckr(err, NK_E_TOKEN, rv, "list the tokens of %s", module->path);
-}
-
-void token_names_clear(struct token_names *names)
-{
-    free(names->names);
-    *names = (struct token_names){ 0 };
 }

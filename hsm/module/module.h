@@ -11,6 +11,7 @@
 #include <p11-kit/pkcs11.h>
 
 #include "base/auto.h"
+#include "module/cryptoki.h"
 #include "nodekey/plugin.h"
 
 struct module {
@@ -19,7 +20,7 @@ struct module {
     pthread_mutex_t
         start_lock; /* guards the next three until `started`; from then on they are constant */
     bool started;
-    CK_FUNCTION_LIST *call;
+    const struct cryptoki *call;
     bool guest;         /* the host initialised it: we never finalise */
     bool one_at_a_time; /* a use waits until nobody is inside */
 
@@ -57,8 +58,8 @@ struct module {
 
 /* `name` is an absolute path or a bare name: "softhsm", "tpm2", "p11-kit", or a file in p11-kit's
  * module folder, with or without ".so". NK_E_CONFIG: no such file, not a module, writable by
- * others. NK_E_TOKEN: C_Initialize failed; the next call tries again. NK_E_NOMEM. The module lives
- * as long as the process. [any] */
+ * others, lacks a function. NK_E_TOKEN: C_Initialize failed; the next call tries again. NK_E_NOMEM.
+ * The module lives as long as the process. [any] */
 MUST_USE nk_status module_get(const char *name, struct module **ret_module, nk_error *err);
 
 /* A use of the module: between the two it may be called, and is not re-initialised. CKR_OK, or

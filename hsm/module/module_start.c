@@ -22,7 +22,6 @@
 #include "base/words.h"
 #include "module/ckr.h"
 #include "module/module_private.h"
-#include "wait/bounded_call.h"
 
 /* --- the file --- */
 
@@ -48,7 +47,7 @@ static nk_status check_file(const char *path, nk_error *err)
     return NK_OK;
 }
 
-static nk_status load_file(const char *path, CK_FUNCTION_LIST **ret_call, nk_error *err)
+static nk_status load_file(const char *path, const struct cryptoki **ret_call, nk_error *err)
 {
     /* The module is kept for the life of the process: threads may be inside, and gRPC keeps keys
      * after close. */
@@ -58,7 +57,7 @@ static nk_status load_file(const char *path, CK_FUNCTION_LIST **ret_call, nk_err
     }
     CK_C_GetFunctionList get = NULL;
     *(void **)&get = dlsym(object, "C_GetFunctionList");
-    CK_FUNCTION_LIST *call = NULL;
+    CK_FUNCTION_LIST *list = NULL;
     if (get == NULL) {
         dlclose(object);
         return report(err, NK_E_CONFIG,
@@ -66,13 +65,12 @@ static nk_status load_file(const char *path, CK_FUNCTION_LIST **ret_call, nk_err
                       "C_GetFunctionList); name the module of the token",
                       words()->module, path);
     }
-    CK_RV rv = get(&call);
-    if (rv != CKR_OK || call == NULL) {
+    CK_RV rv = get(&list);
+    if (rv != CKR_OK || list == NULL) {
         return report_ckr(err, NK_E_CONFIG, rv, "%s: %s gives no function list", words()->module,
                           path);
     }
-    *ret_call = call;
-    return NK_OK;
+    return cryptoki_take(list, path, ret_call, err);
 }
 
 /* p11-kit's client has all threads share one socket. When its server dies, a thread that waits
@@ -89,9 +87,8 @@ static bool takes_one_at_a_time(const char *path)
 
 /* --- C_Initialize and C_Finalize --- */
 
-static void begin_call(const char *name)
+static void begin_call(void)
 {
-    bounded_call_step(name);
     sigpipe_hold();
     ERR_set_mark();
     fork_enter_call();
@@ -108,16 +105,16 @@ static CK_RV call_initialise(const struct module *module)
 {
     CK_C_INITIALIZE_ARGS args = { .flags = CKF_OS_LOCKING_OK };
 
-    begin_call("C_Initialize");
-    CK_RV rv = module->call->C_Initialize(&args);
+    begin_call();
+    CK_RV rv = cryptoki_initialize(module->call, &args);
     end_call();
     return rv;
 }
 
 CK_RV module_finalise_locked(struct module *module)
 {
-    begin_call("C_Finalize");
-    CK_RV rv = module->call->C_Finalize(NULL);
+    begin_call();
+    CK_RV rv = cryptoki_finalize(module->call);
     end_call();
     return rv;
 }
@@ -128,7 +125,7 @@ static bool lives_in_memory(const struct module *module)
     static const char name[] = "SoftHSM";
     CK_INFO info;
 
-    return module->call->C_GetInfo(&info) == CKR_OK &&
+    return cryptoki_get_info(module->call, &info) == CKR_OK &&
            memcmp(info.manufacturerID, name, sizeof(name) - 1) == 0;
 }
 

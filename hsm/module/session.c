@@ -6,19 +6,18 @@
 CK_RV session_open(struct module *module, CK_SLOT_ID slot, CK_FLAGS flags,
                    CK_SESSION_HANDLE *ret_session)
 {
-    bounded_call_step("C_OpenSession");
+    bounded_call_step("a call of another thread");
     pthread_mutex_lock(&module->session_lock);
-    CK_RV rv =
-        module->call->C_OpenSession(slot, CKF_SERIAL_SESSION | flags, NULL, NULL, ret_session);
+    CK_RV rv = cryptoki_open_session(module->call, slot, flags, ret_session);
     pthread_mutex_unlock(&module->session_lock);
     return rv;
 }
 
 void session_close(struct module *module, CK_SESSION_HANDLE session)
 {
-    bounded_call_step("C_CloseSession");
+    bounded_call_step("a call of another thread");
     pthread_mutex_lock(&module->session_lock);
-    module->call->C_CloseSession(session);
+    cryptoki_close_session(module->call, session);
     pthread_mutex_unlock(&module->session_lock);
 }
 
@@ -26,8 +25,7 @@ bool session_is_there(const struct module *module, CK_SLOT_ID slot, CK_SESSION_H
 {
     CK_SESSION_INFO info = { .slotID = slot };
 
-    bounded_call_step("C_GetSessionInfo");
-    CK_RV rv = module->call->C_GetSessionInfo(session, &info);
+    CK_RV rv = cryptoki_get_session_info(module->call, session, &info);
     return rv != CKR_SESSION_HANDLE_INVALID && rv != CKR_SESSION_CLOSED &&
            rv != CKR_CRYPTOKI_NOT_INITIALIZED && info.slotID == slot;
 }

@@ -3,19 +3,14 @@
 
 #include <stdlib.h>
 
-#include "wait/bounded_call.h"
+#include "module/ckr.h"
 
-CK_RV slots_refresh(const struct module *module, CK_ULONG *ret_len)
-{
-    *ret_len = 0;
-    bounded_call_step("C_GetSlotList");
-    return module->call->C_GetSlotList(CK_TRUE, NULL, ret_len);
-}
-
-CK_RV slots_list(const struct module *module, struct slots **ret_slots)
+/* With room for as many as the module counts now: PKCS#11 3.0, 5.5, lets the list change only with
+ * a call that brings no buffer. */
+static CK_RV list_once(const struct module *module, struct slots **ret_slots)
 {
     CK_ULONG room = 0;
-    CK_RV rv = slots_refresh(module, &room);
+    CK_RV rv = cryptoki_get_slot_list(module->call, NULL, &room);
     if (rv != CKR_OK) {
         return rv;
     }
@@ -27,23 +22,35 @@ CK_RV slots_list(const struct module *module, struct slots **ret_slots)
     }
     slots->module = module;
     slots->len = room;
-    rv = module->call->C_GetSlotList(CK_TRUE, slots->ids, &slots->len);
+    rv = cryptoki_get_slot_list(module->call, slots->ids, &slots->len);
     if (rv == CKR_OK) {
-        slots->len = slots->len < room ? slots->len : room; /* of a module that lies */
-        bounded_call_step("C_GetTokenInfo");
         *ret_slots = slots;
         slots = NULL;
     }
     return rv;
 }
 
+/* PKCS#11 3.0, 5.5: who is told CKR_BUFFER_TOO_SMALL begins again. Some modules say CKR_OK and
+ * the new number instead. */
+CK_RV slots_list(const struct module *module, struct slots **ret_slots)
+{
+    CK_RV rv = list_once(module, ret_slots);
+
+    for (int i = 1; i < SLOTS_LOOKS && (rv == CKR_BUFFER_TOO_SMALL || ckr_is_lie(rv)); i++) {
+        rv = list_once(module, ret_slots);
+    }
+    return rv;
+}
+
 bool slots_next(struct slots *slots, CK_SLOT_ID *ret_slot, CK_TOKEN_INFO *ret_info)
 {
-    while (slots->at < slots->len) {
+    while (slots->rv == CKR_OK && slots->at < slots->len) {
         *ret_slot = slots->ids[slots->at++];
-        if (slots->module->call->C_GetTokenInfo(*ret_slot, ret_info) == CKR_OK) {
+        CK_RV rv = cryptoki_get_token_info(slots->module->call, *ret_slot, ret_info);
+        if (rv == CKR_OK) {
             return true;
         }
+        slots->rv = ckr_is_lie(rv) ? rv : CKR_OK;
     }
     return false;
 }
@@ -70,11 +77,11 @@ CK_RV slots_find(const struct module *module, const struct token_name *name, CK_
             return CKR_OK;
         }
     }
-    return CKR_TOKEN_NOT_PRESENT;
+    return slots->rv != CKR_OK ? slots->rv : CKR_TOKEN_NOT_PRESENT;
 }
 
 CK_FLAGS slots_flags(const struct module *module, CK_SLOT_ID slot)
 {
     CK_SLOT_INFO info;
-    return module->call->C_GetSlotInfo(slot, &info) == CKR_OK ? info.flags : 0;
+    return cryptoki_get_slot_info(module->call, slot, &info) == CKR_OK ? info.flags : 0;
 }

@@ -8,22 +8,22 @@
 
 /* A module that says it has more slots is given room for so many: CKR_BUFFER_TOO_SMALL. */
 #define SLOTS_MAX 65536
+#define SLOTS_LOOKS 5 /* at a list that grows */
 
 struct slots {
     const struct module *module;
     CK_ULONG len;
     CK_ULONG at;
+    CK_RV rv; /* a lie about a token: what is left of the walk is not to be believed */
     CK_SLOT_ID ids[];
 };
 
-/* Has the module look for its slots, and count them: PKCS#11 3.0, 5.5, lets the list change only
- * with a call that brings no buffer. CKR_OK, or what the module answers. [any] */
-MUST_USE CK_RV slots_refresh(const struct module *module, CK_ULONG *ret_len);
-/* The slots that hold a token. CKR_HOST_MEMORY, or what the module answers: CKR_BUFFER_TOO_SMALL if
- * there are more of them than it counted. *ret_slots is owned: slots_free. [any] */
+/* The slots that hold a token; a list that grew since it was counted is asked for again. CKR_OK,
+ * CKR_HOST_MEMORY, or what the module answers, the last time. *ret_slots is owned: slots_free.
+ * [any] */
 MUST_USE CK_RV slots_list(const struct module *module, struct slots **ret_slots);
 /* The next slot whose token answers; a slot that does not must not hide the token behind it. False:
- * there are no more. [any] */
+ * there are no more, or slots->rv is not CKR_OK. [any] */
 MUST_USE bool slots_next(struct slots *slots, CK_SLOT_ID *ret_slot, CK_TOKEN_INFO *ret_info);
 /* NULL is allowed. */
 void slots_free(struct slots *slots);

@@ -313,11 +313,10 @@ CK_FLAGS token_slot_flags(struct token *token)
     return flags;
 }
 
-bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism)
+CK_RV token_signs_by(const struct token *token, CK_MECHANISM_TYPE mechanism)
 {
     CK_MECHANISM_INFO info;
+    CK_RV rv = cryptoki_get_mechanism_info(token->module->call, token->slot, mechanism, &info);
 
-    bounded_call_step("C_GetMechanismInfo");
-    return token->module->call->C_GetMechanismInfo(token->slot, mechanism, &info) == CKR_OK &&
-           (info.flags & CKF_SIGN) != 0;
+    return rv != CKR_OK || (info.flags & CKF_SIGN) != 0 ? rv : CKR_MECHANISM_INVALID;
 }

@@ -78,8 +78,7 @@ void token_detach_locked(struct token *token)
         }
     }
     if (token->login_is_ours && session_is_there(token->module, token->slot, token->anchor)) {
-        bounded_call_step("C_Logout");
-        token->module->call->C_Logout(token->anchor);
+        cryptoki_logout(token->module->call, token->anchor);
     }
     session_close_if_there(token->module, token->slot, token->anchor);
     token->open = 0;

@@ -31,6 +31,20 @@ static bool take_idle_locked(struct token *token, CK_SESSION_HANDLE *ret_session
     return false;
 }
 
+/* A new session by the anchor's number: either the anchor has ended unseen, and this is its
+ * successor, or the module hands out one session twice, which another one tells. */
+static CK_RV open_session_locked(struct token *token, CK_SESSION_HANDLE *ret_session)
+{
+    CK_RV rv = session_open(token->module, token->slot, 0, ret_session);
+    if (rv == CKR_OK && *ret_session == token->anchor) {
+        rv = session_open(token->module, token->slot, 0, ret_session);
+    }
+    return rv == CKR_OK && *ret_session == token->anchor
+               ? cryptoki_lied(CRYPTOKI_C_OpenSession, "the module gave session %lu twice",
+                               token->anchor)
+               : rv;
+}
+
 /* A session that is idle, or a new one. CKR_NODEKEY_BUSY: not now. */
 static CK_RV lend_now_locked(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
 {
@@ -46,7 +60,7 @@ static CK_RV lend_now_locked(struct token *token, bool inbound, CK_SESSION_HANDL
     if (token->open >= token->limit) {
         return CKR_NODEKEY_BUSY;
     }
-    CK_RV rv = session_open(token->module, token->slot, 0, ret_session);
+    CK_RV rv = open_session_locked(token, ret_session);
     if (rv == CKR_SESSION_COUNT && token->open > 0) {
         token->limit = token->open; /* others use the token's sessions, too */
         return CKR_NODEKEY_BUSY;

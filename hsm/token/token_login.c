@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The login, in the anchor session. */
 #include "token/token_private.h"
-#include "wait/bounded_call.h"
 
 /* Network tokens drop idle sessions, and other users of the module close all of them. Where the
  * anchor is closed, the idle sessions mostly are, too: each would cost a signature its retry. */
 static CK_RV replace_anchor_locked(struct token *token, CK_SESSION_INFO *ret_session)
 {
-    CK_FUNCTION_LIST *call = token->module->call;
+    const struct cryptoki *call = token->module->call;
 
     for (; token->idle_len > 0; token->open--) {
         CK_SESSION_HANDLE idle = token->idle[--token->idle_len];
-        if (call->C_GetSessionInfo(idle, ret_session) == CKR_OK &&
+        if (cryptoki_get_session_info(call, idle, ret_session) == CKR_OK &&
             ret_session->slotID == token->slot) {
             session_close(token->module, idle);
         }
     }
     CK_RV rv = session_open(token->module, token->slot, 0, &token->anchor);
-    return rv == CKR_OK ? call->C_GetSessionInfo(token->anchor, ret_session) : rv;
+    rv = rv == CKR_OK ? cryptoki_get_session_info(call, token->anchor, ret_session) : rv;
+    return rv == CKR_OK && ret_session->slotID != token->slot
+               ? cryptoki_lied(CRYPTOKI_C_GetSessionInfo,
+                               "the module says slot %lu of a session that was opened in slot %lu",
+                               ret_session->slotID, token->slot)
+               : rv;
 }
 
 /* An open in a child must prove its PIN, though the child got its parent's login with the memory:
@@ -29,7 +33,7 @@ static void drop_copied_login_locked(struct token *token, CK_SESSION_INFO *sessi
     if (token->former == NULL || !module->copied || module->guest) {
         return;
     }
-    if (module->call->C_Logout(token->anchor) == CKR_OK) {
+    if (cryptoki_logout(module->call, token->anchor) == CKR_OK) {
         session->state = CKS_RO_PUBLIC_SESSION;
     }
 }
@@ -40,8 +44,7 @@ CK_RV token_login_locked(struct token *token, nk_error *err)
     CK_SESSION_INFO session;
     struct token_name name;
 
-    bounded_call_step("C_GetTokenInfo");
-    CK_RV rv = token->module->call->C_GetTokenInfo(token->slot, &info);
+    CK_RV rv = cryptoki_get_token_info(token->module->call, token->slot, &info);
     if (rv != CKR_OK) {
         report_ckr(err, NK_E_TOKEN, rv, "ask token \"%s\" for its state", token->name.label);
         return rv;
@@ -57,13 +60,17 @@ CK_RV token_login_locked(struct token *token, nk_error *err)
     if ((info.flags & CKF_LOGIN_REQUIRED) == 0) {
         return CKR_OK;
     }
-    bounded_call_step("C_GetSessionInfo");
-    rv = token->module->call->C_GetSessionInfo(token->anchor, &session);
+    rv = cryptoki_get_session_info(token->module->call, token->anchor, &session);
     /* A program that has started its module anew may have a session with another token by the
      * number of our anchor: that other token must not get our PIN, either. */
     bool is_others = rv == CKR_OK && session.slotID != token->slot;
     if (rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED || is_others) {
         rv = replace_anchor_locked(token, &session);
+    }
+    if (ckr_is_lie(rv)) {
+        report_ckr(err, NK_E_TOKEN, rv, "ask token \"%s\" for the state of a session",
+                   token->name.label);
+        return rv;
     }
     if (rv == CKR_OK) {
         drop_copied_login_locked(token, &session);

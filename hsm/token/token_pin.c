@@ -203,9 +203,9 @@ static CK_RV send_pin_to_locked(struct token *token, CK_SESSION_HANDLE session, 
 {
     bool protected = pin_is_protected(token->pin);
 
-    bounded_call_step("C_Login");
-    CK_RV rv = token->module->call->C_Login(session, user, protected ? NULL : pin_bytes(token->pin),
-                                            protected ? 0 : pin_len(token->pin));
+    CK_RV rv =
+        cryptoki_login(token->module->call, session, user, protected ? NULL : pin_bytes(token->pin),
+                       protected ? 0 : pin_len(token->pin));
     bounded_call_step(NULL); /* a refusal goes to the disk */
     return rv;
 }
