@@ -12,6 +12,7 @@ packages=(
   libgrpc-dev libgrpc++-dev libssl-dev openssl libjansson-dev libp11-kit-dev libpkcs11-helper1-dev
   softhsm2 libcmocka-dev protobuf-c-compiler libprotobuf-c-dev
   ca-certificates # without the system's roots gRPC leaks when it looks for them
+  gdb # gcore, for dumps that must not hold the PIN
   opensc opensc-pkcs11 p11-kit p11-kit-modules swtpm tpm2-tools libtpm2-pkcs11-1 libtss2-tcti-swtpm0 python3 python3-jsonschema
   python3-cryptography-vectors # NIST PKITS
   libengine-pkcs11-openssl # the rival of tests/bench

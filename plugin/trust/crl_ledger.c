@@ -138,7 +138,8 @@ static bool take_entry_locked(struct crl_ledger *ledger, json_t *item)
 
     if (json_unpack(item, "{s:s, s?:s, s:I, s:s !}", "key", &key, "number", &number, "this_update",
                     &this_update, "issuer", &issuer) != 0 ||
-        !read_hex(key, order.key, sizeof(order.key)) ||
+        !read_hex(key, order.key, sizeof(order.key)) || strlen(issuer) >= CRL_ISSUER_BYTES ||
+        !text_is(issuer, TEXT_PRINTABLE) || /* as we write it; cut UTF-8 could not be saved again */
         (number != NULL && !read_hex(number, order.number, sizeof(order.number)))) {
         return false;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * libFuzzer over what a stranger shows. The first byte chooses: a whole certificate, DER and then
+ * What a stranger shows. The first byte chooses: a whole certificate, DER and then
  * whatever follows it; or an extension, or the subject, of one that the federation's CA signs, so
  * that rules are reached, too. */
 #include <stdbool.h>
@@ -13,6 +13,7 @@
 #include <openssl/x509v3.h>
 
 #include "fixtures/authority.h"
+#include "fuzz/fuzz.h"
 #include "judge/policy.h"
 
 #define BOTH (NK_PEER_IS_CLIENT | NK_PEER_IS_SERVER)
@@ -25,20 +26,12 @@ static struct authority root;
 static EVP_PKEY *key;
 static struct policy *policy;
 
-static void require(bool held, const char *what)
-{
-    if (!held) {
-        fprintf(stderr, "fuzz_peer: %s\n", what);
-        abort();
-    }
-}
-
 static void add_rule(struct rule_list *list, const char *name, enum rule_member member,
                      const char *value)
 {
-    require(rule_list_append(list, name, BOTH, NULL) == NK_OK &&
-                rule_list_add(list, member, value, NULL) == NK_OK,
-            value);
+    fuzz_require(rule_list_append(list, name, BOTH, NULL) == NK_OK &&
+                     rule_list_add(list, member, value, NULL) == NK_OK,
+                 value);
 }
 
 static void add_rules(struct config *config)
@@ -56,7 +49,6 @@ static void add_rules(struct config *config)
     add_rule(&config->admit, "nodes", RULE_CN, "node");
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
@@ -71,8 +63,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     struct config config = { .roots = { roots, 1 }, .federation.strict = true };
     struct policy_memory memory;
     add_rules(&config);
-    require(policy_memory_open(NULL, &memory, NULL) == NK_OK, "policy_memory_open");
-    require(policy_new(&config, &memory, &host, &policy, NULL) == NK_OK, "policy_new");
+    fuzz_require(policy_memory_open(NULL, &memory, NULL) == NK_OK, "policy_memory_open");
+    fuzz_require(policy_new(&config, &memory, &host, &policy, NULL) == NK_OK, "policy_new");
     policy_memory_clear(&memory);
     return 0;
 }
@@ -80,13 +72,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void set_extension(X509 *leaf, int nid, const uint8_t *data, size_t len)
 {
     ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
-    require(value != NULL && ASN1_OCTET_STRING_set(value, data, (int)len) == 1, "octets");
+    fuzz_require(value != NULL && ASN1_OCTET_STRING_set(value, data, (int)len) == 1, "octets");
     X509_EXTENSION *extension = X509_EXTENSION_create_by_NID(NULL, nid, 0, value);
     int old = X509_get_ext_by_NID(leaf, nid, -1);
     if (old >= 0) {
         X509_EXTENSION_free(X509_delete_ext(leaf, old));
     }
-    require(extension != NULL && X509_add_ext(leaf, extension, -1) == 1, "extension");
+    fuzz_require(extension != NULL && X509_add_ext(leaf, extension, -1) == 1, "extension");
     X509_EXTENSION_free(extension);
     ASN1_OCTET_STRING_free(value);
 }
@@ -104,10 +96,11 @@ static char *pem_of_der(const uint8_t *data, size_t len)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     char *text = NULL;
-    require(bio != NULL && PEM_write_bio(bio, PEM_STRING_X509, "", data, (long)len) > 0, "PEM");
+    fuzz_require(bio != NULL && PEM_write_bio(bio, PEM_STRING_X509, "", data, (long)len) > 0,
+                 "PEM");
     long text_len = BIO_get_mem_data(bio, &text);
     text = strndup(text, (size_t)text_len);
-    require(text != NULL, "memory");
+    fuzz_require(text != NULL, "memory");
     BIO_free(bio);
     return text;
 }
@@ -127,7 +120,7 @@ static char *show(enum part part, const uint8_t *data, size_t len)
         set_extension(leaf, part == PART_NAMES ? NID_subject_alt_name : NID_ext_key_usage, data,
                       len);
     }
-    require(!shown || X509_sign(leaf, root.key, EVP_sha256()) > 0, "sign");
+    fuzz_require(!shown || X509_sign(leaf, root.key, EVP_sha256()) > 0, "sign");
     char *pem = shown ? pem_of(leaf, NULL) : NULL;
     X509_free(leaf);
     return pem;
@@ -136,7 +129,7 @@ static char *show(enum part part, const uint8_t *data, size_t len)
 static void is_one_printable_line(const char *text)
 {
     for (; *text != '\0'; text++) {
-        require(*text >= ' ' && *text < 0x7f, "a line has another byte");
+        fuzz_require(*text >= ' ' && *text < 0x7f, "a line has another byte");
     }
 }
 
@@ -147,23 +140,22 @@ static void judge(const char *pem, uint32_t role)
     struct opinion opinion;
 
     nk_status status = peer_read(role, "a.f.example", pem, NULL, &peer, &err);
-    require(ERR_peek_error() == 0, "peer_read left an error behind");
+    fuzz_require(ERR_peek_error() == 0, "peer_read left an error behind");
     if (status != NK_OK) {
-        require(status == NK_E_PEER && err.status == NK_E_PEER && peer == NULL, err.text);
+        fuzz_require(status == NK_E_PEER && err.status == NK_E_PEER && peer == NULL, err.text);
         is_one_printable_line(err.text);
         return;
     }
     policy_judge(policy, peer, &opinion);
-    require(ERR_peek_error() == 0, "policy_judge left an error behind");
-    require((opinion.verdict.decision == NK_ALLOW) == (opinion.verdict.reason[0] == '\0'),
-            "the verdict has no reason, or one too many");
-    require(strcmp(opinion.verdict.reason, "internal") != 0, opinion.verdict.detail);
+    fuzz_require(ERR_peek_error() == 0, "policy_judge left an error behind");
+    fuzz_require((opinion.verdict.decision == NK_ALLOW) == (opinion.verdict.reason[0] == '\0'),
+                 "the verdict has no reason, or one too many");
+    fuzz_require(strcmp(opinion.verdict.reason, "internal") != 0, opinion.verdict.detail);
     is_one_printable_line(opinion.verdict.detail);
     free(policy_explain(policy, peer, true, &opinion));
     peer_free(peer);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     if (len < 2 || len > INPUT_MAX_BYTES) {
