@@ -5,6 +5,7 @@
 
 #include "base/callback.h"
 #include "base/exit_gate.h"
+#include "base/path_terms.h"
 #include "base/report.h"
 #include "base/text.h"
 #include "grpc/credentials.h"
@@ -36,14 +37,11 @@ static nk_status copy_host(const nk_host *host, nk_host *ret_host, nk_error *err
         return report(err, NK_E_UNSUPPORTED,
                       "nk_host.authorize_rpc is not called by this version; leave it NULL");
     }
+    if ((copy.flags & ~(uint32_t)NK_HOST_TRUST_FOLDERS) != 0) {
+        return report(err, NK_E_USAGE, "nk_host.flags has bits that this version does not know");
+    }
     *ret_host = copy;
     return NK_OK;
-}
-
-static nk_status begin_open(const nk_host *host, nk_host *ret_host, nk_error *err)
-{
-    exit_gate_keep_openssl();
-    return copy_host(host, ret_host, err);
 }
 
 /* An nk_error that the host forgot to initialise would be read as noise. */
@@ -87,44 +85,67 @@ static nk_status enter(const nk_instance *instance, const char *call, nk_error *
 
 /* --- life --- */
 
+/* Where a configuration is. */
+struct source {
+    const char *path; /* NULL: it is text */
+    const char *text;
+    const char *base_dir;
+};
+
+static nk_status begin_life(const nk_host *host, const struct source *source, nk_instance **ret,
+                            nk_error *err)
+{
+    AUTO(config_free) struct config *config = NULL;
+    nk_status status = source->path != NULL
+                           ? config_read(source->path, &config, err)
+                           : config_parse(source->text, source->base_dir, &config, err);
+
+    return status == NK_OK ? life_begin(&config, source->path, host, ret, err) : status;
+}
+
+static nk_status open_source(const nk_host *host, const struct source *source, nk_instance **ret,
+                             nk_error *err)
+{
+    nk_host own_host;
+    nk_error own = { .struct_size = sizeof(own) };
+
+    exit_gate_keep_openssl();
+    nk_status status = copy_host(host, &own_host, &own);
+    if (status != NK_OK) {
+        return deliver(err, &own, status);
+    }
+    AUTO(path_terms_unref)
+    struct path_terms *terms = path_terms_new((own_host.flags & NK_HOST_TRUST_FOLDERS) != 0);
+    if (terms == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    struct path_terms *former = path_terms_use(terms);
+    status = begin_life(&own_host, source, ret, &own);
+    path_terms_restore(former);
+    path_terms_tell(terms, &own_host);
+    return deliver(err, &own, status);
+}
+
 static nk_status plugin_open_file(const nk_host *host, const char *path, nk_instance **ret,
                                   nk_error *err)
 {
-    AUTO(config_free) struct config *config = NULL;
-    nk_host own_host;
-    nk_error own = { .struct_size = sizeof(own) };
+    const struct source source = { .path = path };
 
     if (path == NULL || ret == NULL || !is_error(err)) {
         return report(err, NK_E_USAGE, "open_file: path or ret is NULL");
     }
-    nk_status status = begin_open(host, &own_host, &own);
-    if (status == NK_OK) {
-        status = config_read(path, &config, &own);
-    }
-    if (status == NK_OK) {
-        status = life_begin(&config, path, &own_host, ret, &own);
-    }
-    return deliver(err, &own, status);
+    return open_source(host, &source, ret, err);
 }
 
 static nk_status plugin_open_text(const nk_host *host, const char *text, const char *base_dir,
                                   nk_instance **ret, nk_error *err)
 {
-    AUTO(config_free) struct config *config = NULL;
-    nk_host own_host;
-    nk_error own = { .struct_size = sizeof(own) };
+    const struct source source = { .text = text, .base_dir = base_dir };
 
     if (text == NULL || base_dir == NULL || ret == NULL || !is_error(err)) {
         return report(err, NK_E_USAGE, "open_text: text, base_dir or ret is NULL");
     }
-    nk_status status = begin_open(host, &own_host, &own);
-    if (status == NK_OK) {
-        status = config_parse(text, base_dir, &config, &own);
-    }
-    if (status == NK_OK) {
-        status = life_begin(&config, NULL, &own_host, ret, &own);
-    }
-    return deliver(err, &own, status);
+    return open_source(host, &source, ret, err);
 }
 
 static nk_status plugin_close(nk_instance *instance, nk_error *err)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/report.h"
+#include "base/trusted_path.h"
 
 ssize_t file_read_fd(int fd, void *bytes, size_t room)
 {
@@ -50,41 +51,9 @@ enum file_flaw file_find_flaw(const struct stat *info, mode_t kind, enum file_ow
     return (info->st_mode & forbidden) != 0 ? FILE_EXPOSED : FILE_SOUND;
 }
 
-static nk_status check_opened(const char *path, int fd, mode_t kind, mode_t forbidden,
-                              nk_status blame, nk_error *err)
-{
-    struct stat info;
-
-    if (fstat(fd, &info) != 0) {
-        return report_errno(err, blame, "%s", path);
-    }
-    switch (file_find_flaw(&info, kind, FILE_OF_ROOT_OR_US, forbidden)) {
-    case FILE_SOUND:
-        return NK_OK;
-    case FILE_ODD_KIND:
-        return report(err, blame, "%s: is not a regular file", path);
-    case FILE_ODD_OWNER:
-        return report(err, blame, "%s: belongs to uid %ld, not to root or us (uid %ld); chown it",
-                      path, (long)info.st_uid, (long)geteuid());
-    case FILE_EXPOSED:
-        break;
-    }
-    if (kind == S_IFDIR) {
-        return report(err, blame, "%s: others may write to this folder; chmod %so-w it", path,
-                      (forbidden & S_IWGRP) != 0 ? "g-w," : "");
-    }
-    return report(err, blame,
-                  "%s: everybody may write to it, so it cannot say whom to trust; chmod o-w it",
-                  path);
-}
-
 static nk_status read_all(const char *path, int fd, size_t max_bytes, nk_status blame,
                           char **ret_text, size_t *ret_len, nk_error *err)
 {
-    nk_status status = check_opened(path, fd, S_IFREG, S_IWOTH, blame, err);
-    if (status != NK_OK) {
-        return status;
-    }
     size_t room = max_bytes + 1; /* so that a file that is too long is seen, not cut */
     AUTO(free) char *text = malloc(room);
     if (text == NULL) {
@@ -104,15 +73,11 @@ static nk_status read_all(const char *path, int fd, size_t max_bytes, nk_status 
     return NK_OK;
 }
 
-nk_status file_read_in(int folder, const char *name, const char *path, size_t max_bytes,
-                       nk_status blame, char **ret_text, size_t *ret_len, nk_error *err)
+static nk_status read_and_close(const char *path, int fd, size_t max_bytes, nk_status blame,
+                                char **ret_text, size_t *ret_len, nk_error *err)
 {
-    /* Not blocking: a FIFO in its place must be refused, not waited for. */
-    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) {
-        return report_errno(err, blame, "%s", path);
-    }
     nk_status status = read_all(path, fd, max_bytes, blame, ret_text, ret_len, err);
+
     close(fd);
     return status;
 }
@@ -120,7 +85,21 @@ nk_status file_read_in(int folder, const char *name, const char *path, size_t ma
 nk_status file_read(const char *path, size_t max_bytes, nk_status blame, char **ret_text,
                     size_t *ret_len, nk_error *err)
 {
-    return file_read_in(AT_FDCWD, path, path, max_bytes, blame, ret_text, ret_len, err);
+    int fd = -1;
+    nk_status status = trusted_open_file(path, blame, &fd, err);
+
+    return status == NK_OK ? read_and_close(path, fd, max_bytes, blame, ret_text, ret_len, err)
+                           : status;
+}
+
+nk_status file_read_in(int folder, const char *name, const char *path, size_t max_bytes,
+                       nk_status blame, char **ret_text, size_t *ret_len, nk_error *err)
+{
+    int fd = -1;
+    nk_status status = trusted_open_file_in(folder, name, path, blame, &fd, err);
+
+    return status == NK_OK ? read_and_close(path, fd, max_bytes, blame, ret_text, ret_len, err)
+                           : status;
 }
 
 /* --- folders --- */
@@ -134,11 +113,18 @@ bool file_is_folder(const char *path)
 nk_status file_open_folder(const char *path, mode_t forbidden, nk_status blame, int *ret_fd,
                            nk_error *err)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return report_errno(err, blame, "%s", path);
+    struct stat info;
+    int fd = -1;
+    nk_status status = trusted_open_folder(path, TRUSTED_TO_LIST, blame, &fd, err);
+    if (status != NK_OK) {
+        return status;
     }
-    nk_status status = check_opened(path, fd, S_IFDIR, forbidden, blame, err);
+    if (fstat(fd, &info) != 0) {
+        status = report_errno(err, blame, "%s", path);
+    } else if ((info.st_mode & forbidden) != 0) {
+        status = report(err, blame, "%s: others may write to this folder; chmod %so-w it", path,
+                        (forbidden & S_IWGRP) != 0 ? "g-w," : "");
+    }
     if (status != NK_OK) {
         close(fd);
         return status;

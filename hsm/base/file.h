@@ -12,12 +12,11 @@
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
-/* Opens once. Refuses with `blame` what is not a regular file, belongs to another user than us and
- * root, or can be written by everybody. *ret_text is owned: free; a NUL follows its *ret_len bytes,
- * which may hold others. */
+/* Opens once, as trusted_open_file does; more than `max_bytes` are refused with `blame`, too.
+ * *ret_text is owned: free; a NUL follows its *ret_len bytes, which may hold others. */
 MUST_USE nk_status file_read(const char *path, size_t max_bytes, nk_status blame, char **ret_text,
                              size_t *ret_len, nk_error *err);
-/* The same for a name below an open folder; `path` is what texts call it. */
+/* The same for a name, which is no link, in an open folder; `path` is what texts call it. */
 MUST_USE nk_status file_read_in(int folder, const char *name, const char *path, size_t max_bytes,
                                 nk_status blame, char **ret_text, size_t *ret_len, nk_error *err);
 
@@ -35,8 +34,8 @@ enum file_flaw file_find_flaw(const struct stat *info, mode_t kind, enum file_ow
 
 /* Through links. */
 bool file_is_folder(const char *path);
-/* Refuses with `blame` what belongs to another user than us and root, or has a bit of `forbidden`
- * in its mode, such as S_IWOTH. *ret_fd is owned: close. */
+/* Opens it as trusted_open_folder does to list it. Refuses with `blame`, too, what has a bit of
+ * `forbidden` in its mode, such as S_IWGRP. *ret_fd is owned: close. */
 MUST_USE nk_status file_open_folder(const char *path, mode_t forbidden, nk_status blame,
                                     int *ret_fd, nk_error *err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "module/module_name.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/report.h"
+#include "base/trusted_path.h"
 #include "base/words.h"
 
 /* Names of ours, and where Debian puts these modules. %s is p11-kit's module folder. */
@@ -23,9 +25,9 @@ static const struct known {
 /* A bare name may also be a file in that folder. */
 static const char *const spellings[] = { "/%s", "/%s.so", "/lib%s.so" };
 
-static char *resolve_existing(const char *path)
+static char *copy_existing(const char *path)
 {
-    return access(path, F_OK) == 0 ? realpath(path, NULL) : NULL;
+    return access(path, F_OK) == 0 ? strdup(path) : NULL;
 }
 
 static char *find_known(const char *name)
@@ -40,7 +42,7 @@ static char *find_known(const char *name)
         const char *rest = strncmp(known[i].pattern, "%s", 2) == 0 ? known[i].pattern + 2 : NULL;
         snprintf(path, sizeof(path), "%s%s", rest != NULL ? NODEKEY_P11_MODULE_DIR : "",
                  rest != NULL ? rest : known[i].pattern);
-        found = resolve_existing(path);
+        found = copy_existing(path);
     }
     return found;
 }
@@ -54,31 +56,52 @@ static char *find_in_folder(const char *name)
         const char *slot = strstr(spellings[i], "%s");
         snprintf(path, sizeof(path), NODEKEY_P11_MODULE_DIR "%.*s%s%s", (int)(slot - spellings[i]),
                  spellings[i], name, slot + 2);
-        found = resolve_existing(path);
+        found = copy_existing(path);
     }
     return found;
 }
 
-nk_status module_name_resolve(const char *name, char **ret_path, nk_error *err)
+static nk_status report_absence(const char *path, int cause, nk_error *err)
 {
-    char *path = NULL;
+    errno = cause;
+    return report_errno(err, NK_E_CONFIG,
+                        "%s: no PKCS#11 module at %s; install it or correct the path",
+                        words()->module, path);
+}
 
-    if (name[0] == '/') {
-        path = realpath(name, NULL);
-        if (path == NULL) {
-            return report_errno(err, NK_E_CONFIG,
-                                "%s: no PKCS#11 module at %s; install it or correct the "
-                                "path",
-                                words()->module, name);
-        }
-        *ret_path = path;
+/* Only root and we can put another file behind the path afterwards, so that dlopen, which knows a
+ * module by its path, loads what is looked at here. What the module itself needs is loaded from
+ * where the system says. */
+static nk_status check_file(const char *path, nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+    int fd = -1;
+    nk_status status = trusted_open_file(path, NK_E_CONFIG, &fd, &own);
+
+    if (status == NK_OK) {
+        close(fd);
         return NK_OK;
     }
-    /* "." and ".." would be found as folders. */
-    if (strchr(name, '/') == NULL && name[0] != '.') {
-        path = find_known(name);
-        path = path != NULL ? path : find_in_folder(name);
+    if (own.native_kind == NK_NATIVE_ERRNO) {
+        return report_absence(path, (int)own.native, err);
     }
+    return report(err, status, "%s: %s", words()->module, own.text);
+}
+
+/* A bare name; NULL: there is none such. Owned: free. */
+static char *find_name(const char *name)
+{
+    /* "." and ".." would be found as folders. */
+    if (strchr(name, '/') != NULL || name[0] == '.') {
+        return NULL;
+    }
+    char *path = find_known(name);
+    return path != NULL ? path : find_in_folder(name);
+}
+
+nk_status module_name_resolve(const char *name, char **ret_path, nk_error *err)
+{
+    AUTO(free) char *path = name[0] == '/' ? strdup(name) : find_name(name);
     if (path == NULL) {
         return report(err, NK_E_CONFIG,
                       "%s: no module is called \"%s\": not softhsm, tpm2 or p11-kit as "
@@ -86,7 +109,15 @@ nk_status module_name_resolve(const char *name, char **ret_path, nk_error *err)
                       "; install the module's package or give its absolute path",
                       words()->module, name);
     }
-    *ret_path = path;
+    nk_status status = check_file(path, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    char *real = realpath(path, NULL);
+    if (real == NULL) {
+        return report_absence(path, errno, err);
+    }
+    *ret_path = real;
     return NK_OK;
 }
 

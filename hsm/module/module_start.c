@@ -9,13 +9,11 @@
  * no login at the fork: then the child finalises what it got and begins anew. */
 #include <dlfcn.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
 #include "base/exit_gate.h"
-#include "base/file.h"
 #include "base/fork.h"
 #include "base/report.h"
 #include "base/sigpipe.h"
@@ -24,28 +22,6 @@
 #include "module/module_private.h"
 
 /* --- the file --- */
-
-static nk_status check_file(const char *path, nk_error *err)
-{
-    struct stat st;
-
-    if (stat(path, &st) != 0) {
-        return report_errno(err, NK_E_CONFIG,
-                            "%s: no PKCS#11 module at %s; install it or correct the path",
-                            words()->module, path);
-    }
-    enum file_flaw flaw = file_find_flaw(&st, S_IFREG, FILE_OF_ANYBODY, S_IWOTH);
-    if (flaw == FILE_ODD_KIND) {
-        return report(err, NK_E_CONFIG, "%s: %s is not a file", words()->module, path);
-    }
-    if (flaw == FILE_EXPOSED) {
-        return report(err, NK_E_CONFIG,
-                      "%s: everybody may write to %s, so anybody could take over this "
-                      "process; chmod o-w it",
-                      words()->module, path);
-    }
-    return NK_OK;
-}
 
 static nk_status load_file(const char *path, const struct cryptoki **ret_call, nk_error *err)
 {
@@ -165,8 +141,8 @@ CK_RV module_initialise_locked(struct module *module)
 
 nk_status module_start_locked(struct module *module, nk_error *err)
 {
-    nk_status status = check_file(module->path, err);
-    if (status == NK_OK && module->call == NULL) {
+    nk_status status = NK_OK;
+    if (module->call == NULL) {
         status = load_file(module->path, &module->call, err);
     }
     if (status != NK_OK || module->call == NULL) {

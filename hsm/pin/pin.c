@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pin/pin.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +12,10 @@
 
 #include "base/callback.h"
 #include "base/file.h"
+#include "base/path_terms.h"
 #include "base/report.h"
 #include "base/secret_page.h"
+#include "base/trusted_path.h"
 #include "base/words.h"
 #include "pin/pin_file.h"
 
@@ -27,7 +29,8 @@
 struct pin {
     unsigned char *bytes; /* the page */
     size_t len;
-    char *path; /* of `file` and `credential`; else NULL */
+    char *path;               /* of `file` and `credential`; else NULL */
+    struct path_terms *terms; /* of whoever gave the path; counted */
     bool is_credential;
     bool has_worked;
     bool is_protected;
@@ -105,16 +108,30 @@ static nk_status read_all(struct pin *pin, int fd, const char *source, nk_error 
     return set_len(pin, (size_t)len, source, err);
 }
 
-static nk_status read_file(struct pin *pin, nk_error *err)
+/* The file may be read again on a thread that serves a peer, which has no terms of its own. */
+static nk_status open_file(const struct pin *pin, int *ret_fd, nk_error *err)
 {
-    /* O_NONBLOCK: a FIFO in its place must not hang us; it is refused as not regular. */
-    int fd = open(pin->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0) {
+    AUTO(path_terms_restore) struct path_terms *former = path_terms_use(pin->terms);
+    nk_error own = { .struct_size = sizeof(own) };
+    nk_status status = trusted_open_any(pin->path, NK_E_PIN, ret_fd, &own);
+
+    if (status != NK_OK && own.native_kind == NK_NATIVE_ERRNO) {
+        errno = (int)own.native;
         return report_errno(err, NK_E_PIN,
                             "%s: open %s; the file must exist and be readable by uid %ld",
                             words()->pin, pin->path, (long)geteuid());
     }
-    nk_status status = pin_file_check(fd, pin->path, pin->is_credential, err);
+    return status == NK_OK ? NK_OK : report(err, status, "%s: %s", words()->pin, own.text);
+}
+
+static nk_status read_file(struct pin *pin, nk_error *err)
+{
+    int fd = -1;
+    nk_status status = open_file(pin, &fd, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    status = pin_file_check(fd, pin->path, pin->is_credential, err);
     if (status == NK_OK) {
         status = read_all(pin, fd, pin->path, err);
     }
@@ -217,6 +234,7 @@ nk_status pin_open(const struct hsm_pin_source *source, const char *token_label,
     if (pin == NULL || (pin->bytes = secret_page_new(SECRET_PAGE_WIPED)) == NULL) {
         return report_errno(err, NK_E_NOMEM, "no protected page for the PIN");
     }
+    pin->terms = path_terms_ref(path_terms());
     nk_status status = read_first(pin, source, token_label, host, err);
     if (status == NK_OK) {
         warn_of_blanks(pin, source, host);
@@ -238,6 +256,7 @@ nk_status pin_refresh(struct pin *pin, nk_error *err)
     }
     struct pin fresh = { .bytes = secret_page_new(SECRET_PAGE_WIPED),
                          .path = pin->path,
+                         .terms = pin->terms,
                          .is_credential = pin->is_credential };
     if (fresh.bytes == NULL) {
         return report_errno(err, NK_E_NOMEM, "no protected page for the PIN");
@@ -275,8 +294,14 @@ void pin_free(struct pin *pin)
     if (pin->bytes != NULL) {
         secret_page_free(pin->bytes);
     }
+    path_terms_unref(pin->terms);
     free(pin->path);
     free(pin);
+}
+
+struct path_terms *pin_terms(const struct pin *pin)
+{
+    return pin->terms;
 }
 
 unsigned char *pin_bytes(const struct pin *pin)

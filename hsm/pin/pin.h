@@ -33,6 +33,9 @@ void pin_renew(struct pin *pin);
 /* The bytes are not here, and have not been read anew. */
 bool pin_is_lost(const struct pin *pin);
 
+/* Of whoever named the PIN's source, for what else is read for it later; borrowed. */
+struct path_terms *pin_terms(const struct pin *pin);
+
 unsigned char *pin_bytes(const struct pin *pin);
 size_t pin_len(const struct pin *pin);
 /* Whether a space, a tab or the like is its first or last byte, as is rarely meant. */

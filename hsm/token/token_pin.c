@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The PIN is sent once, and not at all when that may cost the token. All under the token's lock. */
 #include "base/clock.h"
+#include "base/path_terms.h"
 #include "base/report.h"
 #include "base/words.h"
 #include "pin/refused_file.h"
@@ -212,6 +213,7 @@ static CK_RV send_pin_to_locked(struct token *token, CK_SESSION_HANDLE session, 
 
 CK_RV token_send_pin_locked(struct token *token, CK_FLAGS flags, nk_error *err)
 {
+    AUTO(path_terms_restore) struct path_terms *former = path_terms_use(pin_terms(token->pin));
     AUTO(refused_file_close) struct refused_file *state = NULL;
     CK_RV rv = check_flags(token, flags, err);
     rv = rv == CKR_OK ? may_send_locked(token, &state, err) : rv;
@@ -232,6 +234,7 @@ CK_RV token_send_pin_locked(struct token *token, CK_FLAGS flags, nk_error *err)
 /* The lock is held over the call: a login elsewhere must not exchange the PIN meanwhile. */
 static CK_RV authenticate_locked(struct token *token, CK_SESSION_HANDLE session, nk_error *err)
 {
+    AUTO(path_terms_restore) struct path_terms *former = path_terms_use(pin_terms(token->pin));
     AUTO(refused_file_close) struct refused_file *state = NULL;
     CK_RV rv = CKR_OK;
 

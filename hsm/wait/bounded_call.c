@@ -53,6 +53,7 @@ void bounded_call_drop(struct bounded_call *bounded)
     if (last) {
         pthread_cond_destroy(&bounded->changed);
         bounded->clear(bounded);
+        path_terms_unref(bounded->terms);
         free(bounded);
     }
 }
@@ -99,6 +100,7 @@ static void *run_on_thread(void *arg)
         current = bounded;
     }
     (void)words_use(bounded->words);
+    (void)path_terms_use(bounded->terms);
     bounded->run(bounded);
     pthread_mutex_lock(&lock);
     bounded->done = true;
@@ -174,6 +176,8 @@ static enum bounded_call_end start_and_await_call(struct bounded_call *bounded,
     }
     bounded->done = false;
     bounded->words = words();
+    path_terms_unref(bounded->terms);
+    bounded->terms = path_terms_ref(path_terms());
     bounded->step = "its first call";
     bounded->step_ms = clock_now_ms();
     bounded->refs++;

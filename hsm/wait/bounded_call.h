@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/auto.h"
+#include "base/path_terms.h"
 #include "base/words.h"
 #include "nodekey/plugin.h"
 
@@ -32,7 +33,8 @@ struct bounded_call {
     unsigned refs;
     bool done;
     bool left;
-    const struct hsm_words *words; /* of the caller */
+    const struct hsm_words *words; /* of the caller, as what follows is */
+    struct path_terms *terms;      /* counted */
     const char *step; /* NULL: what goes on has a deadline of its own, and is given more time */
     long long step_ms;
     struct bounded_call *next; /* of those left behind */

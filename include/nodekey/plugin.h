@@ -35,7 +35,7 @@ extern "C" {
 #endif
 
 #define NK_ABI_MAJOR 0u /* a bump breaks: the entry symbol is renamed with it */
-#define NK_ABI_MINOR 2u /* within major 0: a different minor may break, too */
+#define NK_ABI_MINOR 3u /* within major 0: a different minor may break, too */
 #define NK_ENTRY_SYMBOL "nodekey_plugin_v0"
 #define NK_ERROR_TEXT_BYTES 1024
 #define NK_RULE_NAME_BYTES 64
@@ -127,6 +127,13 @@ struct grpc_server_credentials;
 struct grpc_auth_context;
 struct grpc_call;
 
+/* nk_host.flags. What is loaded (configuration, roots, CRLs, certificate, module, PIN) is refused
+ * where others than root and this process's user decide what its path leads to: by owning or
+ * writing to a folder or link on the way, from "/" on. NK_HOST_TRUST_FOLDERS leaves that out, for
+ * this instance and its reloads: whoever starts the process answers for the folders. Owner and mode
+ * of the files themselves, of folders of CRLs and of state_dir are looked at all the same. */
+enum { NK_HOST_TRUST_FOLDERS = 1 };
+
 enum { NK_LOG_ERROR = 0, NK_LOG_WARNING = 1, NK_LOG_INFO = 2, NK_LOG_DEBUG = 3 };
 
 /* The functions of the host. open copies the table; host_data and the functions behind it must stay
@@ -161,6 +168,11 @@ typedef struct nk_host {
      * borrowed. README lists them: "policy", "reload-failed", "rotated", "crl-expiring",
      * "crl-expired". */
     void (*event)(void *host_data, const char *name, const char *json);
+
+    /* since 0.3 */
+
+    uint32_t flags; /* NK_HOST_*; another bit is NK_E_USAGE */
+    uint32_t reserved_2;
 } nk_host;
 
 typedef struct nk_plugin {

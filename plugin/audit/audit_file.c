@@ -9,10 +9,13 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/path_terms.h"
 #include "base/report.h"
+#include "base/trusted_path.h"
 
 struct audit_file {
     char *path;
+    struct path_terms *terms; /* of whoever gave the path; counted */
     int fd;
     bool cut; /* ends within a line */
     dev_t device;
@@ -74,19 +77,44 @@ static bool ends_within_line(int fd, off_t size)
     return size > 0 && (pread(fd, &last, 1, size - 1) != 1 || last != '\n');
 }
 
+/* In its folder, where only root and we may put another file in its place. */
+static nk_status open_in_folder(const struct audit_file *file, int *ret_fd, nk_error *err)
+{
+    AUTO(path_terms_restore) struct path_terms *former = path_terms_use(file->terms);
+    AUTO(free) char *path = file_folder(file->path);
+    nk_error own = { .struct_size = sizeof(own) };
+    int folder = -1;
+    if (path == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = trusted_open_folder(path, TRUSTED_TO_LOG, NK_E_CONFIG, &folder, &own);
+    if (status != NK_OK) {
+        errno = (int)own.native;
+        return own.native_kind == NK_NATIVE_ERRNO
+                   ? refuse_open(file->path, err)
+                   : report(err, status, "%s: %s", file->path, own.text);
+    }
+    /* O_NONBLOCK: a FIFO in the file's place must be refused, not waited for. */
+    *ret_fd = openat(folder, strrchr(file->path, '/') + 1,
+                     O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+                     S_IRUSR | S_IWUSR);
+    int cause = errno;
+    close(folder);
+    errno = cause;
+    return *ret_fd >= 0 ? NK_OK : refuse_open(file->path, err);
+}
+
 /* The open file is replaced only by one that is in order. */
 static nk_status open_file(struct audit_file *file, nk_error *err)
 {
     struct stat info;
-    /* O_NONBLOCK: a FIFO in the file's place must be refused, not waited for. */
-    int fd = open(file->path,
-                  O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-                  S_IRUSR | S_IWUSR);
-    if (fd < 0) {
-        return refuse_open(file->path, err);
+    int fd = -1;
+    nk_status status = open_in_folder(file, &fd, err);
+    if (status != NK_OK) {
+        return status;
     }
-    nk_status status = fstat(fd, &info) == 0 ? check_kind(file->path, &info, err)
-                                             : report_errno(err, NK_E_CONFIG, "%s", file->path);
+    status = fstat(fd, &info) == 0 ? check_kind(file->path, &info, err)
+                                   : report_errno(err, NK_E_CONFIG, "%s", file->path);
     if (status != NK_OK) {
         close(fd);
         return status;
@@ -110,6 +138,7 @@ nk_status audit_file_open(const char *path, struct audit_file **ret_file, nk_err
     }
     file->fd = -1;
     file->looked_seconds = -1;
+    file->terms = path_terms_ref(path_terms());
     file->path = strdup(path);
     nk_status status =
         file->path != NULL ? open_file(file, err) : report(err, NK_E_NOMEM, "out of memory");
@@ -129,6 +158,7 @@ void audit_file_close(struct audit_file *file)
     if (file->fd >= 0) {
         close(file->fd);
     }
+    path_terms_unref(file->terms);
     free(file->path);
     free(file);
 }

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/fork.h"
 #include "base/report.h"
+#include "base/trusted_path.h"
 #include "config/config.h"
 #include "hsm.h"
 
@@ -36,6 +37,8 @@ struct publication {
     atomic_uint refs;
     char folder[PATH_MAX];
     char path[OUR_ROLES][PATH_MAX];
+    dev_t device; /* of the folder that was made */
+    ino_t inode;
     int folder_fd; /* holds a lock (flock): its owner lives; systemd-tmpfiles heeds it, too */
     pid_t owner;
     struct hsm_key *keys[OUR_ROLES]; /* that the files refer to; counted */
@@ -61,6 +64,29 @@ static void leave_to_parent(void)
 FORK_PART(.lock = &live_lock, .renew = leave_to_parent);
 
 DEFINE_AUTO(struct publication *, publication_unref);
+
+nk_status publication_check_folder(const struct publication *publication, nk_error *err)
+{
+    struct stat info;
+
+    if (lstat(publication->folder, &info) != 0) {
+        return report(err, NK_E_INTERNAL,
+                      "somebody removed %s, through which gRPC reads our certificates; open again, "
+                      "and keep cleaners out or set RUNTIME_DIRECTORY",
+                      publication->folder);
+    }
+    if (info.st_dev != publication->device || info.st_ino != publication->inode ||
+        info.st_uid != geteuid()) {
+        return report(err, NK_E_INTERNAL,
+                      "%s is not the folder that we made (now of uid %ld, mode %04o): somebody put "
+                      "it there, and gRPC may read a key or a library's name of theirs; stop this "
+                      "process, and set RUNTIME_DIRECTORY to a folder that only root or uid %ld "
+                      "may write to",
+                      publication->folder, (long)info.st_uid, (unsigned)(info.st_mode & ALLPERMS),
+                      (long)geteuid());
+    }
+    return NK_OK;
+}
 
 static const char *base_folder(char *room, size_t len)
 {
@@ -118,11 +144,32 @@ static void sweep_folders(const char *base)
 
 static nk_status lock_folder(struct publication *publication, nk_error *err)
 {
-    publication->folder_fd = open(publication->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (publication->folder_fd < 0 || flock(publication->folder_fd, LOCK_EX | LOCK_NB) != 0) {
+    struct stat info;
+
+    publication->folder_fd =
+        open(publication->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (publication->folder_fd < 0 || flock(publication->folder_fd, LOCK_EX | LOCK_NB) != 0 ||
+        fstat(publication->folder_fd, &info) != 0) {
         return report_errno(err, NK_E_INTERNAL, "lock %s", publication->folder);
     }
-    return NK_OK;
+    publication->device = info.st_dev;
+    publication->inode = info.st_ino;
+    return publication_check_folder(publication, err);
+}
+
+/* Whoever may put another folder in its place says what gRPC reads there: a key of a file, or a
+ * library to load. */
+static nk_status check_base(const char *base, nk_error *err)
+{
+    int fd = -1;
+    nk_status status = trusted_open_folder(base, TRUSTED_TO_HOLD, NK_E_CONFIG, &fd, err);
+
+    if (status == NK_OK) {
+        close(fd);
+    }
+    return report_where(err, status,
+                        "the folder for our private folder (RUNTIME_DIRECTORY, else TMPDIR, else "
+                        "/tmp)");
 }
 
 /* A host may exit without close, and gRPC may keep credentials past it. */
@@ -177,6 +224,10 @@ nk_status publication_open(struct publication **ret_publication, nk_error *err)
     atomic_init(&publication->refs, 1);
     publication->folder_fd = -1;
     publication->owner = getpid();
+    nk_status status = check_base(base, err);
+    if (status != NK_OK) {
+        return status;
+    }
     sweep_folders(base);
     int len = snprintf(publication->folder, sizeof(publication->folder), "%s/" PREFIX "%ld-XXXXXX",
                        base, (long)getpid());
@@ -191,7 +242,7 @@ nk_status publication_open(struct publication **ret_publication, nk_error *err)
                             "%ld may write",
                             base, (long)geteuid());
     }
-    nk_status status = lock_folder(publication, err);
+    status = lock_folder(publication, err);
     if (status != NK_OK) {
         return status;
     }
@@ -209,6 +260,10 @@ nk_status publication_open(struct publication **ret_publication, nk_error *err)
 nk_status publication_write(struct publication *publication, int our_role, struct hsm_key *key,
                             const char *pem, nk_error *err)
 {
+    nk_status status = publication_check_folder(publication, err);
+    if (status != NK_OK) {
+        return status;
+    }
     time_t now = time(NULL);
     time_t after = publication->last_mtime[our_role] + 1;
     struct atomic_file file = { .folder = publication->folder_fd,
@@ -233,12 +288,15 @@ bool publication_due(const struct publication *publication)
 
 nk_status publication_check(const struct publication *publication, int our_role, nk_error *err)
 {
-    if (faccessat(publication->folder_fd, file_names[our_role], R_OK, AT_EACCESS) != 0 ||
-        access(publication->folder, F_OK) != 0) {
+    nk_status status = publication_check_folder(publication, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    if (faccessat(publication->folder_fd, file_names[our_role], R_OK, AT_EACCESS) != 0) {
         return report(err, NK_E_INTERNAL,
-                      "somebody removed %s, through which gRPC reads our certificates; open again, "
-                      "and keep cleaners out or set RUNTIME_DIRECTORY",
-                      publication->folder);
+                      "somebody removed %s/%s, through which gRPC reads our certificates; open "
+                      "again, and keep cleaners out or set RUNTIME_DIRECTORY",
+                      publication->folder, file_names[our_role]);
     }
     return NK_OK;
 }

@@ -16,17 +16,21 @@ struct publication; /* counted: by its owner, and by what gRPC holds to read it 
 struct hsm_key;
 
 /* Makes a 0700 folder below $RUNTIME_DIRECTORY, else $TMPDIR or /tmp, and removes those that dead
- * processes left there. *ret_publication is owned: publication_unref. */
+ * processes left there. NK_E_CONFIG: others may replace what is in that. *ret_publication is owned:
+ * publication_unref. */
 MUST_USE nk_status publication_open(struct publication **ret_publication, nk_error *err);
 /* Replaces our_role's file, which refers to `key`, by rename, with an mtime in whole seconds: the
  * watcher looks at nothing finer; no earlier generation had the same. Keeps the key as long as the
- * reference can be read; `pem` is borrowed. */
+ * reference can be read; `pem` is borrowed. Errors of publication_check_folder, too. */
 MUST_USE nk_status publication_write(struct publication *publication, int our_role,
                                      struct hsm_key *key, const char *pem, nk_error *err);
 /* Two looks of the watcher have passed since the last write: what was written is in use, and it
  * cannot mix two generations when another is written. */
 bool publication_due(const struct publication *publication);
-/* NK_E_INTERNAL when the file is gone: gRPC would make a port that fails every handshake. */
+/* NK_E_INTERNAL when the path, by which gRPC reads, leads to another folder than the one that was
+ * made, or to none. */
+MUST_USE nk_status publication_check_folder(const struct publication *publication, nk_error *err);
+/* The same; and when the file is gone: gRPC would make a port that fails every handshake. */
 MUST_USE nk_status publication_check(const struct publication *publication, int our_role,
                                      nk_error *err);
 const char *publication_path(const struct publication *publication, int our_role);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/path_terms.h"
 #include "base/report.h"
 #include "node/changed_files.h"
 #include "node/polling_advice.h"
@@ -86,6 +87,7 @@ nk_status instance_open(struct config **config, const char *path, const nk_host 
         return report(err, NK_E_NOMEM, "out of memory");
     }
     pthread_mutex_init(&instance->reload_lock, NULL);
+    instance->path_terms = path_terms_ref(path_terms());
     instance->config = *config;
     *config = NULL;
     instance->login_timeout_ms = instance->config->token.login_timeout_ms;
@@ -132,6 +134,7 @@ void instance_free(struct nk_instance *instance)
     policy_memory_clear(&instance->memory);
     guards_free(instance->guards);
     config_free(instance->config);
+    path_terms_unref(instance->path_terms);
     free(instance->path);
     pthread_mutex_destroy(&instance->reload_lock);
     free(instance);

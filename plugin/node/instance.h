@@ -21,6 +21,7 @@ struct nk_instance {
     struct credentials *credentials;
     struct guards *guards;
     struct policy_memory memory;
+    struct path_terms *path_terms;    /* of open, for what is read later; counted */
     struct identity *ours[OUR_ROLES]; /* the same one twice, if one_identity */
     unsigned login_timeout_ms;
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path_terms.h"
 #include "base/report.h"
 #include "node/changed_files.h"
 #include "node/event.h"
@@ -157,6 +158,8 @@ static void tell_reload(struct reload *reload, bool loud)
 nk_status reload_now(struct nk_instance *instance, enum reload_voice voice, nk_error *err)
 {
     struct reload reload = { .instance = instance, .err = err };
+    AUTO(path_terms_restore)
+    struct path_terms *former = path_terms_use(instance->path_terms);
 
     reload.host = log_lines_host(&reload.lines);
     pthread_mutex_lock(&instance->reload_lock);
@@ -167,6 +170,7 @@ nk_status reload_now(struct nk_instance *instance, enum reload_voice voice, nk_e
     bool news = is_news(&reload);
     pthread_mutex_unlock(&instance->reload_lock);
     tell_reload(&reload, voice == RELOAD_SAYS_ALL || news);
+    path_terms_tell(instance->path_terms, verdicts_host(instance->verdicts));
     log_lines_clear(&reload.lines);
     policy_unref(reload.next);
     return reload.first;
@@ -193,13 +197,17 @@ unsigned reload_interval_seconds(struct nk_instance *instance)
 /* A failure is tried again: a folder is full for a while. */
 static nk_status publish_if_due(struct nk_instance *instance, bool *ret_news, nk_error *err)
 {
-    if (!instance->publish_wanted ||
-        !publication_due(credentials_publication(instance->credentials))) {
+    const struct publication *publication = credentials_publication(instance->credentials);
+    nk_status status = publication_check_folder(publication, err);
+
+    if (status == NK_OK && (!instance->publish_wanted || !publication_due(publication))) {
         return NK_OK;
     }
-    nk_status status = instance_publish(instance, err);
-    instance->publish_wanted = status != NK_OK;
-    instance->rotates = status == NK_OK;
+    if (status == NK_OK) {
+        status = instance_publish(instance, err);
+        instance->publish_wanted = status != NK_OK;
+        instance->rotates = status == NK_OK;
+    }
     *ret_news = status != NK_OK && strcmp(instance->last_publish_failure, err->text) != 0;
     snprintf(instance->last_publish_failure, sizeof(instance->last_publish_failure), "%s",
              status != NK_OK ? err->text : "");
@@ -217,9 +225,11 @@ static void tick_publication(struct nk_instance *instance)
         instance->rotates && publication_due(credentials_publication(instance->credentials));
     instance->rotates = instance->rotates && !rotated;
     (void)!publish_if_due(instance, &news, &err);
+    bool waits = instance->publish_wanted;
     pthread_mutex_unlock(&instance->reload_lock);
     if (news) {
-        log_line(host, NK_LOG_ERROR, "our renewed certificate is not in use: %s", err.text);
+        log_line(host, NK_LOG_ERROR, "%s%s", waits ? "our renewed certificate is not in use: " : "",
+                 err.text);
         event_reload_failed(host, &err);
     }
     if (rotated) {

@@ -175,16 +175,15 @@ static nk_status add_pem_lists(const struct file_at *at, const char *bytes, size
     }
 }
 
-nk_status crl_lists_read(int folder, const char *name, const char *source, const char *file,
-                         struct crl_lists *lists, nk_error *err)
+nk_status crl_lists_read(const char *source, const char *file, struct crl_lists *lists,
+                         nk_error *err)
 {
     const struct file_at at = { source, file };
     AUTO(free) char *bytes = NULL;
     size_t len = 0;
 
     ERR_clear_error();
-    nk_status status =
-        file_read_in(folder, name, file, CRL_FILE_MAX_BYTES, NK_E_TRUST, &bytes, &len, err);
+    nk_status status = file_read(file, CRL_FILE_MAX_BYTES, NK_E_TRUST, &bytes, &len, err);
     if (status != NK_OK) {
         return status;
     }

@@ -48,8 +48,8 @@ void crl_lists_cut(struct crl_lists *lists, size_t len);
 
 /* Appends what one file holds, checked as far as the list itself tells; at most CRL_LISTS_MAX in
  * all. After a failure some of them may have been appended: crl_lists_cut. */
-MUST_USE nk_status crl_lists_read(int folder, const char *name, const char *source,
-                                  const char *file, struct crl_lists *lists, nk_error *err);
+MUST_USE nk_status crl_lists_read(const char *source, const char *file, struct crl_lists *lists,
+                                  nk_error *err);
 
 /* In decimal; "none". */
 void crl_list_number(const struct crl_list *list, char *text, size_t room);

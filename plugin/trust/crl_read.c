@@ -2,17 +2,16 @@
  * One generation of lists: from the files as they are now and the generation before it. */
 #include "trust/crl.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
 
 #include "base/file.h"
 #include "base/report.h"
+#include "base/trusted_path.h"
 #include "trust/crl_proof.h"
 #include "trust/crl_reading.h"
 #include "trust/crl_settle.h"
@@ -93,8 +92,7 @@ static nk_status vouch_for_list(const struct reading *reading, struct crl_list *
     return NK_OK;
 }
 
-static bool read_file(struct reading *reading, int folder, const char *name, const char *source,
-                      const char *file)
+static bool read_file(struct reading *reading, const char *source, const char *file)
 {
     struct crl_lists *lists = &reading->crls->lists;
     size_t before = lists->len;
@@ -104,7 +102,7 @@ static bool read_file(struct reading *reading, int folder, const char *name, con
         ++reading->files > CRL_FILES_MAX
             ? report(&why, NK_E_TRUST, "%s: is one of more than %d files; remove old ones", file,
                      CRL_FILES_MAX)
-            : crl_lists_read(folder, name, source, file, lists, &why);
+            : crl_lists_read(source, file, lists, &why);
     for (size_t i = before; status == NK_OK && i < lists->len; i++) {
         status = vouch_for_list(reading, lists->at[i], &why);
     }
@@ -115,15 +113,14 @@ static bool read_file(struct reading *reading, int folder, const char *name, con
     return reading_bear(reading, &why) && keep_lists(reading, source, file, KEPT_ALL);
 }
 
-static bool read_names(struct reading *reading, int folder, const char *path,
-                       const struct file_names *names)
+static bool read_names(struct reading *reading, const char *path, const struct file_names *names)
 {
     for (size_t i = 0; i < names->len; i++) {
         char *file = NULL;
         if (asprintf(&file, "%s/%s", path, names->at[i]) < 0) {
             return reading_no_memory(reading);
         }
-        bool goes_on = read_file(reading, folder, names->at[i], path, file);
+        bool goes_on = read_file(reading, path, file);
         free(file);
         if (!goes_on) {
             return false;
@@ -132,29 +129,26 @@ static bool read_names(struct reading *reading, int folder, const char *path,
     return true;
 }
 
-static nk_status list_folder(const char *path, int *ret_folder, struct file_names *ret_names,
-                             nk_error *err)
+static nk_status list_folder(const char *path, struct file_names *ret_names, nk_error *err)
 {
     int folder = -1;
-    nk_status status = file_open_folder(path, S_IWOTH, NK_E_TRUST, &folder, err);
+    nk_status status = trusted_open_folder(path, TRUSTED_TO_LIST, NK_E_TRUST, &folder, err);
     if (status != NK_OK) {
         return status;
     }
     struct file_names names = { 0 };
     status = file_list(folder, path, CRL_FILES_MAX, NK_E_TRUST, &names, err);
+    close(folder);
     if (status == NK_OK && names.len == 0) {
         status = report(err, NK_E_TRUST,
                         "%s: is an empty folder, so there is nothing to enforce; put the CRLs into "
                         "it",
                         path);
     }
-    if (status != NK_OK) {
-        close(folder);
-        return status;
+    if (status == NK_OK) {
+        *ret_names = names;
     }
-    *ret_folder = folder;
-    *ret_names = names;
-    return NK_OK;
+    return status;
 }
 
 static bool was_file(const struct reading *reading, const char *path)
@@ -171,27 +165,24 @@ static bool was_file(const struct reading *reading, const char *path)
 
 static bool read_folder(struct reading *reading, const char *path)
 {
-    int folder = -1;
     struct file_names names = { 0 };
     nk_error why = { .struct_size = sizeof(why) };
 
     nk_status status = was_file(reading, path)
                            ? report(&why, NK_E_TRUST,
                                     "%s: was a file and is a folder now; put the file back", path)
-                           : list_folder(path, &folder, &names, &why);
+                           : list_folder(path, &names, &why);
     if (status != NK_OK) {
         return reading_bear(reading, &why) && keep_lists(reading, path, NULL, KEPT_ALL);
     }
-    bool goes_on = read_names(reading, folder, path, &names);
+    bool goes_on = read_names(reading, path, &names);
     file_names_clear(&names);
-    close(folder);
     return goes_on;
 }
 
 static bool read_path(struct reading *reading, const char *path)
 {
-    return file_is_folder(path) ? read_folder(reading, path)
-                                : read_file(reading, AT_FDCWD, path, path, path);
+    return file_is_folder(path) ? read_folder(reading, path) : read_file(reading, path, path);
 }
 
 /* --- the contract --- */

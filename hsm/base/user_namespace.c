@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/user_namespace.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+#define ALL_IDS UINT32_MAX /* the number of ids that the first namespace maps */
+
+static bool read_line(const char *path, char *text, size_t room)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    ssize_t len = file_read_fd(fd, text, room - 1);
+    close(fd);
+    text[len > 0 ? len : 0] = '\0';
+    return len >= 0;
+}
+
+/* Some ids of outside have no number here: the map is not one line that maps all to themselves. */
+static bool is_partial(const char *map)
+{
+    char text[128];
+    unsigned inside = 0;
+    unsigned outside = 0;
+    unsigned len = 0;
+
+    return read_line(map, text, sizeof(text)) &&
+           (sscanf(text, "%u %u %u", &inside, &outside, &len) != 3 || inside != 0 || outside != 0 ||
+            len != ALL_IDS);
+}
+
+static bool is_overflow(const char *path, unsigned id)
+{
+    char text[32];
+    unsigned overflow = 0;
+
+    return read_line(path, text, sizeof(text)) && sscanf(text, "%u", &overflow) == 1 &&
+           overflow == id;
+}
+
+bool user_namespace_hides_uid(uid_t uid)
+{
+    return is_overflow("/proc/sys/kernel/overflowuid", uid) && is_partial("/proc/self/uid_map");
+}
+
+bool user_namespace_hides_gid(gid_t gid)
+{
+    return is_overflow("/proc/sys/kernel/overflowgid", gid) && is_partial("/proc/self/gid_map");
+}
