@@ -39,13 +39,12 @@ bool file_write_fd(int fd, const void *bytes, size_t len)
 
 /* --- who may have written it --- */
 
-enum file_flaw file_find_flaw(const struct stat *info, mode_t kind, enum file_owner owner,
-                              mode_t forbidden)
+enum file_flaw file_find_flaw(const struct stat *info, mode_t kind, mode_t forbidden)
 {
     if ((info->st_mode & S_IFMT) != kind) {
         return FILE_ODD_KIND;
     }
-    if (owner != FILE_OF_ANYBODY && info->st_uid != 0 && info->st_uid != geteuid()) {
+    if (info->st_uid != 0 && info->st_uid != geteuid()) {
         return FILE_ODD_OWNER;
     }
     return (info->st_mode & forbidden) != 0 ? FILE_EXPOSED : FILE_SOUND;
@@ -108,29 +107,6 @@ bool file_is_folder(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-nk_status file_open_folder(const char *path, mode_t forbidden, nk_status blame, int *ret_fd,
-                           nk_error *err)
-{
-    struct stat info;
-    int fd = -1;
-    nk_status status = trusted_open_folder(path, TRUSTED_TO_LIST, blame, &fd, err);
-    if (status != NK_OK) {
-        return status;
-    }
-    if (fstat(fd, &info) != 0) {
-        status = report_errno(err, blame, "%s", path);
-    } else if ((info.st_mode & forbidden) != 0) {
-        status = report(err, blame, "%s: others may write to this folder; chmod %so-w it", path,
-                        (forbidden & S_IWGRP) != 0 ? "g-w," : "");
-    }
-    if (status != NK_OK) {
-        close(fd);
-        return status;
-    }
-    *ret_fd = fd;
-    return NK_OK;
 }
 
 void file_names_clear(struct file_names *names)

@@ -25,20 +25,14 @@ MUST_USE ssize_t file_read_fd(int fd, void *bytes, size_t room);
 /* Writes all, through interruptions. False: see errno. */
 MUST_USE bool file_write_fd(int fd, const void *bytes, size_t len);
 
-enum file_owner { FILE_OF_ROOT_OR_US, FILE_OF_ANYBODY };
+enum file_owner { FILE_OF_ANYBODY };
 enum file_flaw { FILE_SOUND = 0, FILE_ODD_KIND, FILE_ODD_OWNER, FILE_EXPOSED };
-/* The first flaw of what fstat told: it is not of `kind` (S_IFREG, S_IFDIR), not of that owner, or
+/* The first flaw of what fstat told: it is not of `kind` (S_IFREG, S_IFDIR), not root's or ours, or
  * has a bit of `forbidden` in its mode, such as S_IWOTH. The sentence is the caller's. */
-enum file_flaw file_find_flaw(const struct stat *info, mode_t kind, enum file_owner owner,
-                              mode_t forbidden);
+enum file_flaw file_find_flaw(const struct stat *info, mode_t kind, mode_t forbidden);
 
 /* Through links. */
 bool file_is_folder(const char *path);
-/* Opens it as trusted_open_folder does to list it. Refuses with `blame`, too, what has a bit of
- * `forbidden` in its mode, such as S_IWGRP. *ret_fd is owned: close. */
-MUST_USE nk_status file_open_folder(const char *path, mode_t forbidden, nk_status blame,
-                                    int *ret_fd, nk_error *err);
-
 struct file_names { /* zeroed: empty */
     char **at;
     size_t len;

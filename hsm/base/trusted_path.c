@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/path_terms.h"
 #include "base/report.h"
 #include "base/user_namespace.h"
@@ -46,26 +45,34 @@ static nk_status refuse_errno(const struct walk *walk, int cause)
 
 /* --- one component --- */
 
-static const char *name_component(const struct walk *walk, char text[COMPONENT_BYTES])
-{
-    bool slash = walk->at[0] == '\0' || walk->name[0] != '\0';
+/* A component: the folder where the walk stands, or what it has found in it. */
+enum kind { FOLDER, LINK, THE_FILE };
 
-    snprintf(text, COMPONENT_BYTES, "%s%s%s", walk->at, slash ? "/" : "", walk->name);
+static const char *name_component(const struct walk *walk, enum kind kind,
+                                  char text[COMPONENT_BYTES])
+{
+    bool inside = kind != FOLDER && walk->name[0] != '\0';
+    bool slash = inside || walk->at[0] == '\0';
+
+    snprintf(text, COMPONENT_BYTES, "%s%s%s", walk->at, slash ? "/" : "", inside ? walk->name : "");
     return text;
 }
 
 /* "PATH: TEXT", or "PATH: KIND COMPONENT: TEXT" where the path does not name the component. */
-static nk_status place_refusal(const struct walk *walk, const char *kind)
+static nk_status place_refusal(const struct walk *walk, enum kind kind)
 {
+    static const char *const words[] = {
+        [FOLDER] = "folder", [LINK] = "link", [THE_FILE] = "file"
+    };
     char component[COMPONENT_BYTES];
 
-    if (strcmp(name_component(walk, component), walk->path) != 0) {
-        report_where(walk->err, walk->blame, "%s %s", kind, component);
+    if (strcmp(name_component(walk, kind, component), walk->path) != 0) {
+        report_where(walk->err, walk->blame, "%s %s", words[kind], component);
     }
     return report_where(walk->err, walk->blame, "%s", walk->path);
 }
 
-static nk_status refuse_owner(const struct walk *walk, const char *kind, const struct stat *info,
+static nk_status refuse_owner(const struct walk *walk, enum kind kind, const struct stat *info,
                               const char *chown)
 {
     report(walk->err, walk->blame,
@@ -74,7 +81,7 @@ static nk_status refuse_owner(const struct walk *walk, const char *kind, const s
     return place_refusal(walk, kind);
 }
 
-static nk_status refuse_mode(const struct walk *walk, const char *kind, const struct stat *info,
+static nk_status refuse_mode(const struct walk *walk, enum kind kind, const struct stat *info,
                              const char *flaw, const char *cure)
 {
     report(walk->err, walk->blame, "%s (uid %ld, gid %ld, mode %04o); %s", flaw, (long)info->st_uid,
@@ -82,52 +89,52 @@ static nk_status refuse_mode(const struct walk *walk, const char *kind, const st
     return place_refusal(walk, kind);
 }
 
-static void note_hidden(const struct walk *walk)
+static void note_hidden(const struct walk *walk, enum kind kind)
 {
     char component[COMPONENT_BYTES];
 
     path_terms_note(path_terms(),
                     "owners that this user namespace hides count as root: first seen at %s; map "
                     "them if others than the machine's administrator may own what is loaded",
-                    name_component(walk, component));
+                    name_component(walk, kind, component));
 }
 
-static bool owner_is_trusted(const struct walk *walk, const struct stat *info)
+static bool owner_is_trusted(const struct walk *walk, enum kind kind, const struct stat *info)
 {
     if (info->st_uid == 0 || info->st_uid == geteuid()) {
         return true;
     }
     bool hidden = user_namespace_hides_uid(info->st_uid);
     if (hidden) {
-        note_hidden(walk);
+        note_hidden(walk, kind);
     }
     return hidden;
 }
 
-static void note_group(const struct walk *walk, const struct stat *info)
+static void note_group(const struct walk *walk, enum kind kind, const struct stat *info)
 {
     char component[COMPONENT_BYTES];
 
     path_terms_note(path_terms(),
                     "%s: group %ld may write to it (mode %04o), so its members decide what is "
                     "found there; chmod g-w it",
-                    name_component(walk, component), (long)info->st_gid,
+                    name_component(walk, kind, component), (long)info->st_gid,
                     (unsigned)(info->st_mode & ALLPERMS));
 }
 
 /* Our own group is warned of: where the umask is 002, each user has a group of his own. */
-static bool group_is_trusted(const struct walk *walk, const struct stat *info)
+static bool group_is_trusted(const struct walk *walk, enum kind kind, const struct stat *info)
 {
     if ((info->st_mode & S_IWGRP) == 0 || info->st_gid == 0) {
         return true;
     }
     if (walk->any_group || info->st_gid == getegid() || info->st_gid == getgid()) {
-        note_group(walk, info);
+        note_group(walk, kind, info);
         return true;
     }
     bool hidden = user_namespace_hides_gid(info->st_gid);
     if (hidden) {
-        note_hidden(walk);
+        note_hidden(walk, kind);
     }
     return hidden;
 }
@@ -136,15 +143,15 @@ static nk_status check_folder(const struct walk *walk, const struct stat *info)
 {
     bool sticky = (info->st_mode & S_ISVTX) != 0;
 
-    if (!owner_is_trusted(walk, info)) {
-        return refuse_owner(walk, "folder", info, "chown");
+    if (!owner_is_trusted(walk, FOLDER, info)) {
+        return refuse_owner(walk, FOLDER, info, "chown");
     }
     if ((info->st_mode & S_IWOTH) != 0 && !sticky) {
-        return refuse_mode(walk, "folder", info, "everybody may replace what is in it",
+        return refuse_mode(walk, FOLDER, info, "everybody may replace what is in it",
                            "chmod o-w it, or set its sticky bit (chmod +t)");
     }
-    if (!sticky && !group_is_trusted(walk, info)) {
-        return refuse_mode(walk, "folder", info, "its group may replace what is in it",
+    if (!sticky && !group_is_trusted(walk, FOLDER, info)) {
+        return refuse_mode(walk, FOLDER, info, "its group may replace what is in it",
                            "chmod g-w it, or chgrp it to root");
     }
     return NK_OK;
@@ -155,14 +162,14 @@ static nk_status check_file(const struct walk *walk, const struct stat *info)
     if (!S_ISREG(info->st_mode)) {
         return report(walk->err, walk->blame, "%s: is not a regular file", walk->path);
     }
-    if (!owner_is_trusted(walk, info)) {
-        return refuse_owner(walk, "file", info, "chown");
+    if (!owner_is_trusted(walk, THE_FILE, info)) {
+        return refuse_owner(walk, THE_FILE, info, "chown");
     }
     if ((info->st_mode & S_IWOTH) != 0) {
-        return refuse_mode(walk, "file", info, "everybody may write to it", "chmod o-w it");
+        return refuse_mode(walk, THE_FILE, info, "everybody may write to it", "chmod o-w it");
     }
-    if (!group_is_trusted(walk, info)) {
-        return refuse_mode(walk, "file", info, "its group may write to it",
+    if (!group_is_trusted(walk, THE_FILE, info)) {
+        return refuse_mode(walk, THE_FILE, info, "its group may write to it",
                            "chmod g-w it, or chgrp it to root");
     }
     return NK_OK;
@@ -170,8 +177,16 @@ static nk_status check_file(const struct walk *walk, const struct stat *info)
 
 /* --- the way --- */
 
+/* A folder is looked at when a name is about to be looked up in it. */
+static nk_status check_standpoint(const struct walk *walk)
+{
+    struct stat info;
+
+    return fstat(walk->folder, &info) == 0 ? check_folder(walk, &info) : refuse_errno(walk, errno);
+}
+
 /* Takes over `fd`. */
-static nk_status enter_folder(struct walk *walk, int fd, const struct stat *info)
+static nk_status enter_folder(struct walk *walk, int fd)
 {
     size_t used = strlen(walk->at);
 
@@ -186,23 +201,18 @@ static nk_status enter_folder(struct walk *walk, int fd, const struct stat *info
         }
     }
     walk->name[0] = '\0';
-    return check_folder(walk, info);
+    return NK_OK;
 }
 
 static nk_status enter_root(struct walk *walk)
 {
-    struct stat info;
     int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-    if (fd < 0 || fstat(fd, &info) != 0) {
-        int cause = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        return refuse_errno(walk, cause);
+    if (fd < 0) {
+        return refuse_errno(walk, errno);
     }
     walk->at[0] = walk->name[0] = '\0';
-    return enter_folder(walk, fd, &info);
+    return enter_folder(walk, fd);
 }
 
 static nk_status follow_link(struct walk *walk, int link, const struct stat *info)
@@ -210,8 +220,8 @@ static nk_status follow_link(struct walk *walk, int link, const struct stat *inf
     char target[PATH_MAX];
     char joined[PATH_MAX];
 
-    if (!owner_is_trusted(walk, info)) {
-        return refuse_owner(walk, "link", info, "chown -h");
+    if (!owner_is_trusted(walk, LINK, info)) {
+        return refuse_owner(walk, LINK, info, "chown -h");
     }
     if (++walk->links > LINKS_MAX) {
         return refuse_errno(walk, ELOOP);
@@ -243,6 +253,10 @@ static bool take_component(struct walk *walk)
 static nk_status pass_component(struct walk *walk, bool *ret_is_end)
 {
     struct stat info;
+    nk_status status = check_standpoint(walk);
+    if (status != NK_OK) {
+        return status;
+    }
     int fd = openat(walk->folder, walk->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
     if (fd < 0 || fstat(fd, &info) != 0) {
@@ -253,10 +267,10 @@ static nk_status pass_component(struct walk *walk, bool *ret_is_end)
         return refuse_errno(walk, cause);
     }
     if (S_ISDIR(info.st_mode)) {
-        return enter_folder(walk, fd, &info);
+        return enter_folder(walk, fd);
     }
     *ret_is_end = !S_ISLNK(info.st_mode);
-    nk_status status = *ret_is_end ? NK_OK : follow_link(walk, fd, &info);
+    status = *ret_is_end ? NK_OK : follow_link(walk, fd, &info);
     close(fd);
     return status;
 }
@@ -276,14 +290,18 @@ static nk_status walk_to_end(struct walk *walk)
 
 static nk_status walk_path(struct walk *walk)
 {
-    AUTO(free) char *absolute = file_absolute(walk->path);
-    if (absolute == NULL) {
-        return refuse_errno(walk, errno);
+    size_t used = 0;
+
+    if (walk->path[0] != '/') {
+        if (getcwd(walk->rest, sizeof(walk->rest)) == NULL) {
+            return refuse_errno(walk, errno);
+        }
+        used = strlen(walk->rest);
     }
-    if (strlen(absolute) >= sizeof(walk->rest)) {
+    size_t room = sizeof(walk->rest) - used;
+    if (snprintf(walk->rest + used, room, "/%s", walk->path) >= (int)room) {
         return refuse_errno(walk, ENAMETOOLONG);
     }
-    memcpy(walk->rest, absolute, strlen(absolute) + 1);
     return walk_to_end(walk);
 }
 
@@ -369,24 +387,39 @@ nk_status trusted_open_file_in(int folder, const char *name, const char *path, n
 
 /* --- folders --- */
 
-static nk_status open_known_folder(struct walk *walk, enum trusted_use use, int *ret_fd)
+static nk_status check_named_folder(const struct walk *walk, int fd, enum trusted_use use)
 {
     struct stat info;
-    int flags = (use == TRUSTED_TO_LIST ? O_RDONLY : O_PATH) | O_DIRECTORY | O_CLOEXEC;
 
-    if (path_terms_trust_folders(path_terms())) {
-        nk_status status = open_untrodden(walk, flags, ret_fd);
-        if (status != NK_OK || use != TRUSTED_TO_LIST) {
-            return status;
-        }
-        return fstat(*ret_fd, &info) == 0 ? check_folder(walk, &info) : refuse_errno(walk, errno);
+    if (fstat(fd, &info) != 0) {
+        return refuse_errno(walk, errno);
     }
-    nk_status status = walk_path(walk);
+    if (use == TRUSTED_TO_KEEP && (info.st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
+        owner_is_trusted(walk, FOLDER, &info)) {
+        return refuse_mode(walk, FOLDER, &info, "others may write to this folder",
+                           "chmod g-w,o-w it");
+    }
+    return check_folder(walk, &info);
+}
+
+static nk_status open_named_folder(struct walk *walk, enum trusted_use use, int *ret_fd)
+{
+    bool reads = use == TRUSTED_TO_LIST || use == TRUSTED_TO_KEEP;
+    int flags = (reads ? O_RDONLY : O_PATH) | O_DIRECTORY | O_CLOEXEC;
+    bool on_trust = path_terms_trust_folders(path_terms());
+
+    nk_status status = on_trust ? open_untrodden(walk, flags, ret_fd) : walk_path(walk);
     if (status != NK_OK) {
         return status;
     }
-    *ret_fd = openat(walk->folder, walk->name[0] != '\0' ? walk->name : ".", flags | O_NOFOLLOW);
-    return *ret_fd >= 0 ? NK_OK : refuse_errno(walk, errno);
+    if (!on_trust) {
+        *ret_fd =
+            openat(walk->folder, walk->name[0] != '\0' ? walk->name : ".", flags | O_NOFOLLOW);
+    }
+    if (*ret_fd < 0) {
+        return refuse_errno(walk, errno);
+    }
+    return reads || !on_trust ? check_named_folder(walk, *ret_fd, use) : NK_OK;
 }
 
 nk_status trusted_open_folder(const char *path, enum trusted_use use, nk_status blame, int *ret_fd,
@@ -396,7 +429,7 @@ nk_status trusted_open_folder(const char *path, enum trusted_use use, nk_status 
     int fd = -1;
 
     walk.any_group = use == TRUSTED_TO_LOG;
-    nk_status status = open_known_folder(&walk, use, &fd);
+    nk_status status = open_named_folder(&walk, use, &fd);
 
     end_walk(&walk);
     if (status == NK_OK) {

@@ -26,9 +26,10 @@ MUST_USE nk_status trusted_open_file_in(int folder, const char *name, const char
 MUST_USE nk_status trusted_open_any(const char *path, nk_status blame, int *ret_fd, nk_error *err);
 
 enum trusted_use {
-    TRUSTED_TO_LIST, /* it is named for what is in it: looked at on any terms */
-    TRUSTED_TO_HOLD, /* we make something in it; O_PATH, for the functions that end in "at" */
-    TRUSTED_TO_LOG,  /* likewise, but any group is only warned of: Ubuntu's /var/log is syslog's */
+    TRUSTED_TO_LIST, /* named for what is in it: looked at on any terms */
+    TRUSTED_TO_KEEP, /* likewise; and ours alone: no group writes to it either, sticky or not */
+    TRUSTED_TO_HOLD, /* we make something in it; O_PATH, for functions that end in "at" */
+    TRUSTED_TO_LOG,  /* likewise; of groups we only warn: Ubuntu's /var/log is syslog's, too */
 };
 MUST_USE nk_status trusted_open_folder(const char *path, enum trusted_use use, nk_status blame,
                                        int *ret_fd, nk_error *err);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/user_namespace.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
-
-#include "base/file.h"
 
 #define ALL_IDS UINT32_MAX /* the number of ids that the first namespace maps */
 
@@ -17,7 +15,7 @@ static bool read_line(const char *path, char *text, size_t room)
     if (fd < 0) {
         return false;
     }
-    ssize_t len = file_read_fd(fd, text, room - 1);
+    ssize_t len = TEMP_FAILURE_RETRY(read(fd, text, room - 1)); /* whole: it is of one page */
     close(fd);
     text[len > 0 ? len : 0] = '\0';
     return len >= 0;

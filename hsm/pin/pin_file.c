@@ -61,7 +61,7 @@ nk_status pin_file_check(int fd, const char *path, bool is_credential, nk_error 
     struct stat info = { 0 };
 
     (void)fstat(fd, &info); /* after a failure it is of no kind */
-    switch (file_find_flaw(&info, S_IFREG, FILE_OF_ROOT_OR_US, S_IWGRP | S_IRWXO)) {
+    switch (file_find_flaw(&info, S_IFREG, S_IWGRP | S_IRWXO)) {
     case FILE_SOUND:
         /* systemd's credentials are 0440 with an ACL for the service's user. */
         return is_credential ? NK_OK : check_readers(fd, &info, path, err);

@@ -14,6 +14,7 @@
 #include "base/atomic_file.h"
 #include "base/file.h"
 #include "base/report.h"
+#include "base/trusted_path.h"
 #include "base/words.h"
 #include "pin/refused_marks.h"
 
@@ -99,7 +100,7 @@ static nk_status read_text(const struct refused_file *state, int fd, char *text,
     struct stat st;
 
     if (fstat(fd, &st) != 0 || st.st_size >= (off_t)room ||
-        file_find_flaw(&st, S_IFREG, FILE_OF_ROOT_OR_US, S_IWGRP | S_IRWXO) != FILE_SOUND) {
+        file_find_flaw(&st, S_IFREG, S_IWGRP | S_IRWXO) != FILE_SOUND) {
         return report_damage(state, err);
     }
     ssize_t len = file_read_fd(fd, text, room);
@@ -165,7 +166,7 @@ static nk_status hold_file(const char *folder, const struct token_name *token, u
     state->name = "";
     nk_status status = name_files(state, folder, lock_name, err);
     if (status == NK_OK) {
-        status = file_open_folder(folder, S_IWGRP | S_IWOTH, NK_E_CONFIG, &state->folder, err);
+        status = trusted_open_folder(folder, TRUSTED_TO_KEEP, NK_E_CONFIG, &state->folder, err);
         (void)report_where(err, status, "%s: must be a folder of ours (install -d -m 0700)",
                            words()->state_dir);
     }

@@ -45,7 +45,7 @@ static nk_status refuse_open(const char *path, nk_error *err)
 
 static nk_status check_kind(const char *path, const struct stat *info, nk_error *err)
 {
-    switch (file_find_flaw(info, S_IFREG, FILE_OF_ROOT_OR_US, S_IRWXO)) {
+    switch (file_find_flaw(info, S_IFREG, S_IRWXO)) {
     case FILE_SOUND:
         break;
     case FILE_ODD_KIND:

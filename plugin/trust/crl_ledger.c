@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/report.h"
 #include "base/text.h"
+#include "base/trusted_path.h"
 
 #define FILE_NAME "crl-numbers.json"
 #define LOCK_NAME "crl-numbers.lock"
@@ -308,7 +309,7 @@ static nk_status open_state(struct crl_ledger *ledger, const char *state_dir, nk
         return report(err, NK_E_NOMEM, "out of memory");
     }
     nk_status status =
-        file_open_folder(state_dir, S_IWGRP | S_IWOTH, NK_E_CONFIG, &ledger->folder, err);
+        trusted_open_folder(state_dir, TRUSTED_TO_KEEP, NK_E_CONFIG, &ledger->folder, err);
     if (status != NK_OK) {
         return report_where(err, status, "state_dir must be a folder of ours (install -d -m 0700)");
     }

@@ -21,23 +21,18 @@ static const struct row {
     mode_t mode;
     uid_t uid;
     mode_t kind;
-    enum file_owner owner;
     mode_t forbidden;
     enum file_flaw flaw;
 } rows[] = {
-    { "root's file", S_IFREG | 0644, 0, S_IFREG, FILE_OF_ROOT_OR_US, S_IWOTH, FILE_SOUND },
-    { "a FIFO is no file", S_IFIFO | 0600, 0, S_IFREG, FILE_OF_ROOT_OR_US, 0, FILE_ODD_KIND },
-    { "a folder is no file", S_IFDIR | 0700, 0, S_IFREG, FILE_OF_ROOT_OR_US, 0, FILE_ODD_KIND },
-    { "a folder", S_IFDIR | 0755, 0, S_IFDIR, FILE_OF_ROOT_OR_US, S_IWOTH, FILE_SOUND },
-    { "fstat failed", 0, 0, S_IFREG, FILE_OF_ROOT_OR_US, 0, FILE_ODD_KIND },
-    { "another's file", S_IFREG | 0600, OTHER_UID, S_IFREG, FILE_OF_ROOT_OR_US, S_IWOTH,
+    { "root's file", S_IFREG | 0644, 0, S_IFREG, S_IWOTH, FILE_SOUND },
+    { "a FIFO is no file", S_IFIFO | 0600, 0, S_IFREG, 0, FILE_ODD_KIND },
+    { "a folder is no file", S_IFDIR | 0700, 0, S_IFREG, 0, FILE_ODD_KIND },
+    { "a folder", S_IFDIR | 0755, 0, S_IFDIR, S_IWOTH, FILE_SOUND },
+    { "fstat failed", 0, 0, S_IFREG, 0, FILE_ODD_KIND },
+    { "another's file", S_IFREG | 0600, OTHER_UID, S_IFREG, S_IWOTH, FILE_ODD_OWNER },
+    { "the owner is told before the mode", S_IFREG | 0666, OTHER_UID, S_IFREG, S_IWOTH,
       FILE_ODD_OWNER },
-    { "the owner is told before the mode", S_IFREG | 0666, OTHER_UID, S_IFREG, FILE_OF_ROOT_OR_US,
-      S_IWOTH, FILE_ODD_OWNER },
-    { "another's, where anybody's will do", S_IFREG | 0644, OTHER_UID, S_IFREG, FILE_OF_ANYBODY,
-      S_IWOTH, FILE_SOUND },
-    { "one forbidden bit is enough", S_IFREG | 0620, 0, S_IFREG, FILE_OF_ROOT_OR_US,
-      S_IWGRP | S_IRWXO, FILE_EXPOSED },
+    { "one forbidden bit is enough", S_IFREG | 0620, 0, S_IFREG, S_IWGRP | S_IRWXO, FILE_EXPOSED },
 };
 
 static void check_flaw(void **state)
@@ -45,7 +40,7 @@ static void check_flaw(void **state)
     const struct row *row = *state;
     const struct stat info = { .st_mode = row->mode, .st_uid = row->uid };
 
-    assert_int_equal(file_find_flaw(&info, row->kind, row->owner, row->forbidden), row->flaw);
+    assert_int_equal(file_find_flaw(&info, row->kind, row->forbidden), row->flaw);
 }
 
 /* --- replaced --- */
