@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `nodekey import`: what the CA returned is judged as the node would judge it at its start, and
  * only then takes the place that the configuration names. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/pem.h>
 
+#include "base/file.h"
 #include "base/report.h"
 #include "base/text.h"
+#include "base/trusted_path.h"
 #include "cli/cli_import.h"
 #include "cli/cli_ours.h"
 #include "cli/cli_write.h"
@@ -117,8 +121,33 @@ static nk_status check_chain(const struct wish *wish, const struct ours *ours, S
 
 /* --- writing --- */
 
+/* Whoever else can lead the path elsewhere would have us replace a file of his choice. */
+static nk_status check_way(const char *path, nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+    int fd = -1;
+    nk_status status = trusted_open_any(path, NK_E_CONFIG, &fd, &own);
+    if (status != NK_OK && (own.native_kind != NK_NATIVE_ERRNO || own.native != ENOENT)) {
+        return report_copy(err, &own);
+    }
+    if (status != NK_OK) {
+        AUTO(free) char *folder = file_folder(path);
+        status = folder != NULL
+                     ? trusted_open_folder(folder, TRUSTED_TO_HOLD, NK_E_CONFIG, &fd, err)
+                     : report(err, NK_E_NOMEM, "out of memory");
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return status;
+}
+
 static nk_status write_chain(const struct chain_file *chain, const char *path, nk_error *err)
 {
+    nk_status status = check_way(path, err);
+    if (status != NK_OK) {
+        return report_where(err, status, "node.certificate");
+    }
     AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
     bool good = bio != NULL && PEM_write_bio_X509(bio, chain->leaf) == 1;
     for (int i = 0; good && i < sk_X509_num(chain->others); i++) {

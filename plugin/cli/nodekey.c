@@ -3,11 +3,13 @@
 #include <argp.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/path_terms.h"
 #include "cli/cli.h"
 
 #define PROGRAM "nodekey"
@@ -28,7 +30,18 @@ static const char doc[] = "Hardware-backed mutual TLS for gRPC nodes: the operat
                           "`" PROGRAM " COMMAND --help' tells more.\n\n"
                           "Exit status: 0 yes; 1 no, or it could not be found out; 2 wrong usage.";
 
+enum { OPTION_TRUST_FOLDERS = 0x100 };
+
+static const struct argp_option options[] = {
+    { "trust-folders", OPTION_TRUST_FOLDERS, NULL, 0,
+      "Take for granted who may replace files and links on the way to what is read: look at the "
+      "files alone",
+      0 },
+    { 0 },
+};
+
 struct choice {
+    bool trust_folders;
     struct command *command;
     int argc;
     char **argv;
@@ -109,6 +122,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     struct choice *choice = state->input;
 
     switch (key) {
+    case OPTION_TRUST_FOLDERS:
+        choice->trust_folders = true;
+        return 0;
     case ARGP_KEY_ARG:
         choice->command = find_command(arg);
         if (choice->command == NULL) {
@@ -126,11 +142,24 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     }
 }
 
+static enum cli_exit run_command(const struct choice *choice)
+{
+    AUTO(path_terms_unref) struct path_terms *terms = path_terms_new(choice->trust_folders);
+    if (terms == NULL) {
+        return cli_fail("out of memory");
+    }
+    AUTO(path_terms_restore) struct path_terms *former = path_terms_use(terms);
+    choice->argv[0] = choice->command->name;
+    enum cli_exit end = choice->command->run(choice->argc, choice->argv);
+    path_terms_tell(terms, &cli_host);
+    return end;
+}
+
 int main(int argc, char **argv)
 {
     static char name[] = PROGRAM; /* whatever path we were started by */
-    static const struct argp argp = { NULL, parse_option, "COMMAND [ARGUMENT...]",
-                                      doc,  NULL,         list_commands,
+    static const struct argp argp = { options, parse_option, "COMMAND [ARGUMENT...]",
+                                      doc,     NULL,         list_commands,
                                       NULL };
     struct choice choice = { 0 };
 
@@ -145,6 +174,5 @@ int main(int argc, char **argv)
         choice.command == NULL) {
         return CLI_USAGE;
     }
-    choice.argv[0] = choice.command->name;
-    return choice.command->run(choice.argc, choice.argv);
+    return run_command(&choice);
 }
