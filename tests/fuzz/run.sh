@@ -27,7 +27,7 @@ fi
 
 # shellcheck source=examples/install.sh
 . "$here/examples/install.sh"
-install_missing clang cmake ninja-build pkg-config gcc g++ libc6-dev \
+install_missing clang libclang-rt-14-dev cmake ninja-build pkg-config gcc g++ libc6-dev \
   libgrpc-dev libgrpc++-dev libssl-dev libjansson-dev libp11-kit-dev libpkcs11-helper1-dev libcmocka-dev
 
 mkdir -p "$build/crashes" "$build/corpus"

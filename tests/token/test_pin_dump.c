@@ -215,7 +215,6 @@ static void the_pin_is_in_no_core(void **state)
     }
 }
 
-#ifndef NODEKEY_ASAN
 static void the_search_finds_it_where_nothing_is_left_out(void **state)
 {
     (void)state;
@@ -229,7 +228,6 @@ static void the_search_finds_it_where_nothing_is_left_out(void **state)
     assert_true(whole > 0);
     drop_core(&core, all);
 }
-#endif
 
 static void draw(char text[PIN_BYTES + 1])
 {
@@ -282,8 +280,6 @@ int main(void)
 {
     setenv("DEBUGINFOD_URLS", "", 1);
     ROWS_TEST(the_pin_is_in_no_core);
-#ifndef NODEKEY_ASAN /* whose shadow is the whole address space */
     ROWS_TEST(the_search_finds_it_where_nothing_is_left_out);
-#endif
     return ROWS_RUN("pin_dump", start, stop);
 }
