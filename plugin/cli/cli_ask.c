@@ -9,9 +9,8 @@
 
 #include <openssl/crypto.h>
 
+#include "base/secret_page.h"
 #include "cli/cli_ours.h"
-
-#define ANSWER_BYTES 512
 
 static struct pin_question user_pin = { .what = "PIN" };
 
@@ -73,11 +72,14 @@ static ssize_t ask_pin_once(int tty, const struct pin_question *question, const 
 static bool repeats_pin(int tty, const struct pin_question *question, const char *label,
                         const char *first, size_t first_len)
 {
-    char second[ANSWER_BYTES];
-    ssize_t len = ask_pin_once(tty, question, label, ", again", second, sizeof(second));
+    char *second = secret_page_new(SECRET_PAGE_WIPED);
+    if (second == NULL) {
+        return false;
+    }
+    ssize_t len = ask_pin_once(tty, question, label, ", again", second, SECRET_PAGE_BYTES);
     bool same = len == (ssize_t)first_len && CRYPTO_memcmp(first, second, first_len) == 0;
 
-    OPENSSL_cleanse(second, sizeof(second));
+    secret_page_free(second);
     if (!same) {
         dprintf(tty, "these differ\n");
     }

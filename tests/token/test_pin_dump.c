@@ -48,6 +48,7 @@ static void run_child(int in, int out)
     if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || chdir(folder) != 0) {
         _exit(1);
     }
+    setenv("MALLOC_ARENA_MAX", "1", 1); /* gdb writes out what others only reserve */
     alarm(CHILD_MAX_S);
     execl(DUMP_CHILD, DUMP_CHILD, config_path, marker, NULL);
     _exit(1);
