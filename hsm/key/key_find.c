@@ -72,7 +72,8 @@ static CK_RV check_kind(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJEC
     CK_KEY_TYPE type = 0;
     CK_RV rv = object_number(token_module(key->token)->call, session, object, CKA_KEY_TYPE, &type);
     if (rv != CKR_OK) {
-        report_ckr(err, NK_E_TOKEN, rv, "read CKA_KEY_TYPE of the key on token \"%s\"", key->label);
+        report_ckr(err, NK_E_TOKEN, rv,
+                   "C_GetAttributeValue for CKA_KEY_TYPE of the key on token \"%s\"", key->label);
         return rv;
     }
     /* Modules from before PKCS#11 3.0 know but one kind of curve. */

@@ -14,7 +14,10 @@ static CK_RV list_once(const struct module *module, struct slots **ret_slots)
     if (rv != CKR_OK) {
         return rv;
     }
-    room = room < SLOTS_MAX ? room : SLOTS_MAX;
+    if (room > SLOTS_MAX) {
+        return cryptoki_lied(CRYPTOKI_C_GetSlotList, "the module says %lu slots, more than %d",
+                             room, SLOTS_MAX);
+    }
     AUTO(slots_free)
     struct slots *slots = calloc(1, sizeof(*slots) + (room + 1) * sizeof(CK_SLOT_ID));
     if (slots == NULL) {
@@ -39,7 +42,11 @@ CK_RV slots_list(const struct module *module, struct slots **ret_slots)
     for (int i = 1; i < SLOTS_LOOKS && (rv == CKR_BUFFER_TOO_SMALL || ckr_is_lie(rv)); i++) {
         rv = list_once(module, ret_slots);
     }
-    return rv;
+    return rv != CKR_BUFFER_TOO_SMALL
+               ? rv
+               : cryptoki_lied(CRYPTOKI_C_GetSlotList,
+                               "the module has more slots than it counted, %d times in a row",
+                               SLOTS_LOOKS);
 }
 
 bool slots_next(struct slots *slots, CK_SLOT_ID *ret_slot, CK_TOKEN_INFO *ret_info)

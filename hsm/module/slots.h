@@ -6,8 +6,7 @@
 #include "module/module.h"
 #include "module/token_name.h"
 
-/* A module that says it has more slots is given room for so many: CKR_BUFFER_TOO_SMALL. */
-#define SLOTS_MAX 65536
+#define SLOTS_MAX 65536 /* a module that says it has more is not believed */
 #define SLOTS_LOOKS 5 /* at a list that grows */
 
 struct slots {

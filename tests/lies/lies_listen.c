@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Those who are lied to, each in a process of its own: what it says, and its exit status, are
+ * judged by the one that started it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fault/fault_load.h"
+#include "fixtures/faulty/faulty_rig.h"
+#include "fixtures/openssl_rig.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+#include "lies/lies_table.h"
+
+#ifdef NODEKEY_SANITIZED
+#define ROW_MAX_S 90 /* one that takes longer hangs */
+#define HANG_TOLD_MS 1500
+#else
+#define ROW_MAX_S 30
+#define HANG_TOLD_MS 400
+#endif
+#define FAILED 3 /* neither AddressSanitizer's status nor the command's */
+
+struct listening {
+    const struct lie *lie;
+    enum liar_to listener;
+    struct federation federation; /* of which the name and the folder are known here */
+    struct member alice;
+    const char *config; /* its path */
+};
+
+static char *config_of(const struct listening *listening)
+{
+    const char *name =
+        path_of("%s-%zu", lies_listeners[listening->listener], (size_t)(listening->lie - lies));
+    const char *key = listening->listener == INIT ? path_of("pkcs11:token=%s;object=key", name)
+                      : listening->listener == ENROLL
+                          ? path_of("pkcs11:token=alice;object=%s", name)
+                          : "pkcs11:token=alice;object=identity";
+    const char *certificate = listening->listener == CERTIFICATE
+                                  ? "pkcs11:token=alice;object=identity;type=cert"
+                                  : "alice.pem";
+    bool hangs = listening->lie->parameter[0] == '\0';
+
+    return member_config(&listening->alice,
+                         path_of("{\"node\": {\"key\": \"%s\", \"certificate\": \"%s\"}, "
+                                 "\"token\": {\"login_timeout_ms\": %d}}",
+                                 key, certificate, hangs ? HANG_TOLD_MS : 10000));
+}
+
+static int open_node(const struct listening *listening)
+{
+    const nk_plugin *plugin = plugin_load();
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_instance *instance = NULL;
+    struct recorder *log = recorder_new();
+    nk_host host = recording_host(log);
+
+    grpc_init();
+    nk_status status = plugin->open_file(&host, listening->config, &instance, &err);
+    printf("%s\n", status == NK_OK ? "open" : err.text);
+    faulty_set(""); /* what hangs comes back */
+    if (status == NK_OK) {
+        status = plugin->close(instance, &err);
+    }
+    grpc_shutdown();
+    return status == NK_OK ? 0 : FAILED;
+}
+
+/* A node that dials itself: both ends sign, and the log tells why they do not. */
+static int serve(const struct listening *listening)
+{
+    struct party party;
+    struct dialling dialling = { .party = &party, .only_outbound = true };
+    char why[FAULT_WHY_BYTES];
+
+    grpc_init();
+    faulty_set("");
+    node_open(&party.node, &listening->alice, "{}");
+    party_serve(&party);
+    faulty_set(listening->lie->script);
+    bool through = dial_outbound(&dialling, why);
+    char *text = recorder_copy(party.node.log);
+    printf("%s\n%s\n", through ? "answered" : why, text);
+    free(text);
+    party_stop(&party);
+    rpc_shutdown();
+    return through ? 0 : FAILED;
+}
+
+static int use_provider(const struct listening *listening)
+{
+    unsigned char signature[1024];
+    size_t len = sizeof(signature);
+    OSSL_LIB_CTX *ctx =
+        cnf_context(cnf_write("listener", path_of("config = %s", listening->config)));
+    EVP_PKEY *key = load_uri(ctx, "pkcs11:token=alice;object=identity");
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    bool signs = key != NULL && digest != NULL &&
+                 EVP_DigestSignInit_ex(digest, NULL, "SHA256", ctx, NULL, key, NULL) == 1 &&
+                 EVP_DigestSign(digest, signature, &len, (const unsigned char *)"hi", 2) == 1;
+
+    printf("%s\n", signs ? "signed" : queue_text());
+    faulty_set("");
+    EVP_MD_CTX_free(digest);
+    EVP_PKEY_free(key);
+    OSSL_LIB_CTX_free(ctx);
+    return signs ? 0 : FAILED;
+}
+
+/* $NODEKEY_COMMAND: another build's. */
+static int run_command(const struct listening *listening)
+{
+    static const struct command {
+        const char *name, *option, *value;
+    } commands[LISTENERS] = { [INIT] = { "init", "--so-pin-file", "so.pin" },
+                              [ENROLL] = { "enroll", "--san", "DNS:alice.example" },
+                              [CSR] = { "csr", "--san", "DNS:alice.example" } };
+    const struct command *command = &commands[listening->listener];
+    const char *other = getenv("NODEKEY_COMMAND");
+    const char *path = other != NULL ? other : NODEKEY;
+
+    if (listening->listener == TOKENS) {
+        execl(path, path, "tokens", "--login", listening->config, NULL);
+    } else {
+        execl(path, path, command->name, listening->config, command->option, command->value, NULL);
+    }
+    perror(path);
+    return FAILED;
+}
+
+int lies_listen(int argc, char **argv)
+{
+    if (argc != 5) {
+        return FAILED;
+    }
+    struct listening listening = { .lie = &lies[strtoul(argv[4], NULL, 10)],
+                                   .listener = (enum liar_to)strtoul(argv[2], NULL, 10),
+                                   .federation = { .name = "example.org", .folder = argv[3] } };
+    const char *stem = path_of("%s/%s-%s", argv[3], argv[2], argv[4]);
+
+    alarm(ROW_MAX_S);
+    listening.alice = (struct member){ .federation = &listening.federation,
+                                       .label = "alice",
+                                       .module = faulty_start() };
+    setenv("FAULTY_SCRIPT", path_of("%s.script", stem), 1); /* it outlives an exec */
+    faulty_set(listening.lie->script);
+    char *config = config_of(&listening);
+    listening.config = path_of("%s.json", stem);
+    write_file(listening.config, config, 0644);
+    free(config);
+    if (chdir(argv[3]) != 0) {
+        return FAILED;
+    }
+    switch (listening.listener) {
+    case OPEN:
+    case CERTIFICATE:
+        return open_node(&listening);
+    case SERVE:
+        return serve(&listening);
+    case PROVIDER:
+        return use_provider(&listening);
+    default:
+        return run_command(&listening);
+    }
+}
