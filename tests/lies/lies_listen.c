@@ -4,21 +4,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "fault/fault_load.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/openssl_rig.h"
+#include "fixtures/process.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 #include "lies/lies_table.h"
 
 #ifdef NODEKEY_SANITIZED
 #define ROW_MAX_S 90 /* one that takes longer hangs */
-#define HANG_TOLD_MS 1500
+#define HANG_TOLD_MS 3000
 #else
 #define ROW_MAX_S 30
-#define HANG_TOLD_MS 400
+#define HANG_TOLD_MS 1000
 #endif
 #define FAILED 3 /* neither AddressSanitizer's status nor the command's */
 
@@ -130,8 +132,22 @@ static int run_command(const struct listening *listening)
     return FAILED;
 }
 
+/* Tokens of its own: SoftHSM does not see one that another process is logging in to. */
+static void copy_tokens(const char *folder, const char *stem)
+{
+    const char *from = path_of("%s/../tokens", folder);
+    const char *const argv[] = { "cp", "-R", from, path_of("%s.tokens", stem), NULL };
+    const struct process process = { .argv = argv };
+    struct process_end end = process_run(&process);
+
+    free(end.out);
+    softhsm_use(path_of("%s.tokens", stem), path_of("%s.conf", stem));
+}
+
 int lies_listen(int argc, char **argv)
 {
+    const struct rlimit no_core = { 0, 0 };
+
     if (argc != 5) {
         return FAILED;
     }
@@ -141,9 +157,12 @@ int lies_listen(int argc, char **argv)
     const char *stem = path_of("%s/%s-%s", argv[3], argv[2], argv[4]);
 
     alarm(ROW_MAX_S);
+    setrlimit(RLIMIT_CORE, &no_core);
     listening.alice = (struct member){ .federation = &listening.federation,
                                        .label = "alice",
-                                       .module = faulty_start() };
+                                       .module = FAULTY_TOKEN };
+    copy_tokens(argv[3], stem);
+    setenv("FAULTY_MODULE", SOFTHSM_MODULE, 1);
     setenv("FAULTY_SCRIPT", path_of("%s.script", stem), 1); /* it outlives an exec */
     faulty_set(listening.lie->script);
     char *config = config_of(&listening);

@@ -113,7 +113,7 @@ const struct lie lies[] = {
 
     LIE(C_OpenSession, "phSession", "0", "handle 0", NODES | TO(PROVIDER) | COMMANDS),
     LIE(C_OpenSession, "phSession", "one twice", "twice", NODES | TO(PROVIDER) | TO(TOKENS),
-        .told = TO(CERTIFICATE) | TO(TOKENS), .says = "CKR_SESSION_HANDLE_INVALID",
+        .harmless = TO(TOKENS), .told = TO(CERTIFICATE), .says = "CKR_SESSION_HANDLE_INVALID",
         .held = TO(CERTIFICATE) | TO(TOKENS)),
     LIE(C_GetSessionInfo, "pInfo", "untouched", "untouched", TO(OPEN) | TO(TOKENS)),
     LIE(C_GetSessionInfo, "pInfo", "all bytes 0", "fill 0", TO(OPEN)),
