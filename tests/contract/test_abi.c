@@ -44,6 +44,7 @@ AT(nk_host, ask_pin, 32);
 AT(nk_host, verify_peer, 40);
 AT(nk_host, authorize_rpc, 48);
 AT(nk_host, event, 56);
+AT(nk_host, flags, 64);
 AT(nk_plugin, abi_major, 4);
 AT(nk_plugin, abi_minor, 6);
 AT(nk_plugin, version, 8);
@@ -222,6 +223,21 @@ static void a_callback_that_would_not_be_asked_is_refused(void **state)
     assert_int_equal(plugin->close(ret, NULL), NK_OK);
 }
 
+static void flags_that_are_not_known_are_refused(void **state)
+{
+    (void)state;
+    nk_instance *ret = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_host host = good_host;
+    host.flags = NK_HOST_TRUST_FOLDERS | 0x80000000u;
+    assert_int_equal(plugin->open_file(&host, config_path, &ret, &err), NK_E_USAGE);
+    assert_non_null(strstr(err.text, "nk_host.flags"));
+    /* a host of 0.2: whatever lies behind its struct */
+    host.struct_size = offsetof(nk_host, flags);
+    assert_int_equal(plugin->open_file(&host, config_path, &ret, NULL), NK_OK);
+    assert_int_equal(plugin->close(ret, NULL), NK_OK);
+}
+
 static void a_newer_host_is_taken(void **state)
 {
     (void)state;
@@ -351,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_claim_is_held_against_the_certificate),
         cmocka_unit_test(what_comes_later_says_so),
         cmocka_unit_test(a_callback_that_would_not_be_asked_is_refused),
+        cmocka_unit_test(flags_that_are_not_known_are_refused),
         cmocka_unit_test(a_newer_host_is_taken),
         cmocka_unit_test(failure_leaves_deny_and_a_clean_queue),
         cmocka_unit_test(check_peer_tells_why),
