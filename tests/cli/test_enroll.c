@@ -18,6 +18,7 @@
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 
+#define OTHER_UID 12345
 #define SANS "--san URI:spiffe://example.org/node/alice --san IP:127.0.0.1"
 
 static struct federation federation;
@@ -349,6 +350,27 @@ static void import_goes_through_a_link(void **state)
     X509_REQ_free(request);
 }
 
+/* Whose link it is says what file it leads to: root's import would write there. */
+static void import_follows_no_link_of_another(void **state)
+{
+    (void)state;
+    X509_REQ *request = read_request("alice.csr");
+    X509 *leaf = sign(&federation.intermediate, request, NULL);
+    char *pem = pem_of(leaf, federation.intermediate.certificate, NULL);
+    assert_int_equal(rename(in_folder("alice.pem"), in_folder("link")), 0);
+    write_file(in_folder("victim"), "old\n", 0600);
+    assert_int_equal(symlink("victim", in_folder("alice.pem")), 0);
+    assert_int_equal(lchown(in_folder("alice.pem"), OTHER_UID, OTHER_UID), 0);
+    nodekey_ends(federation.folder, "import alice.json -", pem, 1, "",
+                 "/alice.pem: belongs to uid 12345");
+    assert_int_equal(rename(in_folder("victim"), in_folder("alice.pem")), 0);
+    require_old_file();
+    assert_int_equal(rename(in_folder("link"), in_folder("alice.pem")), 0);
+    free(pem);
+    X509_free(leaf);
+    X509_REQ_free(request);
+}
+
 static void the_node_talks(void **state)
 {
     (void)state;
@@ -424,6 +446,7 @@ int main(void)
     ROWS_TEST(import);
     ROWS_TEST(import_for_one_role);
     ROWS_TEST(import_goes_through_a_link);
+    ROWS_TEST(import_follows_no_link_of_another);
     ROWS_TEST(the_node_talks);
     softhsm_start();
     federation_make(&federation, "example.org");

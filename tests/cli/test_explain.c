@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -183,6 +184,12 @@ static const struct row {
       "nodekey: slip.json line 5: admit[0].urn: unknown member; did you mean \"uri\"?" },
     { "a configuration that all may write", "explain open.json member.pem", 1, NULL,
       "open.json: everybody may write to it" },
+    { "one through a folder of everybody", "explain everybodys/../node.json member.pem", 1, NULL,
+      "/everybodys: everybody may replace what is in it" },
+    { "one that is taken on trust", "--trust-folders explain everybodys/../node.json member.pem", 0,
+      "verdict", NULL },
+    { "trust is not the command's", "explain --trust-folders node.json member.pem", 2, NULL,
+      "unrecognized option" },
     { "no such root", "explain rootless.json member.pem", 1, NULL, "absent.pem" },
     { "no such peer", "explain node.json absent.pem", 1, NULL,
       "nodekey: absent.pem: No such file" },
@@ -447,6 +454,8 @@ static void write_odd_files(void)
 static int make_folder(void **state)
 {
     (void)state;
+    assert_int_equal(mkdir(folder_file("everybodys"), 0700), 0);
+    assert_int_equal(chmod(folder_file("everybodys"), 0777), 0);
     for (size_t i = 0; i < ARRAY_LEN(configs); i++) {
         write_config(&configs[i], 0644);
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <openssl/decoder.h>
 #include <openssl/err.h>
@@ -391,6 +392,13 @@ static const struct section_row {
       "pin-file: ", "ec" },
     { "a PIN file that is not there", "pkcs11-module = softhsm\npin-file = %s/no.pin",
       "No such file", "ec" },
+    { "a PIN file through a folder of everybody",
+      "pkcs11-module = softhsm\npin-file = %s/everybodys/../alice.pin",
+      "everybody may replace what is in it", "ec" },
+    { "a module through one", "pin-file = /no.pin\npkcs11-module = %s/everybodys/../no.so",
+      "everybody may replace what is in it", "ec" },
+    { "a configuration file through one", "config = %s/everybodys/../alice.json",
+      "everybody may replace what is in it", "ec" },
     { "a credential without systemd", "pkcs11-module = softhsm\npin-credential = pin",
       "pin-credential: CREDENTIALS_DIRECTORY", "ec" },
     { "a module that is not there", "pkcs11-module = /no/such.so\npin-file = %s/alice.pin",
@@ -574,6 +582,8 @@ static int start(void **state)
     softhsm_import("alice", key, "loose", "08", true);
     EVP_PKEY_free(key);
     write_file(path_of("%s/alice.pin", folder), SOFTHSM_PIN "\n", 0600);
+    assert_int_equal(mkdir(path_of("%s/everybodys", folder), 0700), 0);
+    assert_int_equal(chmod(path_of("%s/everybodys", folder), 0777), 0);
     write_file(path_of("%s/open.pin", folder), SOFTHSM_PIN "\n", 0644);
     write_configs(folder);
     good_section = cnf_write("good", section_with("alice", ""));
