@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz/fuzz.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 #include <openssl/err.h>
 
+#include "base/file.h"
 #include "base/text.h"
 
 void fuzz_require(bool held, const char *what)
@@ -32,6 +35,13 @@ char *fuzz_line(char **at)
     *at = line + len + (line[len] == '\n' ? 1 : 0);
     line[len] = '\0';
     return line;
+}
+
+void fuzz_write_file(const char *path, const uint8_t *data, size_t len)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    fuzz_require(fd >= 0 && file_write_fd(fd, data, len) && ftruncate(fd, (off_t)len) == 0, path);
+    close(fd);
 }
 
 void fuzz_check_error(const nk_error *err, nk_status status, unsigned statuses)

@@ -19,6 +19,8 @@ void fuzz_require(bool held, const char *what);
 char *fuzz_text(const uint8_t *data, size_t len);
 /* The text up to the next line end, which becomes its NUL; *at then is behind it. "" at the end. */
 char *fuzz_line(char **at);
+/* Makes or replaces the file. Not by O_TRUNC: ext4 would write each to the disk at once. */
+void fuzz_write_file(const char *path, const uint8_t *data, size_t len);
 /* Claims of every refusal: one of the statuses in the mask of 1 << NK_E_...; one line that is valid
  * UTF-8, and not empty. */
 void fuzz_check_error(const nk_error *err, nk_status status, unsigned statuses);

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A file of revocation lists, PEM or DER, as federation.crls names it: read at open, and again on a
  * reload that has the lists of before. */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/pem.h>
 
-#include "base/file.h"
 #include "fixtures/authority.h"
 #include "fuzz/fuzz.h"
 #include "trust/crl.h"
@@ -43,13 +40,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-static void write_input(const uint8_t *data, size_t len)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    fuzz_require(fd >= 0 && file_write_fd(fd, data, len), "the file");
-    close(fd);
-}
-
 /* NULL: refused. */
 static struct crls *read_lists(struct crl_ledger *ledger, const struct crls *old)
 {
@@ -82,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct crl_ledger *ledger = NULL;
 
     fuzz_require(crl_ledger_open(NULL, &ledger, NULL) == NK_OK, "the ledger");
-    write_input(data, len);
+    fuzz_write_file(path, data, len);
     struct crls *first = read_lists(ledger, NULL);
     if (first != NULL) {
         look_at(first);

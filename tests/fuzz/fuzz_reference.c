@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
+#include <openssl/x509.h>
 
 #include "fuzz/fuzz.h"
 #include "key/key.h"
@@ -22,6 +23,8 @@ static const char public_pem[] =
     "-----END PUBLIC KEY-----\n";
 
 static struct hsm_key known = { .refs = 1 };
+static unsigned char *spki;
+static int spki_len;
 
 static EVP_PKEY *load(EVP_PKEY *(*read)(BIO *, EVP_PKEY **, pem_password_cb *, void *),
                       const void *pem, size_t len)
@@ -51,6 +54,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     fuzz_require(known.public_key != NULL, "the public key");
     known.kind = key_kind_of(known.public_key);
     fuzz_require(known.kind != NULL && key_digest_public(&known, &err) == NK_OK, "the digest");
+    spki_len = i2d_PUBKEY(known.public_key, &spki);
     memcpy(known.handle, handle, KEY_HANDLE_BYTES);
     key_register(&known);
     return 0;
@@ -63,6 +67,9 @@ static void check_der(const uint8_t *data, size_t len)
     if (reference_resolve(data, len, &found) == REFERENCE_FOUND) {
         fuzz_require(found == &known, "another key");
         fuzz_require(memmem(data, len, handle, KEY_HANDLE_BYTES) != NULL, "without its handle");
+        fuzz_require(len > (size_t)spki_len &&
+                         memcmp(data + len - spki_len, spki, (size_t)spki_len) == 0,
+                     "its public key is not what it ends with");
         hsm_key_unref(found);
     }
     ERR_clear_error();

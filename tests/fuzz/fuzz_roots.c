@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A file of trust anchors, as federation.roots names it; the first byte says whether strictly. */
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <openssl/x509v3.h>
 
-#include "base/file.h"
 #include "fixtures/authority.h"
 #include "fuzz/fuzz.h"
 #include "trust/roots.h"
@@ -21,19 +17,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-static void write_input(const uint8_t *data, size_t len)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    fuzz_require(fd >= 0 && file_write_fd(fd, data, len), "the file");
-    close(fd);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     nk_error err = { .struct_size = sizeof(err) };
     STACK_OF(X509) *roots = NULL;
 
-    write_input(data, len);
+    fuzz_write_file(path, data, len);
     nk_status status = roots_read(&path, 1, len > 0 && data[0] == '-', &host, &roots, &err);
     if (status != NK_OK) {
         fuzz_require(roots == NULL, "refused roots were given");

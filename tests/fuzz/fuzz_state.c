@@ -11,12 +11,14 @@
 #include "trust/crl_ledger.h"
 
 static const char *folder;
+static const char *ledger_path;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
     folder = path_of("%s/state", scratch_folder());
+    ledger_path = path_of("%s/crl-numbers.json", folder);
     fuzz_require(mkdir(folder, 0700) == 0, "the folder");
     return 0;
 }
@@ -53,7 +55,7 @@ static void check_ledger(const char *text)
     static const struct crl_order order = { .key = { 1 }, .numbered = true, .number = { 2 } };
     static const struct crl_order older = { .key = { 1 }, .numbered = true, .number = { 1 } };
 
-    write_file(path_of("%s/crl-numbers.json", folder), text, 0600);
+    fuzz_write_file(ledger_path, (const uint8_t *)text, strlen(text));
     struct crl_ledger *ledger = open_ledger();
     if (ledger == NULL) {
         return;
