@@ -16,7 +16,8 @@
 
 #define LINKS_MAX 40 /* as the kernel follows */
 #define READ_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-#define COMPONENT_BYTES (PATH_MAX + NAME_MAX + 2)
+#define NAME_BYTES (NAME_MAX + 2) /* so that a name that is too long is refused, not cut */
+#define COMPONENT_BYTES (PATH_MAX + NAME_BYTES + 1)
 
 struct walk {
     const char *path; /* as the caller names it: begins every text */
@@ -24,10 +25,10 @@ struct walk {
     nk_error *err;
     int folder; /* where the walk stands, O_PATH; owned */
     unsigned links;
-    bool any_group;          /* may write to folders, with a warning */
-    char at[PATH_MAX];       /* its name, links resolved; "": the root */
-    char rest[PATH_MAX];     /* still to be walked */
-    char name[NAME_MAX + 1]; /* of what is looked at in the folder; "": the folder itself */
+    bool any_group;        /* may write to folders, with a warning */
+    char at[PATH_MAX];     /* its name, links resolved; "": the root */
+    char rest[PATH_MAX];   /* still to be walked */
+    char name[NAME_BYTES]; /* of what is looked at in the folder; "": the folder itself */
 };
 
 static void end_walk(struct walk *walk)

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What no node shows of paths that are looked at: owners that a user namespace hides, where there
+ * are none; names from the working folder; warnings; terms that outlive their call. Runs as root.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "audit/audit_file.h"
+#include "base/path_terms.h"
+#include "base/trusted_path.h"
+#include "base/user_namespace.h"
+#include "fixtures/authority.h"
+#include "fixtures/check.h"
+#include "pin/pin.h"
+
+#include "fixtures/rows.h"
+
+#define HIDDEN 65534u
+
+static const char *folder;
+static bool hides; /* the namespace hides HIDDEN */
+static char lines[4096];
+
+bool __wrap_user_namespace_hides_uid(uid_t uid);
+bool __wrap_user_namespace_hides_uid(uid_t uid)
+{
+    return hides && uid == HIDDEN;
+}
+
+bool __wrap_user_namespace_hides_gid(gid_t gid);
+bool __wrap_user_namespace_hides_gid(gid_t gid)
+{
+    return hides && gid == HIDDEN;
+}
+
+static void keep_line(void *data, int32_t level, const char *line)
+{
+    (void)data;
+    assert_int_equal(level, NK_LOG_WARNING);
+    size_t used = strlen(lines);
+    snprintf(lines + used, sizeof(lines) - used, "%s\n", line);
+}
+
+static const nk_host host = { .struct_size = sizeof(host), .log = keep_line };
+
+static const char *in_folder(const char *name)
+{
+    return path_of("%s/%s", folder, name);
+}
+
+static int set_up(void **state)
+{
+    static int count;
+    (void)state;
+    folder = path_of("%s/%d", scratch_folder(), count++);
+    hides = false;
+    lines[0] = '\0';
+    if (mkdir(folder, 0700) != 0 || mkdir(in_folder("open"), 0700) != 0 ||
+        mkdir(in_folder("shut"), 0700) != 0) {
+        return -1;
+    }
+    write_file(in_folder("open/file"), "text", 0600);
+    write_file(in_folder("shut/file"), "text", 0600);
+    return chmod(in_folder("open"), 0777);
+}
+
+/* NK_OK, or the error's text in `lines`. */
+static nk_status look(const char *path)
+{
+    nk_error err = { .struct_size = sizeof(err) };
+    int fd = -1;
+    nk_status status = trusted_open_file(path, NK_E_TRUST, &fd, &err);
+    if (status == NK_OK) {
+        close(fd);
+    } else {
+        snprintf(lines, sizeof(lines), "%s", err.text);
+        assert_int_equal(fd, -1);
+    }
+    return status;
+}
+
+static void tells(const char *piece)
+{
+    if (strstr(lines, piece) == NULL) {
+        fail_msg("\"%s\" is not in: %s", piece, lines);
+    }
+}
+
+static size_t count_lines(void)
+{
+    size_t count = 0;
+    for (const char *at = strchr(lines, '\n'); at != NULL; at = strchr(at + 1, '\n')) {
+        count++;
+    }
+    return count;
+}
+
+static void owners_that_are_hidden_are_warned_of_once(void **state)
+{
+    (void)state;
+    AUTO(path_terms_unref) struct path_terms *terms = path_terms_new(false);
+    AUTO(path_terms_restore) struct path_terms *former = path_terms_use(terms);
+
+    assert_int_equal(chown(in_folder("shut"), HIDDEN, HIDDEN), 0);
+    assert_int_equal(chown(in_folder("shut/file"), HIDDEN, HIDDEN), 0);
+    assert_int_equal(chmod(in_folder("shut"), 0775), 0);
+    assert_int_equal(look(in_folder("shut/file")), NK_E_TRUST);
+    tells("/shut: belongs to uid 65534 (mode 0775), not to root or us (uid 0); chown it");
+    hides = true;
+    lines[0] = '\0';
+    assert_int_equal(look(in_folder("shut/file")), NK_OK);
+    assert_int_equal(look(in_folder("shut/file")), NK_OK);
+    path_terms_tell(terms, &host);
+    assert_int_equal(count_lines(), 1);
+    tells("owners that this user namespace hides count as root: first seen at ");
+    tells("/shut;");
+    /* what is hidden may be anybody: everybody may not write */
+    assert_int_equal(chmod(in_folder("shut"), 0777), 0);
+    assert_int_equal(look(in_folder("shut/file")), NK_E_TRUST);
+}
+
+static void warnings_are_told_once_for_each_path(void **state)
+{
+    (void)state;
+    AUTO(path_terms_unref) struct path_terms *terms = path_terms_new(false);
+
+    path_terms_note(path_terms(), "nobody asked: this is dropped");
+    path_terms_note(terms, "/a: one");
+    path_terms_note(terms, "/a: two");
+    path_terms_note(terms, "/ab: three");
+    path_terms_tell(terms, &host);
+    path_terms_note(terms, "/a: four");
+    path_terms_note(terms, "/b: five");
+    path_terms_tell(terms, &host);
+    path_terms_tell(path_terms(), &host);
+    assert_string_equal(lines, "/a: one\n/ab: three\n/b: five\n");
+}
+
+static void names_are_those_of_the_working_folder(void **state)
+{
+    (void)state;
+    int before = open(".", O_PATH | O_CLOEXEC);
+
+    assert_int_equal(chdir(in_folder("shut")), 0);
+    assert_int_equal(look("file"), NK_OK);
+    assert_int_equal(look("../shut/./file"), NK_OK);
+    assert_int_equal(look("../open/file"), NK_E_TRUST);
+    assert_int_equal(look("none"), NK_E_TRUST);
+    assert_string_equal(lines, "none: No such file or directory");
+    assert_int_equal(look(""), NK_E_TRUST);
+    assert_int_equal(chdir(in_folder("open")), 0);
+    assert_int_equal(look("file"), NK_E_TRUST);
+    tells(path_of("file: folder %s/open: everybody may replace", folder));
+    assert_int_equal(fchdir(before), 0);
+    close(before);
+}
+
+static void odd_kinds_are_not_waited_for(void **state)
+{
+    (void)state;
+    nk_error err = { .struct_size = sizeof(err) };
+    int fd = -1;
+
+    assert_int_equal(mkfifo(in_folder("shut/fifo"), 0600), 0);
+    assert_int_equal(look(in_folder("shut/fifo")), NK_E_TRUST);
+    tells("is not a regular file");
+    assert_int_equal(look(in_folder("shut")), NK_E_TRUST);
+    tells("is not a regular file");
+    assert_int_equal(look(in_folder("shut/file/")), NK_E_TRUST);
+    tells("Not a directory");
+    assert_int_equal(look(in_folder(path_of("%0300d", 0))), NK_E_TRUST);
+    tells("name too long");
+    assert_int_equal(look(in_folder(path_of("%05000d", 0))), NK_E_TRUST);
+    assert_int_equal(
+        trusted_open_folder(in_folder("shut/file"), TRUSTED_TO_HOLD, NK_E_CONFIG, &fd, &err),
+        NK_E_CONFIG);
+    assert_int_equal(err.native, ENOTDIR);
+    assert_int_equal(fd, -1);
+}
+
+/* --- read again later, on threads that serve somebody else --- */
+
+static void a_pin_is_read_again_on_its_own_terms(void **state)
+{
+    (void)state;
+    AUTO(path_terms_unref) struct path_terms *terms = path_terms_new(true);
+    const struct hsm_pin_source source = { HSM_PIN_FILE, in_folder("open/file"), -1 };
+    struct pin *pin = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+
+    assert_int_equal(pin_open(&source, "token", NULL, &pin, &err), NK_E_PIN);
+    assert_non_null(strstr(err.text, "everybody may replace what is in it"));
+    struct path_terms *former = path_terms_use(terms);
+    assert_int_equal(pin_open(&source, "token", NULL, &pin, NULL), NK_OK);
+    path_terms_restore(former);
+    assert_int_equal(pin_refresh(pin, NULL), NK_OK);
+    pin_free(pin);
+}
+
+static void an_audit_is_followed_on_its_own_terms(void **state)
+{
+    (void)state;
+    AUTO(path_terms_unref) struct path_terms *terms = path_terms_new(true);
+    struct audit_file *file = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+
+    assert_int_equal(audit_file_open(in_folder("open/audit"), &file, &err), NK_E_CONFIG);
+    struct path_terms *former = path_terms_use(terms);
+    assert_int_equal(audit_file_open(in_folder("open/audit"), &file, NULL), NK_OK);
+    path_terms_restore(former);
+    assert_int_equal(unlink(in_folder("open/audit")), 0);
+    assert_int_equal(audit_file_follow(file, 1, NULL), NK_OK);
+    assert_int_equal(access(in_folder("open/audit"), F_OK), 0);
+    audit_file_close(file);
+}
+
+int main(void)
+{
+    rows_each(set_up, NULL);
+    ROWS_TEST(owners_that_are_hidden_are_warned_of_once);
+    ROWS_TEST(warnings_are_told_once_for_each_path);
+    ROWS_TEST(names_are_those_of_the_working_folder);
+    ROWS_TEST(odd_kinds_are_not_waited_for);
+    ROWS_TEST(a_pin_is_read_again_on_its_own_terms);
+    ROWS_TEST(an_audit_is_followed_on_its_own_terms);
+    return ROWS_RUN("trusted_path", NULL, NULL);
+}
