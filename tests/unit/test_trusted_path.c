@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What no node shows of paths that are looked at: owners that a user namespace hides, where there
- * are none; names from the working folder; warnings; terms that outlive their call. Runs as root.
- */
+ * are none; names from the working folder; warnings; terms that outlive their call. As root. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
