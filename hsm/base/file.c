@@ -50,6 +50,17 @@ enum file_flaw file_find_flaw(const struct stat *info, mode_t kind, mode_t forbi
     return (info->st_mode & forbidden) != 0 ? FILE_EXPOSED : FILE_SOUND;
 }
 
+/* Editors of Windows put it before a text, where neither JSON nor PEM has it. */
+static size_t cut_mark(char *text, size_t len)
+{
+    if (len < strlen(FILE_UTF8_MARK) || memcmp(text, FILE_UTF8_MARK, strlen(FILE_UTF8_MARK)) != 0) {
+        return len;
+    }
+    len -= strlen(FILE_UTF8_MARK);
+    memmove(text, text + strlen(FILE_UTF8_MARK), len);
+    return len;
+}
+
 static nk_status read_all(const char *path, int fd, size_t max_bytes, nk_status blame,
                           char **ret_text, size_t *ret_len, nk_error *err)
 {
@@ -65,10 +76,10 @@ static nk_status read_all(const char *path, int fd, size_t max_bytes, nk_status 
     if ((size_t)len > max_bytes) {
         return report(err, blame, "%s: is longer than %zu bytes", path, max_bytes);
     }
-    text[len] = '\0';
+    *ret_len = cut_mark(text, (size_t)len);
+    text[*ret_len] = '\0';
     *ret_text = text;
     text = NULL;
-    *ret_len = (size_t)len;
     return NK_OK;
 }
 

@@ -12,8 +12,12 @@
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
+/* U+FEFF, the byte order mark. */
+#define FILE_UTF8_MARK "\xef\xbb\xbf"
+
 /* Opens once, as trusted_open_file does; more than `max_bytes` are refused with `blame`, too.
- * *ret_text is owned: free; a NUL follows its *ret_len bytes, which may hold others. */
+ * *ret_text is owned: free; a NUL follows its *ret_len bytes, which may hold others. A
+ * FILE_UTF8_MARK at the start is left out. */
 MUST_USE nk_status file_read(const char *path, size_t max_bytes, nk_status blame, char **ret_text,
                              size_t *ret_len, nk_error *err);
 /* The same for a name, which is no link, in an open folder; `path` is what texts call it. */

@@ -19,12 +19,11 @@
 #include "base/words.h"
 #include "pin/pin_file.h"
 
-#define UTF8_MARK "\xef\xbb\xbf"
 #define UTF16_LE_MARK "\xff\xfe"
 #define UTF16_BE_MARK "\xfe\xff"
 
 /* One byte more than a mark, a PIN and a line end can have shows that a source is too long. */
-#define READ_ROOM (sizeof(UTF8_MARK) - 1 + PIN_MAX_BYTES + 3)
+#define READ_ROOM (sizeof(FILE_UTF8_MARK) - 1 + PIN_MAX_BYTES + 3)
 
 struct pin {
     unsigned char *bytes; /* the page */
@@ -48,9 +47,9 @@ static bool starts_with(const struct pin *pin, size_t len, const char *mark)
  * Windows put before a text. */
 static size_t strip_text(struct pin *pin, size_t len)
 {
-    if (starts_with(pin, len, UTF8_MARK)) {
-        len -= strlen(UTF8_MARK);
-        memmove(pin->bytes, pin->bytes + strlen(UTF8_MARK), len);
+    if (starts_with(pin, len, FILE_UTF8_MARK)) {
+        len -= strlen(FILE_UTF8_MARK);
+        memmove(pin->bytes, pin->bytes + strlen(FILE_UTF8_MARK), len);
     }
     if (len > 0 && pin->bytes[len - 1] == '\n') {
         len--;
