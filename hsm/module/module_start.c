@@ -149,8 +149,11 @@ nk_status module_start_locked(struct module *module, nk_error *err)
         return status;
     }
     module->one_at_a_time = takes_one_at_a_time(module->path);
-    /* OpenSSL's cleanup must be registered before our gate, so that it runs after the gate. */
+    /* OpenSSL's cleanup must be registered before our gate, so that it runs after the gate. The
+     * gate is armed twice: for an exit that comes while C_Initialize is under way, and to stand
+     * before what C_Initialize registers. */
     OPENSSL_init_crypto(0, NULL);
+    exit_gate_arm();
     CK_RV rv = module_initialise_locked(module);
     module->guest = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
     if (rv != CKR_OK && !module->guest) {

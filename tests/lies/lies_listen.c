@@ -17,7 +17,7 @@
 
 #ifdef NODEKEY_SANITIZED
 #define ROW_MAX_S 90 /* one that takes longer hangs */
-#define HANG_TOLD_MS 3000
+#define HANG_TOLD_MS 2000
 #else
 #define ROW_MAX_S 30
 #define HANG_TOLD_MS 1000
