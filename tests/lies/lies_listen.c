@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fault/fault_load.h"
@@ -29,26 +30,51 @@ struct listening {
     enum liar_to listener;
     struct federation federation; /* of which the name and the folder are known here */
     struct member alice;
+    const char *stem;   /* of its files */
     const char *config; /* its path */
 };
 
-static char *config_of(const struct listening *listening)
+/* Labels that no other row has, where things are made. */
+static const char *uri_of(const struct listening *listening)
 {
     const char *name =
         path_of("%s-%zu", lies_listeners[listening->listener], (size_t)(listening->lie - lies));
-    const char *key = listening->listener == INIT ? path_of("pkcs11:token=%s;object=key", name)
-                      : listening->listener == ENROLL
-                          ? path_of("pkcs11:token=alice;object=%s", name)
-                          : "pkcs11:token=alice;object=identity";
-    const char *certificate = listening->listener == CERTIFICATE
-                                  ? "pkcs11:token=alice;object=identity;type=cert"
-                                  : "alice.pem";
-    bool hangs = listening->lie->parameter[0] == '\0';
 
-    return member_config(&listening->alice,
-                         path_of("{\"node\": {\"key\": \"%s\", \"certificate\": \"%s\"}, "
-                                 "\"token\": {\"login_timeout_ms\": %d}}",
-                                 key, certificate, hangs ? HANG_TOLD_MS : 10000));
+    switch (listening->listener) {
+    case INIT:
+        return path_of("pkcs11:token=%s;object=key", name);
+    case ENROLL:
+        return path_of("pkcs11:token=alice;object=%s", name);
+    default:
+        return path_of("pkcs11:token=alice;object=%s",
+                       listening->lie->key != NULL ? listening->lie->key : "identity");
+    }
+}
+
+static const char *certificate_of(const struct listening *listening)
+{
+    const char *key = listening->lie->key;
+
+    return listening->listener == CERTIFICATE ? "pkcs11:token=alice;object=identity;type=cert"
+           : key != NULL                      ? path_of("alice-%s.pem", key)
+                                              : "alice.pem";
+}
+
+static char *config_of(const struct listening *listening)
+{
+    bool hangs = listening->lie->parameter[0] == '\0';
+    const char *state = path_of("%s.state", listening->stem);
+
+    if (listening->listener == PIN && mkdir(state, 0700) != 0) {
+        abort();
+    }
+    return member_config(
+        &listening->alice,
+        path_of("{\"node\": {\"key\": \"%s\", \"certificate\": \"%s\"}, "
+                "\"token\": {\"login_timeout_ms\": %d%s}%s}",
+                uri_of(listening), certificate_of(listening), hangs ? HANG_TOLD_MS : 10000,
+                listening->listener == DEADLINE ? ", \"sign_timeout_ms\": 5000" : "",
+                listening->listener == PIN ? path_of(", \"state_dir\": \"%s\"", state) : ""));
 }
 
 static int open_node(const struct listening *listening)
@@ -70,6 +96,31 @@ static int open_node(const struct listening *listening)
     return status == NK_OK ? 0 : FAILED;
 }
 
+static void open_honestly(const struct listening *listening, struct node *node)
+{
+    const nk_plugin *plugin = plugin_load();
+    nk_error err = { .struct_size = sizeof(err) };
+
+    grpc_init();
+    faulty_set("");
+    node_prepare(node);
+    if (plugin->open_file(&node->host, listening->config, &node->instance, &err) != NK_OK ||
+        plugin->server_credentials(node->instance, &node->server, &err) != NK_OK ||
+        plugin->channel_credentials(node->instance, &node->channel, &err) != NK_OK) {
+        printf("%s\n", err.text);
+        abort();
+    }
+    faulty_set(listening->lie->script);
+}
+
+static void print_log(const struct node *node)
+{
+    char *text = recorder_copy(node->log);
+
+    printf("%s\n", text);
+    free(text);
+}
+
 /* A node that dials itself: both ends sign, and the log tells why they do not. */
 static int serve(const struct listening *listening)
 {
@@ -77,18 +128,27 @@ static int serve(const struct listening *listening)
     struct dialling dialling = { .party = &party, .only_outbound = true };
     char why[FAULT_WHY_BYTES];
 
-    grpc_init();
-    faulty_set("");
-    node_open(&party.node, &listening->alice, "{}");
+    open_honestly(listening, &party.node);
     party_serve(&party);
-    faulty_set(listening->lie->script);
     bool through = dial_outbound(&dialling, why);
-    char *text = recorder_copy(party.node.log);
-    printf("%s\n%s\n", through ? "answered" : why, text);
-    free(text);
+    printf("%s\n", through ? "answered" : why);
+    print_log(&party.node);
     party_stop(&party);
     rpc_shutdown();
     return through ? 0 : FAILED;
+}
+
+static int close_node(const struct listening *listening)
+{
+    struct node node;
+
+    open_honestly(listening, &node);
+    node_close(&node);
+    bool told = recorder_has(node.log, "has not come back");
+    print_log(&node);
+    faulty_set("");
+    grpc_shutdown();
+    return told ? FAILED : 0;
 }
 
 static int use_provider(const struct listening *listening)
@@ -118,7 +178,8 @@ static int run_command(const struct listening *listening)
         const char *name, *option, *value;
     } commands[LISTENERS] = { [INIT] = { "init", "--so-pin-file", "so.pin" },
                               [ENROLL] = { "enroll", "--san", "DNS:alice.example" },
-                              [CSR] = { "csr", "--san", "DNS:alice.example" } };
+                              [CSR] = { "csr", "--san", "DNS:alice.example" },
+                              [PIN] = { "pin", "--json", NULL } };
     const struct command *command = &commands[listening->listener];
     const char *other = getenv("NODEKEY_COMMAND");
     const char *path = other != NULL ? other : NODEKEY;
@@ -155,6 +216,7 @@ int lies_listen(int argc, char **argv)
                                    .listener = (enum liar_to)strtoul(argv[2], NULL, 10),
                                    .federation = { .name = "example.org", .folder = argv[3] } };
     const char *stem = path_of("%s/%s-%s", argv[3], argv[2], argv[4]);
+    listening.stem = stem;
 
     alarm(ROW_MAX_S);
     setrlimit(RLIMIT_CORE, &no_core);
@@ -177,7 +239,10 @@ int lies_listen(int argc, char **argv)
     case CERTIFICATE:
         return open_node(&listening);
     case SERVE:
+    case DEADLINE:
         return serve(&listening);
+    case CLOSE:
+        return close_node(&listening);
     case PROVIDER:
         return use_provider(&listening);
     default:

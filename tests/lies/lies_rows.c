@@ -5,13 +5,16 @@
 
 const char *const lies_listeners[LISTENERS] = {
     [OPEN] = "open",     [CERTIFICATE] = "certificate",
-    [SERVE] = "serving", [PROVIDER] = "provider",
+    [SERVE] = "serving", [DEADLINE] = "deadline",
+    [CLOSE] = "close",   [PROVIDER] = "provider",
     [TOKENS] = "tokens", [INIT] = "init",
     [ENROLL] = "enroll", [CSR] = "csr",
+    [PIN] = "pin",
 };
 
 #define NODES (TO(OPEN) | TO(CERTIFICATE))
-#define COMMANDS (TO(TOKENS) | TO(INIT) | TO(ENROLL) | TO(CSR))
+#define COMMANDS (TO(TOKENS) | TO(INIT) | TO(ENROLL) | TO(CSR) | TO(PIN))
+#define SIGNING (TO(SERVE) | TO(DEADLINE))
 #define KEYS (TO(OPEN) | TO(PROVIDER) | TO(CSR))
 
 #define HALF "9223372036854775808" /* 2^63 */
@@ -62,13 +65,16 @@ const struct lie lies[] = {
     HANGS(C_GetTokenInfo, TO(OPEN)),
     HANGS(C_GetMechanismInfo, TO(OPEN), .held = TO(OPEN)),
     HANGS(C_OpenSession, TO(OPEN), .held = TO(OPEN)),
-    HANGS(C_GetSessionInfo, TO(OPEN), .held = TO(OPEN)),
+    HANGS(C_GetSessionInfo, TO(OPEN) | TO(CLOSE), .held = TO(OPEN) | TO(CLOSE)),
     HANGS(C_Login, TO(OPEN), .held = TO(OPEN)),
     HANGS(C_FindObjectsInit, TO(OPEN) | TO(CERTIFICATE)),
     HANGS(C_FindObjects, TO(OPEN), .held = TO(OPEN)),
     HANGS(C_FindObjectsFinal, TO(OPEN)),
     HANGS(C_GetAttributeValue, TO(OPEN) | TO(CERTIFICATE) | TO(PROVIDER),
           .held = TO(OPEN) | TO(CERTIFICATE) | TO(PROVIDER)),
+    HANGS(C_Logout, TO(CLOSE), .held = TO(CLOSE)),
+    HANGS(C_CloseSession, TO(CLOSE) | TO(CERTIFICATE), .held = TO(CERTIFICATE) | TO(CLOSE)),
+    ROW("C_Finalize", "", "hangs", "no_slots=1\nhang=C_Finalize\n", TO(OPEN), .held = TO(OPEN)),
     HANGS(C_SignInit, TO(OPEN), .held = TO(OPEN)),
     HANGS(C_Sign, TO(OPEN) | TO(PROVIDER), .held = TO(OPEN) | TO(PROVIDER)),
 
@@ -111,11 +117,13 @@ const struct lie lies[] = {
     LIE(C_GetMechanismInfo, "pInfo", "all bytes 0xff", "fill 255", KEYS, .harmless = KEYS,
         .held = TO(OPEN) | TO(PROVIDER) | TO(CSR)),
 
-    LIE(C_OpenSession, "phSession", "0", "handle 0", NODES | TO(PROVIDER) | COMMANDS),
+    LIE(C_OpenSession, "phSession", "0", "handle 0", NODES | TO(PROVIDER) | COMMANDS,
+        .harmless = TO(PIN), .held = TO(PIN)),
     LIE(C_OpenSession, "phSession", "one twice", "twice", NODES | TO(PROVIDER) | TO(TOKENS),
         .harmless = TO(TOKENS), .told = TO(CERTIFICATE), .says = "CKR_SESSION_HANDLE_INVALID",
         .held = TO(CERTIFICATE) | TO(TOKENS)),
-    LIE(C_GetSessionInfo, "pInfo", "untouched", "untouched", TO(OPEN) | TO(TOKENS)),
+    LIE(C_GetSessionInfo, "pInfo", "untouched", "untouched", TO(OPEN) | TO(TOKENS) | TO(CLOSE),
+        .harmless = TO(CLOSE), .held = TO(CLOSE)),
     LIE(C_GetSessionInfo, "pInfo", "all bytes 0", "fill 0", TO(OPEN)),
     LIE(C_GetSessionInfo, "pInfo", "all bytes 0xff", "fill 255", TO(OPEN) | TO(SERVE),
         .harmless = TO(SERVE), .held = TO(SERVE)),
@@ -175,13 +183,22 @@ const struct lie lies[] = {
     LIE(C_GetAttributeValue, "CKA_ALWAYS_AUTHENTICATE", "CK_UNAVAILABLE_INFORMATION",
         "len " ALL " 0x202", TO(OPEN), .harmless = TO(OPEN), .held = TO(OPEN)),
 
-    LIE(C_Sign, "pulSignatureLen", "0", "len 0", KEYS | TO(SERVE)),
-    LIE(C_Sign, "pulSignatureLen", "one byte short", "len 63", KEYS | TO(SERVE)),
-    LIE(C_Sign, "pulSignatureLen", "one byte more", "len 65", KEYS | TO(SERVE)),
-    LIE(C_Sign, "pulSignatureLen", "2^24", "len 16777216", KEYS | TO(SERVE)),
-    LIE(C_Sign, "pulSignatureLen", "2^63", "len " HALF, KEYS | TO(SERVE)),
-    LIE(C_Sign, "pulSignatureLen", "2^64 - 1", "len " ALL, KEYS | TO(SERVE)),
-    LIE(C_Sign, "pSignature", "untouched", "untouched", KEYS | TO(SERVE)),
+    LIE(C_Sign, "pulSignatureLen", "0", "len 0", KEYS | SIGNING),
+    LIE(C_Sign, "pulSignatureLen", "one byte short", "len 63", KEYS | SIGNING),
+    LIE(C_Sign, "pulSignatureLen", "one byte more", "len 65", KEYS | SIGNING),
+    LIE(C_Sign, "pulSignatureLen", "2^24", "len 16777216", KEYS | SIGNING),
+    LIE(C_Sign, "pulSignatureLen", "2^63", "len " HALF, KEYS | SIGNING),
+    LIE(C_Sign, "pulSignatureLen", "2^64 - 1", "len " ALL, KEYS | SIGNING),
+    LIE(C_Sign, "pSignature", "untouched", "untouched", KEYS | SIGNING),
+
+    LIE(C_Sign, "pulSignatureLen", "RSA-2048: a byte short", "len 255", TO(OPEN) | SIGNING,
+        .key = "rsa"),
+    LIE(C_Sign, "pulSignatureLen", "RSA-2048: a byte more", "len 257", TO(OPEN) | SIGNING,
+        .key = "rsa"),
+    LIE(C_Sign, "pulSignatureLen", "Ed25519: a byte short", "len 63", TO(OPEN) | SIGNING,
+        .key = "ed"),
+    LIE(C_Sign, "pulSignatureLen", "Ed25519: a byte more", "len 65", TO(OPEN) | SIGNING,
+        .key = "ed"),
 
     LIE(C_GenerateKeyPair, "phPublicKey", "0", "public 0", TO(ENROLL)),
     LIE(C_GenerateKeyPair, "phPrivateKey", "0", "private 0", TO(ENROLL)),

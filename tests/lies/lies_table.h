@@ -11,11 +11,14 @@ enum liar_to {
     OPEN,        /* a node, at open; certificate in a file */
     CERTIFICATE, /* likewise; certificate on the token */
     SERVE,       /* a node that is open: the lie begins, and a peer dials */
+    DEADLINE,    /* likewise; workers sign */
+    CLOSE,       /* a node that is open: the lie begins, and it is closed */
     PROVIDER,    /* nodekey-provider.so: a key by its URI alone, and a signature */
     TOKENS,      /* nodekey tokens --login */
     INIT,        /* nodekey init */
     ENROLL,      /* nodekey enroll */
     CSR,         /* nodekey csr */
+    PIN,         /* nodekey pin */
     LISTENERS,
 };
 #define TO(listener) (1u << (listener))
@@ -29,7 +32,8 @@ struct lie {
     unsigned harmless; /* of those: nobody is harmed, and what was asked for is done */
     unsigned told;     /* of those: refused by `says`, since no lie can be seen */
     const char *says;
-    unsigned held; /* of those: came to the same before counts and lengths were bounded */
+    const char *key; /* of the nodes; NULL: "identity", P-256 */
+    unsigned held;   /* of those: came to the same before counts and lengths were bounded */
 };
 
 extern const struct lie lies[];

@@ -196,6 +196,8 @@ static int start(void **state)
     federation_enrol(&federation, &alice, "alice", "P-256");
     write_to_token(alice.leaf, "identity", "01");
     write_to_token(federation.intermediate.certificate, "issuer", "02");
+    member_add_key(&alice, "rsa", "03", "RSA-2048");
+    member_add_key(&alice, "ed", "04", "Ed25519");
     write_file(path_of("%s/so.pin", federation.folder), SOFTHSM_SO_PIN, 0600);
     member_free(&alice);
     for (size_t i = 0; i < WORKERS; i++) {
