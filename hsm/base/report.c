@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 
 #include "base/callback.h"
+#include "base/clock.h"
 #include "base/text.h"
 
 #define LOG_LINE_BYTES 2048
@@ -116,18 +117,56 @@ nk_status report_copy(nk_error *err, const nk_error *from)
     return from->status;
 }
 
-void log_line(const nk_host *host, int32_t level, const char *fmt, ...)
+static void PRINTF_LIKE(3, 0) write_line(const nk_host *host, int32_t level, const char *fmt,
+                                         va_list args, unsigned long long held_back)
 {
-    if (host == NULL || host->log == NULL) {
-        return;
-    }
     char line[LOG_LINE_BYTES];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(line, sizeof(line), fmt, args);
-    va_end(args);
+    char counted[64] = "";
+
+    if (held_back > 0) {
+        snprintf(counted, sizeof(counted), " (%llu such lines before it were held back)",
+                 held_back);
+    }
+    vsnprintf(line, sizeof(line) - strlen(counted), fmt, args);
+    strcat(line, counted);
     flatten_line(line);
     callback_enter();
     host->log(host->host_data, level, line);
     callback_leave();
+}
+
+void log_line(const nk_host *host, int32_t level, const char *fmt, ...)
+{
+    if (host != NULL && host->log != NULL) {
+        va_list args;
+        va_start(args, fmt);
+        write_line(host, level, fmt, args, 0);
+        va_end(args);
+    }
+}
+
+/* Two threads at the turn of a minute may both begin it: some lines more. */
+static bool take_line(struct log_budget *budget)
+{
+    long long minute = clock_now_ms() / 60000 + 1; /* never that of a zeroed one */
+
+    if (atomic_exchange(&budget->minute, minute) != minute) {
+        atomic_store(&budget->lines, 0);
+    }
+    if (atomic_fetch_add(&budget->lines, 1) < LOG_BUDGET_LINES) {
+        return true;
+    }
+    atomic_fetch_add(&budget->held_back, 1);
+    return false;
+}
+
+void log_line_within(struct log_budget *budget, const nk_host *host, int32_t level, const char *fmt,
+                     ...)
+{
+    if (host != NULL && host->log != NULL && take_line(budget)) {
+        va_list args;
+        va_start(args, fmt);
+        write_line(host, level, fmt, args, atomic_exchange(&budget->held_back, 0));
+        va_end(args);
+    }
 }

@@ -5,6 +5,8 @@
 #ifndef NODEKEY_REPORT_H
 #define NODEKEY_REPORT_H
 
+#include <stdatomic.h>
+
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
@@ -23,5 +25,17 @@ nk_status report_copy(nk_error *err, const nk_error *from);
 /* One line to the host's log, if it has one; `host` may be NULL. The host is called back on this
  * thread: never under a lock of ours. */
 void log_line(const nk_host *host, int32_t level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+#define LOG_BUDGET_LINES 60 /* a minute */
+
+/* Lines that whoever reaches a port can cause. Zeroed: none yet. [any] */
+struct log_budget {
+    atomic_llong minute; /* of the monotonic clock */
+    atomic_uint lines;   /* in that minute */
+    atomic_ullong held_back;
+};
+/* As log_line, while the budget lasts; the next line says how many were held back before it. */
+void log_line_within(struct log_budget *budget, const nk_host *host, int32_t level, const char *fmt,
+                     ...) PRINTF_LIKE(4, 5);
 
 #endif

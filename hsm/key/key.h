@@ -9,6 +9,7 @@
 
 #include <openssl/sha.h>
 
+#include "base/report.h"
 #include "hsm.h"
 #include "key/scheme.h"
 #include "module/uri.h"
@@ -31,6 +32,7 @@ struct hsm_key {
     atomic_bool always_authenticate; /* as told when the object was found last */
     bool bare_pss;                   /* settled by `open`: PSS is padded by us */
     nk_host host;
+    struct log_budget log_budget; /* of signatures: strangers ask for them */
     const struct hsm_words *words;
     unsigned preflight_us;    /* settled by `open`: the shortest test signature */
     atomic_ullong signatures; /* handed over to callers */

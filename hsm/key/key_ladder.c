@@ -138,8 +138,8 @@ CK_RV key_ladder_sign(struct hsm_key *key, struct to_sign *what, unsigned char *
             return attempt.rv;
         }
         if (!atomic_load(&key->shut)) { /* else it was left behind, and the host may be gone */
-            log_line(&key->host, NK_LOG_INFO, "token %s: %s; trying again", key->label,
-                     ckr_name(attempt.rv, name, sizeof(name)));
+            log_line_within(&key->log_budget, &key->host, NK_LOG_INFO, "token %s: %s; trying again",
+                            key->label, ckr_name(attempt.rv, name, sizeof(name)));
         }
         climbed = rung;
     }

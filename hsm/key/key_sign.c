@@ -15,8 +15,9 @@ static void log_failure(struct hsm_key *key, CK_RV rv, const nk_error *err)
     if (atomic_load(&key->shut) || rv == CKR_NODEKEY_AWAY) {
         return;
     }
-    log_line(&key->host, NK_LOG_ERROR, "token %s: no signature: %s%s%s", key->label,
-             ckr_name(rv, name, sizeof(name)), err->text[0] != '\0' ? ": " : "", err->text);
+    log_line_within(&key->log_budget, &key->host, NK_LOG_ERROR, "token %s: no signature: %s%s%s",
+                    key->label, ckr_name(rv, name, sizeof(name)), err->text[0] != '\0' ? ": " : "",
+                    err->text);
 }
 
 static CK_RV sign_directly(struct hsm_key *key, const struct scheme *scheme,

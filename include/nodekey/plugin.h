@@ -157,8 +157,9 @@ typedef struct nk_host {
     /* [plugin] Asked after our own policy said yes; can only narrow. Eight calls run at a time,
      * further peers wait for one of them to end, each at most host.verify_timeout_ms from its
      * arrival to its verdict: late is no. `peer` and `verdict` stay valid until it returns, even
-     * late. A call that is late runs on beside the eight; when 64 such have not come back, peers
-     * are refused unasked. A status other than NK_OK or an unwritten verdict refuse. */
+     * late. A call that takes more than half that time while others wait runs on beside the eight,
+     * and so does a late one; at most 64 run in all, and while 64 late ones have not come back,
+     * peers are refused unasked. A status other than NK_OK or an unwritten verdict refuse. */
     nk_status (*verify_peer)(void *host_data, const nk_peer *peer, nk_verdict *verdict);
     /* [plugin] later: a host that sets it gets NK_E_UNSUPPORTED from open, since it would not be
      * asked. */

@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "judge/hook_places.h"
 
-#include <stdbool.h>
-
 #include "base/clock.h"
-
-struct hook_waiter { /* in the frame of who waits */
-    pthread_cond_t called;
-    struct hook_waiter *next;
-    enum hook_turn turn; /* valid when it has been called */
-    bool is_called;
-};
 
 void hook_places_init(struct hook_places *places)
 {
@@ -23,90 +14,145 @@ void hook_places_destroy(struct hook_places *places)
     pthread_mutex_destroy(&places->lock);
 }
 
-/* Each that runs may be left behind, too. */
-static bool has_room_locked(const struct hook_places *places)
+/* --- places --- */
+
+/* The first free place, or NULL. Each call that runs may be left behind, too. */
+static struct hook_place **find_room_locked(struct hook_places *places)
 {
-    return places->running < HOOK_PLACES && places->running + places->left < HOOK_LEFT_MAX;
+    struct hook_place **free_at = NULL;
+    int running = places->slow;
+
+    for (size_t i = HOOK_PLACES; i-- > 0;) {
+        running += places->at[i] != NULL ? 1 : 0;
+        free_at = places->at[i] == NULL ? &places->at[i] : free_at;
+    }
+    return running + places->left < HOOK_LEFT_MAX ? free_at : NULL;
 }
 
-static void call_first_locked(struct hook_places *places, enum hook_turn turn)
+static struct hook_place *call_first_locked(struct hook_places *places, enum hook_turn turn)
 {
-    struct hook_waiter *waiter = places->first;
+    struct hook_place *place = places->first;
 
-    places->first = waiter->next;
+    places->first = place->next;
     if (places->first == NULL) {
         places->end = &places->first;
     }
-    waiter->turn = turn;
-    waiter->is_called = true;
-    pthread_cond_signal(&waiter->called);
+    place->turn = turn;
+    place->is_called = true;
+    place->slow_ms = clock_now_ms() + place->patience_ms / 2;
+    pthread_cond_signal(&place->called);
+    return place;
 }
 
-/* After each change of the counts. Where nothing runs, nobody would call the others. */
+/* After each change of who runs and who is left behind. */
 static void call_waiters_locked(struct hook_places *places)
 {
-    while (places->first != NULL && has_room_locked(places)) {
-        places->running++;
-        call_first_locked(places, HOOK_TURN);
+    struct hook_place **room = NULL;
+
+    while (places->first != NULL && (room = find_room_locked(places)) != NULL) {
+        *room = call_first_locked(places, HOOK_TURN);
     }
     while (places->first != NULL && places->left >= HOOK_LEFT_MAX) {
-        call_first_locked(places, HOOK_TURN_BUSY);
+        (void)call_first_locked(places, HOOK_TURN_BUSY);
     }
 }
 
-static void remove_waiter_locked(struct hook_places *places, const struct hook_waiter *waiter)
+static void vacate_locked(struct hook_places *places, const struct hook_place *place)
 {
-    struct hook_waiter **link = &places->first;
+    for (size_t i = 0; i < HOOK_PLACES; i++) {
+        if (places->at[i] == place) {
+            places->at[i] = NULL;
+        }
+    }
+    places->slow -= place->is_slow ? 1 : 0;
+}
 
-    while (*link != waiter) {
+/* --- waiting --- */
+
+static void vacate_slow_locked(struct hook_places *places, long long now_ms)
+{
+    for (size_t i = 0; i < HOOK_PLACES; i++) {
+        if (places->at[i] != NULL && places->at[i]->slow_ms <= now_ms) {
+            places->at[i]->is_slow = true;
+            places->at[i] = NULL;
+            places->slow++;
+        }
+    }
+    call_waiters_locked(places);
+}
+
+/* When a waiter has something to look at. */
+static long long next_look_locked(const struct hook_places *places, long long deadline_ms)
+{
+    long long look_ms = deadline_ms;
+
+    for (size_t i = 0; i < HOOK_PLACES; i++) {
+        if (places->at[i] != NULL && places->at[i]->slow_ms < look_ms) {
+            look_ms = places->at[i]->slow_ms;
+        }
+    }
+    return look_ms;
+}
+
+static void stop_waiting_locked(struct hook_places *places, const struct hook_place *place)
+{
+    struct hook_place **link = &places->first;
+
+    while (*link != place) {
         link = &(*link)->next;
     }
-    *link = waiter->next;
-    if (waiter->next == NULL) {
+    *link = place->next;
+    if (place->next == NULL) {
         places->end = link;
     }
 }
 
-static enum hook_turn await_turn_locked(struct hook_places *places, long long deadline_ms)
+static void await_turn_locked(struct hook_places *places, struct hook_place *place,
+                              long long deadline_ms)
 {
-    struct hook_waiter waiter = { .turn = HOOK_TURN_LATE };
-
-    clock_cond_init(&waiter.called);
-    *places->end = &waiter;
-    places->end = &waiter.next;
+    *places->end = place;
+    places->end = &place->next;
     call_waiters_locked(places);
-    for (long long now_ms = clock_now_ms(); !waiter.is_called && now_ms < deadline_ms;
+    for (long long now_ms = clock_now_ms(); !place->is_called && now_ms < deadline_ms;
          now_ms = clock_now_ms()) {
-        struct timespec deadline = clock_deadline((unsigned)(deadline_ms - now_ms));
-        (void)pthread_cond_timedwait(&waiter.called, &places->lock, &deadline);
+        long long look_ms = next_look_locked(places, deadline_ms);
+        if (look_ms > now_ms) {
+            struct timespec look = clock_deadline((unsigned)(look_ms - now_ms));
+            (void)pthread_cond_timedwait(&place->called, &places->lock, &look);
+        }
+        vacate_slow_locked(places, clock_now_ms());
     }
-    if (!waiter.is_called) {
-        remove_waiter_locked(places, &waiter);
+    if (!place->is_called) {
+        stop_waiting_locked(places, place);
     }
-    pthread_cond_destroy(&waiter.called);
-    return waiter.turn;
 }
 
-enum hook_turn hook_places_take(struct hook_places *places, long long deadline_ms)
+enum hook_turn hook_places_take(struct hook_places *places, struct hook_place *place,
+                                long long deadline_ms, unsigned patience_ms)
 {
+    *place = (struct hook_place){ .turn = HOOK_TURN_LATE, .patience_ms = patience_ms };
+    clock_cond_init(&place->called);
     pthread_mutex_lock(&places->lock);
-    enum hook_turn turn = await_turn_locked(places, deadline_ms);
+    await_turn_locked(places, place, deadline_ms);
     pthread_mutex_unlock(&places->lock);
-    return turn;
+    pthread_cond_destroy(&place->called);
+    return place->turn;
 }
 
-void hook_places_end(struct hook_places *places)
+/* --- ends --- */
+
+void hook_places_end(struct hook_places *places, struct hook_place *place)
 {
     pthread_mutex_lock(&places->lock);
-    places->running--;
+    vacate_locked(places, place);
     call_waiters_locked(places);
     pthread_mutex_unlock(&places->lock);
 }
 
-void hook_places_leave(struct hook_places *places)
+void hook_places_leave(struct hook_places *places, struct hook_place *place)
 {
     pthread_mutex_lock(&places->lock);
-    places->running--;
+    vacate_locked(places, place);
     places->left++;
     call_waiters_locked(places);
     pthread_mutex_unlock(&places->lock);

@@ -118,9 +118,9 @@ static void take_answer(struct question *question, nk_verdict *verdict)
     }
 }
 
-/* With a place of its own, which it gives back. */
-static void put_question(struct host_hook *hook, struct peer *peer, long long deadline_ms,
-                         unsigned timeout_ms, nk_verdict *verdict)
+/* In a place of its own, which it gives back. */
+static void put_question(struct host_hook *hook, struct hook_place *place, struct peer *peer,
+                         long long deadline_ms, nk_verdict *verdict)
 {
     struct question *question = new_question(hook, peer, verdict->rule);
     long long left_ms = deadline_ms - clock_now_ms();
@@ -130,11 +130,11 @@ static void put_question(struct host_hook *hook, struct peer *peer, long long de
         end = bounded_call_run(&question->bounded, left_ms > 0 ? (unsigned)left_ms : 0, true);
     }
     if (end == BOUNDED_CALL_LEFT) {
-        hook_places_leave(&hook->places);
+        hook_places_leave(&hook->places, place);
         verdict_deny(verdict, REASON_HOOK_LATE, NULL, "verify_peer did not answer within %u ms",
-                     timeout_ms);
+                     place->patience_ms);
     } else {
-        hook_places_end(&hook->places);
+        hook_places_end(&hook->places, place);
     }
     if (end == BOUNDED_CALL_DONE) {
         take_answer(question, verdict);
@@ -150,13 +150,14 @@ void host_hook_ask(struct host_hook *hook, struct peer *peer, nk_verdict *verdic
 {
     unsigned timeout_ms = atomic_load(&hook->timeout_ms);
     long long deadline_ms = clock_now_ms() + timeout_ms;
+    struct hook_place place;
 
     if (hook->host.verify_peer == NULL) {
         return;
     }
-    switch (hook_places_take(&hook->places, deadline_ms)) {
+    switch (hook_places_take(&hook->places, &place, deadline_ms, timeout_ms)) {
     case HOOK_TURN:
-        put_question(hook, peer, deadline_ms, timeout_ms, verdict);
+        put_question(hook, &place, peer, deadline_ms, verdict);
         return;
     case HOOK_TURN_LATE:
         verdict_deny(verdict, REASON_HOOK_LATE, NULL,

@@ -9,13 +9,14 @@
 #include <openssl/err.h>
 
 #include "audit/audit.h"
+#include "base/clock.h"
 #include "base/report.h"
 #include "chain/reasons.h"
 #include "hsm.h"
 #include "judge/host_hook.h"
 #include "judge/verdict_cache.h"
+#include "judge/verdict_log.h"
 
-#define PEER_TEXT_BYTES 512
 #define REFUSAL_HOLDS_SECONDS 5 /* a refused peer that goes on asking is judged this often */
 
 struct verdicts {
@@ -24,6 +25,7 @@ struct verdicts {
     unsigned forks; /* hsm_forks of the process that they serve; in a child they are not there */
     nk_host host;
     struct host_hook *hook;
+    struct verdict_log *log;
     struct audit *audit; /* NULL: none is kept */
     struct verdict_cache *cache;
     struct unfinished_handshakes unfinished;
@@ -38,8 +40,9 @@ static nk_status open_parts(struct verdicts *verdicts, struct config *config,
                             const struct policy_memory *memory, nk_error *err)
 {
     verdicts->hook = host_hook_new(&verdicts->host);
+    verdicts->log = verdict_log_new(&verdicts->host);
     verdicts->cache = verdict_cache_new();
-    if (verdicts->hook == NULL || verdicts->cache == NULL) {
+    if (verdicts->hook == NULL || verdicts->log == NULL || verdicts->cache == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
     host_hook_set_timeout(verdicts->hook, config->verify_timeout_ms);
@@ -93,6 +96,7 @@ void verdicts_unref(struct verdicts *verdicts)
         hsm_leave();
     }
     host_hook_unref(verdicts->hook);
+    verdict_log_free(verdicts->log);
     verdict_cache_free(verdicts->cache);
     pthread_mutex_destroy(&verdicts->policy_lock);
     free(verdicts);
@@ -128,6 +132,11 @@ struct unfinished_handshakes *verdicts_unfinished(struct verdicts *verdicts)
     return &verdicts->unfinished;
 }
 
+void verdicts_tell_held_back(struct verdicts *verdicts, bool last)
+{
+    verdict_log_tell(verdicts->log, clock_now_ms(), last);
+}
+
 /* --- the policy in force --- */
 
 struct policy *verdicts_policy(struct verdicts *verdicts)
@@ -150,43 +159,14 @@ void verdicts_enforce(struct verdicts *verdicts, struct policy *policy)
 
 /* --- peers that connect --- */
 
-static void log_opinion(const struct verdicts *verdicts, uint32_t role, const char *occasion,
-                        const char *who, const struct opinion *opinion)
-{
-    const nk_verdict *verdict = &opinion->verdict;
-    const char *direction = role == NK_PEER_IS_CLIENT ? "inbound" : "outbound";
-    bool connects = strcmp(occasion, "handshake") == 0;
-
-    if (verdict->decision == NK_ALLOW) {
-        log_line(&verdicts->host, NK_LOG_DEBUG, "admitted %s peer %s by rule %s", direction, who,
-                 verdict->rule);
-    } else {
-        log_line(&verdicts->host, NK_LOG_WARNING, "refused %s %s %s: %s: %s", direction,
-                 connects ? "peer" : "call of connected peer", who, verdict->reason,
-                 verdict->detail);
-    }
-    if (opinion->note[0] != '\0') {
-        log_line(&verdicts->host, NK_LOG_WARNING, "%s peer %s: %s", direction, who, opinion->note);
-    }
-    if (opinion->has_candidate &&
-        (opinion->candidate[0] != '\0') != (verdict->decision == NK_ALLOW)) {
-        log_line(&verdicts->host, NK_LOG_INFO, "admit_candidate differs for %s peer %s: %s%s",
-                 direction, who, opinion->candidate[0] != '\0' ? "admitted by " : "no rule matches",
-                 opinion->candidate);
-    }
-}
-
 /* `peer` is NULL when it could not be read. */
 static void record_opinion(const struct verdicts *verdicts, uint32_t role, const char *occasion,
                            const struct policy *policy, const struct peer *peer,
                            const struct opinion *opinion)
 {
-    char who[PEER_TEXT_BYTES] = "(unreadable)";
-
-    if (peer != NULL) {
-        peer_describe(peer, who, sizeof(who));
-    }
-    log_opinion(verdicts, role, occasion, who, opinion);
+    verdict_log_write(verdicts->log,
+                      &(struct verdict_event){
+                          .role = role, .occasion = occasion, .peer = peer, .opinion = opinion });
     if (verdicts->audit != NULL) {
         const struct audit_entry entry = {
             .peer = peer != NULL ? &peer->facts : NULL,

@@ -39,6 +39,10 @@ void verdicts_set_hook_timeout(struct verdicts *verdicts, unsigned timeout_ms);
 /* Handshakes of peers that dialled us; lives as long as `verdicts`. [any] */
 struct unfinished_handshakes *verdicts_unfinished(struct verdicts *verdicts);
 
+/* Logs how many refusals the log held back (verdict_log.h), at most once a minute unless `last`.
+ * [one] */
+void verdicts_tell_held_back(struct verdicts *verdicts, bool last);
+
 /* The generation in force. Owned: policy_unref. [any] */
 struct policy *verdicts_policy(struct verdicts *verdicts);
 /* Takes over `policy`: it judges from here on. Guarded calls are the caller's to judge again. */

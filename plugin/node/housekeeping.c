@@ -71,6 +71,7 @@ static void *keep_house(void *arg)
         }
         reload_tick(housekeeping->instance);
         look_at_unfinished(housekeeping->instance);
+        verdicts_tell_held_back(housekeeping->instance->verdicts, false);
         hsm_leave();
     }
     return NULL;

@@ -40,6 +40,7 @@ static void end_here(struct nk_instance *instance)
         return; /* housekeeping may still run, so nothing is freed */
     }
     housekeeping_stop(instance->housekeeping);
+    verdicts_tell_held_back(instance->verdicts, true);
     guards_close(instance->guards);
     credentials_close(instance->credentials);
     credentials_join_polling(instance->credentials, deadline_ms);
