@@ -11,24 +11,16 @@
 #include <unistd.h>
 
 #include "base/path_terms.h"
-#include "base/report.h"
-#include "base/user_namespace.h"
+#include "base/trusted_rules.h"
 
 #define LINKS_MAX 40 /* as the kernel follows */
 #define READ_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-#define NAME_BYTES (NAME_MAX + 2) /* so that a name that is too long is refused, not cut */
-#define COMPONENT_BYTES (PATH_MAX + NAME_BYTES + 1)
 
 struct walk {
-    const char *path; /* as the caller names it: begins every text */
-    nk_status blame;
-    nk_error *err;
+    struct trusted_place place;
     int folder; /* where the walk stands, O_PATH; owned */
     unsigned links;
-    bool any_group;        /* may write to folders, with a warning */
-    char at[PATH_MAX];     /* its name, links resolved; "": the root */
-    char rest[PATH_MAX];   /* still to be walked */
-    char name[NAME_BYTES]; /* of what is looked at in the folder; "": the folder itself */
+    char rest[PATH_MAX]; /* still to be walked */
 };
 
 static void end_walk(struct walk *walk)
@@ -38,144 +30,6 @@ static void end_walk(struct walk *walk)
     }
 }
 
-static nk_status refuse_errno(const struct walk *walk, int cause)
-{
-    errno = cause;
-    return report_errno(walk->err, walk->blame, "%s", walk->path);
-}
-
-/* --- one component --- */
-
-/* A component: the folder where the walk stands, or what it has found in it. */
-enum kind { FOLDER, LINK, THE_FILE };
-
-static const char *name_component(const struct walk *walk, enum kind kind,
-                                  char text[COMPONENT_BYTES])
-{
-    bool inside = kind != FOLDER && walk->name[0] != '\0';
-    bool slash = inside || walk->at[0] == '\0';
-
-    snprintf(text, COMPONENT_BYTES, "%s%s%s", walk->at, slash ? "/" : "", inside ? walk->name : "");
-    return text;
-}
-
-/* "PATH: TEXT", or "PATH: KIND COMPONENT: TEXT" where the path does not name the component. */
-static nk_status place_refusal(const struct walk *walk, enum kind kind)
-{
-    static const char *const words[] = {
-        [FOLDER] = "folder", [LINK] = "link", [THE_FILE] = "file"
-    };
-    char component[COMPONENT_BYTES];
-
-    if (strcmp(name_component(walk, kind, component), walk->path) != 0) {
-        report_where(walk->err, walk->blame, "%s %s", words[kind], component);
-    }
-    return report_where(walk->err, walk->blame, "%s", walk->path);
-}
-
-static nk_status refuse_owner(const struct walk *walk, enum kind kind, const struct stat *info,
-                              const char *chown)
-{
-    report(walk->err, walk->blame,
-           "belongs to uid %ld (mode %04o), not to root or us (uid %ld); %s it", (long)info->st_uid,
-           (unsigned)(info->st_mode & ALLPERMS), (long)geteuid(), chown);
-    return place_refusal(walk, kind);
-}
-
-static nk_status refuse_mode(const struct walk *walk, enum kind kind, const struct stat *info,
-                             const char *flaw, const char *cure)
-{
-    report(walk->err, walk->blame, "%s (uid %ld, gid %ld, mode %04o); %s", flaw, (long)info->st_uid,
-           (long)info->st_gid, (unsigned)(info->st_mode & ALLPERMS), cure);
-    return place_refusal(walk, kind);
-}
-
-static void note_hidden(const struct walk *walk, enum kind kind)
-{
-    char component[COMPONENT_BYTES];
-
-    path_terms_note(path_terms(),
-                    "owners that this user namespace hides count as root: first seen at %s; map "
-                    "them if others than the machine's administrator may own what is loaded",
-                    name_component(walk, kind, component));
-}
-
-static bool owner_is_trusted(const struct walk *walk, enum kind kind, const struct stat *info)
-{
-    if (info->st_uid == 0 || info->st_uid == geteuid()) {
-        return true;
-    }
-    bool hidden = user_namespace_hides_uid(info->st_uid);
-    if (hidden) {
-        note_hidden(walk, kind);
-    }
-    return hidden;
-}
-
-static void note_group(const struct walk *walk, enum kind kind, const struct stat *info)
-{
-    char component[COMPONENT_BYTES];
-
-    path_terms_note(path_terms(),
-                    "%s: group %ld may write to it (mode %04o), so its members decide what is "
-                    "found there; chmod g-w it",
-                    name_component(walk, kind, component), (long)info->st_gid,
-                    (unsigned)(info->st_mode & ALLPERMS));
-}
-
-/* Our own group is warned of: where the umask is 002, each user has a group of his own. */
-static bool group_is_trusted(const struct walk *walk, enum kind kind, const struct stat *info)
-{
-    if ((info->st_mode & S_IWGRP) == 0 || info->st_gid == 0) {
-        return true;
-    }
-    if (walk->any_group || info->st_gid == getegid() || info->st_gid == getgid()) {
-        note_group(walk, kind, info);
-        return true;
-    }
-    bool hidden = user_namespace_hides_gid(info->st_gid);
-    if (hidden) {
-        note_hidden(walk, kind);
-    }
-    return hidden;
-}
-
-static nk_status check_folder(const struct walk *walk, const struct stat *info)
-{
-    bool sticky = (info->st_mode & S_ISVTX) != 0;
-
-    if (!owner_is_trusted(walk, FOLDER, info)) {
-        return refuse_owner(walk, FOLDER, info, "chown");
-    }
-    if ((info->st_mode & S_IWOTH) != 0 && !sticky) {
-        return refuse_mode(walk, FOLDER, info, "everybody may replace what is in it",
-                           "chmod o-w it, or set its sticky bit (chmod +t)");
-    }
-    if (!sticky && !group_is_trusted(walk, FOLDER, info)) {
-        return refuse_mode(walk, FOLDER, info, "its group may replace what is in it",
-                           "chmod g-w it, or chgrp it to root");
-    }
-    return NK_OK;
-}
-
-static nk_status check_file(const struct walk *walk, const struct stat *info)
-{
-    if (!S_ISREG(info->st_mode)) {
-        return report(walk->err, walk->blame, "%s: is not a regular file", walk->path);
-    }
-    if (!owner_is_trusted(walk, THE_FILE, info)) {
-        return refuse_owner(walk, THE_FILE, info, "chown");
-    }
-    if ((info->st_mode & S_IWOTH) != 0) {
-        return refuse_mode(walk, THE_FILE, info, "everybody may write to it", "chmod o-w it");
-    }
-    if (!group_is_trusted(walk, THE_FILE, info)) {
-        return refuse_mode(walk, THE_FILE, info, "its group may write to it",
-                           "chmod g-w it, or chgrp it to root");
-    }
-    return NK_OK;
-}
-
 /* --- the way --- */
 
 /* A folder is looked at when a name is about to be looked up in it. */
@@ -183,25 +37,27 @@ static nk_status check_standpoint(const struct walk *walk)
 {
     struct stat info;
 
-    return fstat(walk->folder, &info) == 0 ? check_folder(walk, &info) : refuse_errno(walk, errno);
+    return fstat(walk->folder, &info) == 0 ? trusted_check_folder(&walk->place, &info)
+                                           : trusted_refuse_errno(&walk->place, errno);
 }
 
 /* Takes over `fd`. */
 static nk_status enter_folder(struct walk *walk, int fd)
 {
-    size_t used = strlen(walk->at);
+    size_t used = strlen(walk->place.at);
 
     end_walk(walk);
     walk->folder = fd;
-    if (strcmp(walk->name, "..") == 0) {
-        *(used > 0 ? strrchr(walk->at, '/') : walk->at) = '\0';
-    } else if (walk->name[0] != '\0') {
-        int len = snprintf(walk->at + used, sizeof(walk->at) - used, "/%s", walk->name);
-        if (len >= (int)(sizeof(walk->at) - used)) {
-            return refuse_errno(walk, ENAMETOOLONG);
+    if (strcmp(walk->place.name, "..") == 0) {
+        *(used > 0 ? strrchr(walk->place.at, '/') : walk->place.at) = '\0';
+    } else if (walk->place.name[0] != '\0') {
+        int len =
+            snprintf(walk->place.at + used, sizeof(walk->place.at) - used, "/%s", walk->place.name);
+        if (len >= (int)(sizeof(walk->place.at) - used)) {
+            return trusted_refuse_errno(&walk->place, ENAMETOOLONG);
         }
     }
-    walk->name[0] = '\0';
+    walk->place.name[0] = '\0';
     return NK_OK;
 }
 
@@ -210,9 +66,9 @@ static nk_status enter_root(struct walk *walk)
     int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
     if (fd < 0) {
-        return refuse_errno(walk, errno);
+        return trusted_refuse_errno(&walk->place, errno);
     }
-    walk->at[0] = walk->name[0] = '\0';
+    walk->place.at[0] = walk->place.name[0] = '\0';
     return enter_folder(walk, fd);
 }
 
@@ -221,19 +77,20 @@ static nk_status follow_link(struct walk *walk, int link, const struct stat *inf
     char target[PATH_MAX];
     char joined[PATH_MAX];
 
-    if (!owner_is_trusted(walk, LINK, info)) {
-        return refuse_owner(walk, LINK, info, "chown -h");
+    nk_status status = trusted_check_link(&walk->place, info);
+    if (status != NK_OK) {
+        return status;
     }
     if (++walk->links > LINKS_MAX) {
-        return refuse_errno(walk, ELOOP);
+        return trusted_refuse_errno(&walk->place, ELOOP);
     }
     ssize_t len = readlinkat(link, "", target, sizeof(target) - 1);
     if (len < 0) {
-        return refuse_errno(walk, errno);
+        return trusted_refuse_errno(&walk->place, errno);
     }
     target[len] = '\0';
     if (snprintf(joined, sizeof(joined), "%s%s", target, walk->rest) >= (int)sizeof(joined)) {
-        return refuse_errno(walk, ENAMETOOLONG);
+        return trusted_refuse_errno(&walk->place, ENAMETOOLONG);
     }
     memcpy(walk->rest, joined, sizeof(joined));
     return target[0] == '/' ? enter_root(walk) : NK_OK;
@@ -245,7 +102,7 @@ static bool take_component(struct walk *walk)
     const char *start = walk->rest + strspn(walk->rest, "/");
     size_t len = strcspn(start, "/");
 
-    snprintf(walk->name, sizeof(walk->name), "%.*s", (int)len, start);
+    snprintf(walk->place.name, sizeof(walk->place.name), "%.*s", (int)len, start);
     memmove(walk->rest, start + len, strlen(start + len) + 1);
     return len > 0;
 }
@@ -258,14 +115,14 @@ static nk_status pass_component(struct walk *walk, bool *ret_is_end)
     if (status != NK_OK) {
         return status;
     }
-    int fd = openat(walk->folder, walk->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(walk->folder, walk->place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
     if (fd < 0 || fstat(fd, &info) != 0) {
         int cause = errno;
         if (fd >= 0) {
             close(fd);
         }
-        return refuse_errno(walk, cause);
+        return trusted_refuse_errno(&walk->place, cause);
     }
     if (S_ISDIR(info.st_mode)) {
         return enter_folder(walk, fd);
@@ -276,7 +133,7 @@ static nk_status pass_component(struct walk *walk, bool *ret_is_end)
     return status;
 }
 
-/* To the last folder: walk->name is in it, or "". */
+/* To the last folder: walk->place.name is in it, or "". */
 static nk_status walk_to_end(struct walk *walk)
 {
     bool is_end = false;
@@ -285,23 +142,24 @@ static nk_status walk_to_end(struct walk *walk)
     while (status == NK_OK && !is_end && take_component(walk)) {
         status = pass_component(walk, &is_end);
     }
-    return status == NK_OK && is_end && walk->rest[0] != '\0' ? refuse_errno(walk, ENOTDIR)
-                                                              : status;
+    return status == NK_OK && is_end && walk->rest[0] != '\0'
+               ? trusted_refuse_errno(&walk->place, ENOTDIR)
+               : status;
 }
 
 static nk_status walk_path(struct walk *walk)
 {
     size_t used = 0;
 
-    if (walk->path[0] != '/') {
+    if (walk->place.path[0] != '/') {
         if (getcwd(walk->rest, sizeof(walk->rest)) == NULL) {
-            return refuse_errno(walk, errno);
+            return trusted_refuse_errno(&walk->place, errno);
         }
         used = strlen(walk->rest);
     }
     size_t room = sizeof(walk->rest) - used;
-    if (snprintf(walk->rest + used, room, "/%s", walk->path) >= (int)room) {
-        return refuse_errno(walk, ENAMETOOLONG);
+    if (snprintf(walk->rest + used, room, "/%s", walk->place.path) >= (int)room) {
+        return trusted_refuse_errno(&walk->place, ENAMETOOLONG);
     }
     return walk_to_end(walk);
 }
@@ -310,15 +168,15 @@ static nk_status walk_path(struct walk *walk)
 
 static struct walk begin_walk(const char *path, nk_status blame, nk_error *err)
 {
-    return (struct walk){ .path = path, .blame = blame, .err = err, .folder = -1 };
+    return (struct walk){ .place = { .path = path, .blame = blame, .err = err }, .folder = -1 };
 }
 
 /* Texts call it what the caller does. */
 static nk_status open_untrodden(struct walk *walk, int flags, int *ret_fd)
 {
-    snprintf(walk->at, sizeof(walk->at), "%s", walk->path);
-    *ret_fd = open(walk->path, flags);
-    return *ret_fd >= 0 ? NK_OK : refuse_errno(walk, errno);
+    snprintf(walk->place.at, sizeof(walk->place.at), "%s", walk->place.path);
+    *ret_fd = open(walk->place.path, flags);
+    return *ret_fd >= 0 ? NK_OK : trusted_refuse_errno(&walk->place, errno);
 }
 
 static nk_status open_end(struct walk *walk, int *ret_fd)
@@ -330,9 +188,9 @@ static nk_status open_end(struct walk *walk, int *ret_fd)
     if (status != NK_OK) {
         return status;
     }
-    *ret_fd =
-        openat(walk->folder, walk->name[0] != '\0' ? walk->name : ".", READ_FLAGS | O_NOFOLLOW);
-    return *ret_fd >= 0 ? NK_OK : refuse_errno(walk, errno);
+    *ret_fd = openat(walk->folder, walk->place.name[0] != '\0' ? walk->place.name : ".",
+                     READ_FLAGS | O_NOFOLLOW);
+    return *ret_fd >= 0 ? NK_OK : trusted_refuse_errno(&walk->place, errno);
 }
 
 nk_status trusted_open_any(const char *path, nk_status blame, int *ret_fd, nk_error *err)
@@ -352,7 +210,8 @@ nk_status trusted_open_any(const char *path, nk_status blame, int *ret_fd, nk_er
 static nk_status judge_file(struct walk *walk, int fd, int *ret_fd)
 {
     struct stat info;
-    nk_status status = fstat(fd, &info) == 0 ? check_file(walk, &info) : refuse_errno(walk, errno);
+    nk_status status = fstat(fd, &info) == 0 ? trusted_check_file(&walk->place, &info)
+                                             : trusted_refuse_errno(&walk->place, errno);
 
     end_walk(walk);
     if (status == NK_OK) {
@@ -382,8 +241,8 @@ nk_status trusted_open_file_in(int folder, const char *name, const char *path, n
     struct walk walk = begin_walk(path, blame, err);
     int fd = openat(folder, name, READ_FLAGS | O_NOFOLLOW);
 
-    snprintf(walk.at, sizeof(walk.at), "%s", path);
-    return fd >= 0 ? judge_file(&walk, fd, ret_fd) : refuse_errno(&walk, errno);
+    snprintf(walk.place.at, sizeof(walk.place.at), "%s", path);
+    return fd >= 0 ? judge_file(&walk, fd, ret_fd) : trusted_refuse_errno(&walk.place, errno);
 }
 
 /* --- folders --- */
@@ -393,14 +252,10 @@ static nk_status check_named_folder(const struct walk *walk, int fd, enum truste
     struct stat info;
 
     if (fstat(fd, &info) != 0) {
-        return refuse_errno(walk, errno);
+        return trusted_refuse_errno(&walk->place, errno);
     }
-    if (use == TRUSTED_TO_KEEP && (info.st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
-        owner_is_trusted(walk, FOLDER, &info)) {
-        return refuse_mode(walk, FOLDER, &info, "others may write to this folder",
-                           "chmod g-w,o-w it");
-    }
-    return check_folder(walk, &info);
+    return use == TRUSTED_TO_KEEP ? trusted_check_kept(&walk->place, &info)
+                                  : trusted_check_folder(&walk->place, &info);
 }
 
 static nk_status open_named_folder(struct walk *walk, enum trusted_use use, int *ret_fd)
@@ -414,11 +269,11 @@ static nk_status open_named_folder(struct walk *walk, enum trusted_use use, int 
         return status;
     }
     if (!on_trust) {
-        *ret_fd =
-            openat(walk->folder, walk->name[0] != '\0' ? walk->name : ".", flags | O_NOFOLLOW);
+        *ret_fd = openat(walk->folder, walk->place.name[0] != '\0' ? walk->place.name : ".",
+                         flags | O_NOFOLLOW);
     }
     if (*ret_fd < 0) {
-        return refuse_errno(walk, errno);
+        return trusted_refuse_errno(&walk->place, errno);
     }
     return reads || !on_trust ? check_named_folder(walk, *ret_fd, use) : NK_OK;
 }
@@ -429,7 +284,7 @@ nk_status trusted_open_folder(const char *path, enum trusted_use use, nk_status 
     struct walk walk = begin_walk(path, blame, err);
     int fd = -1;
 
-    walk.any_group = use == TRUSTED_TO_LOG;
+    walk.place.any_group = use == TRUSTED_TO_LOG;
     nk_status status = open_named_folder(&walk, use, &fd);
 
     end_walk(&walk);

@@ -88,8 +88,8 @@ static const char *source_of(const struct row *row, const char *path)
     return in_federation(names[row->input] != NULL ? names[row->input] : basename(path));
 }
 
-/* An ACL as setfacl -m u:OURS:PERM writes it (acl(5), <linux/posix_acl_xattr.h>). */
-static void set_acl(const char *path, uint16_t perm)
+/* An ACL as setfacl -m u:UID:PERM writes it (acl(5), <linux/posix_acl_xattr.h>). */
+static void set_acl(const char *path, uint16_t perm, uint32_t uid)
 {
     const struct {
         uint32_t version;
@@ -100,7 +100,7 @@ static void set_acl(const char *path, uint16_t perm)
         } at[5];
     } acl = { 2,
               { { 1, perm, UINT32_MAX },
-                { 2, perm, OURS },
+                { 2, perm, uid },
                 { 4, 0, UINT32_MAX },
                 { 0x10, perm, UINT32_MAX },
                 { 0x20, 0, UINT32_MAX } } };
@@ -121,10 +121,11 @@ static void make_entry(const struct row *row, const struct entry *entry)
     } else {
         run(path_of("cp -L '%s' '%s'", source_of(row, entry->path), path));
     }
-    assert_int_equal(chown(path, entry->uid, entry->gid), 0);
+    bool acl = entry->kind == 'D' || entry->kind == 'F';
+    assert_int_equal(chown(path, acl ? 0 : entry->uid, entry->gid), 0);
     assert_int_equal(chmod(path, entry->mode), 0);
-    if (entry->kind == 'D' || entry->kind == 'F') {
-        set_acl(path, (uint16_t)(entry->mode >> 6));
+    if (acl) {
+        set_acl(path, (uint16_t)(entry->mode >> 6), entry->uid);
     }
 }
 

@@ -33,14 +33,14 @@ struct entry {
     {                                                                                              \
         'l', (path), 0, (uid), (uid), (target)                                                     \
     }
-/* Of root, and one that OURS may read by the ACL: systemd's. */
-#define ACL_FOLDER(path)                                                                           \
+/* Of root, and of the user `by` by its ACL: both may do what the owner's bits of `mode` say. */
+#define ACL_FOLDER(path, mode, by)                                                                 \
     {                                                                                              \
-        'D', (path), 0500, 0, 0, NULL                                                              \
+        'D', (path), (mode), (by), 0, NULL                                                         \
     }
-#define ACL_FILE(path)                                                                             \
+#define ACL_FILE(path, mode, by)                                                                   \
     {                                                                                              \
-        'F', (path), 0400, 0, 0, NULL                                                              \
+        'F', (path), (mode), (by), 0, NULL                                                         \
     }
 #define ENTRIES_MAX 8
 

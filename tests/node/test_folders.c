@@ -87,12 +87,12 @@ static const struct row rows[] = {
       .input = CREDENTIAL,
       .path = "creds",
       .who = USER,
-      .entries = { ACL_FOLDER("creds"), ACL_FILE("creds/pin") },
+      .entries = { ACL_FOLDER("creds", 0500, OURS), ACL_FILE("creds/pin", 0400, OURS) },
       .held = true },
     { .name = "roots as credential, ACL",
       .path = "creds/ca.pem",
       .who = USER,
-      .entries = { ACL_FOLDER("creds"), ACL_FILE("creds/ca.pem") },
+      .entries = { ACL_FOLDER("creds", 0500, OURS), ACL_FILE("creds/ca.pem", 0400, OURS) },
       .held = true },
     { .name = "dynamic user's state below private",
       .input = STATE_DIR,
@@ -173,6 +173,16 @@ static const struct row rows[] = {
       .path = "ca.pem",
       .entries = { A_FILE("ca.pem", 0664, 0, SHARED) },
       .says = "@/ca.pem: its group may write to it (uid 0, gid 23456, mode 0664)" GROUP_CURE },
+
+    { .name = "folder of root's group, ACL of another",
+      .path = "acl/ca.pem",
+      .entries = { ACL_FOLDER("acl", 0700, OTHER), A_FILE("acl/ca.pem", 0644, 0, 0) },
+      .says = "folder @/acl: its ACL lets others replace what is in it (uid 0, gid 0, mode 0770); "
+              "chmod g-w it, or setfacl -b it" },
+    { .name = "file of root's group, ACL of another",
+      .path = "ca.pem",
+      .entries = { ACL_FILE("ca.pem", 0600, OTHER) },
+      .says = "@/ca.pem: its ACL lets others write to it (uid 0, gid 0, mode 0660)" },
 
     /* --- links --- */
     { .name = "link of another in a sticky folder",
