@@ -43,10 +43,11 @@ for target in "${targets[@]}"; do
   mkdir -p "$build/corpus/$target"
   log=$build/$target.log
   result=ok
+  printf '%-10s ' "$target"
   "$build/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=8192 -timeout=20 -rss_limit_mb=4096 \
     -print_final_stats=1 -artifact_prefix="$build/crashes/$target-" "$build/corpus/$target" \
     "$here/tests/fuzz/seeds/$target" >"$log" 2>&1 || result=FAILED
-  printf '%-10s %-6s %10s runs, coverage %6s, %s\n' "$target" "$result" \
+  printf '%-6s %10s runs, coverage %6s, %s\n' "$result" \
     "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" \
     "$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)" "$log"
   [ "$result" = ok ] || failed+=("$target")
