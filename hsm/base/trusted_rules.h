@@ -11,8 +11,8 @@
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
-#define TRUSTED_NAME_BYTES (NAME_MAX + 2) /* so that a name that is too long is refused, not cut   \
-                                           */
+/* One more than a name can have: a name that is too long is refused, not cut. */
+#define TRUSTED_NAME_BYTES (NAME_MAX + 2)
 
 /* Where on the way a component is. */
 struct trusted_place {
@@ -28,7 +28,7 @@ struct trusted_place {
 MUST_USE nk_status trusted_check_folder(const struct trusted_place *place, const struct stat *info);
 /* A folder that is ours alone: no group writes to it, sticky or not. */
 MUST_USE nk_status trusted_check_kept(const struct trusted_place *place, const struct stat *info);
-/* What is in it. */
+/* A link in the folder, a file in it. */
 MUST_USE nk_status trusted_check_link(const struct trusted_place *place, const struct stat *info);
 MUST_USE nk_status trusted_check_file(const struct trusted_place *place, const struct stat *info);
 

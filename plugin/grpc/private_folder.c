@@ -191,7 +191,8 @@ static void forget_folder(struct private_folder *folder)
 static nk_status try_folder(struct private_folder *folder, const char *base, bool *ret_swept,
                             nk_error *err)
 {
-    snprintf(folder->path, sizeof(folder->path), "%s/" PREFIX "%ld-XXXXXX", base, (long)getpid());
+    (void)!snprintf(folder->path, sizeof(folder->path), "%s/" PREFIX "%ld-XXXXXX", base,
+                    (long)getpid());
     if (mkdtemp(folder->path) == NULL) { /* mode 0700 */
         return report_errno(err, NK_E_INTERNAL,
                             "make a private folder in %s; set RUNTIME_DIRECTORY to one that uid "
