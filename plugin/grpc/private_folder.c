@@ -17,7 +17,6 @@
 #include "base/trusted_path.h"
 
 #define PREFIX "nodekey-"
-#define NAME_ROOM 64    /* for the folder's name and for one in it */
 #define ATTEMPTS_MAX 16 /* each lost to another process that sweeps at that moment */
 
 /* Names that a folder of ours, or of an older version, may hold; one with another is not
@@ -191,8 +190,11 @@ static void forget_folder(struct private_folder *folder)
 static nk_status try_folder(struct private_folder *folder, const char *base, bool *ret_swept,
                             nk_error *err)
 {
-    (void)!snprintf(folder->path, sizeof(folder->path), "%s/" PREFIX "%ld-XXXXXX", base,
-                    (long)getpid());
+    int len = snprintf(folder->path, sizeof(folder->path), "%s/" PREFIX "%ld-XXXXXX", base,
+                       (long)getpid());
+    if (len >= (int)sizeof(folder->path)) {
+        return report(err, NK_E_INTERNAL, "the runtime folder's name is too long: %s", base);
+    }
     if (mkdtemp(folder->path) == NULL) { /* mode 0700 */
         return report_errno(err, NK_E_INTERNAL,
                             "make a private folder in %s; set RUNTIME_DIRECTORY to one that uid "
@@ -215,9 +217,6 @@ nk_status private_folder_make(struct private_folder *folder, nk_error *err)
 
     if (status != NK_OK) {
         return status;
-    }
-    if (strlen(base) > sizeof(folder->path) - NAME_ROOM) {
-        return report(err, NK_E_INTERNAL, "the runtime folder's name is too long: %s", base);
     }
     sweep_folders(base);
     folder->owner = getpid();

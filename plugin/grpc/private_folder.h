@@ -11,9 +11,9 @@
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
-struct private_folder { /* zeroed but for fd = -1: none was made */
-    char path[PATH_MAX];
-    int fd; /* holds a lock (flock); systemd-tmpfiles heeds it, too */
+struct private_folder {       /* zeroed but for fd = -1: none was made */
+    char path[PATH_MAX - 32]; /* so that a file in it has a path, too */
+    int fd;                   /* holds a lock (flock); systemd-tmpfiles heeds it, too */
     dev_t device;
     ino_t inode;
     pid_t owner;
