@@ -13,6 +13,8 @@
 #include "base/report.h"
 #include "base/trusted_path.h"
 
+#define FIRST_ROOM ((size_t)16 * 1024)
+
 ssize_t file_read_fd(int fd, void *bytes, size_t room)
 {
     size_t len = 0;
@@ -61,22 +63,41 @@ static size_t cut_mark(char *text, size_t len)
     return len;
 }
 
+/* Grows with the file: what a file may hold at most is far more than most do. */
+static nk_status read_growing(const char *path, int fd, size_t max_bytes, nk_status blame,
+                              char **text, size_t *ret_len, nk_error *err)
+{
+    size_t room = 0;
+    size_t len = 0;
+
+    while (len == room && room <= max_bytes) {
+        room = room < FIRST_ROOM ? FIRST_ROOM : 2 * room;
+        char *grown = realloc(*text, room + 1); /* and a NUL */
+        if (grown == NULL) {
+            return report(err, NK_E_NOMEM, "out of memory");
+        }
+        *text = grown;
+        ssize_t got = file_read_fd(fd, grown + len, room - len);
+        if (got < 0) {
+            return report_errno(err, blame, "%s", path);
+        }
+        len += (size_t)got;
+    }
+    *ret_len = len;
+    return len <= max_bytes ? NK_OK
+                            : report(err, blame, "%s: is longer than %zu bytes", path, max_bytes);
+}
+
 static nk_status read_all(const char *path, int fd, size_t max_bytes, nk_status blame,
                           char **ret_text, size_t *ret_len, nk_error *err)
 {
-    size_t room = max_bytes + 1; /* so that a file that is too long is seen, not cut */
-    AUTO(free) char *text = malloc(room);
-    if (text == NULL) {
-        return report(err, NK_E_NOMEM, "out of memory");
+    AUTO(free) char *text = NULL;
+    size_t len = 0;
+    nk_status status = read_growing(path, fd, max_bytes, blame, &text, &len, err);
+    if (status != NK_OK || text == NULL) {
+        return status;
     }
-    ssize_t len = file_read_fd(fd, text, room);
-    if (len < 0) {
-        return report_errno(err, blame, "%s", path);
-    }
-    if ((size_t)len > max_bytes) {
-        return report(err, blame, "%s: is longer than %zu bytes", path, max_bytes);
-    }
-    *ret_len = cut_mark(text, (size_t)len);
+    *ret_len = cut_mark(text, len);
     text[*ret_len] = '\0';
     *ret_text = text;
     text = NULL;

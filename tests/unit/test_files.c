@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Files that are checked, and files that are replaced whole or not at all. */
+ * Files that are checked, files that are read, and files that are replaced whole or not at all. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -213,6 +214,45 @@ static void a_lock_is_waited_for_so_long_only(void **state)
     assert_int_equal(unlinkat(folder, "lock", 0), 0);
 }
 
+/* --- read --- */
+
+#define READ_MAX_BYTES 40000
+
+static void files_are_read_whole_up_to_the_greatest(void **state)
+{
+    static const size_t sizes[] = { 0, 1, 16383, 16384, 16385, 32768, READ_MAX_BYTES };
+    const char *path = path_of("%s/file", scratch_folder());
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        char *text = NULL;
+        size_t len = 0;
+        write_file(path, path_of("%.*s", (int)sizes[i], path_of("%0*d", READ_MAX_BYTES, 7)), 0600);
+        assert_int_equal(file_read(path, READ_MAX_BYTES, NK_E_TRUST, &text, &len, NULL), NK_OK);
+        assert_int_equal(len, sizes[i]);
+        assert_int_equal(strlen(text), sizes[i]);
+        free(text);
+    }
+}
+
+static void files_that_are_longer_are_refused(void **state)
+{
+    static const int sizes[] = { READ_MAX_BYTES + 1, 65536, 65537, 200000 };
+    const char *path = path_of("%s/file", scratch_folder());
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        nk_error err = { .struct_size = sizeof(err) };
+        char *text = NULL;
+        size_t len = 0;
+        write_file(path, path_of("%0*d", sizes[i], 7), 0600);
+        assert_int_equal(file_read(path, READ_MAX_BYTES, NK_E_TRUST, &text, &len, &err),
+                         NK_E_TRUST);
+        assert_non_null(strstr(err.text, "is longer than 40000 bytes"));
+        assert_null(text);
+    }
+}
+
 static int close_folder(void **state)
 {
     (void)state;
@@ -234,6 +274,8 @@ int main(void)
         IN_FOLDER(a_name_without_room_is_refused),
         IN_FOLDER(two_at_once_do_not_mix),
         IN_FOLDER(a_lock_is_waited_for_so_long_only),
+        IN_FOLDER(files_are_read_whole_up_to_the_greatest),
+        IN_FOLDER(files_that_are_longer_are_refused),
     };
     struct CMUnitTest checked[FLAWS] = { 0 };
     for (size_t i = 0; i < FLAWS; i++) {
