@@ -27,11 +27,10 @@ static nk_status copy_host(const nk_host *host, nk_host *ret_host, nk_error *err
     size_t len = host->struct_size < sizeof(copy) ? host->struct_size : sizeof(copy);
     memcpy(&copy, host, len - len % sizeof(void *)); /* never half a pointer */
     copy.struct_size = sizeof(copy);
-    if (copy.reserved != 0) {
-        return report(
-            err, NK_E_USAGE,
-            "nk_host.reserved is not 0; a later version may give it a meaning, which this "
-            "one would not heed: zero the struct");
+    if (copy.reserved != 0 || copy.reserved_2 != 0) {
+        return report(err, NK_E_USAGE,
+                      "nk_host.reserved or reserved_2 is not 0; a later version may give it a "
+                      "meaning, which this one would not heed: zero the struct");
     }
     if (copy.authorize_rpc != NULL) {
         return report(err, NK_E_UNSUPPORTED,

@@ -172,8 +172,8 @@ typedef struct nk_host {
 
     /* since 0.3 */
 
-    uint32_t flags; /* NK_HOST_*; another bit is NK_E_USAGE */
-    uint32_t reserved_2;
+    uint32_t flags;      /* NK_HOST_*; another bit is NK_E_USAGE */
+    uint32_t reserved_2; /* 0, as `reserved` */
 } nk_host;
 
 typedef struct nk_plugin {

@@ -232,6 +232,9 @@ static void flags_that_are_not_known_are_refused(void **state)
     host.flags = NK_HOST_TRUST_FOLDERS | 0x80000000u;
     assert_int_equal(plugin->open_file(&host, config_path, &ret, &err), NK_E_USAGE);
     assert_non_null(strstr(err.text, "nk_host.flags"));
+    host.flags = NK_HOST_TRUST_FOLDERS;
+    host.reserved_2 = 1;
+    assert_int_equal(plugin->open_file(&host, config_path, &ret, NULL), NK_E_USAGE);
     /* a host of 0.2: whatever lies behind its struct */
     host.struct_size = offsetof(nk_host, flags);
     assert_int_equal(plugin->open_file(&host, config_path, &ret, NULL), NK_OK);
