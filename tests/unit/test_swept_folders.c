@@ -53,7 +53,8 @@ static void leave_behind(char ret_path[PATH_MAX])
         struct private_folder folder;
         make(&folder);
         write_file(path_of("%s/server.pem", folder.path), "reference", 0600);
-        _exit(write(ends[1], folder.path, sizeof(folder.path)) == sizeof(folder.path) ? 0 : 1);
+        snprintf(ret_path, PATH_MAX, "%s", folder.path);
+        _exit(write(ends[1], ret_path, PATH_MAX) == PATH_MAX ? 0 : 1);
     }
     assert_int_equal(read(ends[0], ret_path, PATH_MAX), PATH_MAX);
     assert_int_equal(waitpid(child, NULL, 0), child);
