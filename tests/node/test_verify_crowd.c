@@ -30,8 +30,8 @@ static struct node bob_node; /* calls on a connection of its own meanwhile */
 static struct tls_peer stranger;
 
 static struct hook {
-    double takes_ms;
-    int hanging; /* the first so many calls wait for `release` */
+    atomic_int takes_ms;
+    atomic_int hanging; /* the first so many calls wait for `release` */
     atomic_int calls;
     atomic_int inside;
     atomic_int most; /* inside at once, without those that hang */
@@ -91,7 +91,7 @@ static size_t count_audited(const char *text)
     return count;
 }
 
-static void prepare_hook(double takes_ms, int hanging)
+static void prepare_hook(int takes_ms, int hanging)
 {
     hook.takes_ms = takes_ms;
     hook.hanging = hanging;
@@ -152,7 +152,7 @@ static int dial_all(int port)
 
 static const struct row {
     const char *name;
-    double takes_ms;
+    int takes_ms;
 } rows[] = {
     { "a crowd before a hook that returns at once", 0 },
     { "a crowd before a hook of 5 ms", 5 },
