@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The function list of a module: taken over once, and what is said of functions that lie. */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/report.h"
