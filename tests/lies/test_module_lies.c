@@ -21,6 +21,8 @@
 
 #define WORKERS 3
 #define SHOWN_BYTES 150
+/* Ed25519 on SoftHSM leaks, which the whole stack tells from ours (lsan.supp), slowly. */
+#define WHOLE_STACK "ASAN_OPTIONS=fast_unwind_on_malloc=0:malloc_context_size=10"
 
 enum verdict { NAMED, HARMLESS, TOLD, CRASHED, HUNG, MISNAMED, VERDICTS };
 static const char *const verdicts[VERDICTS] = {
@@ -79,7 +81,10 @@ static enum verdict judge(const struct row *row, int status)
 
 static void run_row(struct row *row)
 {
-    const char *const argv[] = { self,
+    bool leaks = row->lie->key != NULL && strcmp(row->lie->key, "ed") == 0;
+    const char *const argv[] = { "env",
+                                 leaks ? WHOLE_STACK : "LIES=1",
+                                 self,
                                  "--listen",
                                  path_of("%d", (int)row->listener),
                                  federation.folder,
