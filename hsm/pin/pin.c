@@ -15,6 +15,7 @@
 #include "base/path_terms.h"
 #include "base/report.h"
 #include "base/secret_page.h"
+#include "base/text.h"
 #include "base/trusted_path.h"
 #include "base/words.h"
 #include "pin/pin_file.h"
@@ -22,6 +23,7 @@
 #define UTF16_LE_MARK "\xff\xfe"
 #define UTF16_BE_MARK "\xfe\xff"
 
+#define LABEL_ROOM 33 /* CK_TOKEN_INFO has 32 bytes */
 /* One byte more than a mark, a PIN and a line end can have shows that a source is too long. */
 #define READ_ROOM (sizeof(FILE_UTF8_MARK) - 1 + PIN_MAX_BYTES + 3)
 
@@ -159,8 +161,10 @@ static nk_status name_credential(struct pin *pin, const char *name, nk_error *er
     return pin->path != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
 }
 
+/* The host may show the label on a terminal, and the module may have said anything. */
 static nk_status ask_host(struct pin *pin, const char *label, const nk_host *host, nk_error *err)
 {
+    char shown[LABEL_ROOM];
     size_t len = 0;
 
     if (host == NULL || host->ask_pin == NULL) {
@@ -169,8 +173,10 @@ static nk_status ask_host(struct pin *pin, const char *label, const nk_host *hos
                       "use file or credential",
                       words()->pin_prompt);
     }
+    snprintf(shown, sizeof(shown), "%s", label);
+    text_flatten(shown, strlen(shown), TEXT_ONE_LINE);
     callback_enter();
-    nk_status status = host->ask_pin(host->host_data, label, (char *)pin->bytes, READ_ROOM, &len);
+    nk_status status = host->ask_pin(host->host_data, shown, (char *)pin->bytes, READ_ROOM, &len);
     callback_leave();
     if (status != NK_OK || len > READ_ROOM) {
         return report(err, NK_E_PIN, "%s: no PIN was given for token %s", words()->pin_prompt,
