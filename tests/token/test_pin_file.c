@@ -38,9 +38,9 @@ struct row {
     gid_t group;
     bool acl;
     nk_status status;
-    const char *piece;  /* of the error */
-    bool warned;        /* of blanks */
-    unsigned long sent; /* C_Logins: the error is not told by the token */
+    const char *piece; /* of the error */
+    bool warned;       /* of blanks */
+    unsigned sent;     /* C_Logins: the error is not told by the token */
 };
 
 #define TEXT(text) (text), sizeof(text) - 1
@@ -116,12 +116,12 @@ static const char *path;
 
 /* What the token had been sent when the warning came. */
 static bool warned;
-static unsigned long sent_at_warning;
-static unsigned long sent_before;
+static unsigned sent_at_warning;
+static unsigned sent_before;
 
-static unsigned long sent(void)
+static unsigned sent(void)
 {
-    return (unsigned long)faulty_count()->login - sent_before;
+    return (unsigned)faulty_count()->login - sent_before;
 }
 
 static void look_for_warning(void *host_data, int32_t level, const char *line)
@@ -196,7 +196,7 @@ static void check_row(void **state)
     write_pin_file(row);
     char *config = member_config(&alice, path_of("{\"node\": {\"pin\": {%s}}}", pin_source(row)));
     warned = false;
-    sent_before = (unsigned long)faulty_count()->login;
+    sent_before = (unsigned)faulty_count()->login;
     nk_status status = plugin_load()->open_text(&host, config, federation.folder, &instance, &err);
     free(config);
     if (status != row->status || strstr(err.text, row->piece) == NULL) {
