@@ -50,7 +50,7 @@ static nk_status enter_folder(struct walk *walk, int fd)
     walk->folder = fd;
     if (strcmp(walk->place.name, "..") == 0) {
         *(used > 0 ? strrchr(walk->place.at, '/') : walk->place.at) = '\0';
-    } else if (walk->place.name[0] != '\0') {
+    } else if (walk->place.name[0] != '\0' && strcmp(walk->place.name, ".") != 0) {
         int len =
             snprintf(walk->place.at + used, sizeof(walk->place.at) - used, "/%s", walk->place.name);
         if (len >= (int)(sizeof(walk->place.at) - used)) {

@@ -59,7 +59,8 @@ static bool has_pid(const char *name)
     return digits > 0 && name[prefix + digits] == '-';
 }
 
-/* Whatever its age: one that was just made and is not locked yet is made anew by its owner. */
+/* Whatever its age: one that was just made and is not locked yet is made anew by its owner. A base
+ * with the setgid bit hands it on. */
 static void sweep_one(int base_fd, const char *name)
 {
     struct stat info;
@@ -69,7 +70,7 @@ static void sweep_one(int base_fd, const char *name)
         return;
     }
     if (fstat(folder_fd, &info) == 0 && info.st_uid == geteuid() &&
-        (info.st_mode & ALLPERMS) == S_IRWXU && flock(folder_fd, LOCK_EX | LOCK_NB) == 0) {
+        (info.st_mode & ACCESSPERMS) == S_IRWXU && flock(folder_fd, LOCK_EX | LOCK_NB) == 0) {
         remove_folder(base_fd, name, folder_fd);
     }
     close(folder_fd);

@@ -76,6 +76,20 @@ static void that_of_a_dead_process_goes_at_once(void **state)
     assert_false(is_there(own.path));
 }
 
+static void that_of_a_base_with_setgid_goes_too(void **state)
+{
+    (void)state;
+    char dead[PATH_MAX];
+    struct private_folder own;
+
+    assert_int_equal(chmod(base, 02700), 0);
+    leave_behind(dead);
+    make(&own);
+    assert_false(is_there(dead));
+    private_folder_remove(&own);
+    assert_int_equal(chmod(base, 0700), 0);
+}
+
 static void that_of_a_living_one_stays(void **state)
 {
     (void)state;
@@ -177,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(that_of_a_dead_process_goes_at_once),
+        cmocka_unit_test(that_of_a_base_with_setgid_goes_too),
         cmocka_unit_test(that_of_a_living_one_stays),
         cmocka_unit_test(one_that_holds_something_else_stays),
         cmocka_unit_test(folders_of_other_names_stay),

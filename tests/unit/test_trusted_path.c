@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "audit/audit_file.h"
@@ -158,6 +159,38 @@ static void names_are_those_of_the_working_folder(void **state)
     close(before);
 }
 
+/* As setfacl -m u:65533:rwx leaves it: the group's bits are the mask. */
+static bool let_another_write(const char *path)
+{
+    static const unsigned char acl[] = {
+        2,    0, 0, 0,                         /* version */
+        0x01, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, /* the owner */
+        0x02, 0, 7, 0, 0xfd, 0xff, 0x00, 0x00, /* 65533 */
+        0x04, 0, 5, 0, 0xff, 0xff, 0xff, 0xff, /* the group */
+        0x10, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, /* the mask */
+        0x20, 0, 5, 0, 0xff, 0xff, 0xff, 0xff, /* others */
+    };
+    return setxattr(path, "system.posix_acl_access", acl, sizeof(acl), 0) == 0;
+}
+
+/* Asked by the name that the walk has kept, so each "." and ".." counts. */
+static void acls_are_seen_by_whatever_way(void **state)
+{
+    static const char *const ways[] = { "shut/file", "./shut/file", "./././shut/file",
+                                        "./open/../shut/./file", "./shut/.././shut/file" };
+    (void)state;
+
+    assert_int_equal(chmod(in_folder("open"), 0755), 0);
+    if (!let_another_write(in_folder("shut"))) {
+        print_message("no ACLs in %s\n", folder);
+        skip();
+    }
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        assert_int_equal(look(in_folder(ways[i])), NK_E_TRUST);
+        tells(path_of("folder %s/shut: its ACL lets others replace", folder));
+    }
+}
+
 static void odd_kinds_are_not_waited_for(void **state)
 {
     (void)state;
@@ -223,6 +256,7 @@ int main(void)
     ROWS_TEST(owners_that_are_hidden_are_warned_of_once);
     ROWS_TEST(warnings_are_told_once_for_each_path);
     ROWS_TEST(names_are_those_of_the_working_folder);
+    ROWS_TEST(acls_are_seen_by_whatever_way);
     ROWS_TEST(odd_kinds_are_not_waited_for);
     ROWS_TEST(a_pin_is_read_again_on_its_own_terms);
     ROWS_TEST(an_audit_is_followed_on_its_own_terms);
