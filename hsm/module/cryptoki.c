@@ -65,9 +65,6 @@ CK_RV cryptoki_get_info(const struct cryptoki *call, CK_INFO *ret_info)
 
     cryptoki_begin(CRYPTOKI_C_GetInfo);
     CK_RV rv = call->list.C_GetInfo(&info);
-    if (rv == CKR_OK && is_zero(&info, sizeof(info))) {
-        return wrote_nothing(CRYPTOKI_C_GetInfo);
-    }
     if (rv == CKR_OK) {
         *ret_info = info;
     }

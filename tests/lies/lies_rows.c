@@ -78,7 +78,8 @@ const struct lie lies[] = {
     HANGS(C_SignInit, TO(OPEN), .held = TO(OPEN)),
     HANGS(C_Sign, TO(OPEN) | TO(PROVIDER), .held = TO(OPEN) | TO(PROVIDER)),
 
-    LIE(C_GetInfo, "pInfo", "untouched", "untouched", TO(OPEN)),
+    LIE(C_GetInfo, "pInfo", "untouched", "untouched", TO(OPEN), .harmless = TO(OPEN),
+        .held = TO(OPEN)),
     LIE(C_GetInfo, "pInfo", "all bytes 0xff", "fill 255", TO(OPEN), .harmless = TO(OPEN),
         .held = TO(OPEN)),
 
