@@ -10,6 +10,7 @@
 
 #include "base/atomic_file.h"
 #include "base/file.h"
+#include "base/path_terms.h"
 #include "base/report.h"
 
 /* A folder that may be written to but not read cannot be synced. */
@@ -30,12 +31,30 @@ static nk_status replace_file(struct atomic_file *file, const char *path, const 
                : report_errno(err, NK_E_CONFIG, "%s: cannot be written", path);
 }
 
+/* As the kernel's protected_symlinks, which what we resolve ourselves does not meet. */
+static nk_status check_link(const char *path, nk_error *err)
+{
+    struct stat info;
+
+    if (path_terms_trust_folders(path_terms()) || lstat(path, &info) != 0 ||
+        file_find_flaw(&info, S_IFLNK, 0) != FILE_ODD_OWNER) {
+        return NK_OK;
+    }
+    return report(err, NK_E_CONFIG,
+                  "%s: is a link of uid %ld, who says what would be replaced; name the file itself",
+                  path, (long)info.st_uid);
+}
+
 nk_status write_whole(const char *path, const char *text, size_t len, nk_error *err)
 {
     char real[PATH_MAX];
     struct stat info;
-    const char *target = realpath(path, real) != NULL ? real : path;
 
+    nk_status status = check_link(path, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    const char *target = realpath(path, real) != NULL ? real : path;
     if (stat(target, &info) == 0 && !S_ISREG(info.st_mode)) {
         return report(err, NK_E_CONFIG, "%s: is not a regular file, so it is not replaced", path);
     }
@@ -48,7 +67,7 @@ nk_status write_whole(const char *path, const char *text, size_t len, nk_error *
                                 .mode = 0644,
                                 .sync = ATOMIC_TRY_SYNC,
                                 .unlocked = true };
-    nk_status status = replace_file(&file, target, text, len, err);
+    status = replace_file(&file, target, text, len, err);
     if (file.folder >= 0) {
         close(file.folder);
     }

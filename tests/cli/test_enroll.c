@@ -191,6 +191,32 @@ static void a_request_that_cannot_be_written_is_made_again(void **state)
                  NULL);
 }
 
+static void require_old(const char *name)
+{
+    char text[16] = "";
+    FILE *file = fopen(in_folder(name), "r");
+    assert_non_null(file);
+    assert_int_equal(fread(text, 1, sizeof(text) - 1, file), strlen("old\n"));
+    assert_string_equal(text, "old\n");
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_request_follows_no_link_of_another(void **state)
+{
+    (void)state;
+    write_file(in_folder("precious"), "old\n", 0600);
+    assert_int_equal(symlink("precious", in_folder("linked.csr")), 0);
+    assert_int_equal(lchown(in_folder("linked.csr"), OTHER_UID, OTHER_UID), 0);
+    nodekey_ends(federation.folder, "csr alice.json " SANS " --out linked.csr", NULL, 1, "",
+                 "linked.csr: is a link of uid 12345");
+    require_old("precious");
+    nodekey_ends(federation.folder, "--trust-folders csr alice.json " SANS " --out linked.csr",
+                 NULL, 0, "linked.csr", NULL);
+    assert_int_equal(lchown(in_folder("linked.csr"), 0, 0), 0);
+    nodekey_ends(federation.folder, "csr alice.json " SANS " --out linked.csr", NULL, 0,
+                 "linked.csr", NULL);
+}
+
 static void other_types_of_keys(void **state)
 {
     (void)state;
@@ -228,16 +254,6 @@ static const struct refusal {
       .err = "expired on" },
 };
 
-static void require_old_file(void)
-{
-    char text[16] = "";
-    FILE *file = fopen(in_folder("alice.pem"), "r");
-    assert_non_null(file);
-    assert_int_equal(fread(text, 1, sizeof(text) - 1, file), strlen("old\n"));
-    assert_string_equal(text, "old\n");
-    assert_int_equal(fclose(file), 0);
-}
-
 static void import_refuses(void **state)
 {
     const struct refusal *row = *state;
@@ -247,7 +263,7 @@ static void import_refuses(void **state)
     char *pem = pem_of(leaf, row->without_link ? NULL : issuer->intermediate.certificate, NULL);
     write_file(in_folder("alice.pem"), "old\n", 0600);
     nodekey_ends(federation.folder, "import alice.json -", pem, 1, "", row->err);
-    require_old_file();
+    require_old("alice.pem");
     free(pem);
     X509_free(leaf);
     X509_REQ_free(request);
@@ -266,7 +282,7 @@ static void import_refuses_what_is_no_certificate(void **state)
                  "holds a CERTIFICATE REQUEST");
     nodekey_ends(federation.folder, "import alice.json absent.pem", NULL, 1, "", "absent.pem");
     nodekey_ends(federation.folder, "import alice.json", NULL, 2, "", "FILE is missing");
-    require_old_file();
+    require_old("alice.pem");
     free(pem);
     EVP_PKEY_free(key);
 }
@@ -282,7 +298,7 @@ static void import_refuses_a_key_that_has_lived_outside(void **state)
     softhsm_import("alice", key, "outside", "77", false);
     write_file(in_folder("alice.pem"), "old\n", 0600);
     nodekey_ends(federation.folder, "import outside.json -", pem, 1, "", "was imported");
-    require_old_file();
+    require_old("alice.pem");
     free(pem);
     X509_free(leaf);
     EVP_PKEY_free(key);
@@ -364,7 +380,7 @@ static void import_follows_no_link_of_another(void **state)
     nodekey_ends(federation.folder, "import alice.json -", pem, 1, "",
                  "/alice.pem: belongs to uid 12345");
     assert_int_equal(rename(in_folder("victim"), in_folder("alice.pem")), 0);
-    require_old_file();
+    require_old("alice.pem");
     assert_int_equal(rename(in_folder("link"), in_folder("alice.pem")), 0);
     free(pem);
     X509_free(leaf);
@@ -438,6 +454,7 @@ int main(void)
     ROWS_TEST(csr_is_for_the_same_key);
     ROWS_TEST(a_pin_from_a_descriptor);
     ROWS_TEST(a_request_that_cannot_be_written_is_made_again);
+    ROWS_TEST(a_request_follows_no_link_of_another);
     ROWS_TEST(other_types_of_keys);
     ROWS_TEST(import_refuses_what_is_no_certificate);
     ROWS_TEST(import_refuses_a_key_that_has_lived_outside);
