@@ -105,7 +105,7 @@ static nk_status begin_life(const nk_host *host, const struct source *source, nk
 static nk_status open_source(const nk_host *host, const struct source *source, nk_instance **ret,
                              nk_error *err)
 {
-    nk_host own_host;
+    nk_host own_host = { .struct_size = 0 };
     nk_error own = { .struct_size = sizeof(own) };
 
     exit_gate_keep_openssl();

@@ -71,7 +71,7 @@ static nk_status find_blank(struct plan *plan, nk_error *err)
     CK_TOKEN_INFO info;
     unsigned blank = 0;
     CK_RV rv = slots_list(plan->module, &slots);
-    if (rv != CKR_OK) {
+    if (slots == NULL) {
         return report_ckr(err, NK_E_TOKEN, rv, "list the slots of %s", plan->module->path);
     }
     while (slots_next(slots, &slot, &info)) {

@@ -120,7 +120,7 @@ static CK_RV ask_slots(struct tour *tour)
 {
     AUTO(slots_free) struct slots *slots = NULL;
     CK_RV rv = slots_list(tour->module, &slots);
-    if (rv != CKR_OK) {
+    if (slots == NULL) {
         return rv;
     }
     tour->seen = calloc(slots->len + 1, sizeof(*tour->seen));

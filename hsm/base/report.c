@@ -128,7 +128,8 @@ static void PRINTF_LIKE(3, 0) write_line(const nk_host *host, int32_t level, con
                  held_back);
     }
     vsnprintf(line, sizeof(line) - strlen(counted), fmt, args);
-    strcat(line, counted);
+    size_t used = strlen(line);
+    snprintf(line + used, sizeof(line) - used, "%s", counted);
     flatten_line(line);
     callback_enter();
     host->log(host->host_data, level, line);

@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define ALL_IDS UINT32_MAX /* the number of ids that the first namespace maps */
@@ -25,22 +26,23 @@ static bool read_line(const char *path, char *text, size_t room)
 static bool is_partial(const char *map)
 {
     char text[128];
-    unsigned inside = 0;
-    unsigned outside = 0;
-    unsigned len = 0;
+    char *end = text;
 
-    return read_line(map, text, sizeof(text)) &&
-           (sscanf(text, "%u %u %u", &inside, &outside, &len) != 3 || inside != 0 || outside != 0 ||
-            len != ALL_IDS);
+    if (!read_line(map, text, sizeof(text))) {
+        return false;
+    }
+    unsigned long inside = strtoul(text, &end, 10);
+    unsigned long outside = strtoul(end, &end, 10);
+    unsigned long len = strtoul(end, &end, 10);
+    return inside != 0 || outside != 0 || len != ALL_IDS || strcmp(end, "\n") != 0;
 }
 
 static bool is_overflow(const char *path, unsigned id)
 {
     char text[32];
-    unsigned overflow = 0;
+    char *end = text;
 
-    return read_line(path, text, sizeof(text)) && sscanf(text, "%u", &overflow) == 1 &&
-           overflow == id;
+    return read_line(path, text, sizeof(text)) && strtoul(text, &end, 10) == id && end != text;
 }
 
 bool user_namespace_hides_uid(uid_t uid)

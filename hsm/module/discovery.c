@@ -162,7 +162,7 @@ static CK_RV ask_module(const struct module *module, struct token_names *ret_nam
     /* Nothing of it is used, but the helper asks for it, too, and may hang there unnamed. */
     (void)!cryptoki_get_info(module->call, &ignored);
     CK_RV rv = slots_list(module, &slots);
-    if (rv != CKR_OK) {
+    if (slots == NULL) {
         return rv;
     }
     found.names = calloc(slots->len + 1, sizeof(*found.names));

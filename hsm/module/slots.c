@@ -74,7 +74,7 @@ CK_RV slots_find(const struct module *module, const struct token_name *name, CK_
     CK_TOKEN_INFO info;
     struct token_name seen;
     CK_RV rv = slots_list(module, &slots);
-    if (rv != CKR_OK) {
+    if (slots == NULL) {
         return rv;
     }
     while (slots_next(slots, &slot, &info)) {
