@@ -14,8 +14,9 @@
 #include "base/auto.h"
 #include "module/cryptoki.h"
 
-/* No search goes on after so many: a token that never ends must not take all memory. */
-#define OBJECTS_MAX 4096
+/* No search goes on after so many: a token that never ends must not take all memory. Partitions of
+ * HSMs hold thousands. */
+#define OBJECTS_MAX 65536
 #define OBJECT_FIELD_BYTES 2048 /* an RSA-8192 modulus has 1024 */
 
 typedef CK_OBJECT_HANDLE *handles_ptr;

@@ -143,6 +143,8 @@ const struct lie lies[] = {
     LIE(C_FindObjects, "pulObjectCount", "2^64 - 1", "len " ALL,
         KEYS | TO(CERTIFICATE) | TO(TOKENS)),
     LIE(C_FindObjects, "phObject", "untouched", "len 9", KEYS | TO(CERTIFICATE) | TO(TOKENS)),
+    LIE(C_FindObjects, "phObject", "5000 more", "more 5000", TO(TOKENS), .harmless = TO(TOKENS),
+        .held = TO(TOKENS)),
     LIE(C_FindObjects, "phObject", "without end", "endless",
         KEYS | TO(CERTIFICATE) | TO(TOKENS) | TO(ENROLL)),
 
