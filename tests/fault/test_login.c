@@ -45,7 +45,7 @@ static int start_main(char **argv)
 static struct start start_node(void)
 {
     const char *const argv[] = {
-        self,         "start",           FAULTY_TOKEN,
+        self,         "start",           faulty_path(),
         identity.uri, identity.pin_path, identity.state_dir != NULL ? identity.state_dir : "",
         NULL
     };

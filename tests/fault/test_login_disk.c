@@ -113,7 +113,7 @@ static int start(void **state)
     if (login_set_up(state) != 0 || fresh_right(state) != 0) {
         return -1;
     }
-    rig_start(FAULTY_TOKEN);
+    rig_start(faulty_path());
     if (identity_open(&identity, &key, &err) != NK_OK) { /* faulty_count needs the module */
         return -1;
     }

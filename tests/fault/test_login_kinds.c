@@ -20,7 +20,7 @@ static void a_pin_that_works_survives_the_loss_of_the_state_dir(void **state)
     (void)state;
     struct hsm_key *key = NULL;
     nk_error err;
-    struct recorder *log_lines = rig_start(FAULTY_TOKEN);
+    struct recorder *log_lines = rig_start(faulty_path());
     identity_set_pin(&identity, SOFTHSM_PIN);
     if (identity_open(&identity, &key, &err) != NK_OK) {
         fail_msg("%s", err.text);

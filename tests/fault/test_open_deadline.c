@@ -61,7 +61,7 @@ static void must_fail(const struct identity *identity, const char *piece)
     nk_error err;
     assert_int_equal(try_open(identity, &hasty, &key, &err), NK_E_TOKEN);
     assert_null(key);
-    if (strstr(err.text, piece) == NULL || strstr(err.text, FAULTY_TOKEN) == NULL) {
+    if (strstr(err.text, piece) == NULL || strstr(err.text, faulty_path()) == NULL) {
         fail_msg("\"%s\" lacks \"%s\"", err.text, piece);
     }
 }
@@ -258,7 +258,7 @@ static void the_pin_is_asked_for_on_the_callers_thread(void **state)
     struct hsm_key *key = NULL;
     nk_error err = { .struct_size = sizeof(err) };
     const nk_host host = { .struct_size = sizeof(host), .ask_pin = ask };
-    const struct hsm_key_request request = { .module = FAULTY_TOKEN,
+    const struct hsm_key_request request = { .module = faulty_path(),
                                              .uri = node.uri,
                                              .pin = { .kind = HSM_PIN_PROMPT },
                                              .token = { .max_sessions = 4,
@@ -358,7 +358,7 @@ static void certificates_that_hang(void **state)
     faulty_set("slots_hang=1\n");
     long long before = clock_now_ms();
     assert_int_equal(
-        hsm_certificates(FAULTY_TOKEN, "pkcs11:token=node;object=leaf", TIMEOUT_MS, &chain, &err),
+        hsm_certificates(faulty_path(), "pkcs11:token=node;object=leaf", TIMEOUT_MS, &chain, &err),
         NK_E_TOKEN);
     assert_true(clock_now_ms() - before < HUNG_MS);
     assert_non_null(strstr(err.text, "C_GetSlotList"));

@@ -164,7 +164,7 @@ static nk_status open_given(struct hsm_key **ret_key, nk_error *err)
         abort();
     }
     close(ends[1]);
-    const struct hsm_key_request request = { .module = FAULTY_TOKEN,
+    const struct hsm_key_request request = { .module = faulty_path(),
                                              .uri = given.identity.uri,
                                              .pin = { .kind = HSM_PIN_FD, .fd = ends[0] },
                                              .token = { .max_sessions = 4,

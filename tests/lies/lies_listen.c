@@ -222,7 +222,7 @@ int lies_listen(int argc, char **argv)
     setrlimit(RLIMIT_CORE, &no_core);
     listening.alice = (struct member){ .federation = &listening.federation,
                                        .label = "alice",
-                                       .module = FAULTY_TOKEN };
+                                       .module = faulty_path() };
     copy_tokens(argv[3], stem);
     setenv("FAULTY_MODULE", SOFTHSM_MODULE, 1);
     setenv("FAULTY_SCRIPT", path_of("%s.script", stem), 1); /* it outlives an exec */

@@ -381,7 +381,7 @@ static void issuers_are_found_beside_the_leaf(void **state)
     nk_error err = { .struct_size = sizeof(err) };
     unsigned long logins = faulty_count()->login;
     unsigned long held = faulty_count()->open_session - faulty_count()->close_session;
-    if (hsm_certificates(FAULTY_TOKEN, "pkcs11:token=alice;object=leaf", LONG_MS, &chain, &err) !=
+    if (hsm_certificates(faulty_path(), "pkcs11:token=alice;object=leaf", LONG_MS, &chain, &err) !=
         NK_OK) {
         fail_msg("%s", err.text);
     }
@@ -391,7 +391,7 @@ static void issuers_are_found_beside_the_leaf(void **state)
     assert_int_equal(X509_cmp(sk_X509_value(chain, 2), late.certificate), 0);
     sk_X509_pop_free(chain, X509_free);
     assert_int_equal(
-        hsm_certificates(FAULTY_TOKEN, "pkcs11:token=alice;object=junk", LONG_MS, &chain, &err),
+        hsm_certificates(faulty_path(), "pkcs11:token=alice;object=junk", LONG_MS, &chain, &err),
         NK_E_IDENTITY);
     assert_non_null(strstr(err.text, "not a certificate"));
     assert_int_equal(faulty_count()->login, logins);

@@ -7,8 +7,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/rig.sh"
 
 # nodekey knows p11-kit's client by its file name, and treats it accordingly: the counter must bear it.
-ln -f "$faulty" "$build/tests/tokens/p11-kit-client.so"
-faulty=$build/tests/tokens/p11-kit-client.so
+ln "$faulty" "$folder/p11-kit-client.so"
+faulty=$folder/p11-kit-client.so
 
 mkdir "$folder/tokens"
 printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' "$folder/tokens" >"$folder/softhsm2.conf"

@@ -29,7 +29,6 @@ done
 
 handshakes=${handshakes:-$((times > 3 ? 500 : 100))}
 nodekey=$build/nodekey
-faulty=$build/tests/fixtures/faulty/faulty_token.so # counts PINs; $FAULTY_MODULE is the module behind it
 storm=$build/tests/tokens/token_storm
 export NODEKEY_MODULE=${NODEKEY_MODULE:-$build/nodekey.so}
 modules=$(pkg-config --variable=p11_module_path p11-kit-1)
@@ -43,6 +42,10 @@ clean_up() {
 }
 trap clean_up EXIT
 mkdir "$folder/state"
+faulty=$folder/faulty_token.so # counts PINs; $FAULTY_MODULE is the module behind it
+# A checkout may be of another user than who runs the tests: modules are not loaded from there.
+cp "$build/tests/fixtures/faulty/faulty_token.so" "$faulty"
+export FAULTY_PATH=$faulty
 printf %s "so-8461-spruce" >"$folder/so.pin"
 printf %s "8461-spruce" >"$folder/node.pin"
 

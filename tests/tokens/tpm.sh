@@ -183,9 +183,8 @@ storm_counts_tries() {
 }
 tpm_config storm "$faulty" identity node-a.pem
 # nodekey knows p11-kit's client by its name.
-mkdir -p "$build/tests/tokens/tpm"
-ln -f "$faulty" "$build/tests/tokens/tpm/p11-kit-client.so"
-tpm_config storm-remote "$build/tests/tokens/tpm/p11-kit-client.so" identity node-a.pem
+ln "$faulty" "$folder/p11-kit-client.so"
+tpm_config storm-remote "$folder/p11-kit-client.so" identity node-a.pem
 tpm_config storm-deadline "$faulty" identity node-a.pem node-a.pin '"token": {"sign_timeout_ms": 15000}'
 check "killed and restarted" storm_counts_tries storm kill start
 check "killed and restarted, deadline" storm_counts_tries storm-deadline kill start
