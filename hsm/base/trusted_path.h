@@ -4,7 +4,8 @@
  *
  * A component belongs to root or to us; a link, too. Everybody may write to a folder only if it is
  * sticky, where nobody can replace what belongs to root or us. A group may write if it is root's
- * (gid 0), or to a sticky folder; our own group may, with a warning. An owner whom a user namespace
+ * (gid 0), or to a sticky folder; our own group may, with a warning. An ACL may let root, us and
+ * root's group write, nobody else. An owner whom a user namespace
  * hides counts as root, with a warning. By this thread's path_terms, folders and links on the way
  * are not looked at.
  *

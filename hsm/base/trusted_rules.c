@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/trusted_rules.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 
 #include "base/path_terms.h"
 #include "base/report.h"
 #include "base/user_namespace.h"
 
 #define COMPONENT_BYTES (PATH_MAX + TRUSTED_NAME_BYTES + 1)
+#define ACL_ENTRIES_MAX 64 /* one that has more is not read */
 
 nk_status trusted_refuse_errno(const struct trusted_place *place, int cause)
 {
@@ -98,22 +104,64 @@ static void note_group(const struct trusted_place *place, enum kind kind, const 
                     (unsigned)(info->st_mode & ALLPERMS));
 }
 
+/* Who writes by the bits of the group. */
+enum writers { NO_WRITERS, THE_GROUP, OTHERS };
+
+struct acl {
+    struct posix_acl_xattr_header header;
+    struct posix_acl_xattr_entry entries[ACL_ENTRIES_MAX];
+};
+
+/* Root, we and root's group write already. */
+static bool is_stranger(unsigned tag, uint32_t id)
+{
+    return (tag == ACL_USER && id != 0 && id != geteuid()) || (tag == ACL_GROUP && id != 0);
+}
+
+static enum writers find_writers_in(const struct acl *acl, size_t len)
+{
+    enum writers writers = NO_WRITERS;
+
+    for (size_t i = 0; i < len && writers != OTHERS; i++) {
+        unsigned tag = le16toh(acl->entries[i].e_tag);
+        if ((le16toh(acl->entries[i].e_perm) & ACL_WRITE) == 0) {
+            continue;
+        }
+        if (is_stranger(tag, le32toh(acl->entries[i].e_id))) {
+            writers = OTHERS;
+        } else if (tag == ACL_GROUP_OBJ) {
+            writers = THE_GROUP;
+        }
+    }
+    return writers;
+}
+
 /* The mode shows an ACL's mask as if it were the group's: who may write is in the ACL. Asked by the
  * name, which nobody can lead elsewhere any more: O_PATH tells no attributes. */
-static bool acl_may_write(const struct trusted_place *place, enum kind kind,
-                          const struct stat *info)
+static enum writers find_writers(const struct trusted_place *place, enum kind kind,
+                                 const struct stat *info)
 {
     char component[COMPONENT_BYTES];
+    struct acl acl;
 
-    return (info->st_mode & S_IWGRP) != 0 &&
-           getxattr(name_component(place, kind, component), "system.posix_acl_access", NULL, 0) > 0;
+    if ((info->st_mode & S_IWGRP) == 0) {
+        return NO_WRITERS;
+    }
+    ssize_t len = getxattr(name_component(place, kind, component), "system.posix_acl_access", &acl,
+                           sizeof(acl));
+    if (len <= 0) {
+        return len < 0 && errno == ERANGE ? OTHERS : THE_GROUP;
+    }
+    return (size_t)len >= sizeof(acl.header)
+               ? find_writers_in(&acl, ((size_t)len - sizeof(acl.header)) / sizeof(acl.entries[0]))
+               : OTHERS;
 }
 
 /* Our own group is warned of: where the umask is 002, each user has a group of his own. */
 static bool group_is_trusted(const struct trusted_place *place, enum kind kind,
                              const struct stat *info)
 {
-    if ((info->st_mode & S_IWGRP) == 0 || info->st_gid == 0) {
+    if (info->st_gid == 0) {
         return true;
     }
     if (place->any_group || info->st_gid == getegid() || info->st_gid == getgid()) {
@@ -130,6 +178,7 @@ static bool group_is_trusted(const struct trusted_place *place, enum kind kind,
 nk_status trusted_check_folder(const struct trusted_place *place, const struct stat *info)
 {
     bool sticky = (info->st_mode & S_ISVTX) != 0;
+    enum writers writers = sticky ? NO_WRITERS : find_writers(place, FOLDER, info);
 
     if (!owner_is_trusted(place, FOLDER, info)) {
         return refuse_owner(place, FOLDER, info, "chown");
@@ -138,11 +187,11 @@ nk_status trusted_check_folder(const struct trusted_place *place, const struct s
         return refuse_mode(place, FOLDER, info, "everybody may replace what is in it",
                            "chmod o-w it, or set its sticky bit (chmod +t)");
     }
-    if (!sticky && acl_may_write(place, FOLDER, info)) {
+    if (writers == OTHERS) {
         return refuse_mode(place, FOLDER, info, "its ACL lets others replace what is in it",
                            "chmod g-w it, or setfacl -b it");
     }
-    if (!sticky && !group_is_trusted(place, FOLDER, info)) {
+    if (writers == THE_GROUP && !group_is_trusted(place, FOLDER, info)) {
         return refuse_mode(place, FOLDER, info, "its group may replace what is in it",
                            "chmod g-w it, or chgrp it to root");
     }
@@ -160,11 +209,12 @@ nk_status trusted_check_file(const struct trusted_place *place, const struct sta
     if ((info->st_mode & S_IWOTH) != 0) {
         return refuse_mode(place, THE_FILE, info, "everybody may write to it", "chmod o-w it");
     }
-    if (acl_may_write(place, THE_FILE, info)) {
+    enum writers writers = find_writers(place, THE_FILE, info);
+    if (writers == OTHERS) {
         return refuse_mode(place, THE_FILE, info, "its ACL lets others write to it",
                            "chmod g-w it, or setfacl -b it");
     }
-    if (!group_is_trusted(place, THE_FILE, info)) {
+    if (writers == THE_GROUP && !group_is_trusted(place, THE_FILE, info)) {
         return refuse_mode(place, THE_FILE, info, "its group may write to it",
                            "chmod g-w it, or chgrp it to root");
     }

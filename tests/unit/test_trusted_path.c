@@ -20,6 +20,7 @@
 #include "fixtures/rows.h"
 
 #define HIDDEN 65534u
+#define OTHER_ID 65533
 
 static const char *folder;
 static bool hides; /* the namespace hides HIDDEN */
@@ -159,16 +160,19 @@ static void names_are_those_of_the_working_folder(void **state)
     close(before);
 }
 
-/* As setfacl -m u:65533:rwx leaves it: the group's bits are the mask. */
-static bool let_another_write(const char *path)
+/* As setfacl -m u:USER:rwx,g:GROUP:rwx leaves it: the group's bits are the mask. */
+static bool let_write(const char *path, uint16_t user, uint16_t group)
 {
-    static const unsigned char acl[] = {
-        2,    0, 0, 0,                         /* version */
-        0x01, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, /* the owner */
-        0x02, 0, 7, 0, 0xfd, 0xff, 0x00, 0x00, /* 65533 */
-        0x04, 0, 5, 0, 0xff, 0xff, 0xff, 0xff, /* the group */
-        0x10, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, /* the mask */
-        0x20, 0, 5, 0, 0xff, 0xff, 0xff, 0xff, /* others */
+    const unsigned char low[] = { (unsigned char)user, (unsigned char)group };
+    const unsigned char high[] = { (unsigned char)(user >> 8), (unsigned char)(group >> 8) };
+    const unsigned char acl[] = {
+        2,    0, 0, 0,                              /* version */
+        0x01, 0, 7, 0, 0xff,   0xff,    0xff, 0xff, /* the owner */
+        0x02, 0, 7, 0, low[0], high[0], 0,    0,    /* the user */
+        0x04, 0, 5, 0, 0xff,   0xff,    0xff, 0xff, /* the group of the file */
+        0x08, 0, 7, 0, low[1], high[1], 0,    0,    /* the group */
+        0x10, 0, 7, 0, 0xff,   0xff,    0xff, 0xff, /* the mask */
+        0x20, 0, 5, 0, 0xff,   0xff,    0xff, 0xff, /* others */
     };
     return setxattr(path, "system.posix_acl_access", acl, sizeof(acl), 0) == 0;
 }
@@ -181,7 +185,7 @@ static void acls_are_seen_by_whatever_way(void **state)
     (void)state;
 
     assert_int_equal(chmod(in_folder("open"), 0755), 0);
-    if (!let_another_write(in_folder("shut"))) {
+    if (!let_write(in_folder("shut"), OTHER_ID, 0)) {
         print_message("no ACLs in %s\n", folder);
         skip();
     }
@@ -189,6 +193,32 @@ static void acls_are_seen_by_whatever_way(void **state)
         assert_int_equal(look(in_folder(ways[i])), NK_E_TRUST);
         tells(path_of("folder %s/shut: its ACL lets others replace", folder));
     }
+}
+
+static void acls_may_let_us_and_root_write(void **state)
+{
+    (void)state;
+
+    if (!let_write(in_folder("shut"), 0, 0)) {
+        print_message("no ACLs in %s\n", folder);
+        skip();
+    }
+    assert_int_equal(look(in_folder("shut/file")), NK_OK);
+    /* the group of the folder does not write, though the mask shows so */
+    assert_int_equal(chown(in_folder("shut"), 0, OTHER_ID), 0);
+    assert_int_equal(look(in_folder("shut/file")), NK_OK);
+    assert_true(let_write(in_folder("shut"), 0, OTHER_ID));
+    assert_int_equal(look(in_folder("shut/file")), NK_E_TRUST);
+    tells("its ACL lets others replace");
+    assert_true(let_write(in_folder("shut"), OTHER_ID, 0));
+    assert_int_equal(chmod(scratch_folder(), 0711), 0);
+    assert_int_equal(chmod(folder, 0711), 0);
+    assert_int_equal(chmod(in_folder("shut/file"), 0644), 0);
+    assert_int_equal(seteuid(OTHER_ID), 0);
+    nk_status status = look(in_folder("shut/file"));
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(status, NK_OK);
+    assert_int_equal(look(in_folder("shut/file")), NK_E_TRUST);
 }
 
 static void odd_kinds_are_not_waited_for(void **state)
@@ -257,6 +287,7 @@ int main(void)
     ROWS_TEST(warnings_are_told_once_for_each_path);
     ROWS_TEST(names_are_those_of_the_working_folder);
     ROWS_TEST(acls_are_seen_by_whatever_way);
+    ROWS_TEST(acls_may_let_us_and_root_write);
     ROWS_TEST(odd_kinds_are_not_waited_for);
     ROWS_TEST(a_pin_is_read_again_on_its_own_terms);
     ROWS_TEST(an_audit_is_followed_on_its_own_terms);
