@@ -104,7 +104,7 @@ static void note_group(const struct trusted_place *place, enum kind kind, const 
                     (unsigned)(info->st_mode & ALLPERMS));
 }
 
-/* Who writes by the bits of the group. */
+/* Writers by the bits of the group. */
 enum writers { NO_WRITERS, THE_GROUP, OTHERS };
 
 struct acl {
