@@ -95,6 +95,11 @@ bool ckr_is_lie(CK_RV rv)
     return rv >= CKR_NODEKEY_LIED && rv < CKR_NODEKEY_LIED + CKR_LIARS_MAX;
 }
 
+bool ckr_is_ours(CK_RV rv)
+{
+    return rv >= CKR_NODEKEY && rv < CKR_NODEKEY + CKR_NODEKEY_LEN;
+}
+
 static void quote_lie(CK_RV rv, char *text, size_t room)
 {
     pthread_mutex_lock(&lies_lock);

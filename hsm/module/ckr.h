@@ -11,6 +11,10 @@
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
+/* Numbers of ours begin here; a module that answers one has said CKR_GENERAL_ERROR (cryptoki.c). */
+#define CKR_NODEKEY (CKR_VENDOR_DEFINED | 0x4e4b0000UL)
+#define CKR_NODEKEY_LEN 0x10000UL
+
 /* Not the module's: the key found under the URI does not sign for the certificate. */
 #define CKR_NODEKEY_KEY_MISMATCH (CKR_VENDOR_DEFINED | 0x4e4b0001UL)
 /* Not the module's: the process is exiting, or the instance is closed. */
@@ -49,6 +53,7 @@ enum rung ckr_rung(CK_RV rv);
  * CKR_NODEKEY_LIED. Whichever thread reports it finds the sentence. `name` is kept. */
 MUST_USE CK_RV ckr_lied(unsigned function, const char *name, const char text[CKR_LIE_BYTES]);
 MUST_USE bool ckr_is_lie(CK_RV rv);
+MUST_USE bool ckr_is_ours(CK_RV rv); /* CKR_NODEKEY_... */
 /* The name, such as "CKR_PIN_LOCKED", in `room`-byte `text`; of unknown values the hexadecimal.
  * Returns `text`. */
 const char *ckr_name(CK_RV rv, char *text, size_t room);

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "module/ckr.h"
 #include "module/cryptoki_private.h"
 
 /* A byte that no module writes all through: a buffer that holds nothing else is as it was. */
@@ -44,18 +45,24 @@ static bool is_zero(const void *bytes, size_t len)
     return len == 0;
 }
 
+/* A number of ours would say what only nodekey knows: that the module was not asked, or lied. */
+static CK_RV answer(CK_RV rv)
+{
+    return ckr_is_ours(rv) ? CKR_GENERAL_ERROR : rv;
+}
+
 /* --- the module --- */
 
 CK_RV cryptoki_initialize(const struct cryptoki *call, CK_C_INITIALIZE_ARGS *args)
 {
     cryptoki_begin(CRYPTOKI_C_Initialize);
-    return call->list.C_Initialize(args);
+    return answer(call->list.C_Initialize(args));
 }
 
 CK_RV cryptoki_finalize(const struct cryptoki *call)
 {
     cryptoki_begin(CRYPTOKI_C_Finalize);
-    return call->list.C_Finalize(NULL);
+    return answer(call->list.C_Finalize(NULL));
 }
 
 /* Zeroed structs: a module that fills them in part leaves no bytes of ours in a text. */
@@ -64,7 +71,7 @@ CK_RV cryptoki_get_info(const struct cryptoki *call, CK_INFO *ret_info)
     CK_INFO info = { .flags = 0 };
 
     cryptoki_begin(CRYPTOKI_C_GetInfo);
-    CK_RV rv = call->list.C_GetInfo(&info);
+    CK_RV rv = answer(call->list.C_GetInfo(&info));
     if (rv == CKR_OK) {
         *ret_info = info;
     }
@@ -82,7 +89,7 @@ CK_RV cryptoki_get_slot_list(const struct cryptoki *call, CK_SLOT_ID *ids, CK_UL
         ids[i] = CK_UNAVAILABLE_INFORMATION;
     }
     cryptoki_begin(CRYPTOKI_C_GetSlotList);
-    CK_RV rv = call->list.C_GetSlotList(CK_TRUE, ids, &said);
+    CK_RV rv = answer(call->list.C_GetSlotList(CK_TRUE, ids, &said));
     if (rv != CKR_OK) {
         return rv;
     }
@@ -104,7 +111,7 @@ CK_RV cryptoki_get_slot_info(const struct cryptoki *call, CK_SLOT_ID slot, CK_SL
     CK_SLOT_INFO info = { .flags = 0 };
 
     cryptoki_begin(CRYPTOKI_C_GetSlotInfo);
-    CK_RV rv = call->list.C_GetSlotInfo(slot, &info);
+    CK_RV rv = answer(call->list.C_GetSlotInfo(slot, &info));
     if (rv == CKR_OK) {
         *ret_info = info;
     }
@@ -116,7 +123,7 @@ CK_RV cryptoki_get_token_info(const struct cryptoki *call, CK_SLOT_ID slot, CK_T
     CK_TOKEN_INFO info = { .flags = 0 };
 
     cryptoki_begin(CRYPTOKI_C_GetTokenInfo);
-    CK_RV rv = call->list.C_GetTokenInfo(slot, &info);
+    CK_RV rv = answer(call->list.C_GetTokenInfo(slot, &info));
     if (rv == CKR_OK && is_zero(&info, sizeof(info))) {
         return wrote_nothing(CRYPTOKI_C_GetTokenInfo);
     }
@@ -133,7 +140,7 @@ CK_RV cryptoki_get_mechanism_info(const struct cryptoki *call, CK_SLOT_ID slot,
 
     memset(&info, UNTOUCHED, sizeof(info));
     cryptoki_begin(CRYPTOKI_C_GetMechanismInfo);
-    CK_RV rv = call->list.C_GetMechanismInfo(slot, type, &info);
+    CK_RV rv = answer(call->list.C_GetMechanismInfo(slot, type, &info));
     if (rv == CKR_OK && is_untouched(&info, sizeof(info))) {
         return wrote_nothing(CRYPTOKI_C_GetMechanismInfo);
     }
@@ -151,7 +158,8 @@ CK_RV cryptoki_open_session(const struct cryptoki *call, CK_SLOT_ID slot, CK_FLA
     CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
 
     cryptoki_begin(CRYPTOKI_C_OpenSession);
-    CK_RV rv = call->list.C_OpenSession(slot, CKF_SERIAL_SESSION | flags, NULL, NULL, &session);
+    CK_RV rv =
+        answer(call->list.C_OpenSession(slot, CKF_SERIAL_SESSION | flags, NULL, NULL, &session));
     if (rv == CKR_OK && session == CK_INVALID_HANDLE) {
         return cryptoki_lied(CRYPTOKI_C_OpenSession,
                              "the module says CKR_OK, and gives no session");
@@ -165,7 +173,7 @@ CK_RV cryptoki_open_session(const struct cryptoki *call, CK_SLOT_ID slot, CK_FLA
 CK_RV cryptoki_close_session(const struct cryptoki *call, CK_SESSION_HANDLE session)
 {
     cryptoki_begin(CRYPTOKI_C_CloseSession);
-    return call->list.C_CloseSession(session);
+    return answer(call->list.C_CloseSession(session));
 }
 
 CK_RV cryptoki_get_session_info(const struct cryptoki *call, CK_SESSION_HANDLE session,
@@ -175,7 +183,7 @@ CK_RV cryptoki_get_session_info(const struct cryptoki *call, CK_SESSION_HANDLE s
 
     memset(&info, UNTOUCHED, sizeof(info));
     cryptoki_begin(CRYPTOKI_C_GetSessionInfo);
-    CK_RV rv = call->list.C_GetSessionInfo(session, &info);
+    CK_RV rv = answer(call->list.C_GetSessionInfo(session, &info));
     if (rv == CKR_OK && is_untouched(&info, sizeof(info))) {
         return wrote_nothing(CRYPTOKI_C_GetSessionInfo);
     }
@@ -194,13 +202,13 @@ CK_RV cryptoki_login(const struct cryptoki *call, CK_SESSION_HANDLE session, CK_
                      CK_UTF8CHAR *pin, CK_ULONG len)
 {
     cryptoki_begin(CRYPTOKI_C_Login);
-    return call->list.C_Login(session, user, pin, len);
+    return answer(call->list.C_Login(session, user, pin, len));
 }
 
 CK_RV cryptoki_logout(const struct cryptoki *call, CK_SESSION_HANDLE session)
 {
     cryptoki_begin(CRYPTOKI_C_Logout);
-    return call->list.C_Logout(session);
+    return answer(call->list.C_Logout(session));
 }
 
 /* --- objects --- */
@@ -209,7 +217,7 @@ CK_RV cryptoki_find_objects_init(const struct cryptoki *call, CK_SESSION_HANDLE 
                                  CK_ATTRIBUTE *template, CK_ULONG len)
 {
     cryptoki_begin(CRYPTOKI_C_FindObjectsInit);
-    return call->list.C_FindObjectsInit(session, template, len);
+    return answer(call->list.C_FindObjectsInit(session, template, len));
 }
 
 CK_RV cryptoki_find_objects(const struct cryptoki *call, CK_SESSION_HANDLE session,
@@ -219,7 +227,7 @@ CK_RV cryptoki_find_objects(const struct cryptoki *call, CK_SESSION_HANDLE sessi
 
     memset(handles, 0, room * sizeof(*handles)); /* CK_INVALID_HANDLE */
     cryptoki_begin(CRYPTOKI_C_FindObjects);
-    CK_RV rv = call->list.C_FindObjects(session, handles, room, &said);
+    CK_RV rv = answer(call->list.C_FindObjects(session, handles, room, &said));
     if (rv != CKR_OK) {
         return rv;
     }
@@ -240,7 +248,7 @@ CK_RV cryptoki_find_objects(const struct cryptoki *call, CK_SESSION_HANDLE sessi
 CK_RV cryptoki_find_objects_final(const struct cryptoki *call, CK_SESSION_HANDLE session)
 {
     cryptoki_begin(CRYPTOKI_C_FindObjectsFinal);
-    return call->list.C_FindObjectsFinal(session);
+    return answer(call->list.C_FindObjectsFinal(session));
 }
 
 CK_RV cryptoki_get_attribute(const struct cryptoki *call, CK_SESSION_HANDLE session,
@@ -251,7 +259,7 @@ CK_RV cryptoki_get_attribute(const struct cryptoki *call, CK_SESSION_HANDLE sess
 
     memset(value, UNTOUCHED, room);
     cryptoki_begin(CRYPTOKI_C_GetAttributeValue);
-    CK_RV rv = call->list.C_GetAttributeValue(session, object, &wanted, 1);
+    CK_RV rv = answer(call->list.C_GetAttributeValue(session, object, &wanted, 1));
     if (rv != CKR_OK) {
         return rv;
     }
@@ -275,7 +283,7 @@ CK_RV cryptoki_sign_init(const struct cryptoki *call, CK_SESSION_HANDLE session,
                          CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
     cryptoki_begin(CRYPTOKI_C_SignInit);
-    return call->list.C_SignInit(session, mechanism, key);
+    return answer(call->list.C_SignInit(session, mechanism, key));
 }
 
 CK_RV cryptoki_sign(const struct cryptoki *call, CK_SESSION_HANDLE session,
@@ -287,7 +295,8 @@ CK_RV cryptoki_sign(const struct cryptoki *call, CK_SESSION_HANDLE session,
 
     memset(signature, 0, room);
     cryptoki_begin(CRYPTOKI_C_Sign);
-    CK_RV rv = call->list.C_Sign(session, (CK_BYTE *)(uintptr_t)data, data_len, signature, &said);
+    CK_RV rv =
+        answer(call->list.C_Sign(session, (CK_BYTE *)(uintptr_t)data, data_len, signature, &said));
     if (rv == CKR_OK && said > room) {
         return said_too_many(CRYPTOKI_C_Sign, said, "bytes", room, "offered");
     }
@@ -303,14 +312,14 @@ CK_RV cryptoki_init_token(const struct cryptoki *call, CK_SLOT_ID slot, CK_UTF8C
                           CK_ULONG len, CK_UTF8CHAR label[32])
 {
     cryptoki_begin(CRYPTOKI_C_InitToken);
-    return call->list.C_InitToken(slot, pin, len, label);
+    return answer(call->list.C_InitToken(slot, pin, len, label));
 }
 
 CK_RV cryptoki_init_pin(const struct cryptoki *call, CK_SESSION_HANDLE session, CK_UTF8CHAR *pin,
                         CK_ULONG len)
 {
     cryptoki_begin(CRYPTOKI_C_InitPIN);
-    return call->list.C_InitPIN(session, pin, len);
+    return answer(call->list.C_InitPIN(session, pin, len));
 }
 
 CK_RV cryptoki_generate_key_pair(const struct cryptoki *call, CK_SESSION_HANDLE session,
@@ -322,8 +331,9 @@ CK_RV cryptoki_generate_key_pair(const struct cryptoki *call, CK_SESSION_HANDLE 
     CK_OBJECT_HANDLE made[2] = { CK_INVALID_HANDLE, CK_INVALID_HANDLE };
 
     cryptoki_begin(CRYPTOKI_C_GenerateKeyPair);
-    CK_RV rv = call->list.C_GenerateKeyPair(session, mechanism, public_key->at, public_key->len,
-                                            private_key->at, private_key->len, &made[0], &made[1]);
+    CK_RV rv =
+        answer(call->list.C_GenerateKeyPair(session, mechanism, public_key->at, public_key->len,
+                                            private_key->at, private_key->len, &made[0], &made[1]));
     if (rv != CKR_OK) {
         return rv;
     }
@@ -341,5 +351,5 @@ CK_RV cryptoki_destroy_object(const struct cryptoki *call, CK_SESSION_HANDLE ses
                               CK_OBJECT_HANDLE object)
 {
     cryptoki_begin(CRYPTOKI_C_DestroyObject);
-    return call->list.C_DestroyObject(session, object);
+    return answer(call->list.C_DestroyObject(session, object));
 }
