@@ -131,7 +131,7 @@ static CK_RV ask_slots(struct tour *tour)
     while (slots_next(slots, &next->slot, &next->info)) {
         next = &tour->seen[++tour->len];
     }
-    return slots->rv;
+    return tour->len > 0 ? CKR_OK : slots->rv;
 }
 
 static nk_status visit_slots(struct tour *tour, struct hsm_listing *listing, nk_error *err)

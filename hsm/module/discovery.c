@@ -174,7 +174,7 @@ static CK_RV ask_module(const struct module *module, struct token_names *ret_nam
         token_name_of(&info, &found.names[found.len]);
         found.len += is_blank(&found.names[found.len]) ? 0 : 1;
     }
-    if (slots->rv != CKR_OK) {
+    if (slots->rv != CKR_OK && found.len == 0) {
         token_names_clear(&found);
         return slots->rv;
     }

@@ -51,13 +51,13 @@ CK_RV slots_list(const struct module *module, struct slots **ret_slots)
 
 bool slots_next(struct slots *slots, CK_SLOT_ID *ret_slot, CK_TOKEN_INFO *ret_info)
 {
-    while (slots->rv == CKR_OK && slots->at < slots->len) {
+    while (slots->at < slots->len) {
         *ret_slot = slots->ids[slots->at++];
         CK_RV rv = cryptoki_get_token_info(slots->module->call, *ret_slot, ret_info);
         if (rv == CKR_OK) {
             return true;
         }
-        slots->rv = ckr_is_lie(rv) ? rv : CKR_OK;
+        slots->rv = ckr_is_lie(rv) ? rv : slots->rv;
     }
     return false;
 }

@@ -7,13 +7,13 @@
 #include "module/token_name.h"
 
 #define SLOTS_MAX 65536 /* a module that says it has more is not believed */
-#define SLOTS_LOOKS 5 /* at a list that grows */
+#define SLOTS_LOOKS 5   /* at a list that grows */
 
 struct slots {
     const struct module *module;
     CK_ULONG len;
     CK_ULONG at;
-    CK_RV rv; /* a lie about a token: what is left of the walk is not to be believed */
+    CK_RV rv; /* the last lie about a token, for those who miss one; of a blank it may be no lie */
     CK_SLOT_ID ids[];
 };
 
@@ -21,8 +21,8 @@ struct slots {
  * CKR_HOST_MEMORY, or what the module answers, the last time. *ret_slots is owned: slots_free.
  * [any] */
 MUST_USE CK_RV slots_list(const struct module *module, struct slots **ret_slots);
-/* The next slot whose token answers; a slot that does not must not hide the token behind it. False:
- * there are no more, or slots->rv is not CKR_OK. [any] */
+/* The next slot whose token answers; a slot that does not, or lies, must not hide the token behind
+ * it. False: there are no more. [any] */
 MUST_USE bool slots_next(struct slots *slots, CK_SLOT_ID *ret_slot, CK_TOKEN_INFO *ret_info);
 /* NULL is allowed. */
 void slots_free(struct slots *slots);

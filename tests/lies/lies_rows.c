@@ -106,6 +106,8 @@ const struct lie lies[] = {
         .harmless = TO(OPEN) | TO(TOKENS), .held = TO(OPEN) | TO(TOKENS)),
     LIE(C_GetTokenInfo, "pInfo", "untouched", "untouched", NODES | COMMANDS | TO(SERVE),
         .harmless = TO(SERVE), .held = TO(SERVE)),
+    LIE(C_GetTokenInfo, "pInfo", "untouched of blanks", "blank", NODES | TO(TOKENS) | TO(INIT),
+        .harmless = NODES | TO(TOKENS), .held = NODES | TO(TOKENS)),
     LIE(C_GetTokenInfo, "pInfo", "all bytes 0xff", "fill 255", TO(OPEN) | TO(TOKENS) | TO(INIT),
         .told = TO(OPEN) | TO(TOKENS) | TO(INIT), .says = " shows",
         .held = TO(OPEN) | TO(TOKENS) | TO(INIT)),
