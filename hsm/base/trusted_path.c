@@ -107,6 +107,15 @@ static bool take_component(struct walk *walk)
     return len > 0;
 }
 
+/* A folder that is mounted at its first use (autofs) is not by O_PATH, unless it has to be one. */
+static int open_component(const struct walk *walk)
+{
+    int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(walk->folder, walk->place.name, flags | O_DIRECTORY);
+
+    return fd >= 0 || errno != ENOTDIR ? fd : openat(walk->folder, walk->place.name, flags);
+}
+
 /* Looks at one component. *ret_is_end: it is neither folder nor link. */
 static nk_status pass_component(struct walk *walk, bool *ret_is_end)
 {
@@ -115,7 +124,7 @@ static nk_status pass_component(struct walk *walk, bool *ret_is_end)
     if (status != NK_OK) {
         return status;
     }
-    int fd = openat(walk->folder, walk->place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open_component(walk);
 
     if (fd < 0 || fstat(fd, &info) != 0) {
         int cause = errno;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -221,6 +222,22 @@ static void acls_may_let_us_and_root_write(void **state)
     assert_int_equal(look(in_folder("shut/file")), NK_E_TRUST);
 }
 
+/* debugfs mounts its "tracing" when it is first used, as autofs does a home. */
+static void folders_are_mounted_at_first_use(void **state)
+{
+    (void)state;
+    const char *folder_of_it = in_folder("shut");
+
+    if (mount("none", folder_of_it, "debugfs", 0, NULL) != 0) {
+        print_message("no debugfs may be mounted here\n");
+        skip();
+    }
+    nk_status status = look(path_of("%s/tracing/README", folder_of_it));
+    (void)umount(path_of("%s/tracing", folder_of_it));
+    assert_int_equal(umount(folder_of_it), 0);
+    assert_int_equal(status, NK_OK);
+}
+
 static void odd_kinds_are_not_waited_for(void **state)
 {
     (void)state;
@@ -288,6 +305,7 @@ int main(void)
     ROWS_TEST(names_are_those_of_the_working_folder);
     ROWS_TEST(acls_are_seen_by_whatever_way);
     ROWS_TEST(acls_may_let_us_and_root_write);
+    ROWS_TEST(folders_are_mounted_at_first_use);
     ROWS_TEST(odd_kinds_are_not_waited_for);
     ROWS_TEST(a_pin_is_read_again_on_its_own_terms);
     ROWS_TEST(an_audit_is_followed_on_its_own_terms);
