@@ -16,7 +16,8 @@
 struct verdict_log {
     const nk_host *host;
     pthread_mutex_t lock; /* guards what follows */
-    struct audit_share *share;
+    struct audit_share *inbound;
+    struct audit_share *outbound; /* of its own: strangers do not make us dial */
     unsigned long long held_back; /* refusals, since open */
 
     /* of the thread that tells */
@@ -32,19 +33,21 @@ struct verdict_log *verdict_log_new(const nk_host *host)
         return NULL;
     }
     log->host = host;
-    log->share = audit_share_new(VERDICT_LOG_PER_PEER);
-    if (log->share == NULL) {
-        free(log);
+    pthread_mutex_init(&log->lock, NULL);
+    log->inbound = audit_share_new(VERDICT_LOG_PER_PEER);
+    log->outbound = audit_share_new(VERDICT_LOG_PER_PEER);
+    if (log->inbound == NULL || log->outbound == NULL) {
+        verdict_log_free(log);
         return NULL;
     }
-    pthread_mutex_init(&log->lock, NULL);
     return log;
 }
 
 void verdict_log_free(struct verdict_log *log)
 {
     if (log != NULL) {
-        audit_share_free(log->share);
+        audit_share_free(log->inbound);
+        audit_share_free(log->outbound);
         pthread_mutex_destroy(&log->lock);
         free(log);
     }
@@ -60,7 +63,8 @@ static bool take_turn(struct verdict_log *log, const struct verdict_event *event
     struct audit_turn turn; /* its counts are the audit's to tell, line by line */
 
     pthread_mutex_lock(&log->lock);
-    bool taken = audit_share_take(log->share, &seen, clock_now_ms() / 1000, &turn);
+    bool taken = audit_share_take(seen.role == NK_PEER_IS_SERVER ? log->outbound : log->inbound,
+                                  &seen, clock_now_ms() / 1000, &turn);
     log->held_back += !taken && seen.decision != NK_ALLOW ? 1 : 0;
     pthread_mutex_unlock(&log->lock);
     return taken;

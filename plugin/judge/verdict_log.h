@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The host's log of verdicts. Strangers cause its lines, so each peer has a share of them in a
- * minute, as in the audit (audit/audit_share.h), and what was held back is counted. */
+ * minute, as in the audit (audit/audit_share.h), but servers that we dial share with nobody who
+ * dials us; and what was held back is counted. */
 #ifndef NODEKEY_VERDICT_LOG_H
 #define NODEKEY_VERDICT_LOG_H
 

@@ -53,16 +53,21 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void write_verdict(uint32_t number, uint32_t decision)
+static void write_verdict_on(uint32_t role, uint32_t number, uint32_t decision)
 {
     struct peer peer = { .facts = { .common_name = "node" } };
     struct opinion opinion = { .verdict = { .decision = decision, .reason = "no-rule" } };
     const struct verdict_event event = {
-        .role = NK_PEER_IS_CLIENT, .occasion = "handshake", .peer = &peer, .opinion = &opinion
+        .role = role, .occasion = "handshake", .peer = &peer, .opinion = &opinion
     };
 
     memcpy(peer.facts.leaf_sha256, &number, sizeof(number));
     verdict_log_write(verdict_log, &event);
+}
+
+static void write_verdict(uint32_t number, uint32_t decision)
+{
+    write_verdict_on(NK_PEER_IS_CLIENT, number, decision);
 }
 
 static void write_many(uint32_t first, unsigned peers, unsigned times)
@@ -115,6 +120,17 @@ static void a_member_is_seen_in_the_flood(void **state)
     write_verdict(MEMBER, NK_DENY);
     assert_int_equal(lines, before + 1);
     assert_non_null(strstr(last, "no-rule"));
+}
+
+static void a_server_that_we_dialled_is_seen_in_the_flood(void **state)
+{
+    (void)state;
+    write_many(1, FLOOD, 1);
+    write_many(1, 100, FLOOD);
+    unsigned before = lines;
+    write_verdict_on(NK_PEER_IS_SERVER, MEMBER, NK_DENY);
+    assert_int_equal(lines, before + 1);
+    assert_non_null(strstr(last, "refused outbound peer"));
 }
 
 static void what_is_missing_is_told_once_a_minute(void **state)
@@ -187,10 +203,15 @@ static void without_a_log_nothing_is_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_stranger_gets_its_share),           TEST(strangers_that_change_are_bounded),
-        TEST(strangers_together_are_bounded),        TEST(a_member_is_seen_in_the_flood),
-        TEST(what_is_missing_is_told_once_a_minute), TEST(peers_that_are_let_in_are_not_counted),
-        TEST(a_budget_says_what_it_held_back),       TEST(a_long_line_keeps_its_count),
+        TEST(one_stranger_gets_its_share),
+        TEST(strangers_that_change_are_bounded),
+        TEST(strangers_together_are_bounded),
+        TEST(a_member_is_seen_in_the_flood),
+        TEST(a_server_that_we_dialled_is_seen_in_the_flood),
+        TEST(what_is_missing_is_told_once_a_minute),
+        TEST(peers_that_are_let_in_are_not_counted),
+        TEST(a_budget_says_what_it_held_back),
+        TEST(a_long_line_keeps_its_count),
         TEST(without_a_log_nothing_is_written),
     };
     return cmocka_run_group_tests_name("verdict_log", tests, NULL, NULL);
