@@ -113,7 +113,9 @@ static int open_component(const struct walk *walk)
     int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(walk->folder, walk->place.name, flags | O_DIRECTORY);
 
-    return fd >= 0 || errno != ENOTDIR ? fd : openat(walk->folder, walk->place.name, flags);
+    return fd >= 0 || (errno != ENOTDIR && errno != ELOOP)
+               ? fd
+               : openat(walk->folder, walk->place.name, flags);
 }
 
 /* Looks at one component. *ret_is_end: it is neither folder nor link. */
