@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "base/clock.h"
 #include "base/exit_gate.h"
 #include "base/fork.h"
@@ -102,6 +104,11 @@ static void *run_on_thread(void *arg)
     (void)words_use(bounded->words);
     (void)path_terms_use(bounded->terms);
     bounded->run(bounded);
+    if (!outside_gate) {
+        /* Here, not as the thread ends: its caller may fork then, and the child would wait for
+         * OpenSSL's lock for ever. */
+        OPENSSL_thread_stop();
+    }
     pthread_mutex_lock(&lock);
     bounded->done = true;
     bool left = bounded->left;
