@@ -15,6 +15,7 @@
 
 struct host_hook {
     atomic_uint refs;
+    atomic_bool closed;
     atomic_uint timeout_ms;
     struct hook_places places;
     nk_host host;
@@ -53,6 +54,11 @@ void host_hook_unref(struct host_hook *hook)
 void host_hook_set_timeout(struct host_hook *hook, unsigned timeout_ms)
 {
     atomic_store(&hook->timeout_ms, timeout_ms);
+}
+
+void host_hook_close(struct host_hook *hook)
+{
+    atomic_store(&hook->closed, true);
 }
 
 static void clear_question(struct bounded_call *bounded)
@@ -122,9 +128,15 @@ static void take_answer(struct question *question, nk_verdict *verdict)
 static void put_question(struct host_hook *hook, struct hook_place *place, struct peer *peer,
                          long long deadline_ms, nk_verdict *verdict)
 {
-    struct question *question = new_question(hook, peer, verdict->rule);
     long long left_ms = deadline_ms - clock_now_ms();
     enum bounded_call_end end = BOUNDED_CALL_FAILED;
+
+    if (atomic_load(&hook->closed)) { /* while it waited */
+        hook_places_end(&hook->places, place);
+        verdict_deny(verdict, REASON_CLOSED, NULL, "instance closed");
+        return;
+    }
+    struct question *question = new_question(hook, peer, verdict->rule);
 
     if (question != NULL) {
         end = bounded_call_run(&question->bounded, left_ms > 0 ? (unsigned)left_ms : 0, true);

@@ -17,6 +17,9 @@ void host_hook_unref(struct host_hook *hook);
  * no time at all. [any] */
 void host_hook_set_timeout(struct host_hook *hook, unsigned timeout_ms);
 
+/* Peers from here on, and those that wait for a turn, are refused unasked. [any] */
+void host_hook_close(struct host_hook *hook);
+
 /* For a peer that the policy admits, so *verdict allows: asks the host, which can only narrow.
  * Keeps a reference to `peer` as long as the host looks at it. Late, busy, failed and unwritten
  * answers deny. Blocks at most as long as the timeout. [any] */

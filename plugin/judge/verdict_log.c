@@ -126,7 +126,7 @@ void verdict_log_tell(struct verdict_log *log, long long now_ms, bool last)
     }
     log_line(log->host, NK_LOG_WARNING,
              "%llu refusals (%llu since open) are not in this log: no peer gets more than %d lines "
-             "a minute, and all strangers together get no more than %u; the audit counts them by "
+             "a minute, and all strangers together get no more than %u; an audit counts them by "
              "peer",
              held_back - log->told, held_back, VERDICT_LOG_PER_PEER,
              AUDIT_SHARE_REFUSED * VERDICT_LOG_PER_PEER);

@@ -105,6 +105,7 @@ void verdicts_unref(struct verdicts *verdicts)
 void verdicts_close(struct verdicts *verdicts)
 {
     atomic_store(&verdicts->closed, true);
+    host_hook_close(verdicts->hook);
 }
 
 bool verdicts_closed(const struct verdicts *verdicts)

@@ -22,6 +22,7 @@
 #define PATIENT_MS 8000 /* as sanitizers want it; the hooks ask for 160 ms together */
 #define HASTY_MS 1000
 #define BRIEF_MS 20
+#define WAITING_MS 200
 #define AUDIT "crowd.audit"
 
 static struct federation federation;
@@ -261,10 +262,39 @@ static void too_many_left_behind_are_told(void **state)
     assert_true(recorder_has(node.log, "are not in this log"));
 }
 
+static void nobody_is_asked_after_close(void **state)
+{
+    (void)state;
+    struct node node;
+    pthread_t dials[2 * AT_ONCE_MAX];
+
+    prepare_hook(0, AT_ONCE_MAX);
+    open_hooked(&node, PATIENT_MS);
+    struct rpc_server *server = rpc_server_start(node.server, POLLING_THREADS, NULL, NULL);
+    int port = rpc_server_port(server);
+    for (size_t i = 0; i < ARRAY_LEN(dials); i++) {
+        assert_int_equal(pthread_create(&dials[i], NULL, dial, &port), 0);
+    }
+    while (hook.calls < AT_ONCE_MAX) {
+        rest_ms(1);
+    }
+    rest_ms(WAITING_MS);
+    node_close(&node);
+    hook.release = true;
+    for (size_t i = 0; i < ARRAY_LEN(dials); i++) {
+        void *accepted = NULL;
+        pthread_join(dials[i], &accepted);
+        assert_null(accepted);
+    }
+    assert_int_equal(hook.calls, AT_ONCE_MAX);
+    rpc_server_stop(server);
+}
+
 int main(void)
 {
     ROWS_OF(rows, check_crowd)
     ROWS_TEST(eight_that_hang_cost_only_their_peers);
     ROWS_TEST(too_many_left_behind_are_told);
+    ROWS_TEST(nobody_is_asked_after_close);
     return ROWS_RUN("verify_crowd", start, stop);
 }
