@@ -28,6 +28,14 @@ static bool is_our_group(gid_t group)
     return false;
 }
 
+/* A file of root's with mode 0600 is out of our reach. */
+static const char *mode_cure(const struct stat *info)
+{
+    return info->st_uid == geteuid()
+               ? "chmod 600 it"
+               : "chmod 440 it, and chgrp it to a group of ours (Kubernetes: defaultMode, fsGroup)";
+}
+
 /* The mode of a file with an ACL shows the ACL's mask as if it were the group's. */
 static bool has_acl(int fd)
 {
@@ -50,8 +58,8 @@ static nk_status check_readers(int fd, const struct stat *info, const char *path
     if (!is_our_group(info->st_gid)) {
         return report(err, NK_E_PIN,
                       "%s: %s can be reached by group %ld, which is not one of ours (mode %03o); "
-                      "chmod 600 it, and change the PIN if somebody may have read it",
-                      words()->pin, path, (long)info->st_gid, mode);
+                      "%s, and change the PIN if somebody may have read it",
+                      words()->pin, path, (long)info->st_gid, mode, mode_cure(info));
     }
     return NK_OK;
 }
@@ -68,13 +76,15 @@ nk_status pin_file_check(int fd, const char *path, bool is_credential, nk_error 
     case FILE_ODD_KIND:
         return report(err, NK_E_PIN, "%s: %s is not a regular file", words()->pin, path);
     case FILE_ODD_OWNER:
-        return report(err, NK_E_PIN, "%s: %s belongs to uid %ld, not to us (uid %ld); chown it",
+        return report(err, NK_E_PIN,
+                      "%s: %s belongs to uid %ld, not to us (uid %ld); chown it, "
+                      "or run as that user",
                       words()->pin, path, (long)info.st_uid, (long)geteuid());
     case FILE_EXPOSED:
         break;
     }
     return report(err, NK_E_PIN,
-                  "%s: %s can be reached by others (mode %03o); chmod 600 it, and change the "
-                  "PIN if somebody may have read it",
-                  words()->pin, path, (unsigned)(info.st_mode & 0777));
+                  "%s: %s can be reached by others (mode %03o); %s, and change the PIN if somebody "
+                  "may have read it",
+                  words()->pin, path, (unsigned)(info.st_mode & 0777), mode_cure(&info));
 }
