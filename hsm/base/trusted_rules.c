@@ -57,8 +57,9 @@ static nk_status refuse_owner(const struct trusted_place *place, enum kind kind,
                               const struct stat *info, const char *chown)
 {
     report(place->err, place->blame,
-           "belongs to uid %ld (mode %04o), not to root or us (uid %ld); %s it", (long)info->st_uid,
-           (unsigned)(info->st_mode & ALLPERMS), (long)geteuid(), chown);
+           "belongs to uid %ld (mode %04o), not to root or us (uid %ld); %s it%s",
+           (long)info->st_uid, (unsigned)(info->st_mode & ALLPERMS), (long)geteuid(), chown,
+           geteuid() == 0 ? ", or run as that user" : "");
     return place_refusal(place, kind);
 }
 
@@ -185,7 +186,7 @@ nk_status trusted_check_folder(const struct trusted_place *place, const struct s
     }
     if ((info->st_mode & S_IWOTH) != 0 && !sticky) {
         return refuse_mode(place, FOLDER, info, "everybody may replace what is in it",
-                           "chmod o-w it, or set its sticky bit (chmod +t)");
+                           "chmod go-w it, or set its sticky bit (chmod +t)");
     }
     if (writers == OTHERS) {
         return refuse_mode(place, FOLDER, info, "its ACL lets others replace what is in it",
@@ -207,7 +208,7 @@ nk_status trusted_check_file(const struct trusted_place *place, const struct sta
         return refuse_owner(place, THE_FILE, info, "chown");
     }
     if ((info->st_mode & S_IWOTH) != 0) {
-        return refuse_mode(place, THE_FILE, info, "everybody may write to it", "chmod o-w it");
+        return refuse_mode(place, THE_FILE, info, "everybody may write to it", "chmod go-w it");
     }
     enum writers writers = find_writers(place, THE_FILE, info);
     if (writers == OTHERS) {

@@ -12,10 +12,10 @@
 #include "fixtures/rows.h"
 
 #define EVERYBODY "everybody may replace what is in it"
-#define STICKY_CURE "; chmod o-w it, or set its sticky bit (chmod +t)"
+#define STICKY_CURE "; chmod go-w it, or set its sticky bit (chmod +t)"
 #define A_GROUP "its group may replace what is in it"
 #define GROUP_CURE "; chmod g-w it, or chgrp it to root"
-#define NOT_ROOTS ", not to root or us (uid 0); chown it"
+#define NOT_ROOTS ", not to root or us (uid 0); chown it, or run as that user"
 
 static const struct row rows[] = {
     /* --- Kubernetes --- */
@@ -167,7 +167,7 @@ static const struct row rows[] = {
     { .name = "file of everybody",
       .path = "ca.pem",
       .entries = { A_FILE("ca.pem", 0666, 0, 0) },
-      .says = "@/ca.pem: everybody may write to it (uid 0, gid 0, mode 0666); chmod o-w it",
+      .says = "@/ca.pem: everybody may write to it (uid 0, gid 0, mode 0666); chmod go-w it",
       .held = true },
     { .name = "file of a group",
       .path = "ca.pem",

@@ -95,13 +95,13 @@ static const struct spoiling {
     { "a certificate after a list", spoil_list_and_certificate, "holds a CERTIFICATE" },
     { "junk", spoil_junk, "holds no CRL" },
     { "an empty file", spoil_empty, "holds no CRL" },
-    { "a file that everybody writes to", spoil_open_file, "chmod o-w" },
+    { "a file that everybody writes to", spoil_open_file, "chmod go-w" },
     { "no file", spoil_gone, "No such file" },
     { "a FIFO", spoil_fifo, "not a regular file" },
     { "an empty folder", spoil_empty_folder, "empty folder" },
     { "a folder with nothing but hidden files and folders", spoil_folder_of_others,
       "empty folder" },
-    { "a folder that everybody writes to", spoil_open_folder, "chmod o-w" },
+    { "a folder that everybody writes to", spoil_open_folder, "chmod go-w" },
 };
 
 static void check_spoiling(void **state)
