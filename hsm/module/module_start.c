@@ -19,6 +19,7 @@
 #include "base/sigpipe.h"
 #include "base/words.h"
 #include "module/ckr.h"
+#include "module/module_name.h"
 #include "module/module_private.h"
 
 /* --- the file --- */
@@ -157,10 +158,12 @@ nk_status module_start_locked(struct module *module, nk_error *err)
     CK_RV rv = module_initialise_locked(module);
     module->guest = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
     if (rv != CKR_OK && !module->guest) {
+        char told[384];
+        module_surroundings(told, sizeof(told));
         return report_ckr(err, NK_E_TOKEN, rv,
                           "%s: %s does not initialise; is its own configuration, service "
-                          "or device there?",
-                          words()->module, module->path);
+                          "or device there? (%s)",
+                          words()->module, module->path, told);
     }
     exit_gate_arm();
     pthread_mutex_lock(&module->use_lock);

@@ -55,7 +55,7 @@ static void log_out(const struct fault_world *world)
 const struct fault_row fault_rows[] = {
     /* --- the fault is there before the module is loaded --- */
     { "C_Initialize CKR_GENERAL_ERROR: the TPM is down", BEFORE_OPEN, FAILS,
-      "does not initialise; is its own configuration, service or device there?",
+      "does not initialise; is its own configuration, service or device there? (uid ",
       .script = "initialize_error=0x5\n", .status = NK_E_TOKEN },
     { "C_Initialize CKR_FUNCTION_FAILED: a daemon is away", BEFORE_OPEN, FAILS,
       "does not initialise", .script = "initialize_error=0x6\n", .status = NK_E_TOKEN },
