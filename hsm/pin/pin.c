@@ -147,7 +147,7 @@ static nk_status name_credential(struct pin *pin, const char *name, nk_error *er
 
     if (folder == NULL || folder[0] != '/') {
         return report(err, NK_E_PIN,
-                      "%s: CREDENTIALS_DIRECTORY is not set; start the node by "
+                      "%s: CREDENTIALS_DIRECTORY is not set to an absolute path; start the node by "
                       "systemd with LoadCredential=%s:/path",
                       words()->pin_credential, name);
     }

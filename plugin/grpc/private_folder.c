@@ -136,32 +136,42 @@ static void delist_folder(struct private_folder *folder)
 
 /* --- making one --- */
 
-static const char *base_folder(char *room, size_t len)
+/* Folder that holds ours. */
+struct base {
+    const char *origin; /* for texts */
+    char path[PATH_MAX];
+};
+
+/* Never /run/user: logind removes it at the user's last logout, under nodes that go on. */
+static void find_base(struct base *base)
 {
     const char *systemd = getenv("RUNTIME_DIRECTORY"); /* may be a list: "/run/a:/run/b" */
     const char *tmp = getenv("TMPDIR");
 
     if (systemd != NULL && systemd[0] == '/') {
-        snprintf(room, len, "%.*s", (int)strcspn(systemd, ":"), systemd);
-        return room;
+        base->origin = "RUNTIME_DIRECTORY, where our private folder is made";
+        snprintf(base->path, sizeof(base->path), "%.*s", (int)strcspn(systemd, ":"), systemd);
+    } else {
+        bool is_set = tmp != NULL && tmp[0] == '/';
+        base->origin =
+            is_set ? "TMPDIR, where our private folder is made unless RUNTIME_DIRECTORY is set"
+                   : "/tmp, where our private folder is made unless RUNTIME_DIRECTORY or TMPDIR "
+                     "is set";
+        snprintf(base->path, sizeof(base->path), "%s", is_set ? tmp : "/tmp");
     }
-    /* Not /run/user: logind removes it at the user's last logout, under nodes that go on. */
-    return tmp != NULL && tmp[0] == '/' ? tmp : "/tmp";
 }
 
 /* Whoever may put another folder in its place says what gRPC reads there: a key of a file, or a
  * library to load. */
-static nk_status check_base(const char *base, nk_error *err)
+static nk_status check_base(const struct base *base, nk_error *err)
 {
     int fd = -1;
-    nk_status status = trusted_open_folder(base, TRUSTED_TO_HOLD, NK_E_CONFIG, &fd, err);
+    nk_status status = trusted_open_folder(base->path, TRUSTED_TO_HOLD, NK_E_CONFIG, &fd, err);
 
     if (status == NK_OK) {
         close(fd);
     }
-    return report_where(err, status,
-                        "the folder for our private folder (RUNTIME_DIRECTORY, else TMPDIR, else "
-                        "/tmp)");
+    return report_where(err, status, "%s", base->origin);
 }
 
 /* False: see errno. ENOENT and EWOULDBLOCK: a sweeper was faster. */
@@ -212,19 +222,20 @@ static nk_status try_folder(struct private_folder *folder, const char *base, boo
 
 nk_status private_folder_make(struct private_folder *folder, nk_error *err)
 {
-    char room[PATH_MAX];
-    const char *base = base_folder(room, sizeof(room));
-    nk_status status = check_base(base, err);
+    struct base base;
+
+    find_base(&base);
+    nk_status status = check_base(&base, err);
 
     if (status != NK_OK) {
         return status;
     }
-    sweep_folders(base);
+    sweep_folders(base.path);
     folder->owner = getpid();
     bool swept = true;
     for (int i = 0; i < ATTEMPTS_MAX && swept; i++) {
         swept = false;
-        status = try_folder(folder, base, &swept, err);
+        status = try_folder(folder, base.path, &swept, err);
         if (status != NK_OK) {
             forget_folder(folder);
         }
@@ -232,7 +243,7 @@ nk_status private_folder_make(struct private_folder *folder, nk_error *err)
     if (status == NK_OK) {
         list_folder(folder);
     }
-    return swept ? report(err, NK_E_INTERNAL, "%s: somebody removes our private folders", base)
+    return swept ? report(err, NK_E_INTERNAL, "%s: somebody removes our private folders", base.path)
                  : status;
 }
 
