@@ -280,6 +280,27 @@ static void a_pin_is_read_again_on_its_own_terms(void **state)
     pin_free(pin);
 }
 
+/* A cure that a node of an ordinary user can live with: 0600 would shut it out. */
+static void a_pin_of_roots_is_opened_to_a_group(void **state)
+{
+    (void)state;
+    const struct hsm_pin_source source = { HSM_PIN_FILE, in_folder("pin"), -1 };
+    struct pin *pin = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_error ours = { .struct_size = sizeof(ours) };
+
+    write_file(source.where, "1234", 0644);
+    assert_int_equal(pin_open(&source, "token", NULL, &pin, &ours), NK_E_PIN);
+    assert_non_null(strstr(ours.text, "(mode 644); chmod 600 it"));
+    assert_int_equal(chmod(scratch_folder(), 0755), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(seteuid(OTHER_ID), 0);
+    nk_status status = pin_open(&source, "token", NULL, &pin, &err);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(status, NK_E_PIN);
+    assert_non_null(strstr(err.text, "(mode 644); chmod 440 it, and chgrp it to a group of ours"));
+}
+
 static void an_audit_is_followed_on_its_own_terms(void **state)
 {
     (void)state;
@@ -308,6 +329,7 @@ int main(void)
     ROWS_TEST(folders_are_mounted_at_first_use);
     ROWS_TEST(odd_kinds_are_not_waited_for);
     ROWS_TEST(a_pin_is_read_again_on_its_own_terms);
+    ROWS_TEST(a_pin_of_roots_is_opened_to_a_group);
     ROWS_TEST(an_audit_is_followed_on_its_own_terms);
     return ROWS_RUN("trusted_path", NULL, NULL);
 }
