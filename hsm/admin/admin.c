@@ -7,7 +7,7 @@
 
 #include "base/report.h"
 #include "module/discovery.h"
-#include "module/module_name.h"
+#include "module/module_needs.h"
 
 /* --- which token --- */
 
@@ -38,7 +38,7 @@ static nk_status pick_name(const struct token_names *names, const struct module 
         chosen = &names->names[i];
     }
     if (chosen == NULL) {
-        module_surroundings(told, sizeof(told));
+        module_surroundings(module->path, told, sizeof(told));
         return report(err, NK_E_TOKEN,
                       "no such token: %s shows %zu tokens and none fits; `nodekey tokens' lists "
                       "them, `nodekey init CONFIG' makes one (%s)",

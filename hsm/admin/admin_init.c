@@ -6,7 +6,7 @@
 #include "admin/admin.h"
 #include "base/report.h"
 #include "base/words.h"
-#include "module/module_name.h"
+#include "module/module_needs.h"
 
 #define LABEL_BYTES 32 /* CK_TOKEN_INFO; padded with spaces */
 
@@ -94,7 +94,7 @@ static nk_status find_blank(struct plan *plan, nk_error *err)
         return NK_OK;
     }
     char told[384];
-    module_surroundings(told, sizeof(told));
+    module_surroundings(plan->module->path, told, sizeof(told));
     return report(err, NK_E_TOKEN,
                   blank == 0 ? "%s shows no token that is not initialised yet%s (%s)"
                              : "%s shows several tokens that are not initialised yet%s (%s)",

@@ -120,19 +120,3 @@ nk_status module_name_resolve(const char *name, char **ret_path, nk_error *err)
     *ret_path = real;
     return NK_OK;
 }
-
-void module_surroundings(char *text, size_t room)
-{
-    static const char *const variables[] = { "SOFTHSM2_CONF", "TPM2_PKCS11_STORE",
-                                             "TPM2_PKCS11_TCTI", "TSS2_TCTI",
-                                             "P11_KIT_SERVER_ADDRESS" };
-    size_t used =
-        (size_t)snprintf(text, room, "uid %ld, gid %ld", (long)geteuid(), (long)getegid());
-
-    for (size_t i = 0; i < ARRAY_LEN(variables) && used < room; i++) {
-        const char *value = getenv(variables[i]);
-        if (value != NULL) {
-            used += (size_t)snprintf(text + used, room - used, ", %s=%s", variables[i], value);
-        }
-    }
-}

@@ -12,9 +12,4 @@
  * for. [any] */
 MUST_USE nk_status module_name_resolve(const char *name, char **ret_path, nk_error *err);
 
-/* Every environment variable that the known modules read, with its value, uid and gid: for "no such
- * token" and "does not initialise", which mostly mean that the module was told something else than
- * the operator thinks. [any] */
-void module_surroundings(char *text, size_t room);
-
 #endif

@@ -19,8 +19,11 @@
 #include "base/sigpipe.h"
 #include "base/words.h"
 #include "module/ckr.h"
-#include "module/module_name.h"
+#include "module/module_needs.h"
 #include "module/module_private.h"
+
+#define SURROUNDINGS_BYTES 256 /* a sentence has 1024, and the module's path is in it, too */
+#define NEEDS_BYTES 448
 
 /* --- the file --- */
 
@@ -140,6 +143,17 @@ CK_RV module_initialise_locked(struct module *module)
     return atomic_load(&module->inherited) ? inherit_instance_locked(module, rv) : rv;
 }
 
+static nk_status report_refusal(const char *path, CK_RV rv, nk_error *err)
+{
+    char told[SURROUNDINGS_BYTES];
+    char needs[NEEDS_BYTES];
+
+    module_surroundings(path, told, sizeof(told));
+    module_needs(path, needs, sizeof(needs));
+    return report_ckr(err, NK_E_TOKEN, rv, "%s: %s does not initialise; %s (%s)", words()->module,
+                      path, needs, told);
+}
+
 nk_status module_start_locked(struct module *module, nk_error *err)
 {
     nk_status status = NK_OK;
@@ -158,12 +172,7 @@ nk_status module_start_locked(struct module *module, nk_error *err)
     CK_RV rv = module_initialise_locked(module);
     module->guest = rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
     if (rv != CKR_OK && !module->guest) {
-        char told[384];
-        module_surroundings(told, sizeof(told));
-        return report_ckr(err, NK_E_TOKEN, rv,
-                          "%s: %s does not initialise; is its own configuration, service "
-                          "or device there? (%s)",
-                          words()->module, module->path, told);
+        return report_refusal(module->path, rv, err);
     }
     exit_gate_arm();
     pthread_mutex_lock(&module->use_lock);

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "module/module_name.h"
+#include "module/module_needs.h"
 #include "module/slots.h"
 #include "token/token_private.h"
 #include "wait/bounded_call.h"
@@ -16,7 +16,7 @@ static CK_RV find_slot_locked(struct token *token, nk_error *err)
     if (rv == CKR_OK) {
         token->slot_flags = slots_flags(token->module, token->slot);
     } else if (rv == CKR_TOKEN_NOT_PRESENT) {
-        module_surroundings(told, sizeof(told));
+        module_surroundings(token->module->path, told, sizeof(told));
         report_ckr(err, NK_E_TOKEN, rv,
                    "token \"%s\" (serial %s) is away from %s; put it back (%s)", token->name.label,
                    token->name.serial, token->module->path, told);

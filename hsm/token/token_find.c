@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/report.h"
 #include "module/discovery.h"
-#include "module/module_name.h"
+#include "module/module_needs.h"
 #include "wait/bounded_call.h"
 
 #define REINIT_WAIT_MS 1000
@@ -53,7 +53,7 @@ static nk_status pick_token(const struct sought *sought, const struct token_name
         chosen = &names->names[i];
     }
     if (chosen == NULL) {
-        module_surroundings(told, sizeof(told));
+        module_surroundings(sought->module->path, told, sizeof(told));
         return report(err, NK_E_TOKEN,
                       "%s: no such token: %s; %s shows: %s; correct the URI or put the token in "
                       "place (%s)",

@@ -163,7 +163,8 @@ int main(int argc, char **argv)
                                       NULL };
     struct choice choice = { 0 };
 
-    if (atexit(close_stdout) != 0) {
+    /* Ten lines of tpm2-tss before our one hide it; who wants them sets the variable. */
+    if (atexit(close_stdout) != 0 || setenv("TSS2_LOG", "all+none", 0) != 0) {
         return cli_fail("out of memory");
     }
     argp_err_exit_status = CLI_USAGE;
