@@ -16,11 +16,12 @@
 
 enum hsm_object_kind { HSM_PRIVATE_KEY = 1, HSM_PUBLIC_KEY, HSM_CERTIFICATE };
 
-/* Texts are printable ASCII, with '?' for other bytes; the URI has the bytes themselves. */
+/* Texts are one line of UTF-8, with '?' for other bytes and characters; the URI has the bytes
+ * themselves, escaped. */
 struct hsm_object {
     enum hsm_object_kind kind;
-    char label[65];
-    char id[65];                   /* hex */
+    char *label;                   /* "": none */
+    char *id;                      /* hex; "": none */
     char type[HSM_KEY_TYPE_BYTES]; /* keys: "P-256", "RSA-3072", "Ed25519"; "": the token does not
                                       say */
     char subject[256];             /* certificates, RFC 2253 */
@@ -28,8 +29,9 @@ struct hsm_object {
     bool sensitive; /* private keys; an attribute that the token does not tell counts as the worse
                        value */
     bool extractable;
-    bool born_here; /* generated on the token, and has never been extractable */
-    char *uri;      /* RFC 7512; NULL: it has neither label nor id */
+    bool born_here;  /* generated on the token, and has never been extractable */
+    bool birth_told; /* false: the token does not say all of that, and denies none */
+    char *uri;       /* RFC 7512; NULL: it has neither label nor id */
 };
 
 struct hsm_token {
@@ -44,6 +46,7 @@ struct hsm_token {
     bool pin_final_try;
     bool hardware;  /* as the module claims */
     bool logged_in; /* private objects are among these, too */
+    char *trouble;  /* one line: why not all of its objects are here; NULL: they are */
     struct hsm_object *objects;
     size_t len;
 };
@@ -63,9 +66,10 @@ struct hsm_list_request {
     const char *state_dir; /* or NULL: refused PINs are neither looked up nor remembered */
     const nk_host *host;
 };
-/* Lists the tokens of a module and their objects. *ret_listing is owned: hsm_listing_clear.
+/* Lists the tokens of a module and their objects; of one that fails it says so in `trouble`.
+ * *ret_listing is owned: hsm_listing_clear.
  * NK_E_CONFIG: no such module, or several tokens fit. NK_E_PIN: the PIN is refused. NK_E_TOKEN:
- * no such token, or it fails. [one] */
+ * no such token, or the module fails. [one] */
 MUST_USE nk_status hsm_list(const struct hsm_list_request *request, struct hsm_listing *ret_listing,
                             nk_error *err);
 void hsm_listing_clear(struct hsm_listing *listing);

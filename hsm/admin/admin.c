@@ -23,26 +23,26 @@ static nk_status pick_name(const struct token_names *names, const struct module 
 {
     const struct token_name *chosen = NULL;
     char told[384];
+    char list[384];
 
+    token_names_join(names, list, sizeof(list));
     for (size_t i = 0; i < names->len; i++) {
         if (!name_fits(uri, label, &names->names[i])) {
             continue;
         }
         if (chosen != NULL) {
             return report(err, NK_E_CONFIG,
-                          "%s shows more than one token that fits, \"%s\" (serial %s) and \"%s\" "
-                          "(serial %s): name one, a PIN is not sent to several",
-                          module->path, chosen->label, chosen->serial, names->names[i].label,
-                          names->names[i].serial);
+                          "more than one token fits; %s shows %s: %s, a PIN is not sent to several",
+                          module->path, list, uri_telling_apart(chosen, &names->names[i]));
         }
         chosen = &names->names[i];
     }
     if (chosen == NULL) {
         module_surroundings(module->path, told, sizeof(told));
         return report(err, NK_E_TOKEN,
-                      "no such token: %s shows %zu tokens and none fits; `nodekey tokens' lists "
-                      "them, `nodekey init CONFIG' makes one (%s)",
-                      module->path, names->len, told);
+                      "no such token: %s shows %s; correct the URI, or make one by `nodekey init "
+                      "CONFIG' (%s)",
+                      module->path, list, told);
     }
     *ret_name = *chosen;
     return NK_OK;

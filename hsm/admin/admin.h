@@ -55,11 +55,9 @@ struct admin_look { /* of one token */
     struct hsm_token *token;
 };
 /* Descriptions in zeroed structs; members that the token does not tell stay empty. CKR_OK unless
- * the module lies. Inside a use of the module. */
+ * the module lies, or there is no memory. Inside a use of the module. */
 void admin_describe_token(struct hsm_token *token, const CK_TOKEN_INFO *info, CK_FLAGS slot_flags);
 MUST_USE CK_RV admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
                                      CK_OBJECT_HANDLE handle, struct hsm_object *object);
-/* Owned: free. NULL: no memory. */
-char *admin_uri_of_token(const CK_TOKEN_INFO *info, bool with_serial);
 
 #endif

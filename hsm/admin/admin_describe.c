@@ -12,13 +12,11 @@
 #include "key/key_kinds.h"
 #include "key/object_public.h"
 
-#define ID_SHOWN_BYTES 32
-
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 
-/* --- URIs --- */
+/* --- texts --- */
 
 /* Text for a terminal: the writer of a token must not choose its control sequences. */
 static void show_text(char *text, size_t room, const unsigned char *bytes, size_t len)
@@ -26,69 +24,40 @@ static void show_text(char *text, size_t room, const unsigned char *bytes, size_
     len = len < room ? len : room - 1;
     memcpy(text, bytes, len);
     text[len] = '\0';
-    text_flatten(text, len, TEXT_PRINTABLE);
-}
-
-/* A field of CK_TOKEN_INFO ends at its padding, which tpm2-pkcs11 makes of NULs. */
-static void set_field(CK_UTF8CHAR *to, const CK_UTF8CHAR *from, size_t len)
-{
-    char text[65];
-
-    token_field_copy(text, from, len);
-    memset(to, ' ', len);
-    for (size_t i = 0; text[i] != '\0'; i++) {
-        to[i] = (CK_UTF8CHAR)text[i];
-    }
-}
-
-static P11KitUri *uri_of_token(const CK_TOKEN_INFO *info, bool with_serial)
-{
-    P11KitUri *uri = p11_kit_uri_new();
-    if (uri == NULL) {
-        return NULL;
-    }
-    CK_TOKEN_INFO *wanted = p11_kit_uri_get_token_info(uri);
-    if (info->label[0] != ' ' && info->label[0] != '\0') {
-        set_field(wanted->label, info->label, sizeof(wanted->label));
-    }
-    if (with_serial || wanted->label[0] == '\0') {
-        set_field(wanted->serialNumber, info->serialNumber, sizeof(wanted->serialNumber));
-    }
-    return uri;
+    text_flatten(text, len, TEXT_ONE_LINE);
 }
 
 /* Owned: free. NULL: no memory. */
-static char *format_uri(P11KitUri *uri)
+static char *copy_text(const unsigned char *bytes, size_t len)
 {
-    char *text = NULL;
-
-    return uri != NULL && p11_kit_uri_format(uri, P11_KIT_URI_FOR_ANY, &text) == P11_KIT_URI_OK
-               ? text
-               : NULL;
-}
-
-char *admin_uri_of_token(const CK_TOKEN_INFO *info, bool with_serial)
-{
-    AUTO(p11_kit_uri_free) P11KitUri *uri = uri_of_token(info, with_serial);
-
-    return format_uri(uri);
-}
-
-static char *uri_of_object(const struct admin_look *look, CK_OBJECT_CLASS object_class,
-                           struct object_name *name)
-{
-    CK_ATTRIBUTE attribute = { CKA_CLASS, &object_class, sizeof(object_class) };
-    CK_ATTRIBUTE label = { CKA_LABEL, name->label, name->label_len };
-    CK_ATTRIBUTE id = { CKA_ID, name->id, name->id_len };
-    AUTO(p11_kit_uri_free) P11KitUri *uri = uri_of_token(look->info, look->namesakes);
-
-    if (uri == NULL || (name->label_len == 0 && name->id_len == 0) ||
-        p11_kit_uri_set_attribute(uri, &attribute) != P11_KIT_URI_OK ||
-        (name->label_len > 0 && p11_kit_uri_set_attribute(uri, &label) != P11_KIT_URI_OK) ||
-        (name->id_len > 0 && p11_kit_uri_set_attribute(uri, &id) != P11_KIT_URI_OK)) {
-        return NULL;
+    char *text = malloc(len + 1);
+    if (text != NULL) {
+        show_text(text, len + 1, bytes, len);
     }
-    return format_uri(uri);
+    return text;
+}
+
+static char *copy_hex(const unsigned char *bytes, size_t len)
+{
+    char *text = malloc(TEXT_HEX_BYTES(len));
+    if (text != NULL) {
+        text_hex(text, bytes, len);
+    }
+    return text;
+}
+
+static char *copy_uri(const struct admin_look *look, CK_OBJECT_CLASS object_class,
+                      struct object_name *name)
+{
+    struct uri_object object = { .object_class = object_class,
+                                 .label = name->label,
+                                 .label_len = name->label_len,
+                                 .id = name->id,
+                                 .id_len = name->id_len };
+    struct token_name token;
+
+    token_name_of(look->info, &token);
+    return uri_of_object(&token, look->namesakes, &object);
 }
 
 /* --- one object --- */
@@ -128,7 +97,8 @@ static CK_RV describe_custody(const struct admin_look *look, CK_OBJECT_HANDLE ha
         rv = object_flag(look->call, look->session, handle, CKA_EXTRACTABLE, true,
                          &object->extractable);
     }
-    return rv == CKR_OK ? object_is_born_here(look->call, look->session, handle, &object->born_here)
+    return rv == CKR_OK ? object_is_born_here(look->call, look->session, handle, &object->born_here,
+                                              &object->birth_told)
                         : rv;
 }
 
@@ -154,9 +124,12 @@ CK_RV admin_describe_object(const struct admin_look *look, CK_OBJECT_CLASS objec
     if (rv != CKR_OK) {
         return rv;
     }
-    show_text(object->label, sizeof(object->label), name.label, name.label_len);
-    text_hex(object->id, name.id, name.id_len < ID_SHOWN_BYTES ? name.id_len : ID_SHOWN_BYTES);
-    object->uri = uri_of_object(look, object_class, &name);
+    object->label = copy_text(name.label, name.label_len);
+    object->id = copy_hex(name.id, name.id_len);
+    object->uri = copy_uri(look, object_class, &name);
+    if (object->label == NULL || object->id == NULL) {
+        return CKR_HOST_MEMORY;
+    }
     return object->kind == HSM_CERTIFICATE ? describe_certificate(look, handle, object)
                                            : describe_key(look, handle, object);
 }

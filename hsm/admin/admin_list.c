@@ -25,6 +25,13 @@ static void borrow_types(struct hsm_token *token)
     }
 }
 
+static void clear_object(struct hsm_object *object)
+{
+    free(object->label);
+    free(object->id);
+    free(object->uri);
+}
+
 static CK_RV list_class(const struct admin_look *look, enum hsm_object_kind kind,
                         CK_OBJECT_CLASS object_class)
 {
@@ -41,9 +48,14 @@ static CK_RV list_class(const struct admin_look *look, enum hsm_object_kind kind
     }
     token->objects = objects;
     for (CK_ULONG i = 0; i < len && rv == CKR_OK; i++) {
-        struct hsm_object *object = &objects[token->len++];
+        struct hsm_object *object = &objects[token->len];
         *object = (struct hsm_object){ .kind = kind };
         rv = admin_describe_object(look, object_class, found[i], object);
+        if (rv == CKR_OK) {
+            token->len++;
+        } else {
+            clear_object(object);
+        }
     }
     return rv;
 }
@@ -89,6 +101,18 @@ static bool has_namesake(const struct tour *tour, CK_ULONG i)
     return found;
 }
 
+/* A token that fails must not hide the others of its module. */
+static nk_status keep_trouble(struct hsm_token *token, CK_RV rv, nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+
+    if (rv != CKR_HOST_MEMORY) {
+        report_ckr(&own, NK_E_TOKEN, rv, "list the objects of token \"%s\"", token->label);
+        token->trouble = strdup(own.text);
+    }
+    return token->trouble != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
+}
+
 static nk_status visit_slot(const struct tour *tour, CK_ULONG i, struct hsm_token *token,
                             nk_error *err)
 {
@@ -105,14 +129,12 @@ static nk_status visit_slot(const struct tour *tour, CK_ULONG i, struct hsm_toke
     }
     token_name_of(info, &name);
     token->logged_in = tour->logged_in != NULL && token_name_equal(tour->logged_in, &name);
-    token->uri = admin_uri_of_token(info, look.namesakes);
+    token->uri = uri_of_token(&name, look.namesakes);
     if (token->uri == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
     CK_RV rv = list_objects(&look, tour->module, slot);
-    return rv == CKR_OK
-               ? NK_OK
-               : report_ckr(err, NK_E_TOKEN, rv, "list the objects of token \"%s\"", token->label);
+    return rv == CKR_OK ? NK_OK : keep_trouble(token, rv, err);
 }
 
 /* A slot that does not answer is left out, as open would pass it over. */
@@ -212,10 +234,11 @@ void hsm_listing_clear(struct hsm_listing *listing)
     for (size_t i = 0; i < listing->len; i++) {
         struct hsm_token *token = &listing->tokens[i];
         for (size_t j = 0; j < token->len; j++) {
-            free(token->objects[j].uri);
+            clear_object(&token->objects[j]);
         }
         free(token->objects);
         free(token->uri);
+        free(token->trouble);
     }
     free(listing->tokens);
     *listing = (struct hsm_listing){ 0 };

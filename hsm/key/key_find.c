@@ -123,6 +123,7 @@ struct custody_flags {
     bool extractable;
     bool sensitive;
     bool born_here;
+    bool birth_told;
     bool signs;
     bool always_authenticate;
 };
@@ -140,7 +141,7 @@ static CK_RV read_custody(const struct hsm_key *key, CK_SESSION_HANDLE session,
                  { CKA_SENSITIVE, false, &flags->sensitive },
                  { CKA_SIGN, true, &flags->signs },
                  { CKA_ALWAYS_AUTHENTICATE, false, &flags->always_authenticate } };
-    CK_RV rv = object_is_born_here(call, session, object, &flags->born_here);
+    CK_RV rv = object_is_born_here(call, session, object, &flags->born_here, &flags->birth_told);
 
     for (size_t i = 0; i < ARRAY_LEN(rows) && rv == CKR_OK; i++) {
         rv = object_flag(call, session, object, rows[i].type, rows[i].if_unknown, rows[i].flag);
@@ -166,8 +167,12 @@ static CK_RV check_custody(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
     }
     if (!key->custody.allow_imported && !flags.born_here) {
         report(err, NK_E_IDENTITY,
-               "%s: %s on token \"%s\" was imported or has been extractable, so copies may "
-               "exist; generate the key on the token (or accept it by %s)",
+               flags.birth_told
+                   ? "%s: %s on token \"%s\" was imported or has been extractable, so copies may "
+                     "exist; generate the key on the token (or accept it by %s)"
+                   : "%s: whether %s on token \"%s\" was generated there and never extractable, "
+                     "the module does not tell; look into the maker's own tool (and accept it by "
+                     "%s)",
                words()->key, key->uri_text, key->label, words()->allow_imported);
         return CKR_KEY_FUNCTION_NOT_PERMITTED;
     }

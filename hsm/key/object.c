@@ -120,17 +120,24 @@ CK_RV object_flag(const struct cryptoki *call, CK_SESSION_HANDLE session, CK_OBJ
 }
 
 CK_RV object_is_born_here(const struct cryptoki *call, CK_SESSION_HANDLE session,
-                          CK_OBJECT_HANDLE object, bool *ret_born_here)
+                          CK_OBJECT_HANDLE object, bool *ret_born_here, bool *ret_told)
 {
     static const CK_ATTRIBUTE_TYPE signs[] = { CKA_LOCAL, CKA_NEVER_EXTRACTABLE,
                                                CKA_ALWAYS_SENSITIVE };
     CK_RV rv = CKR_OK;
-    bool all = true;
+    bool untold = false; /* of one of them, whose others do not deny it */
+    bool may_be = true;
 
-    for (size_t i = 0; i < ARRAY_LEN(signs) && all && rv == CKR_OK; i++) {
-        rv = object_flag(call, session, object, signs[i], false, &all);
+    for (size_t i = 0; i < ARRAY_LEN(signs) && may_be && rv == CKR_OK; i++) {
+        bool is = false;
+        rv = object_flag(call, session, object, signs[i], false, &is);
+        if (rv == CKR_OK && !is) {
+            rv = object_flag(call, session, object, signs[i], true, &may_be);
+            untold |= may_be;
+        }
     }
-    *ret_born_here = all;
+    *ret_born_here = may_be && !untold;
+    *ret_told = !may_be || !untold;
     return rv;
 }
 

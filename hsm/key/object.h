@@ -47,9 +47,10 @@ MUST_USE CK_RV object_number(const struct cryptoki *call, CK_SESSION_HANDLE sess
 MUST_USE CK_RV object_flag(const struct cryptoki *call, CK_SESSION_HANDLE session,
                            CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool if_unknown,
                            bool *ret_flag);
-/* Generated on the token, and has never been extractable: a private key of which no copy exists. */
+/* Generated on the token, and has never been extractable: a private key of which no copy exists.
+ * Not told: false, since the token does not say all of it, and denies none. */
 MUST_USE CK_RV object_is_born_here(const struct cryptoki *call, CK_SESSION_HANDLE session,
-                                   CK_OBJECT_HANDLE object, bool *ret_born_here);
+                                   CK_OBJECT_HANDLE object, bool *ret_born_here, bool *ret_told);
 /* NULL: no certificate in DER, whole and of at most 64 KiB. Owned: X509_free. */
 MUST_USE CK_RV object_certificate(const struct cryptoki *call, CK_SESSION_HANDLE session,
                                   CK_OBJECT_HANDLE object, X509 **ret_certificate);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "module/discovery.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "base/report.h"
 #include "module/ckr.h"
 #include "module/slots.h"
+#include "module/uri.h"
 #include "wait/bounded_call.h"
 
 #define REFERENCE "nodekey"
@@ -84,6 +86,21 @@ void token_names_clear(struct token_names *names)
 {
     free(names->names);
     *names = (struct token_names){ 0 };
+}
+
+void token_names_join(const struct token_names *names, char *text, size_t room)
+{
+    size_t used = 0;
+
+    snprintf(text, room, "none");
+    for (size_t i = 0; i < names->len; i++) {
+        AUTO(free) char *uri = uri_of_token(&names->names[i], true);
+        if (uri == NULL || used + strlen(uri) + sizeof(", , ...") > room) {
+            snprintf(text + used, room - used, "%s...", used > 0 ? ", " : "");
+            return;
+        }
+        used += (size_t)snprintf(text + used, room - used, "%s%s", used > 0 ? ", " : "", uri);
+    }
 }
 
 static size_t count_ids(const struct pkcs11h_token_id_list_s *list)

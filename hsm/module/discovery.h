@@ -20,5 +20,7 @@ struct token_names {
 MUST_USE nk_status discovery_tokens(struct module *module, struct token_names *ret_names,
                                     nk_error *err);
 void token_names_clear(struct token_names *names);
+/* Their URIs with serials, as many as fit, each whole, so that it can be pasted; "none". [any] */
+void token_names_join(const struct token_names *names, char *text, size_t room);
 
 #endif

@@ -27,6 +27,18 @@ struct purpose {
     const char *short_noun;
 };
 
+/* Description and maker of a slot or a library; libp11-kit parses them, and no search of ours heeds
+ * them. A version that is not given is all ones. */
+static bool names_slot_or_library(P11KitUri *uri)
+{
+    const CK_SLOT_INFO *slot = p11_kit_uri_get_slot_info(uri);
+    const CK_INFO *library = p11_kit_uri_get_module_info(uri);
+
+    return slot->slotDescription[0] != '\0' || slot->manufacturerID[0] != '\0' ||
+           library->libraryDescription[0] != '\0' || library->manufacturerID[0] != '\0' ||
+           library->libraryVersion.major != (CK_BYTE)-1;
+}
+
 static nk_status check_shape(const struct purpose *purpose, P11KitUri *uri, const char *text,
                              nk_error *err)
 {
@@ -39,7 +51,7 @@ static nk_status check_shape(const struct purpose *purpose, P11KitUri *uri, cons
                       purpose->member);
     }
     if (p11_kit_uri_get_module_path(uri) != NULL || p11_kit_uri_get_module_name(uri) != NULL ||
-        p11_kit_uri_get_slot_id(uri) != (CK_SLOT_ID)-1) {
+        p11_kit_uri_get_slot_id(uri) != (CK_SLOT_ID)-1 || names_slot_or_library(uri)) {
         return report(err, NK_E_CONFIG,
                       "%s: %s names a module or slot; the module belongs into %s, and "
                       "slots change: name the token",
@@ -136,6 +148,23 @@ bool uri_names_token(P11KitUri *uri, const struct token_name *name)
            field_fits(wanted->manufacturerID, sizeof(wanted->manufacturerID), name->manufacturer);
 }
 
+const char *uri_telling_apart(const struct token_name *a, const struct token_name *b)
+{
+    const struct {
+        const char *a, *b, *advice;
+    } rows[] = { { a->serial, b->serial, "add serial= to name one" },
+                 { a->label, b->label, "add token= to name one" },
+                 { a->model, b->model, "add model= to name one" },
+                 { a->manufacturer, b->manufacturer, "add manufacturer= to name one" } };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (strcmp(rows[i].a, rows[i].b) != 0) {
+            return rows[i].advice;
+        }
+    }
+    return "no attribute tells them apart: give one another label";
+}
+
 CK_ULONG uri_template(P11KitUri *uri, CK_OBJECT_CLASS *key_class,
                       CK_ATTRIBUTE out[URI_TEMPLATE_MAX])
 {
@@ -152,4 +181,62 @@ CK_ULONG uri_template(P11KitUri *uri, CK_OBJECT_CLASS *key_class,
         out[n++] = *id;
     }
     return n;
+}
+
+/* --- URIs to paste --- */
+
+static void set_field(CK_UTF8CHAR *to, size_t room, const char *text)
+{
+    memset(to, ' ', room);
+    memcpy(to, text, strlen(text));
+}
+
+static P11KitUri *name_token(const struct token_name *name, bool with_serial)
+{
+    P11KitUri *uri = p11_kit_uri_new();
+    if (uri == NULL) {
+        return NULL;
+    }
+    CK_TOKEN_INFO *wanted = p11_kit_uri_get_token_info(uri);
+    if (name->label[0] != '\0') {
+        set_field(wanted->label, sizeof(wanted->label), name->label);
+    }
+    if (with_serial || name->label[0] == '\0') {
+        set_field(wanted->serialNumber, sizeof(wanted->serialNumber), name->serial);
+    }
+    return uri;
+}
+
+static char *format_uri(P11KitUri *uri)
+{
+    char *text = NULL;
+
+    return uri != NULL && p11_kit_uri_format(uri, P11_KIT_URI_FOR_ANY, &text) == P11_KIT_URI_OK
+               ? text
+               : NULL;
+}
+
+char *uri_of_token(const struct token_name *name, bool with_serial)
+{
+    AUTO(p11_kit_uri_free) P11KitUri *uri = name_token(name, with_serial);
+
+    return format_uri(uri);
+}
+
+char *uri_of_object(const struct token_name *name, bool with_serial,
+                    const struct uri_object *object)
+{
+    CK_OBJECT_CLASS object_class = object->object_class;
+    CK_ATTRIBUTE attribute = { CKA_CLASS, &object_class, sizeof(object_class) };
+    CK_ATTRIBUTE label = { CKA_LABEL, object->label, object->label_len };
+    CK_ATTRIBUTE id = { CKA_ID, object->id, object->id_len };
+    AUTO(p11_kit_uri_free) P11KitUri *uri = name_token(name, with_serial);
+
+    if (uri == NULL || (object->label_len == 0 && object->id_len == 0) ||
+        p11_kit_uri_set_attribute(uri, &attribute) != P11_KIT_URI_OK ||
+        (object->label_len > 0 && p11_kit_uri_set_attribute(uri, &label) != P11_KIT_URI_OK) ||
+        (object->id_len > 0 && p11_kit_uri_set_attribute(uri, &id) != P11_KIT_URI_OK)) {
+        return NULL;
+    }
+    return format_uri(uri);
 }

@@ -23,8 +23,24 @@ MUST_USE nk_status uri_parse(const char *text, P11KitUri **ret_uri, nk_error *er
 /* The same for the URI of a certificate. */
 MUST_USE nk_status uri_parse_certificate(const char *text, P11KitUri **ret_uri, nk_error *err);
 bool uri_names_token(P11KitUri *uri, const struct token_name *name);
+/* The advice about a URI that fits both tokens. */
+const char *uri_telling_apart(const struct token_name *a, const struct token_name *b);
 /* The search template for the private key; points into `uri` and `class`. Returns its length. */
 CK_ULONG uri_template(P11KitUri *uri, CK_OBJECT_CLASS *key_class,
                       CK_ATTRIBUTE out[URI_TEMPLATE_MAX]);
+
+/* Names of an object; a length is 0 when it is not. */
+struct uri_object {
+    CK_OBJECT_CLASS object_class;
+    unsigned char *label;
+    size_t label_len;
+    unsigned char *id;
+    size_t id_len;
+};
+/* URIs to paste, in ASCII whatever the bytes are. The serial is there if asked for, and where there
+ * is no label. Owned: free. NULL: no memory, or of an object that has neither label nor id. */
+char *uri_of_token(const struct token_name *name, bool with_serial);
+char *uri_of_object(const struct token_name *name, bool with_serial,
+                    const struct uri_object *object);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "token/token_find.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -21,18 +20,6 @@ struct sought {
     const char *member;
 };
 
-static void join_names(const struct token_names *names, char *text, size_t room)
-{
-    size_t used = 0;
-
-    snprintf(text, room, "none");
-    for (size_t i = 0; i < names->len && used + 1 < room; i++) {
-        used +=
-            (size_t)snprintf(text + used, room - used, "%stoken=%s;serial=%s", used > 0 ? ", " : "",
-                             names->names[i].label, names->names[i].serial);
-    }
-}
-
 static nk_status pick_token(const struct sought *sought, const struct token_names *names,
                             struct token_name *ret_name, nk_error *err)
 {
@@ -40,15 +27,15 @@ static nk_status pick_token(const struct sought *sought, const struct token_name
     char list[256];
     char told[384];
 
-    join_names(names, list, sizeof(list));
+    token_names_join(names, list, sizeof(list));
     for (size_t i = 0; i < names->len; i++) {
         if (!uri_names_token(sought->uri, &names->names[i])) {
             continue;
         }
         if (chosen != NULL) {
-            return report(err, NK_E_CONFIG,
-                          "%s: more than one token fits %s; %s shows %s: add serial= to name one",
-                          sought->member, sought->text, sought->module->path, list);
+            return report(err, NK_E_CONFIG, "%s: more than one token fits %s; %s shows %s: %s",
+                          sought->member, sought->text, sought->module->path, list,
+                          uri_telling_apart(chosen, &names->names[i]));
         }
         chosen = &names->names[i];
     }

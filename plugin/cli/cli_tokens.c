@@ -32,7 +32,7 @@ static const char doc[] =
     "Which tokens does the module show, and which keys and certificates are on them?\v"
     "Without login there are the public objects only, and no PIN is read. A PIN is sent to one "
     "token, once.\n\n"
-    "Exit status: 0 listed; 1 could not be; 2 wrong usage.";
+    "Exit status: 0 listed; 1 could not be, or not all of it; 2 wrong usage.";
 
 struct wish {
     struct ours_choice ours; /* its path: of --login */
@@ -116,6 +116,9 @@ static const char *custody_of(const struct hsm_object *object)
     if (object->extractable || !object->sensitive) {
         return ", CAN BE COPIED OUT";
     }
+    if (!object->birth_told) {
+        return ", generated here or imported: the module does not tell";
+    }
     return object->born_here ? ", generated here" : ", imported: copies may exist";
 }
 
@@ -144,6 +147,9 @@ static void put_listing(const struct hsm_listing *listing)
         for (size_t j = 0; j < listing->tokens[i].len; j++) {
             put_object(&listing->tokens[i].objects[j]);
         }
+        if (listing->tokens[i].trouble != NULL) {
+            printf("%-*s%s\n", LABEL_COLUMNS, "NOT WHOLE", listing->tokens[i].trouble);
+        }
         putchar('\n');
     }
     if (listing->len == 0) {
@@ -169,8 +175,9 @@ static json_t *json_of_object(const struct hsm_object *object)
     json_t *more = NULL;
 
     if (object->kind == HSM_PRIVATE_KEY) {
-        more = json_pack("{s:b, s:b, s:b}", "sensitive", object->sensitive, "extractable",
-                         object->extractable, "generated_on_token", object->born_here);
+        more = json_pack("{s:b, s:b, s:o}", "sensitive", object->sensitive, "extractable",
+                         object->extractable, "generated_on_token",
+                         object->birth_told ? json_boolean(object->born_here) : json_null());
     } else if (object->kind == HSM_CERTIFICATE) {
         more = json_pack("{s:o, s:o}", "subject", text_or_null(object->subject), "not_after",
                          text_or_null(object->not_after));
@@ -194,13 +201,13 @@ static json_t *json_of_token(const struct hsm_token *token)
             return NULL;
         }
     }
-    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:s, s:b, s:O}", "label",
+    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:s, s:b, s:O, s:o}", "label",
                      text_or_null(token->label), "manufacturer", token->manufacturer, "model",
                      token->model, "serial", text_or_null(token->serial), "uri",
                      text_or_null(token->uri), "initialised", token->initialised, "pin_set",
                      token->pin_set, "pin_locked", token->pin_locked, "pin_final_try",
                      token->pin_final_try, "custody", custody_claimed(token), "logged_in",
-                     token->logged_in, "objects", objects);
+                     token->logged_in, "objects", objects, "error", text_or_null(token->trouble));
 }
 
 static json_t *json_of(const struct hsm_listing *listing)
@@ -243,6 +250,18 @@ static nk_status list_tokens(const struct wish *wish, struct hsm_listing *ret_li
     return status;
 }
 
+static enum cli_exit tell_troubles(const struct hsm_listing *listing)
+{
+    enum cli_exit end = CLI_OK;
+
+    for (size_t i = 0; i < listing->len; i++) {
+        if (listing->tokens[i].trouble != NULL) {
+            end = cli_fail("%s", listing->tokens[i].trouble);
+        }
+    }
+    return end;
+}
+
 enum cli_exit cli_tokens(int argc, char **argv)
 {
     static const struct argp argp = { options, parse_option, NULL, doc, NULL, NULL, NULL };
@@ -256,9 +275,9 @@ enum cli_exit cli_tokens(int argc, char **argv)
     if (list_tokens(&wish, &listing, &err) != NK_OK) {
         return ours_fail(&err);
     }
-    enum cli_exit end = CLI_OK;
+    enum cli_exit end = tell_troubles(&listing);
     if (wish.ours.json) {
-        end = cli_put_json(json_of(&listing), CLI_OK);
+        end = cli_put_json(json_of(&listing), end);
     } else {
         put_listing(&listing);
     }

@@ -2,7 +2,7 @@
  * Which URIs name a key, which are refused and with what words; and that no refusal tells a PIN. */
 #include <string.h>
 
-#include "fixtures/check.h"
+#include "fixtures/rows.h"
 #include "module/uri.h"
 
 #define PIN "8461-spruce"
@@ -33,6 +33,11 @@ static const struct row {
     { "module-path", "pkcs11:token=a;object=k?module-path=/m.so", "names a module or slot" },
     { "module-name", "pkcs11:token=a;object=k?module-name=m", "names a module or slot" },
     { "slot-id", "pkcs11:slot-id=3;object=k", "names a module or slot" },
+    { "slot-description", "pkcs11:slot-description=s;object=k", "names a module or slot" },
+    { "slot-manufacturer", "pkcs11:slot-manufacturer=s;object=k", "names a module or slot" },
+    { "library-description", "pkcs11:library-description=s;object=k", "names a module or slot" },
+    { "library-manufacturer", "pkcs11:library-manufacturer=s;object=k", "names a module or slot" },
+    { "library-version", "pkcs11:library-version=2;object=k", "names a module or slot" },
     { "type=public", "pkcs11:token=a;object=k;type=public", "another type than a private key" },
     { "type=cert", "pkcs11:token=a;object=k;type=cert", "another type than a private key" },
     { "neither object nor id", "pkcs11:token=a", "names no key" },
@@ -130,20 +135,33 @@ static void the_template_asks_for_the_private_key(void **state)
     p11_kit_uri_free(uri);
 }
 
+/* --- two tokens that fit --- */
+
+static const struct token_name one_of_two = { "maker", "model", "01", "node-a" };
+static const struct apart_row {
+    const char *name;
+    struct token_name other;
+    const char *advice;
+} apart_rows[] = {
+    { "serials differ", { "maker", "model", "02", "node-a" }, "add serial=" },
+    { "labels differ", { "maker", "model", "01", "node-b" }, "add token=" },
+    { "models differ", { "maker", "other", "01", "node-a" }, "add model=" },
+    { "makers differ", { "other", "model", "01", "node-a" }, "add manufacturer=" },
+    { "nothing differs", { "maker", "model", "01", "node-a" }, "another label" },
+};
+
+static void check_apart(void **state)
+{
+    const struct apart_row *row = *state;
+
+    assert_non_null(strstr(uri_telling_apart(&one_of_two, &row->other), row->advice));
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(token_rows) + 1] = { 0 };
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++, n++) {
-        tests[n].name = rows[i].name;
-        tests[n].test_func = check_row;
-        tests[n].initial_state = (void *)&rows[i];
-    }
-    for (size_t i = 0; i < ARRAY_LEN(token_rows); i++, n++) {
-        tests[n].name = token_rows[i].name;
-        tests[n].test_func = check_token_row;
-        tests[n].initial_state = (void *)&token_rows[i];
-    }
-    tests[n] = (struct CMUnitTest)cmocka_unit_test(the_template_asks_for_the_private_key);
-    return cmocka_run_group_tests_name("uri", tests, NULL, NULL);
+    ROWS_OF(rows, check_row)
+    ROWS_OF(token_rows, check_token_row)
+    ROWS_OF(apart_rows, check_apart)
+    ROWS_TEST(the_template_asks_for_the_private_key);
+    return ROWS_RUN("uri", NULL, NULL);
 }
