@@ -96,25 +96,45 @@ static EVP_PKEY *key_on_curve(const char *group, const unsigned char *point, siz
     return key_from_params("EC", builder);
 }
 
-/* PKCS#11 wants the point in an OCTET STRING; some modules give it bare. */
+/* NULL unless the length is that of a point on the curve. */
+static EVP_PKEY *key_of_bytes(const unsigned char *bytes, size_t len, const char *group,
+                              bool edwards)
+{
+    if (edwards) {
+        return edwards_key(bytes, len);
+    }
+    return group != NULL ? key_on_curve(group, bytes, len) : NULL;
+}
+
+/* PKCS#11 wants the point in an OCTET STRING; some modules give it bare. A bare point may begin as
+ * an OCTET STRING of the rest does (041e of Ed25519, 043f of P-256), so the length decides: no
+ * curve has points of two lengths that differ by a header. */
 static EVP_PKEY *key_of_point(const unsigned char *point, CK_ULONG len, const char *group,
                               bool edwards)
 {
     const unsigned char *at = point;
+    EVP_PKEY *bare = key_of_bytes(point, len, group, edwards);
+    if (bare != NULL) {
+        return bare;
+    }
     AUTO(ASN1_OCTET_STRING_free)
     ASN1_OCTET_STRING *wrapped = d2i_ASN1_OCTET_STRING(NULL, &at, (long)len);
-    bool bare = wrapped == NULL || at != point + len;
-    const unsigned char *bytes = bare ? point : ASN1_STRING_get0_data(wrapped);
-    size_t bytes_len = bare ? len : (size_t)ASN1_STRING_length(wrapped);
+    return wrapped != NULL && at == point + len
+               ? key_of_bytes(ASN1_STRING_get0_data(wrapped), (size_t)ASN1_STRING_length(wrapped),
+                              group, edwards)
+               : NULL;
+}
 
-    if (edwards) {
-        return edwards_key(bytes, bytes_len);
-    }
-    return group != NULL ? key_on_curve(group, bytes, bytes_len) : NULL;
+/* Modules from before PKCS#11 3.0 know but one kind of curve. */
+static bool is_edwards(CK_KEY_TYPE type, const unsigned char *params, CK_ULONG len)
+{
+    const struct key_kind *kind = key_kind_of_params(params, len);
+
+    return type == CKK_EC_EDWARDS || (kind != NULL && kind->form == KEY_EDDSA);
 }
 
 static CK_RV read_point(const struct cryptoki *call, CK_SESSION_HANDLE session,
-                        CK_OBJECT_HANDLE object, bool edwards, EVP_PKEY **ret_key)
+                        CK_OBJECT_HANDLE object, CK_KEY_TYPE type, EVP_PKEY **ret_key)
 {
     unsigned char params[OBJECT_FIELD_BYTES];
     unsigned char point[OBJECT_FIELD_BYTES];
@@ -128,7 +148,8 @@ static CK_RV read_point(const struct cryptoki *call, CK_SESSION_HANDLE session,
             cryptoki_get_attribute(call, session, object, CKA_EC_POINT, point, sizeof(point), &len);
     }
     if (rv == CKR_OK) {
-        *ret_key = key_of_point(point, len, group_of(params, params_len), edwards);
+        *ret_key = key_of_point(point, len, group_of(params, params_len),
+                                is_edwards(type, params, params_len));
     }
     return rv;
 }
@@ -144,7 +165,7 @@ CK_RV object_public_key(const struct cryptoki *call, CK_SESSION_HANDLE session,
     if (rv == CKR_OK && type == CKK_RSA) {
         rv = read_rsa(call, session, object, ret_key);
     } else if (rv == CKR_OK && (type == CKK_EC || type == CKK_EC_EDWARDS)) {
-        rv = read_point(call, session, object, type == CKK_EC_EDWARDS, ret_key);
+        rv = read_point(call, session, object, type, ret_key);
     }
     ERR_pop_to_mark();
     return ckr_is_lie(rv) ? rv : CKR_OK;
