@@ -81,8 +81,8 @@ struct signers *token_signers(struct token *token);
 struct module *token_module(const struct token *token);
 const struct token_name *token_known_as(const struct token *token);
 CK_FLAGS token_slot_flags(struct token *token); /* as at the last attach [any] */
-/* CKR_OK: the token signs by this mechanism. CKR_MECHANISM_INVALID: it does not; else as the module
- * answers. [any], with a lease */
+/* CKR_OK: the token signs by this mechanism, or does not tell. CKR_MECHANISM_INVALID: it does not;
+ * else as the module answers. [any], with a lease */
 MUST_USE CK_RV token_signs_by(const struct token *token, CK_MECHANISM_TYPE mechanism);
 
 #endif
