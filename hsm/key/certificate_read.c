@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Certificates that lie on a token, by our own session: pkcs11-helper lists neither labels nor
  * objects without an id, which issuers often are. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -15,6 +18,7 @@
 
 #define CERTIFICATES_MAX 64
 #define ISSUERS_MAX 8
+#define LIST_BYTES 512
 
 DEFINE_AUTO(X509 *, X509_free);
 typedef STACK_OF(X509) *stack;
@@ -33,6 +37,51 @@ struct reader {
     CK_SESSION_HANDLE session;
 };
 
+/* Names of certificates to paste; "none". */
+static void describe_certificates(const struct reader *reader, const CK_OBJECT_HANDLE *found,
+                                  CK_ULONG len, char *list, size_t room)
+{
+    const CK_TOKEN_INFO *wanted = p11_kit_uri_get_token_info(reader->uri);
+    struct object_name name;
+
+    snprintf(list, room, "%s", len > 0 ? "" : "none");
+    for (CK_ULONG i = 0; i < len && i < CERTIFICATES_MAX; i++) {
+        if (object_name(reader->module->call, reader->session, found[i], &name) != CKR_OK) {
+            continue; /* a lie about its name; an error is under way already */
+        }
+        struct uri_object object = { CKO_CERTIFICATE, name.label, name.label_len, name.id,
+                                     name.id_len };
+        AUTO(free)
+        char *uri = uri_of_object(&reader->name, wanted->serialNumber[0] != '\0', &object);
+        uri_join(list, room, uri);
+    }
+}
+
+static nk_status report_count(const struct reader *reader, const CK_OBJECT_HANDLE *found,
+                              CK_ULONG len, nk_error *err)
+{
+    AUTO(handles_free) handles_ptr all = NULL;
+    CK_ULONG all_len = 0;
+    char list[LIST_BYTES];
+
+    if (len > 0) {
+        describe_certificates(reader, found, len, list, sizeof(list));
+        return report(err, NK_E_IDENTITY,
+                      "%s: %lu certificates on token \"%s\" fit %s, not one; name one of them: %s",
+                      words()->certificate, (unsigned long)len, reader->name.label, reader->text,
+                      list);
+    }
+    if (object_find_class(reader->module->call, reader->session, CKO_CERTIFICATE, &all, &all_len) !=
+        CKR_OK) {
+        all_len = 0;
+    }
+    describe_certificates(reader, all, all_len, list, sizeof(list));
+    return report(err, NK_E_IDENTITY,
+                  "%s: 0 certificates on token \"%s\" fit %s, not one; write it there "
+                  "(pkcs11-tool --write-object), or name a PEM file; there are: %s",
+                  words()->certificate, reader->name.label, reader->text, list);
+}
+
 static nk_status read_leaf(const struct reader *reader, X509 **ret_leaf, nk_error *err)
 {
     const struct cryptoki *call = reader->module->call;
@@ -45,11 +94,7 @@ static nk_status read_leaf(const struct reader *reader, X509 **ret_leaf, nk_erro
                           reader->name.label);
     }
     if (len != 1) {
-        return report(err, NK_E_IDENTITY,
-                      "%s: %lu certificates on token \"%s\" fit %s, not one; %s",
-                      words()->certificate, (unsigned long)len, reader->name.label, reader->text,
-                      len > 1 ? "add id= or object= to name it"
-                              : "write it there (pkcs11-tool --write-object), or name a PEM file");
+        return report_count(reader, found, len, err);
     }
     rv = object_certificate(call, reader->session, found[0], ret_leaf);
     if (rv != CKR_OK) {

@@ -90,16 +90,10 @@ void token_names_clear(struct token_names *names)
 
 void token_names_join(const struct token_names *names, char *text, size_t room)
 {
-    size_t used = 0;
-
-    snprintf(text, room, "none");
+    snprintf(text, room, "%s", names->len > 0 ? "" : "none");
     for (size_t i = 0; i < names->len; i++) {
         AUTO(free) char *uri = uri_of_token(&names->names[i], true);
-        if (uri == NULL || used + strlen(uri) + sizeof(", , ...") > room) {
-            snprintf(text + used, room - used, "%s...", used > 0 ? ", " : "");
-            return;
-        }
-        used += (size_t)snprintf(text + used, room - used, "%s%s", used > 0 ? ", " : "", uri);
+        uri_join(text, room, uri);
     }
 }
 

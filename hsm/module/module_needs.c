@@ -54,7 +54,7 @@ static void find_softhsm_file(char path[PATH_MAX])
 /* The value in a line "directories.tokendir = FOLDER"; false: the line is another. */
 static bool read_folder_line(char *line, char folder[PATH_MAX])
 {
-    static const char blanks[] = " \t\r\n";
+    static const char blanks[] = " \t";
     char *value = strchr(line, '=');
 
     line += strspn(line, blanks);
@@ -63,7 +63,10 @@ static bool read_folder_line(char *line, char folder[PATH_MAX])
         return false;
     }
     value += 1 + strspn(value + 1, blanks);
-    size_t len = strcspn(value, blanks);
+    size_t len = strcspn(value, "#\r\n");
+    while (len > 0 && strchr(blanks, value[len - 1]) != NULL) {
+        len--;
+    }
     snprintf(folder, PATH_MAX, "%.*s", (int)len, value);
     return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "module/uri.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/report.h"
@@ -239,4 +240,17 @@ char *uri_of_object(const struct token_name *name, bool with_serial,
         return NULL;
     }
     return format_uri(uri);
+}
+
+void uri_join(char *list, size_t room, const char *uri)
+{
+    static const char more[] = "...";
+    size_t used = strlen(list);
+    const char *comma = used > 0 ? ", " : "";
+    bool full = used >= strlen(more) && strcmp(list + used - strlen(more), more) == 0;
+
+    if (!full) {
+        bool fits = uri != NULL && used + strlen(comma) + strlen(uri) + sizeof(", ...") <= room;
+        snprintf(list + used, room - used, "%s%s", comma, fits ? uri : more);
+    }
 }

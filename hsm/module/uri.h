@@ -42,5 +42,8 @@ struct uri_object {
 char *uri_of_token(const struct token_name *name, bool with_serial);
 char *uri_of_object(const struct token_name *name, bool with_serial,
                     const struct uri_object *object);
+/* Adds a URI to a list of `room` bytes, at least 8, that begins as "": whole, so that it can be
+ * pasted, or "..." for all that no more fit. NULL counts as one that does not. */
+void uri_join(char *list, size_t room, const char *uri);
 
 #endif

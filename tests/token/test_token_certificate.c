@@ -149,8 +149,12 @@ static void a_uri_that_names_not_one_is_refused(void **state)
     (void)state;
     put(alice.leaf, "twin", "01");
     assert_refused(ON_TOKEN("pkcs11:token=alice;id=%01"), NK_E_IDENTITY, "2 certificates");
+    assert_refused(ON_TOKEN("pkcs11:token=alice;id=%01"), NK_E_IDENTITY,
+                   "pkcs11:token=alice;id=%01;object=twin;type=cert");
     take_away("twin");
     assert_refused(ON_TOKEN("pkcs11:token=alice;object=nosuch"), NK_E_IDENTITY, "0 certificates");
+    assert_refused(ON_TOKEN("pkcs11:token=alice;object=nosuch"), NK_E_IDENTITY,
+                   "there are: pkcs11:token=alice;");
     assert_refused(ON_TOKEN("pkcs11:token=nosuch;object=leaf"), NK_E_TOKEN,
                    "node.certificate: no such token");
     assert_refused(ON_TOKEN("pkcs11:token=alice"), NK_E_CONFIG, "names no certificate");
