@@ -53,7 +53,7 @@ struct hsm_key; /* counted: hsm_key_ref, hsm_key_unref */
 /* The key to open, and how. Everything is borrowed for the call. */
 struct hsm_key_request {
     const char *module; /* absolute path, or a bare name such as "softhsm" */
-    const char *uri;    /* RFC 7512; must name exactly one private key */
+    const char *uri;    /* RFC 7512; of the private keys that fit, `leaf_public` tells which */
     struct hsm_pin_source pin;
     struct hsm_custody custody;
     struct hsm_token_settings token;

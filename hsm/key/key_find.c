@@ -2,32 +2,65 @@
 #include "key/key_find.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/report.h"
 #include "base/words.h"
+#include "key/key_prove.h"
 #include "key/object.h"
+#include "key/object_public.h"
 
 #define DESCRIBED_MAX 16
+#define CANDIDATES_MAX 16    /* each may cost a signature */
 #define PARAMS_MAX_BYTES 512 /* explicit ones are long */
 
-/* "object=identity;id=%01" of each, as a URI would say it. */
-static void describe_keys(const struct cryptoki *call, CK_SESSION_HANDLE session,
+DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
+
+/* A URI that names this object alone, by the token attributes of the one that was asked for. Owned:
+ * free. NULL: the object tells no name, or lies about it; an error is under way already. */
+static char *uri_of_key(const struct hsm_key *key, CK_SESSION_HANDLE session,
+                        CK_OBJECT_HANDLE object)
+{
+    AUTO(p11_kit_uri_free) P11KitUri *uri = p11_kit_uri_new();
+    struct object_name name;
+    char *text = NULL;
+
+    if (uri == NULL ||
+        object_name(token_module(key->token)->call, session, object, &name) != CKR_OK) {
+        return NULL;
+    }
+    CK_ATTRIBUTE label = { CKA_LABEL, name.label, name.label_len };
+    CK_ATTRIBUTE id = { CKA_ID, name.id, name.id_len };
+    *p11_kit_uri_get_token_info(uri) = *p11_kit_uri_get_token_info(key->uri);
+    if ((name.label_len == 0 && name.id_len == 0) ||
+        (name.label_len > 0 && p11_kit_uri_set_attribute(uri, &label) != P11_KIT_URI_OK) ||
+        (name.id_len > 0 && p11_kit_uri_set_attribute(uri, &id) != P11_KIT_URI_OK)) {
+        return NULL;
+    }
+    return p11_kit_uri_format(uri, P11_KIT_URI_FOR_ANY, &text) == P11_KIT_URI_OK ? text : NULL;
+}
+
+/* Whole URIs only: half of one is a trap for whoever pastes it. */
+static void describe_keys(const struct hsm_key *key, CK_SESSION_HANDLE session,
                           const CK_OBJECT_HANDLE *objects, CK_ULONG len, char *text, size_t room)
 {
-    struct object_name name;
+    const size_t all_room = room - sizeof(", ...");
     size_t used = 0;
+    CK_ULONG i = 0;
 
     text[0] = '\0';
-    for (CK_ULONG i = 0; i < len && i < DESCRIBED_MAX && used + 1 < room; i++) {
-        if (object_name(call, session, objects[i], &name) != CKR_OK) {
-            continue; /* a lie about its name; an error is under way already */
+    for (; i < len && i < DESCRIBED_MAX; i++) {
+        AUTO(free) char *uri = uri_of_key(key, session, objects[i]);
+        if (uri != NULL && used + strlen(uri) + 2 > all_room) {
+            break;
         }
-        used +=
-            (size_t)snprintf(text + used, room - used, "%sobject=%.*s;id=", used > 0 ? ", " : "",
-                             (int)name.label_len, (const char *)name.label);
-        for (CK_ULONG j = 0; j < name.id_len && used + 1 < room; j++) {
-            used += (size_t)snprintf(text + used, room - used, "%%%02x", name.id[j]);
-        }
+        used += uri == NULL
+                    ? 0
+                    : (size_t)snprintf(text + used, room - used, "%s%s", used > 0 ? ", " : "", uri);
+    }
+    if (i < len) {
+        snprintf(text + used, room - used, "%s...", used > 0 ? ", " : "");
     }
 }
 
@@ -41,7 +74,7 @@ static CK_RV report_none(struct hsm_key *key, CK_SESSION_HANDLE session, nk_erro
     if (object_find_class(call, session, CKO_PRIVATE_KEY, &found, &len) != CKR_OK) {
         len = 0;
     }
-    describe_keys(call, session, found, len, list, sizeof(list));
+    describe_keys(key, session, found, len, list, sizeof(list));
     report(err, NK_E_IDENTITY, "%s: no private key on token \"%s\" fits %s; it holds %s",
            words()->key, key->label, key->uri_text,
            len > 0 ? list : "no private key: generate one on it");
@@ -53,9 +86,10 @@ static CK_RV report_several(struct hsm_key *key, CK_SESSION_HANDLE session,
 {
     char list[512];
 
-    describe_keys(token_module(key->token)->call, session, found, len, list, sizeof(list));
+    describe_keys(key, session, found, len, list, sizeof(list));
     report(err, NK_E_CONFIG,
-           "%s: %lu private keys on token \"%s\" fit %s (%s); add id= or object= to name one",
+           "%s: %lu private keys on token \"%s\" fit %s (%s); name one of them, or "
+           "remove what is not used",
            words()->key, (unsigned long)len, key->label, key->uri_text, list);
     return CKR_ARGUMENTS_BAD;
 }
@@ -187,20 +221,27 @@ static CK_RV check_custody(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
     return CKR_OK;
 }
 
+static CK_RV find_candidates(struct hsm_key *key, CK_SESSION_HANDLE session, handles_ptr *ret_found,
+                             CK_ULONG *ret_len, nk_error *err)
+{
+    CK_RV rv = object_find_named(token_module(key->token)->call, session, key->uri, CKO_PRIVATE_KEY,
+                                 ret_found, ret_len);
+    if (rv != CKR_OK) {
+        report_ckr(err, NK_E_TOKEN, rv, "search token \"%s\" for the key", key->label);
+        return rv;
+    }
+    return *ret_len > 0 ? CKR_OK : report_none(key, session, err);
+}
+
 CK_RV key_locate(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *ret_object,
                  nk_error *err)
 {
     AUTO(handles_free) handles_ptr found = NULL;
     CK_ULONG len = 0;
 
-    CK_RV rv = object_find_named(token_module(key->token)->call, session, key->uri, CKO_PRIVATE_KEY,
-                                 &found, &len);
+    CK_RV rv = find_candidates(key, session, &found, &len, err);
     if (rv != CKR_OK) {
-        report_ckr(err, NK_E_TOKEN, rv, "search token \"%s\" for the key", key->label);
         return rv;
-    }
-    if (len == 0) {
-        return report_none(key, session, err);
     }
     if (len > 1) {
         return report_several(key, session, found, len, err);
@@ -209,23 +250,132 @@ CK_RV key_locate(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDL
     return CKR_OK;
 }
 
+/* --- the one of several that the certificate is for --- */
+
+/* A candidate of another curve, or one that may not sign, is passed over; errors that say nothing
+ * of the candidate, among them a refused PIN, end the search. */
+static bool says_another_key(CK_RV rv)
+{
+    return rv == CKR_NODEKEY_KEY_MISMATCH || rv == CKR_KEY_FUNCTION_NOT_PERMITTED ||
+           rv == CKR_KEY_TYPE_INCONSISTENT || rv == CKR_KEY_SIZE_RANGE;
+}
+
+/* RSA keys tell their public half themselves, so a signature is asked of the others only. */
+static CK_RV compare_key(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                         nk_error *err)
+{
+    const struct cryptoki *call = token_module(key->token)->call;
+    AUTO(EVP_PKEY_free) EVP_PKEY *told = NULL;
+    bool always_authenticate = false;
+
+    CK_RV rv = object_public_key(call, session, object, &told);
+    if (rv == CKR_OK && told != NULL) {
+        return EVP_PKEY_eq(told, key->public_key) == 1 ? CKR_OK : CKR_NODEKEY_KEY_MISMATCH;
+    }
+    if (rv == CKR_OK) {
+        rv = object_flag(call, session, object, CKA_ALWAYS_AUTHENTICATE, false,
+                         &always_authenticate);
+    }
+    if (rv != CKR_OK) {
+        return report_lie(key, rv, err);
+    }
+    atomic_store(&key->always_authenticate, always_authenticate);
+    return key_prove(key, session, object, key->kind->needs, err);
+}
+
+static CK_RV ask_candidate(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                           bool *ret_ours, nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+
+    CK_RV rv = check_kind(key, session, object, &own);
+    if (rv == CKR_OK) {
+        rv = check_curve(key, session, object, &own);
+    }
+    if (rv == CKR_OK) {
+        rv = compare_key(key, session, object, &own);
+    }
+    *ret_ours = rv == CKR_OK;
+    if (rv == CKR_OK || says_another_key(rv)) {
+        return CKR_OK;
+    }
+    report_copy(err, &own);
+    return rv;
+}
+
+static CK_RV report_none_ours(struct hsm_key *key, CK_SESSION_HANDLE session,
+                              const CK_OBJECT_HANDLE *found, CK_ULONG len, nk_error *err)
+{
+    char list[512];
+
+    describe_keys(key, session, found, len, list, sizeof(list));
+    report(err, NK_E_IDENTITY,
+           "%s does not match %s: none of the %lu private keys on token \"%s\" that fit %s (%s) "
+           "signs for it; name the certificate that was issued for one of them",
+           words()->public_half, words()->key, (unsigned long)len, key->label, key->uri_text, list);
+    return CKR_NODEKEY_KEY_MISMATCH;
+}
+
+/* Candidates that sign for the certificate are moved to the front of `found`: *ret_ours of them. */
+static CK_RV sift_candidates(struct hsm_key *key, CK_SESSION_HANDLE session,
+                             CK_OBJECT_HANDLE *found, CK_ULONG len, CK_ULONG *ret_ours,
+                             nk_error *err)
+{
+    CK_ULONG ours = 0;
+
+    for (CK_ULONG i = 0; i < len; i++) {
+        CK_OBJECT_HANDLE candidate = found[i];
+        bool is_ours = false;
+        CK_RV rv = ask_candidate(key, session, candidate, &is_ours, err);
+        if (rv != CKR_OK) {
+            return rv;
+        }
+        if (is_ours) {
+            found[i] = found[ours];
+            found[ours++] = candidate;
+        }
+    }
+    *ret_ours = ours;
+    return CKR_OK;
+}
+
+static CK_RV choose_candidate(struct hsm_key *key, CK_SESSION_HANDLE session,
+                              CK_OBJECT_HANDLE *found, CK_ULONG len, nk_error *err)
+{
+    CK_ULONG ours = 0;
+
+    if (len > CANDIDATES_MAX) {
+        return report_several(key, session, found, len, err);
+    }
+    CK_RV rv = sift_candidates(key, session, found, len, &ours, err);
+    if (rv != CKR_OK || ours == 1) {
+        return rv;
+    }
+    return ours == 0 ? report_none_ours(key, session, found, len, err)
+                     : report_several(key, session, found, ours, err);
+}
+
 CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *ret_object,
                nk_error *err)
 {
-    CK_OBJECT_HANDLE found = CK_INVALID_HANDLE;
+    AUTO(handles_free) handles_ptr found = NULL;
+    CK_ULONG len = 0;
 
-    CK_RV rv = key_locate(key, session, &found, err);
-    if (rv == CKR_OK) {
-        rv = check_kind(key, session, found, err);
+    CK_RV rv = find_candidates(key, session, &found, &len, err);
+    if (rv == CKR_OK && len > 1) {
+        rv = choose_candidate(key, session, found, len, err);
     }
     if (rv == CKR_OK) {
-        rv = check_curve(key, session, found, err);
+        rv = check_kind(key, session, found[0], err);
     }
     if (rv == CKR_OK) {
-        rv = check_custody(key, session, found, err);
+        rv = check_curve(key, session, found[0], err);
     }
     if (rv == CKR_OK) {
-        *ret_object = found;
+        rv = check_custody(key, session, found[0], err);
+    }
+    if (rv == CKR_OK) {
+        *ret_object = found[0];
     }
     return rv;
 }

@@ -9,7 +9,8 @@
  * URI are looked at. Inside a lease. Texts: absent and ambiguous list the candidates. */
 MUST_USE CK_RV key_locate(struct hsm_key *key, CK_SESSION_HANDLE session,
                           CK_OBJECT_HANDLE *ret_object, nk_error *err);
-/* The same, and its attributes are fit; *ret_object on CKR_OK. Inside a lease. */
+/* Of the objects that fit the URI the one that signs for key->public_key, and its attributes are
+ * fit; *ret_object on CKR_OK. A lone object is not asked for a signature. Inside a lease. */
 MUST_USE CK_RV key_find(struct hsm_key *key, CK_SESSION_HANDLE session,
                         CK_OBJECT_HANDLE *ret_object, nk_error *err);
 

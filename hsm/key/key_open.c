@@ -11,7 +11,7 @@
 #include "base/report.h"
 #include "base/words.h"
 #include "key/key.h"
-#include "key/key_prove.h"
+#include "key/key_preflight.h"
 #include "pin/pin.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"

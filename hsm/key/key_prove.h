@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The proof that a token's object signs for the certificate: what `open` asks of a key before a
- * handshake does, a signature for each TLS scheme. */
+ * The proof that a token's object signs for the certificate: one signature. */
 #ifndef NODEKEY_KEY_PROVE_H
 #define NODEKEY_KEY_PROVE_H
 
@@ -15,7 +14,5 @@ MUST_USE CK_RV key_sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session,
  * does not. Inside a lease. */
 MUST_USE CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                          const struct scheme_need *need, nk_error *err);
-/* Finds the key and proves it by every scheme that TLS may ask of it; settles bare_pss. */
-MUST_USE nk_status key_prove_all(struct hsm_key *key, nk_error *err);
 
 #endif

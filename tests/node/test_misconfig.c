@@ -53,7 +53,7 @@ static const struct row {
       NK_E_CONFIG, .says = { "more than one token", "twin", "serial=" } },
     { "key absent", PATCH_KEY("nosuch"), NK_E_IDENTITY,
       .says = { "no private key", "nosuch", "identity" } },
-    { "two keys match", PATCH_KEY("double"), NK_E_CONFIG,
+    { "two keys match, and neither is the certificate's", PATCH_KEY("double"), NK_E_IDENTITY,
       .says = { "2 private keys", "double", "id=" } },
     { "the URI names no key", PATCH_NODE("key", "\"pkcs11:token=alice\""), NK_E_CONFIG,
       .says = { "node.key", "object=" } },

@@ -329,7 +329,7 @@ static const struct reference_row {
     { "not a token alone", "pkcs11:token=alice", "names no key" },
     { "not another scheme", "file:/etc/passwd", "not a PKCS#11 URI" },
     { "no such token", "pkcs11:token=nobody;object=ec", "no such token" },
-    { "no such key lists those that are", "pkcs11:token=alice;object=nokey", "object=rsa;id=%01" },
+    { "no such key lists those that are", "pkcs11:token=alice;object=nokey", "pkcs11:token=alice;id=%01;object=rsa" },
     { "a name of several lists them", "pkcs11:token=alice;object=twin", "2 private keys" },
     { "imported keys are refused", "pkcs11:token=alice;object=guest",
       "accept it by allow-imported = yes" },
