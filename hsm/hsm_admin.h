@@ -121,12 +121,14 @@ DEFINE_AUTO(struct hsm_admin *, hsm_admin_close);
 /* Label of the token; borrowed until hsm_admin_close. [one] */
 const char *hsm_admin_label(const struct hsm_admin *admin);
 
-/* Reads the public half of the one private key that the URI names; NULL when the token does not
- * tell it. *ret_public is owned: EVP_PKEY_free. NK_E_IDENTITY: no such key. NK_E_CONFIG:
- * several. [one] */
+/* Reads the public half of the private key that the URI names; NULL when several fit, or the token
+ * does not tell it. *ret_public is owned: EVP_PKEY_free. NK_E_IDENTITY: no such key. [one] */
 MUST_USE nk_status hsm_admin_find(struct hsm_admin *admin, EVP_PKEY **ret_public, nk_error *err);
-/* The same, where NULL is an error: NK_E_IDENTITY. [one] */
-MUST_USE nk_status hsm_admin_public(struct hsm_admin *admin, EVP_PKEY **ret_public, nk_error *err);
+/* The same, where NULL is an error. `hint`, or NULL, is a public key that may be the half; of
+ * several private keys it tells which, and hsm_admin_use proves that. NK_E_IDENTITY: not told.
+ * NK_E_CONFIG: several fit, and there is no hint. [one] */
+MUST_USE nk_status hsm_admin_public(struct hsm_admin *admin, EVP_PKEY *hint, EVP_PKEY **ret_public,
+                                    nk_error *err);
 /* The `i`th type that hsm_admin_generate makes, such as "P-256" or "RSA-3072", from 0, the usual
  * one; NULL: no more. [any] */
 const char *hsm_key_type(size_t i);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The key that a configuration names, and its public half. */
+#include <string.h>
+
 #include "admin/admin.h"
 #include "base/report.h"
-#include "key/object_public.h"
+#include "key/key_find.h"
+#include "key/key_half.h"
 
 /* --- a session for one piece of work --- */
 
@@ -45,6 +48,22 @@ nk_status admin_find_keys(struct hsm_admin *admin, CK_SESSION_HANDLE session,
                                      admin->name.label, admin->uri_text);
 }
 
+struct sought_half {
+    EVP_PKEY *hint; /* or NULL */
+    bool several_fit;
+    EVP_PKEY *key; /* NULL: not told, or several_fit */
+};
+
+static struct hsm_key sought_key(const struct hsm_admin *admin)
+{
+    struct hsm_key sought = { .token = admin->token,
+                              .uri = admin->uri,
+                              .uri_text = admin->uri_text };
+
+    memcpy(sought.label, admin->name.label, sizeof(sought.label));
+    return sought;
+}
+
 static nk_status find_public(struct hsm_admin *admin, CK_SESSION_HANDLE session, void *arg,
                              nk_error *err)
 {
@@ -60,42 +79,63 @@ static nk_status find_public(struct hsm_admin *admin, CK_SESSION_HANDLE session,
                       "`nodekey tokens --login CONFIG' lists what is there",
                       admin->name.label, admin->uri_text);
     }
-    if (len > 1) {
-        return report(err, NK_E_CONFIG,
-                      "%lu private keys on token \"%s\" fit %s; add id= or object= to node.key "
-                      "(`nodekey tokens --login CONFIG' lists them)",
-                      (unsigned long)len, admin->name.label, admin->uri_text);
+    struct sought_half *half = arg;
+    struct hsm_key sought = sought_key(admin);
+    half->several_fit = len > 1;
+    if (half->several_fit) { /* the certificate tells which */
+        return NK_OK;
     }
-    CK_RV rv = object_public_half(admin->module->call, session, found[0], arg);
+    CK_RV rv = key_public_half(&sought, session, found[0], half->hint, false, &half->key, err);
     return rv == CKR_OK
                ? NK_OK
                : report_ckr(err, NK_E_TOKEN, rv, "read the key on token \"%s\"", admin->name.label);
 }
 
+/* Candidates are listed as `open` lists them. */
+static nk_status report_several(struct hsm_admin *admin, CK_SESSION_HANDLE session, void *unused,
+                                nk_error *err)
+{
+    struct hsm_key sought = sought_key(admin);
+    CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
+
+    (void)unused;
+    CK_RV rv = key_locate(&sought, session, &object, err);
+    return rv == CKR_OK ? report(err, NK_E_TOKEN, "token \"%s\": its keys changed meanwhile",
+                                 admin->name.label)
+                        : err->status;
+}
+
 nk_status hsm_admin_find(struct hsm_admin *admin, EVP_PKEY **ret_public, nk_error *err)
 {
-    EVP_PKEY *key = NULL;
-    nk_status status = admin_work(admin, 0, find_public, &key, err);
+    struct sought_half half = { .hint = NULL };
+    nk_status status = admin_work(admin, 0, find_public, &half, err);
 
     if (status == NK_OK) {
-        *ret_public = key;
+        *ret_public = half.key;
     }
     return status;
 }
 
-nk_status hsm_admin_public(struct hsm_admin *admin, EVP_PKEY **ret_public, nk_error *err)
+nk_status hsm_admin_public(struct hsm_admin *admin, EVP_PKEY *hint, EVP_PKEY **ret_public,
+                           nk_error *err)
 {
-    EVP_PKEY *key = NULL;
-    nk_status status = hsm_admin_find(admin, &key, err);
+    struct sought_half half = { .hint = hint };
+    nk_status status = admin_work(admin, 0, find_public, &half, err);
+    if (status == NK_OK && half.several_fit && hint == NULL) {
+        status = admin_work(admin, 0, report_several, NULL, err);
+    }
     if (status != NK_OK) {
         return status;
     }
-    if (key == NULL) {
+    if (half.several_fit && EVP_PKEY_up_ref(hint) == 1) {
+        half.key = hint;
+    }
+    if (half.key == NULL) {
         return report(err, NK_E_IDENTITY,
-                      "token \"%s\" does not tell the public half of %s: no public key object has "
-                      "its id or label",
+                      "token \"%s\" does not tell the public half of %s: no public key or "
+                      "certificate there, nor node.certificate, verifies what it signs",
                       admin->name.label, admin->uri_text);
     }
-    *ret_public = key;
+    *ret_public = half.key;
     return NK_OK;
 }

@@ -252,12 +252,13 @@ CK_RV key_locate(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDL
 
 /* --- the one of several that the certificate is for --- */
 
-/* A candidate of another curve, or one that may not sign, is passed over; errors that say nothing
- * of the candidate, among them a refused PIN, end the search. */
+/* A candidate of another curve, of a kind that is not told, or that may not sign is passed over;
+ * errors that say nothing of the candidate, among them a refused PIN, end the search. */
 static bool says_another_key(CK_RV rv)
 {
     return rv == CKR_NODEKEY_KEY_MISMATCH || rv == CKR_KEY_FUNCTION_NOT_PERMITTED ||
-           rv == CKR_KEY_TYPE_INCONSISTENT || rv == CKR_KEY_SIZE_RANGE;
+           rv == CKR_KEY_TYPE_INCONSISTENT || rv == CKR_KEY_SIZE_RANGE ||
+           rv == CKR_ATTRIBUTE_TYPE_INVALID;
 }
 
 /* RSA keys tell their public half themselves, so a signature is asked of the others only. */
@@ -283,8 +284,8 @@ static CK_RV compare_key(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJE
     return key_prove(key, session, object, key->kind->needs, err);
 }
 
-static CK_RV ask_candidate(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                           bool *ret_ours, nk_error *err)
+CK_RV key_signs_for(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                    bool *ret_ours, nk_error *err)
 {
     nk_error own = { .struct_size = sizeof(own) };
 
@@ -326,7 +327,7 @@ static CK_RV sift_candidates(struct hsm_key *key, CK_SESSION_HANDLE session,
     for (CK_ULONG i = 0; i < len; i++) {
         CK_OBJECT_HANDLE candidate = found[i];
         bool is_ours = false;
-        CK_RV rv = ask_candidate(key, session, candidate, &is_ours, err);
+        CK_RV rv = key_signs_for(key, session, candidate, &is_ours, err);
         if (rv != CKR_OK) {
             return rv;
         }

@@ -7,13 +7,15 @@
 #include "base/report.h"
 #include "base/words.h"
 #include "key/key_find.h"
-#include "key/object_public.h"
+#include "key/key_half.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"
 
 /* More than TOKEN_LOOKS: all programs of a server start at the same moment. */
 #define LOOKS 10
 
+/* A lone public object tells without a signature that a key which is open is still the one of its
+ * name; a key that is not open yet is looked for more strictly. */
 static CK_RV read_public_once(struct hsm_key *key, EVP_PKEY **ret_public, nk_error *err)
 {
     struct lease lease;
@@ -25,7 +27,8 @@ static CK_RV read_public_once(struct hsm_key *key, EVP_PKEY **ret_public, nk_err
     }
     rv = key_locate(key, lease.session, &object, err);
     if (rv == CKR_OK) {
-        rv = object_public_half(token_module(key->token)->call, lease.session, object, ret_public);
+        rv = key_public_half(key, lease.session, object, NULL, key->public_key != NULL, ret_public,
+                             err);
     }
     token_give(key->token, &lease, rv == CKR_OK);
     return rv;
@@ -48,11 +51,12 @@ static nk_status read_public(struct hsm_key *key, EVP_PKEY **ret_public, nk_erro
         return report_copy(err, &first);
     }
     if (public_key == NULL) {
-        return report(err, NK_E_IDENTITY,
-                      "token \"%s\" does not tell the public half of %s: write its certificate or "
-                      "public key there, with the id of the private key (pkcs11-tool "
-                      "--write-object)",
-                      key->label, key->uri_text);
+        return report(
+            err, NK_E_IDENTITY,
+            "token \"%s\" does not tell the public half of %s, and none there verifies what "
+            "it signs: write its certificate or public key there, with the id of the "
+            "private key (pkcs11-tool --write-object)",
+            key->label, key->uri_text);
     }
     *ret_public = public_key;
     return NK_OK;

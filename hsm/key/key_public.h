@@ -6,8 +6,7 @@
 
 #include "key/key.h"
 
-/* Joins the token. Taken from the private key itself (RSA), the public key object of its id, a
- * certificate of its id, or the public key object of its label. Bounded as hsm_key_open is; a PIN
+/* Joins the token. The half is found as key_public_half finds it. Bounded as hsm_key_open is; a PIN
  * that only the host or a descriptor can give is not to be had here. Both are owned: token_leave,
  * EVP_PKEY_free. */
 MUST_USE nk_status key_public_open(const struct hsm_key_request *request, struct token **ret_token,

@@ -21,6 +21,7 @@ DEFINE_AUTO(EVP_PKEY_CTX *, EVP_PKEY_CTX_free);
 DEFINE_AUTO(ASN1_OCTET_STRING *, ASN1_OCTET_STRING_free);
 DEFINE_AUTO(ASN1_OBJECT *, ASN1_OBJECT_free);
 DEFINE_AUTO(X509 *, X509_free);
+DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 
 static EVP_PKEY *key_from_params(const char *type, OSSL_PARAM_BLD *builder)
 {
@@ -171,7 +172,27 @@ CK_RV object_public_key(const struct cryptoki *call, CK_SESSION_HANDLE session,
     return ckr_is_lie(rv) ? rv : CKR_OK;
 }
 
-/* --- the public half of a private key --- */
+/* --- what may be the public half of a private key --- */
+
+void public_halves_clear(struct public_halves *halves)
+{
+    for (size_t i = 0; i < halves->len; i++) {
+        EVP_PKEY_free(halves->keys[i]);
+    }
+    halves->len = 0;
+}
+
+void public_halves_add(struct public_halves *halves, EVP_PKEY *key)
+{
+    bool known = key == NULL || halves->len == PUBLIC_HALVES_MAX;
+
+    for (size_t i = 0; i < halves->len && !known; i++) {
+        known = EVP_PKEY_eq(halves->keys[i], key) == 1;
+    }
+    if (!known && EVP_PKEY_up_ref(key) == 1) {
+        halves->keys[halves->len++] = key;
+    }
+}
 
 static CK_RV public_of_certificate(const struct cryptoki *call, CK_SESSION_HANDLE session,
                                    CK_OBJECT_HANDLE object, EVP_PKEY **ret_key)
@@ -183,21 +204,37 @@ static CK_RV public_of_certificate(const struct cryptoki *call, CK_SESSION_HANDL
     return rv;
 }
 
+static CK_RV add_all(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                     CK_OBJECT_CLASS object_class, const CK_OBJECT_HANDLE *found, CK_ULONG len,
+                     struct public_halves *halves)
+{
+    CK_RV rv = CKR_OK;
+
+    ERR_set_mark();
+    for (CK_ULONG i = 0; i < len && halves->len < PUBLIC_HALVES_MAX && rv == CKR_OK; i++) {
+        AUTO(EVP_PKEY_free) EVP_PKEY *key = NULL;
+        rv = object_class == CKO_CERTIFICATE ? public_of_certificate(call, session, found[i], &key)
+                                             : object_public_key(call, session, found[i], &key);
+        public_halves_add(halves, key);
+    }
+    ERR_pop_to_mark();
+    return rv;
+}
+
 /* Objects of a token belong together by their id, without one by their label. */
 static const struct tie {
     CK_ATTRIBUTE_TYPE by;
     CK_OBJECT_CLASS to;
-    CK_RV(*read)
-    (const struct cryptoki *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-     EVP_PKEY **ret_key);
 } ties[] = {
-    { CKA_ID, CKO_PUBLIC_KEY, object_public_key },
-    { CKA_ID, CKO_CERTIFICATE, public_of_certificate },
-    { CKA_LABEL, CKO_PUBLIC_KEY, object_public_key },
+    { CKA_ID, CKO_PUBLIC_KEY },
+    { CKA_ID, CKO_CERTIFICATE },
+    { CKA_LABEL, CKO_PUBLIC_KEY },
+    { CKA_LABEL, CKO_CERTIFICATE },
 };
 
 static CK_RV follow_tie(const struct tie *tie, const struct cryptoki *call,
-                        CK_SESSION_HANDLE session, CK_OBJECT_HANDLE private_key, EVP_PKEY **ret_key)
+                        CK_SESSION_HANDLE session, CK_OBJECT_HANDLE private_key,
+                        struct public_halves *halves)
 {
     unsigned char value[OBJECT_FIELD_BYTES];
     CK_OBJECT_CLASS object_class = tie->to;
@@ -213,19 +250,33 @@ static CK_RV follow_tie(const struct tie *tie, const struct cryptoki *call,
     CK_ATTRIBUTE wanted[] = { { CKA_CLASS, &object_class, sizeof(object_class) },
                               { tie->by, value, value_len } };
     rv = object_find(call, session, wanted, ARRAY_LEN(wanted), &found, &len);
-    for (CK_ULONG i = 0; i < len && *ret_key == NULL && rv == CKR_OK; i++) {
-        rv = tie->read(call, session, found[i], ret_key);
-    }
-    return rv;
+    return rv == CKR_OK ? add_all(call, session, object_class, found, len, halves) : rv;
 }
 
-CK_RV object_public_half(const struct cryptoki *call, CK_SESSION_HANDLE session,
-                         CK_OBJECT_HANDLE private_key, EVP_PKEY **ret_key)
+CK_RV object_tied_halves(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                         CK_OBJECT_HANDLE private_key, struct public_halves *halves)
 {
-    CK_RV rv = object_public_key(call, session, private_key, ret_key);
+    CK_RV rv = CKR_OK;
 
-    for (size_t i = 0; i < ARRAY_LEN(ties) && *ret_key == NULL && !ckr_is_lie(rv); i++) {
-        rv = follow_tie(&ties[i], call, session, private_key, ret_key);
+    for (size_t i = 0; i < ARRAY_LEN(ties) && !ckr_is_lie(rv); i++) {
+        rv = follow_tie(&ties[i], call, session, private_key, halves);
+    }
+    return ckr_is_lie(rv) ? rv : CKR_OK;
+}
+
+CK_RV object_all_halves(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                        struct public_halves *halves)
+{
+    static const CK_OBJECT_CLASS classes[] = { CKO_CERTIFICATE, CKO_PUBLIC_KEY };
+    CK_RV rv = CKR_OK;
+
+    for (size_t i = 0; i < ARRAY_LEN(classes) && !ckr_is_lie(rv); i++) {
+        AUTO(handles_free) handles_ptr found = NULL;
+        CK_ULONG len = 0;
+        rv = object_find_class(call, session, classes[i], &found, &len);
+        if (rv == CKR_OK) {
+            rv = add_all(call, session, classes[i], found, len, halves);
+        }
     }
     return ckr_is_lie(rv) ? rv : CKR_OK;
 }

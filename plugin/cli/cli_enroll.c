@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/report.h"
+#include "cli/cli_import.h"
 #include "cli/cli_ours.h"
 #include "cli/cli_request.h"
 #include "cli/cli_write.h"
@@ -174,6 +175,29 @@ static nk_status give_up(struct hsm_admin *admin, const struct ours *ours, nk_st
                         ours->request.uri);
 }
 
+/* The public key of the certificate in use; NULL: there is none yet, or it is on a token. Owned:
+ * EVP_PKEY_free. */
+static EVP_PKEY *key_in_use(const struct ours *ours)
+{
+    const char *path = ours->config->identities[ours->role].certificate;
+    nk_error own = { .struct_size = sizeof(own) };
+    STACK_OF(X509) *all = sk_X509_new_null();
+    EVP_PKEY *key = all != NULL && chain_file_read(path, all, &own) == NK_OK
+                        ? X509_get_pubkey(sk_X509_value(all, 0))
+                        : NULL;
+
+    sk_X509_pop_free(all, X509_free);
+    return key;
+}
+
+static nk_status find_key(struct hsm_admin *admin, const struct ours *ours, EVP_PKEY **ret_public,
+                          nk_error *err)
+{
+    AUTO(EVP_PKEY_free) EVP_PKEY *hint = key_in_use(ours);
+
+    return hsm_admin_public(admin, hint, ret_public, err);
+}
+
 static nk_status on_token(const struct wish *wish, const struct ours *ours, char **ret_pem,
                           nk_error *err)
 {
@@ -184,7 +208,7 @@ static nk_status on_token(const struct wish *wish, const struct ours *ours, char
         return status;
     }
     status = wish->type != NULL ? hsm_admin_generate(admin, wish->type, &public_key, err)
-                                : hsm_admin_public(admin, &public_key, err);
+                                : find_key(admin, ours, &public_key, err);
     if (status == NK_OK) {
         status = make_request(wish, ours, admin, public_key, ret_pem, err);
     }

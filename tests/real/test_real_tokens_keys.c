@@ -8,26 +8,19 @@
 #include "fixtures/authority.h"
 #include "fixtures/check.h"
 #include "fixtures/faulty/faulty_rig.h"
-#include "fixtures/process.h"
 #include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/token_rig.h"
+#include "real/real_store.h"
 
-#define OBJECTS_MAX 4
 #define NONE (-1)
-
-struct object {
-    const char *label;
-    const char *id;
-    const char *type; /* as in software_key; "copy": the imported copy of one software key */
-};
 
 struct row {
     const char *name;
     const char *source;
-    struct object keys[OBJECTS_MAX]; /* pairs on the token; label NULL: no more */
-    const char *uri;                 /* after "pkcs11:token=LABEL;" */
-    int leaf;                        /* whose public key the certificate has; NONE: nobody's */
+    struct store_key keys[STORE_KEYS_MAX]; /* pairs on the token; label NULL: no more */
+    const char *uri;                       /* after "pkcs11:token=LABEL;" */
+    int leaf; /* whose public key the certificate has; NONE: nobody's */
     const char *script;
     const char *pin; /* NULL: the right one */
     nk_status status;
@@ -117,41 +110,12 @@ static const struct row rows[] = {
       .status = NK_E_PIN },
 };
 
-/* --- stores of objects --- */
-
-static EVP_PKEY *copied; /* the software key of "copy" */
-
-struct store {
-    struct identity identity;
-    EVP_PKEY *public_keys[OBJECTS_MAX];
-    unsigned long logins, failed; /* before */
-};
-
-static EVP_PKEY *make_pair(const char *label, const struct object *object)
-{
-    if (strcmp(object->type, "copy") == 0) {
-        softhsm_import(label, copied, object->label, object->id, false);
-    } else {
-        softhsm_generate(label, object->type, object->label, object->id);
-    }
-    return softhsm_public_key(label, object->label, object->id);
-}
-
 static struct store make_store(const struct row *row)
 {
-    static unsigned made;
-    struct store store = { .identity.label = path_of("row-%u", made++) };
-    const char *label = store.identity.label;
+    struct store store = store_make(row->keys, row->uri, row->pin);
 
-    softhsm_token(label);
-    for (size_t i = 0; i < OBJECTS_MAX && row->keys[i].label != NULL; i++) {
-        store.public_keys[i] = make_pair(label, &row->keys[i]);
-    }
-    store.identity.uri = path_of("pkcs11:token=%s;%s", label, row->uri);
-    store.identity.pin_path = path_of("%s/%s.pin", scratch_folder(), label);
     store.identity.public_key =
         row->leaf == NONE ? software_key("P-256") : store.public_keys[row->leaf];
-    identity_set_pin(&store.identity, row->pin != NULL ? row->pin : SOFTHSM_PIN);
     return store;
 }
 
@@ -160,25 +124,7 @@ static void free_store(struct store *store, const struct row *row)
     if (row->leaf == NONE) {
         EVP_PKEY_free(store->identity.public_key);
     }
-    for (size_t i = 0; i < OBJECTS_MAX; i++) {
-        EVP_PKEY_free(store->public_keys[i]);
-    }
-}
-
-static void note_logins(struct store *store)
-{
-    store->logins = faulty_count()->login;
-    store->failed = faulty_count()->login_failed;
-}
-
-/* Never more than one wrong PIN, nor more than one for one open. */
-static void check_logins(const struct store *store)
-{
-    print_message("           C_Login: %lu, of them refused: %lu\n",
-                  faulty_count()->login - store->logins,
-                  faulty_count()->login_failed - store->failed);
-    assert_in_range(faulty_count()->login - store->logins, 0, 1);
-    assert_in_range(faulty_count()->login_failed - store->failed, 0, 1);
+    store_free(store);
 }
 
 /* --- tests --- */
@@ -201,9 +147,9 @@ static void check_open(void **state)
     print_message("           source: %s\n", row->source);
     struct store store = make_store(row);
     faulty_set(row->script != NULL ? row->script : "");
-    note_logins(&store);
+    store_note_logins(&store);
     nk_status status = identity_open(&store.identity, &key, &err);
-    check_logins(&store);
+    store_check_logins(&store);
     if (status != row->status) {
         fail_msg("status %d, %s", (int)status, err.text);
     }
@@ -272,43 +218,11 @@ static void a_listed_uri_can_be_pasted(void **state)
     free_store(&store, &two);
 }
 
-/* The module is loaded by the first open, and counts from there on. */
-static void load_module(void)
-{
-    const struct row one = { .keys = { { "a", "01", "P-256" } }, .uri = "object=a" };
-    struct hsm_key *key = NULL;
-    nk_error err;
-
-    struct store store = make_store(&one);
-    if (identity_open(&store.identity, &key, &err) != NK_OK) {
-        fail_msg("%s", err.text);
-    }
-    rig_shut(key);
-    free_store(&store, &one);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    load_module();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    EVP_PKEY_free(copied);
-    return 0;
-}
-
 int main(void)
 {
-    softhsm_start();
-    copied = software_key("P-256");
-    rig_start(faulty_start());
-    rig_set_terms(&(struct rig_terms){ .login_timeout_ms = 30000 });
+    store_start();
     ROWS_OF(rows, check_open);
     ROWS_TEST(the_same_key_is_found_again);
     ROWS_TEST(a_listed_uri_can_be_pasted);
-    return ROWS_RUN("real_tokens_keys", set_up, tear_down);
+    return ROWS_RUN("real_tokens_keys", store_load_module, store_end);
 }

@@ -48,7 +48,7 @@ static void generate_key(struct identity *identity, const char *type)
 
     assert_int_equal(hsm_admin_open(&request, &admin, &err), NK_OK);
     assert_int_equal(hsm_admin_generate(admin, type, &identity->public_key, &err), NK_OK);
-    assert_int_equal(hsm_admin_public(admin, &found, &err), NK_OK);
+    assert_int_equal(hsm_admin_public(admin, NULL, &found, &err), NK_OK);
     assert_int_equal(EVP_PKEY_eq(found, identity->public_key), 1);
     EVP_PKEY_free(found);
     hsm_admin_close(admin);
