@@ -40,9 +40,19 @@ nk_status admin_work(struct hsm_admin *admin, CK_FLAGS flags, admin_piece *do_it
 nk_status admin_find_keys(struct hsm_admin *admin, CK_SESSION_HANDLE session,
                           handles_ptr *ret_found, CK_ULONG *ret_len, nk_error *err)
 {
+    bool logged_in = false;
+
     CK_RV rv = object_find_named(admin->module->call, session, admin->uri, CKO_PRIVATE_KEY,
                                  ret_found, ret_len);
-
+    if (rv == CKR_OK && *ret_len == 0) {
+        rv = token_login_unasked(admin->token, &logged_in, err);
+    }
+    if (rv == CKR_OK && logged_in) {
+        handles_free(*ret_found);
+        *ret_found = NULL;
+        rv = object_find_named(admin->module->call, session, admin->uri, CKO_PRIVATE_KEY, ret_found,
+                               ret_len);
+    }
     return rv == CKR_OK ? NK_OK
                         : report_ckr(err, NK_E_TOKEN, rv, "search token \"%s\" for %s",
                                      admin->name.label, admin->uri_text);

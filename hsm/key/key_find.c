@@ -221,8 +221,8 @@ static CK_RV check_custody(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OB
     return CKR_OK;
 }
 
-static CK_RV find_candidates(struct hsm_key *key, CK_SESSION_HANDLE session, handles_ptr *ret_found,
-                             CK_ULONG *ret_len, nk_error *err)
+static CK_RV search_candidates(struct hsm_key *key, CK_SESSION_HANDLE session,
+                               handles_ptr *ret_found, CK_ULONG *ret_len, nk_error *err)
 {
     CK_RV rv = object_find_named(token_module(key->token)->call, session, key->uri, CKO_PRIVATE_KEY,
                                  ret_found, ret_len);
@@ -230,7 +230,26 @@ static CK_RV find_candidates(struct hsm_key *key, CK_SESSION_HANDLE session, han
         report_ckr(err, NK_E_TOKEN, rv, "search token \"%s\" for the key", key->label);
         return rv;
     }
-    return *ret_len > 0 ? CKR_OK : report_none(key, session, err);
+    return CKR_OK;
+}
+
+/* A token that asks for no login may hide private keys all the same. */
+static CK_RV find_candidates(struct hsm_key *key, CK_SESSION_HANDLE session, handles_ptr *ret_found,
+                             CK_ULONG *ret_len, nk_error *err)
+{
+    bool logged_in = false;
+
+    CK_RV rv = search_candidates(key, session, ret_found, ret_len, err);
+    if (rv != CKR_OK || *ret_len > 0) {
+        return rv;
+    }
+    rv = token_login_unasked(key->token, &logged_in, err);
+    if (rv == CKR_OK && logged_in) {
+        handles_free(*ret_found);
+        *ret_found = NULL;
+        rv = search_candidates(key, session, ret_found, ret_len, err);
+    }
+    return rv != CKR_OK || *ret_len > 0 ? rv : report_none(key, session, err);
 }
 
 CK_RV key_locate(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *ret_object,

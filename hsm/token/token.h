@@ -60,6 +60,11 @@ MUST_USE CK_RV token_take_inbound(struct token *token, struct lease *ret_lease, 
  * once for each signature, but never one that was refused: CKR_PIN_INCORRECT. CKR_PIN_LOCKED, else
  * what the module answers. [any], with the lease of `session` */
 MUST_USE CK_RV token_authenticate(struct token *token, CK_SESSION_HANDLE session, nk_error *err);
+/* Logs in to a token without CKF_LOGIN_REQUIRED: flags are hints, and the key is not found without,
+ * or C_Sign answers CKR_USER_NOT_LOGGED_IN. Tried once while the token is joined, and never for a
+ * guest, whose host has decided. *ret_logged_in: looking again may help. Errors as token_take;
+ * NK_E_PIN in *err for a PIN that is refused. [any], in a use of the module */
+MUST_USE CK_RV token_login_unasked(struct token *token, bool *ret_logged_in, nk_error *err);
 /* With `healthy` false the session is closed instead of lent again. [any], ends the lease */
 void token_give(struct token *token, const struct lease *lease, bool healthy);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The login, in the anchor session. */
+#include "base/report.h"
 #include "token/token_private.h"
 
 /* Network tokens drop idle sessions, and other users of the module close all of them. Where the
@@ -57,7 +58,7 @@ CK_RV token_login_locked(struct token *token, nk_error *err)
                    name.label);
         return CKR_TOKEN_NOT_PRESENT;
     }
-    if ((info.flags & CKF_LOGIN_REQUIRED) == 0) {
+    if ((info.flags & CKF_LOGIN_REQUIRED) == 0 && !token->wants_login) {
         return CKR_OK;
     }
     rv = cryptoki_get_session_info(token->module->call, token->anchor, &session);
@@ -80,6 +81,46 @@ CK_RV token_login_locked(struct token *token, nk_error *err)
         return CKR_OK;
     }
     return token_send_pin_locked(token, info.flags, err);
+}
+
+/* Answers of a token that has no login at all: no PIN was judged. */
+static bool has_no_login(CK_RV rv)
+{
+    return rv == CKR_USER_PIN_NOT_INITIALIZED || rv == CKR_FUNCTION_NOT_SUPPORTED ||
+           rv == CKR_USER_TYPE_INVALID;
+}
+
+CK_RV token_login_unasked_locked(struct token *token, bool *ret_logged_in, nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+    CK_TOKEN_INFO info;
+
+    *ret_logged_in = false;
+    if (token->unasked_tried || token->module->guest) {
+        return CKR_OK;
+    }
+    CK_RV rv = cryptoki_get_token_info(token->module->call, token->slot, &info);
+    if (rv != CKR_OK || (info.flags & CKF_LOGIN_REQUIRED) != 0) {
+        return rv;
+    }
+    token->unasked_tried = true;
+    token->wants_login = true;
+    rv = token_login_locked(token, &own);
+    *ret_logged_in = rv == CKR_OK;
+    token->wants_login = rv == CKR_OK; /* else keys that are seen without stay in use */
+    if (rv == CKR_OK || has_no_login(rv)) {
+        return CKR_OK;
+    }
+    report_copy(err, &own);
+    return rv;
+}
+
+CK_RV token_login_unasked(struct token *token, bool *ret_logged_in, nk_error *err)
+{
+    pthread_mutex_lock(&token->lock);
+    CK_RV rv = token_login_unasked_locked(token, ret_logged_in, err);
+    pthread_mutex_unlock(&token->lock);
+    return rv;
 }
 
 CK_RV token_login_again_locked(struct token *token, nk_error *err)

@@ -10,6 +10,13 @@
 
 #define LOCKED_PAUSE_MS 1000 /* not every handshake asks a locked token */
 
+static void report_no_pin(const struct token *token, nk_error *err)
+{
+    report_ckr(err, NK_E_PIN, CKR_USER_PIN_NOT_INITIALIZED,
+               "token \"%s\" has no user PIN yet; set one (pkcs11-tool --init-pin)",
+               token->name.label);
+}
+
 /* A flag of the token says that sending the PIN may cost the token. */
 static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *err)
 {
@@ -43,10 +50,9 @@ static CK_RV check_flags(const struct token *token, CK_FLAGS flags, nk_error *er
                    words()->pin, token->name.label);
         return CKR_FUNCTION_NOT_SUPPORTED;
     }
-    if ((flags & CKF_USER_PIN_INITIALIZED) == 0) {
-        report_ckr(err, NK_E_PIN, CKR_USER_PIN_NOT_INITIALIZED,
-                   "token \"%s\" has no user PIN yet; set one (pkcs11-tool --init-pin)",
-                   token->name.label);
+    /* CKF_USER_PIN_INITIALIZED is a hint: AWS CloudHSM never sets it, and C_Login decides. */
+    if ((flags & CKF_TOKEN_INITIALIZED) == 0) {
+        report_no_pin(token, err);
         return CKR_USER_PIN_NOT_INITIALIZED;
     }
     return CKR_OK;
@@ -112,6 +118,9 @@ static CK_RV explain_refusal_locked(struct token *token, struct refused_file *st
     case CKR_PIN_LOCKED: /* nothing is said of the PIN; and a TPM's lockout ends by itself */
         token->locked_ms = clock_now_ms();
         report_lockout(token, err);
+        break;
+    case CKR_USER_PIN_NOT_INITIALIZED:
+        report_no_pin(token, err);
         break;
     case CKR_GENERAL_ERROR: /* a full TPM answers this, too */
         report_ckr(

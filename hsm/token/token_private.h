@@ -44,6 +44,8 @@ struct token {
     CK_SLOT_ID slot;
     CK_FLAGS slot_flags;
     CK_SESSION_HANDLE anchor;
+    bool wants_login;   /* without CKF_LOGIN_REQUIRED, but of no use to who is not logged in */
+    bool unasked_tried; /* a login to settle that */
     bool login_is_ours; /* not that of another user of the module in this process */
     unsigned open;      /* sessions of the pool, lent or idle */
     unsigned limit;     /* learned down from CKR_SESSION_COUNT */
@@ -67,7 +69,9 @@ void token_forget_attachment_locked(struct token *token); /* what is left of it 
 
 /* In the anchor session. CKR_OK at once where a login holds. */
 MUST_USE CK_RV token_login_locked(struct token *token, nk_error *err);
-/* The same with the PIN read anew; another generation if it succeeds. */
+/* token_login_unasked. */
+MUST_USE CK_RV token_login_unasked_locked(struct token *token, bool *ret_logged_in, nk_error *err);
+/* token_login_locked with the PIN read anew; another generation if it succeeds. */
 MUST_USE CK_RV token_login_again_locked(struct token *token, nk_error *err);
 
 /* Sends the PIN in the anchor session, unless `flags` of the token or a refusal of before say that

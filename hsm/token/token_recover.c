@@ -35,7 +35,9 @@ static CK_RV login_once(struct token *token, unsigned generation, nk_error *err)
      * with another token, which must not get our PIN. */
     rv = token_attach_locked(token, err);
     if (rv == CKR_OK && token->generation == generation) { /* else another thread has logged in */
-        rv = token_login_again_locked(token, err);
+        bool logged_in = false;
+        rv = token_login_unasked_locked(token, &logged_in, err);
+        rv = rv == CKR_OK ? token_login_again_locked(token, err) : rv;
     }
     pthread_mutex_unlock(&token->lock);
     module_leave(token->module);

@@ -184,6 +184,20 @@ static void a_token_that_needs_no_login_gets_none(void **state)
     identity_free(&mine);
 }
 
+/* CKF_LOGIN_REQUIRED is a hint: C_Sign may want a login all the same. */
+static void a_token_that_needs_a_login_to_sign_gets_one(void **state)
+{
+    (void)state;
+    struct identity mine = generate("dina", (struct kind){ .private = CK_FALSE });
+    faulty_set("no_login=1\nsign_error=0x101\nsign_error_at=1\n");
+    unsigned long sent = faulty_count()->login;
+    struct hsm_key *key = open_key(&mine);
+    assert_signs(key, &mine);
+    assert_int_equal(faulty_count()->login, sent + 1);
+    rig_shut(key);
+    identity_free(&mine);
+}
+
 static void a_key_that_wants_the_pin_each_time_gets_it_by_deadline(void **state)
 {
     (void)state;
@@ -343,6 +357,7 @@ int main(void)
         cmocka_unit_test_setup(a_pin_pad_is_asked_at_each_login, fresh_right),
         cmocka_unit_test_setup(a_wrong_pin_at_the_pad_is_asked_for_once, fresh_right),
         cmocka_unit_test_setup(a_token_that_needs_no_login_gets_none, fresh_right),
+        cmocka_unit_test_setup(a_token_that_needs_a_login_to_sign_gets_one, fresh_right),
         cmocka_unit_test_setup(a_key_that_wants_the_pin_each_time_gets_it, fresh_right),
         cmocka_unit_test_setup(a_key_that_wants_the_pin_each_time_gets_it_by_deadline, fresh_right),
         { "a_pin_changed_on_the_token_is_refused_once: direct",
