@@ -193,6 +193,21 @@ static nk_status list_all(struct module *module, const struct token_name *logged
     return status;
 }
 
+/* Whoever asks for a login wants to see what is hidden without, whatever the token's flags say. */
+static nk_status log_in_unasked(struct token *token, nk_error *err)
+{
+    bool logged_in = false;
+    struct module *module = token_module(token);
+    CK_RV rv = module_enter(module);
+    if (rv == CKR_OK) {
+        rv = token_login_unasked(token, &logged_in, err);
+        module_leave(module);
+    }
+    return rv == CKR_OK ? NK_OK
+                        : report_ckr(err, NK_E_TOKEN, rv, "log in to token \"%s\"",
+                                     token_known_as(token)->label);
+}
+
 static nk_status log_in_to_pick(struct module *module, const struct hsm_list_request *request,
                                 struct token_name *name, struct token **ret_token, nk_error *err)
 {
@@ -207,7 +222,8 @@ static nk_status log_in_to_pick(struct module *module, const struct hsm_list_req
         status = admin_pick(module, uri, request->label, name, err);
     }
     p11_kit_uri_free(uri);
-    return status == NK_OK ? token_join(module, name, &terms, ret_token, err) : status;
+    status = status == NK_OK ? token_join(module, name, &terms, ret_token, err) : status;
+    return status == NK_OK ? log_in_unasked(*ret_token, err) : status;
 }
 
 nk_status hsm_list(const struct hsm_list_request *request, struct hsm_listing *ret_listing,

@@ -113,6 +113,30 @@ static void check_open(void **state)
 
 /* --- the other askers --- */
 
+/* The private key is among the objects, as `nodekey tokens --login` shows them. */
+static void check_listing(struct store *store)
+{
+    const struct hsm_list_request request = {
+        .module = faulty_path(),
+        .label = store->identity.label,
+        .pin = { .kind = HSM_PIN_FILE, .where = store->identity.pin_path, .fd = -1 },
+    };
+    struct hsm_listing listing;
+    nk_error err = { .struct_size = sizeof(err) };
+    size_t seen = 0;
+
+    store_note_logins(store);
+    assert_int_equal(hsm_list(&request, &listing, &err), NK_OK);
+    for (size_t i = 0; i < listing.len; i++) {
+        for (size_t j = 0; listing.tokens[i].logged_in && j < listing.tokens[i].len; j++) {
+            seen += listing.tokens[i].objects[j].kind == HSM_PRIVATE_KEY ? 1 : 0;
+        }
+    }
+    hsm_listing_clear(&listing);
+    check_logins(store, 1);
+    assert_int_equal(seen, 1);
+}
+
 static void check_provider_and_csr(const char *script)
 {
     struct store store = make_store(&rows[0]);
@@ -139,6 +163,7 @@ static void check_provider_and_csr(const char *script)
     EVP_PKEY_free(found);
     hsm_admin_close(admin);
     check_logins(&store, 1);
+    check_listing(&store);
     faulty_set("");
     store_free(&store);
 }
