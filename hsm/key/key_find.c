@@ -17,31 +17,8 @@
 
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 
-/* A URI that names this object alone, by the token attributes of the one that was asked for. Owned:
- * free. NULL: the object tells no name, or lies about it; an error is under way already. */
-static char *uri_of_key(const struct hsm_key *key, CK_SESSION_HANDLE session,
-                        CK_OBJECT_HANDLE object)
-{
-    AUTO(p11_kit_uri_free) P11KitUri *uri = p11_kit_uri_new();
-    struct object_name name;
-    char *text = NULL;
-
-    if (uri == NULL ||
-        object_name(token_module(key->token)->call, session, object, &name) != CKR_OK) {
-        return NULL;
-    }
-    CK_ATTRIBUTE label = { CKA_LABEL, name.label, name.label_len };
-    CK_ATTRIBUTE id = { CKA_ID, name.id, name.id_len };
-    *p11_kit_uri_get_token_info(uri) = *p11_kit_uri_get_token_info(key->uri);
-    if ((name.label_len == 0 && name.id_len == 0) ||
-        (name.label_len > 0 && p11_kit_uri_set_attribute(uri, &label) != P11_KIT_URI_OK) ||
-        (name.id_len > 0 && p11_kit_uri_set_attribute(uri, &id) != P11_KIT_URI_OK)) {
-        return NULL;
-    }
-    return p11_kit_uri_format(uri, P11_KIT_URI_FOR_ANY, &text) == P11_KIT_URI_OK ? text : NULL;
-}
-
-/* Whole URIs only: half of one is a trap for whoever pastes it. */
+/* Whole URIs only: half of one is a trap for whoever pastes it. A lie about a name is passed over,
+ * since an error is under way already. */
 static void describe_keys(const struct hsm_key *key, CK_SESSION_HANDLE session,
                           const CK_OBJECT_HANDLE *objects, CK_ULONG len, char *text, size_t room)
 {
@@ -51,7 +28,8 @@ static void describe_keys(const struct hsm_key *key, CK_SESSION_HANDLE session,
 
     text[0] = '\0';
     for (; i < len && i < DESCRIBED_MAX; i++) {
-        AUTO(free) char *uri = uri_of_key(key, session, objects[i]);
+        AUTO(free)
+        char *uri = object_uri(token_module(key->token)->call, session, objects[i], key->uri);
         if (uri != NULL && used + strlen(uri) + 2 > all_room) {
             break;
         }

@@ -186,3 +186,24 @@ CK_RV object_name(const struct cryptoki *call, CK_SESSION_HANDLE session, CK_OBJ
 
     return rv != CKR_OK ? rv : id_rv;
 }
+
+char *object_uri(const struct cryptoki *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                 P11KitUri *like)
+{
+    AUTO(p11_kit_uri_free) P11KitUri *uri = p11_kit_uri_new();
+    struct object_name name;
+    char *text = NULL;
+
+    if (uri == NULL || object_name(call, session, object, &name) != CKR_OK) {
+        return NULL;
+    }
+    CK_ATTRIBUTE label = { CKA_LABEL, name.label, name.label_len };
+    CK_ATTRIBUTE id = { CKA_ID, name.id, name.id_len };
+    *p11_kit_uri_get_token_info(uri) = *p11_kit_uri_get_token_info(like);
+    if ((name.label_len == 0 && name.id_len == 0) ||
+        (name.label_len > 0 && p11_kit_uri_set_attribute(uri, &label) != P11_KIT_URI_OK) ||
+        (name.id_len > 0 && p11_kit_uri_set_attribute(uri, &id) != P11_KIT_URI_OK)) {
+        return NULL;
+    }
+    return p11_kit_uri_format(uri, P11_KIT_URI_FOR_ANY, &text) == P11_KIT_URI_OK ? text : NULL;
+}

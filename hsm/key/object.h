@@ -65,4 +65,9 @@ struct object_name {
 MUST_USE CK_RV object_name(const struct cryptoki *call, CK_SESSION_HANDLE session,
                            CK_OBJECT_HANDLE object, struct object_name *ret_name);
 
+/* A URI of the object's label and id, with the token attributes of `like`, to be pasted. Owned:
+ * free. NULL: it tells no name, or lies about it. */
+char *object_uri(const struct cryptoki *call, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                 P11KitUri *like);
+
 #endif
