@@ -11,7 +11,7 @@
 #include "base/auto.h"
 #include "nodekey/plugin.h"
 
-/* One more than a name can have: a name that is too long is refused, not cut. */
+/* Room for one byte more than a name can have: what is too long is refused, not cut. */
 #define TRUSTED_NAME_BYTES (NAME_MAX + 2)
 
 /* Where on the way a component is. */

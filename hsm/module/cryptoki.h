@@ -100,8 +100,8 @@ MUST_USE CK_RV cryptoki_find_objects_init(const struct cryptoki *call, CK_SESSIO
 MUST_USE CK_RV cryptoki_find_objects(const struct cryptoki *call, CK_SESSION_HANDLE session,
                                      CK_OBJECT_HANDLE *handles, CK_ULONG room, CK_ULONG *ret_len);
 MUST_USE CK_RV cryptoki_find_objects_final(const struct cryptoki *call, CK_SESSION_HANDLE session);
-/* One attribute. CKR_ATTRIBUTE_TYPE_INVALID also if the module answers CKR_OK and the length of an
- * attribute that it does not tell, CK_UNAVAILABLE_INFORMATION: some do. */
+/* Attribute of one object. CKR_ATTRIBUTE_TYPE_INVALID also if the module answers CKR_OK and the
+ * length of an attribute that it does not tell, CK_UNAVAILABLE_INFORMATION: some do. */
 MUST_USE CK_RV cryptoki_get_attribute(const struct cryptoki *call, CK_SESSION_HANDLE session,
                                       CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, void *value,
                                       CK_ULONG room, CK_ULONG *ret_len);

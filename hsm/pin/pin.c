@@ -24,7 +24,7 @@
 #define UTF16_BE_MARK "\xfe\xff"
 
 #define LABEL_ROOM 33 /* CK_TOKEN_INFO has 32 bytes */
-/* One byte more than a mark, a PIN and a line end can have shows that a source is too long. */
+/* Room for a mark, a PIN, a line end and a byte more, which shows that a source is too long. */
 #define READ_ROOM (sizeof(FILE_UTF8_MARK) - 1 + PIN_MAX_BYTES + 3)
 
 struct pin {

@@ -21,7 +21,7 @@ enum hook_turn {
     HOOK_TURN_BUSY, /* HOOK_LEFT_MAX calls are left behind */
 };
 
-/* One call: first it waits, then it runs. In the frame of who asks. */
+/* Call of the hook: it waits, then runs. In the frame of who asks. */
 struct hook_place {
     pthread_cond_t called;
     enum hook_turn turn; /* valid when it has been called */

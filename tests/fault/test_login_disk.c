@@ -15,9 +15,8 @@
 
 #define HASTE_MS 200
 
-/* What the disk refuses now; 0: nothing. */
 static const char *full_name; /* files that end so are not made */
-static int cause;
+static int cause;             /* errno of the refusal; 0: none */
 
 int __real_openat(int folder, const char *name, int flags, ...);
 int __wrap_openat(int folder, const char *name, int flags, ...);

@@ -24,7 +24,7 @@ void fuzz_write_file(const char *path, const uint8_t *data, size_t len);
 /* Claims of every refusal: one of the statuses in the mask of 1 << NK_E_...; one line that is valid
  * UTF-8, and not empty. */
 void fuzz_check_error(const nk_error *err, nk_status status, unsigned statuses);
-/* This thread's OpenSSL queue is as empty as before. */
+/* OpenSSL's queue of this thread is as empty as before. */
 void fuzz_check_queue(void);
 
 #endif

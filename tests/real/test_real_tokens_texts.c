@@ -228,10 +228,6 @@ static void check_row(void **state)
     int code = WIFEXITED(end.status) ? WEXITSTATUS(end.status) : -1;
     int logins = count_logins(log);
     printf("%-52s%s; C_Login %d%s\n", row->name, row->source, logins, row->held ? "; held" : "");
-    if (strstr(end.out, "no module is called") != NULL) {
-        free(end.out);
-        skip();
-    }
     for (size_t i = 0; i < SAYS_MAX && row->says[i] != NULL; i++) {
         if (strstr(end.out, row->says[i]) == NULL) {
             fail_msg("%s: does not say \"%s\" but: %s", row->name, row->says[i], end.out);
