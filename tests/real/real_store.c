@@ -16,9 +16,10 @@ static EVP_PKEY *make_pair(const char *label, const struct store_key *key)
 {
     if (strcmp(key->type, "copy") == 0) {
         softhsm_import(label, copied, key->label, key->id, false);
-    } else {
-        softhsm_generate(label, key->type, key->label, key->id);
+        EVP_PKEY_up_ref(copied);
+        return copied;
     }
+    softhsm_generate(label, key->type, key->label, key->id);
     return softhsm_public_key(label, key->label, key->id);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The public half of a private key, where objects that share an id or a label do not agree, or none
- * is there: the provider and `nodekey csr' find the one that a test signature proves. */
+ * is there: the provider and `nodekey csr' find the one that a test signature proves. In each store
+ * they, `open' and the URIs that `nodekey tokens' prints agree on which key a URI names. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,12 +43,14 @@ struct row {
     bool in_use;        /* node.certificate is there, for that key */
     enum half provider; /* as told to who has a URI alone */
     enum half csr;      /* and node.certificate besides, if it is there */
+    bool alike;         /* two private keys have both label and id in common */
 };
 
 #define ID_SHARED "PKCS#11 2.40 section 4.4: CKA_ID need not be unique"
 #define REGENERATED "a key made anew under its name, whose old public object stayed"
 #define CA_UNDER_ID "PIV and kmsp11: certificates of issuers under the id of the leaf"
 #define NO_PUBLIC "cards and HSMs that keep no public key objects"
+#define RENEWAL "renewal: the new key is made beside the old one"
 
 static const struct row rows[] = {
     { .name = "2: two P-256 of one id, the first by its label",
@@ -147,19 +150,48 @@ static const struct row rows[] = {
       .provider = UNTOLD,
       .csr = UNTOLD },
     { .name = "2: two private keys of one label, node.certificate tells csr which",
-      .source = "renewal: the new key is made beside the old one",
+      .source = RENEWAL,
       .keys = { { "a", "01", "P-256" }, { "a", "02", "P-256" } },
       .uri = "object=a",
       .half = 1,
       .in_use = true,
       .provider = SEVERAL },
     { .name = "2: two private keys of one label, and no certificate",
-      .source = "renewal: the new key is made beside the old one",
+      .source = RENEWAL,
       .keys = { { "a", "01", "P-256" }, { "a", "02", "P-256" } },
       .uri = "object=a",
       .half = 1,
       .provider = SEVERAL,
       .csr = SEVERAL },
+    { .name = "2: two private keys of one label and one id, node.certificate tells csr which",
+      .source = ID_SHARED,
+      .keys = { { "a", "01", "P-256" }, { "a", "01", "copy" } },
+      .uri = "id=%01;object=a",
+      .half = 0,
+      .in_use = true,
+      .provider = SEVERAL,
+      .alike = true },
+    { .name = "2: a renewed key of another kind, node.certificate tells csr which",
+      .source = RENEWAL,
+      .keys = { { "a", "01", "RSA-2048" }, { "a", "02", "P-256" } },
+      .uri = "object=a",
+      .half = 1,
+      .in_use = true,
+      .provider = SEVERAL },
+    { .name = "2: the old key's certificate under id and label of the new pair (held)",
+      .source = REGENERATED,
+      .keys = { { "a", "01", "P-256" } },
+      .deeds = { { PUT_CERTIFICATE, OTHER, "a", "01" } },
+      .uri = "object=a",
+      .half = 0 },
+    { .name = "2: the old key's certificate under id and label, and no public object",
+      .source = REGENERATED,
+      .keys = { { "a", "01", "P-256" } },
+      .deeds = { { DROP_PUBLIC, 0, "a", "01" },
+                 { PUT_CERTIFICATE, OTHER, "a", "01" },
+                 { PUT_CERTIFICATE, 0, "new", "03" } },
+      .uri = "id=%01",
+      .half = 0 },
 };
 
 /* --- stores --- */
@@ -220,7 +252,8 @@ static void check_half(const char *asker, enum half wanted, nk_status status, co
                        EVP_PKEY *found, EVP_PKEY *half)
 {
     static const nk_status statuses[] = { NK_OK, NK_E_IDENTITY, NK_E_CONFIG };
-    static const char *const texts[] = { "", "does not tell the public half", ";id=%02" };
+    static const char *const texts[] = { "", "does not tell the public half",
+                                         "2 private keys on token" };
 
     if (status != statuses[wanted] || strstr(err->text, texts[wanted]) == NULL) {
         fail_msg("%s: status %d, %s", asker, (int)status, err->text);
@@ -291,6 +324,58 @@ static void ask_open(struct store *store)
     store_check_logins(store);
 }
 
+static bool opens(const struct identity *identity)
+{
+    struct hsm_key *key = NULL;
+    nk_error err;
+
+    if (identity_open(identity, &key, &err) != NK_OK) {
+        return false;
+    }
+    rig_shut(key);
+    return true;
+}
+
+/* Pastes what is printed for the private keys that the row's URI names. */
+static void paste(const struct store *store, const struct row *row, const struct hsm_token *token)
+{
+    struct identity pasted = store->identity;
+    size_t named = 0, opened = 0;
+
+    assert_true(token->logged_in);
+    for (size_t i = 0; i < token->len; i++) {
+        const struct hsm_object *object = &token->objects[i];
+        if (object->kind == HSM_PRIVATE_KEY && strstr(object->uri, row->uri) != NULL) {
+            pasted.uri = object->uri;
+            named++;
+            opened += opens(&pasted) ? 1 : 0;
+        }
+    }
+    assert_int_equal(named, row->provider == SEVERAL ? 2 : 1);
+    assert_int_equal(opened, row->alike ? 2 : 1);
+}
+
+static void ask_tokens(struct store *store, const struct row *row)
+{
+    const struct hsm_list_request request = {
+        .module = faulty_path(),
+        .label = store->identity.label,
+        .pin = { .kind = HSM_PIN_FILE, .where = store->identity.pin_path, .fd = -1 },
+    };
+    struct hsm_listing listing;
+    nk_error err = { .struct_size = sizeof(err) };
+
+    store_note_logins(store);
+    assert_int_equal(hsm_list(&request, &listing, &err), NK_OK);
+    store_check_logins(store);
+    for (size_t i = 0; i < listing.len; i++) {
+        if (strcmp(listing.tokens[i].label, store->identity.label) == 0) {
+            paste(store, row, &listing.tokens[i]);
+        }
+    }
+    hsm_listing_clear(&listing);
+}
+
 static void check_row(void **state)
 {
     const struct row *row = *state;
@@ -304,6 +389,7 @@ static void check_row(void **state)
     ask_provider(&store, row);
     ask_for_csr(&store, row);
     ask_open(&store);
+    ask_tokens(&store, row);
     store_free(&store);
 }
 
