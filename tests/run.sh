@@ -16,6 +16,7 @@ packages=(
   opensc opensc-pkcs11 p11-kit p11-kit-modules swtpm tpm2-tools libtpm2-pkcs11-1 libtss2-tcti-swtpm0 python3 python3-jsonschema
   python3-cryptography-vectors # NIST PKITS
   libengine-pkcs11-openssl # the rival of tests/bench
+  libnss3-tools # a token whose module wants init arguments
   pcscd vsmartcard-vpcd python3-cryptography iproute2 # a virtual PIV card
 )
 

@@ -138,6 +138,17 @@ static bool tpm_lacks(char *text, size_t room)
     return refused != 0;
 }
 
+/* --- NSS --- */
+
+static bool softokn_lacks(char *text, size_t room)
+{
+    snprintf(
+        text, room,
+        "it takes its folder from an init argument: put that as x-init-reserved into a file of "
+        "p11-kit's, and name p11-kit-proxy.so instead");
+    return true;
+}
+
 /* --- all of them --- */
 
 static const struct known {
@@ -147,6 +158,7 @@ static const struct known {
 } known[] = {
     { "libsofthsm2", { "SOFTHSM2_CONF" }, softhsm_lacks },
     { "libtpm2_pkcs11", { "TPM2_PKCS11_STORE", "TPM2_PKCS11_TCTI", "TSS2_TCTI" }, tpm_lacks },
+    { "libsoftokn3", { NULL }, softokn_lacks },
     { "p11-kit-client", { "P11_KIT_SERVER_ADDRESS" }, NULL },
 };
 

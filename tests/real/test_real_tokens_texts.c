@@ -46,6 +46,17 @@
 #define SPEC_LABEL "PKCS#11 3.0 section 4.4: CKA_LABEL is RFC 2279 text of any length"
 #define SPEC_ID "PKCS#11 3.0 section 4.8: CKA_ID is a byte array of any length (kmsp11: over 100)"
 #define SPEC_SESSION "PKCS#11 3.0 section 5.6: C_OpenSession answers for one token"
+#define REPORT_NSS "NSS: C_Initialize wants its folder in pReserved (PKCS#11 3.0 section 5.4)"
+#define NSS_LIBRARY "/usr/lib/x86_64-linux-gnu/libsoftokn3.so"
+#define NSS_FOLDER                                                                                 \
+    "mkdir -p nss && { test -e nss/key4.db || certutil -N -d sql:$D/nss -f node.pin; } && "
+/* A namespace of its own, since p11-kit has no other folder to name. */
+#define WITH_NSS(command)                                                                          \
+    NSS_FOLDER "unshare -m sh -ec 'mount -t tmpfs none /usr/share/p11-kit/modules; "               \
+               "echo \"module: " NSS_LIBRARY "\" >/usr/share/p11-kit/modules/nss.module; "         \
+               "echo \"x-init-reserved: configdir=sql:$D/nss\" "                                   \
+               ">>/usr/share/p11-kit/modules/nss.module; " command "'"
+#define PROXY "/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so"
 #define SPEC_URI "RFC 7512 section 2.3: attributes of slots and libraries"
 
 static const struct row {
@@ -162,6 +173,19 @@ static const struct row {
       .script = "initialize_error=0x9\n", .code = 1, .says = { "CKR_NEED_TO_CREATE_THREADS" } },
     { "9: a vendor's own code", SPEC_ERROR, TOKENS, .script = "initialize_error=0x80000383\n",
       .code = 1, .says = { "CKR_VENDOR_DEFINED 0x80000383" } },
+
+    { "8: NSS by its own name", REPORT_NSS, "$N tokens --module " NSS_LIBRARY, .code = 1,
+      .says = { "does not initialise; it takes its folder from an init argument", "x-init-reserved",
+                "p11-kit-proxy.so" } },
+    { "8: NSS through p11-kit, which hands it its folder", REPORT_NSS,
+      WITH_NSS("$N tokens --module " PROXY " --pin-file $D/node.pin "
+               "--token \"NSS Certificate DB\""),
+      .says = { "pkcs11:token=NSS%20Certificate%20DB", "user PIN set; logged in" }, .held = true },
+    { "8: NSS through p11-kit, a node's request", REPORT_NSS,
+      WITH_NSS("sed \"s|KEY|pkcs11:token=NSS%20Certificate%20DB;object=made|; s|MODULE|" PROXY
+               "|; s|\\\"pin\\\":|\\\"allow_imported\\\": true, &|\" node.in >nss.json; $N enroll "
+               "nss.json --san DNS:node.example"),
+      .says = { "BEGIN CERTIFICATE REQUEST" }, .held = true },
 
     { "8: slot-description", SPEC_URI, CSR("pkcs11:token=plain;slot-description=X;object=identity"),
       .code = 1, .says = { "names a module or slot" } },
