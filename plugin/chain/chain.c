@@ -12,6 +12,7 @@
 #include "chain/chain_limits.h"
 #include "chain/chain_policies.h"
 #include "chain/chain_revocation.h"
+#include "trust/roots.h"
 
 #define AUTH_LEVEL 2 /* 112 bits: RSA-2048 and P-256 or more, no SHA-1 */
 
@@ -81,16 +82,6 @@ void chain_free(struct chain *chain)
     free(chain);
 }
 
-static bool is_root(const struct chain *chain, const X509 *certificate)
-{
-    for (int i = 0; i < sk_X509_num(chain->anchors.roots); i++) {
-        if (X509_cmp(sk_X509_value(chain->anchors.roots, i), certificate) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Certificates of the peer that may lie between leaf and root; NULL: no memory. Our own roots,
  * which some servers send along, are left out: the store has them. */
 static STACK_OF(X509) *list_candidates(const struct chain *chain, STACK_OF(X509) *others)
@@ -100,7 +91,7 @@ static STACK_OF(X509) *list_candidates(const struct chain *chain, STACK_OF(X509)
 
     for (int i = 0; whole && i < sk_X509_num(others); i++) {
         X509 *other = sk_X509_value(others, i);
-        if (is_root(chain, other)) {
+        if (roots_have(chain->anchors.roots, other)) {
             continue;
         }
         whole = sk_X509_push(all, other) > 0;

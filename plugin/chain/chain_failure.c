@@ -40,6 +40,39 @@ static const struct {
     { X509_V_ERR_STORE_LOOKUP, REASON_INTERNAL },
 };
 
+/* Cures of what strict refuses, for the certificate that is named beside: strict stays on. */
+static const struct {
+    int error;
+    const char *cure;
+} cures[] = {
+    { X509_V_ERR_CA_BCONS_NOT_CRITICAL, "issue it with basicConstraints=critical,CA:TRUE" },
+    { X509_V_ERR_CA_CERT_MISSING_KEY_USAGE, "issue it with keyUsage=critical,keyCertSign,cRLSign" },
+    { X509_V_ERR_PATHLEN_WITHOUT_KU_KEY_CERT_SIGN,
+      "issue it with keyUsage=critical,keyCertSign,cRLSign" },
+    { X509_V_ERR_PATHLEN_INVALID_FOR_NON_CA, "issue it without pathlen" },
+    { X509_V_ERR_KU_KEY_CERT_SIGN_INVALID_FOR_NON_CA, "issue it without keyCertSign" },
+    { X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER, "issue it with subjectKeyIdentifier=hash" },
+    { X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER,
+      "issue it with authorityKeyIdentifier=keyid below a subjectKeyIdentifier" },
+    { X509_V_ERR_SUBJECT_KEY_IDENTIFIER_CRITICAL, "issue it with that one not critical" },
+    { X509_V_ERR_AUTHORITY_KEY_IDENTIFIER_CRITICAL, "issue it with that one not critical" },
+    { X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION, "issue it with that one not critical" },
+    { X509_V_ERR_EMPTY_SUBJECT_SAN_NOT_CRITICAL, "issue it with subjectAltName=critical,..." },
+    { X509_V_ERR_EMPTY_SUBJECT_ALT_NAME, "issue it with a name there" },
+    { X509_V_ERR_SUBJECT_NAME_EMPTY, "issue it with a name there" },
+    { X509_V_ERR_EXTENSIONS_REQUIRE_VERSION_3, "issue it as version 3" },
+};
+
+static const char *cure_of(int error)
+{
+    for (size_t i = 0; i < ARRAY_LEN(cures); i++) {
+        if (cures[i].error == error) {
+            return cures[i].cure;
+        }
+    }
+    return NULL;
+}
+
 static enum reason reason_of(int error)
 {
     for (size_t i = 0; i < ARRAY_LEN(verify_reasons); i++) {
@@ -80,11 +113,13 @@ void chain_failure_read(X509_STORE_CTX *ctx, const X509 *shown, struct chain_fai
     int number = X509_STORE_CTX_get_error_depth(ctx);
     /* The leaf that OpenSSL verified may be a copy with another subject: chain_path.c. */
     const X509 *culprit = number == 0 ? shown : X509_STORE_CTX_get_current_cert(ctx);
+    const char *cure = cure_of(error);
     char depth[32] = "";
 
     if (number > 0) {
         snprintf(depth, sizeof(depth), " at depth %d", number);
     }
-    (void)chain_failure_set(ret_failure, reason_of(error), number, culprit, "%s%s",
-                            X509_verify_cert_error_string(error), depth);
+    (void)chain_failure_set(ret_failure, reason_of(error), number, culprit, "%s%s%s%s",
+                            X509_verify_cert_error_string(error), depth, cure != NULL ? ": " : "",
+                            cure != NULL ? cure : "");
 }

@@ -5,6 +5,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include "chain/chain_anchor.h"
 #include "chain/chain_policies.h"
 
 DEFINE_AUTO(X509 *, X509_free);
@@ -76,6 +77,7 @@ static bool validate_path(const struct chain_anchors *anchors, struct attempt *a
         X509_STORE_CTX_set_purpose(ctx, purpose_of(attempt->shown->role)) != 1) {
         return chain_failure_no_memory(failure);
     }
+    chain_anchor_pass_form(ctx, anchors->roots);
     if (attempt->only_root != NULL) {
         X509_STORE_CTX_set0_trusted_stack(ctx, attempt->only_root);
     }

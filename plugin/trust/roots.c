@@ -2,6 +2,7 @@
 #include "trust/roots.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -11,30 +12,23 @@
 #include "trust/key_limits.h"
 #include "trust/key_types.h"
 #include "trust/pem.h"
+#include "trust/root_form.h"
 #include "trust/x509_name.h"
 
 #define SUBJECT_BYTES 256
+#define NOT_TAKEN                                                                                  \
+    "has a key of a kind that is not taken: the federation needs a root of RSA-2048 to RSA-8192 "  \
+    "or another of " KEY_TYPES_TAKEN ", its curve by name"
 
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);
 
 /* --- one certificate --- */
 
+/* Problem, but for the signature; to go on from "certificate". */
 static const char *root_problem(X509 *root, bool strict)
 {
-    uint32_t flags = X509_get_extension_flags(root);
-
-    if ((flags & EXFLAG_INVALID) != 0) {
-        return "has extensions that cannot be read: get the root again from the federation";
-    }
-    if (X509_self_signed(root, 1) != 1) {
-        return (flags & EXFLAG_CA) != 0
-                   ? "is an intermediate, not self-signed: name the root that issued it; peers "
-                     "send "
-                     "intermediates themselves"
-                   : "is a node's certificate, not a CA's: name the federation's root";
-    }
-    if ((flags & EXFLAG_CA) == 0) {
+    if ((X509_get_extension_flags(root) & EXFLAG_CA) == 0) {
         return "is self-signed but not a CA (basicConstraints without CA:TRUE): name the "
                "federation's root";
     }
@@ -48,11 +42,50 @@ static const char *root_problem(X509 *root, bool strict)
         return "has a weak key: the federation needs a root of RSA-2048, P-256, Ed25519 or more";
     }
     /* The cost of such a key would be each handshake's, strict or not. */
-    if (problem != NULL && !weak) {
-        return "has a key of a kind that is not taken: the federation needs a root of RSA-2048 to "
-               "RSA-8192 or another of " KEY_TYPES_TAKEN ", its curve by name";
+    return problem != NULL && !weak ? NOT_TAKEN : root_form_problem(root, strict);
+}
+
+static bool openssl_can_hash(void)
+{
+    EVP_MD *digest = EVP_MD_fetch(NULL, "SHA256", NULL);
+    EVP_MD_free(digest);
+    return digest != NULL;
+}
+
+/* By the names and key identifiers alone. */
+static const char *issued_by_another(X509 *root)
+{
+    if (X509_self_signed(root, 0) != 0) {
+        return NULL;
     }
-    return NULL;
+    return (X509_get_extension_flags(root) & EXFLAG_CA) != 0
+               ? "is an intermediate, not self-signed: name the root that issued it; peers send "
+                 "intermediates themselves"
+               : "is a node's certificate, not a CA's: name the federation's root";
+}
+
+static nk_status check_signature(X509 *root, const char *path, const char *subject, nk_error *err)
+{
+    ERR_clear_error();
+    if (!openssl_can_hash()) { /* fips=yes without the module, or no provider at all */
+        return report_openssl(err, NK_E_TRUST,
+                              "%s: certificate \"%s\" cannot be checked, since OpenSSL has no "
+                              "SHA-256 here: have openssl.cnf activate the default provider, or "
+                              "with fips=yes the fips provider",
+                              path, subject);
+    }
+    if (X509_self_signed(root, 1) == 1) {
+        return NK_OK;
+    }
+    const char *problem = X509_get0_pubkey(root) == NULL ? NOT_TAKEN : issued_by_another(root);
+    if (problem != NULL) {
+        ERR_clear_error();
+        return report(err, NK_E_TRUST, "%s: certificate \"%s\" %s", path, subject, problem);
+    }
+    return report_openssl(err, NK_E_TRUST,
+                          "%s: certificate \"%s\" names itself as its issuer, but its own key did "
+                          "not sign it: get the root again from the federation; OpenSSL says",
+                          path, subject);
 }
 
 /* Reason why whoever chains to the root will be refused; NULL: none. */
@@ -79,9 +112,18 @@ static nk_status check_root(X509 *root, const char *path, bool strict, const nk_
     char subject[SUBJECT_BYTES];
     x509_name_text(X509_get_subject_name(root), subject, sizeof(subject));
 
+    if ((X509_get_extension_flags(root) & EXFLAG_INVALID) != 0) {
+        return report(err, NK_E_TRUST,
+                      "%s: certificate \"%s\" has extensions that cannot be read: get the root "
+                      "again from the federation",
+                      path, subject);
+    }
+    nk_status status = check_signature(root, path, subject, err);
+    if (status != NK_OK) {
+        return status;
+    }
     const char *problem = root_problem(root, strict);
     if (problem != NULL) {
-        ERR_clear_error();
         return report(err, NK_E_TRUST, "%s: certificate \"%s\" %s", path, subject, problem);
     }
     const char *weakness = root_weakness(root);
@@ -89,6 +131,23 @@ static nk_status check_root(X509 *root, const char *path, bool strict, const nk_
         log_line(host, NK_LOG_WARNING, "root \"%s\" in %s %s", subject, path, weakness);
     }
     return NK_OK;
+}
+
+bool roots_have(STACK_OF(X509) *roots, const X509 *certificate)
+{
+    unsigned char *wanted = NULL;
+    int len = i2d_X509(certificate, &wanted);
+    bool found = false;
+
+    for (int i = 0; len > 0 && !found && i < sk_X509_num(roots); i++) {
+        unsigned char *der = NULL;
+        X509 *root = sk_X509_value(roots, i);
+        found = X509_cmp(root, certificate) == 0 && i2d_X509(root, &der) == len &&
+                memcmp(der, wanted, (size_t)len) == 0;
+        OPENSSL_free(der);
+    }
+    OPENSSL_free(wanted);
+    return found;
 }
 
 /* --- one file --- */
