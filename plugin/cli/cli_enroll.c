@@ -255,7 +255,10 @@ static enum cli_exit carry_out(const struct wish *wish)
     if (status != NK_OK) {
         return ours_fail(&err);
     }
-    status = on_token(wish, &ours, &pem, &err);
+    status = ours_check_roots(&ours, &err);
+    if (status == NK_OK) {
+        status = on_token(wish, &ours, &pem, &err);
+    }
     if (status == NK_OK) {
         status = deliver_request(wish, pem, &err);
     }

@@ -66,7 +66,10 @@ static nk_status make_token(const struct wish *wish, char **ret_label, nk_error 
                     .where = wish->so_pin_file },
         .so_host = &so_host,
     };
-    status = hsm_init_token(&request, ret_label, err);
+    status = ours_check_roots(&ours, err);
+    if (status == NK_OK) {
+        status = hsm_init_token(&request, ret_label, err);
+    }
     ours_clear(&ours);
     return status;
 }

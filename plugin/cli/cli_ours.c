@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli_ours.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/report.h"
+#include "trust/roots.h"
 
 bool ours_option(int key, const char *argument, struct ours_choice *choice,
                  const struct argp_state *state)
@@ -72,6 +75,25 @@ nk_status ours_read(const struct ours_choice *choice, struct ours *ret_ours, nk_
                                .role = role,
                                .request = config_key_request(config, role) };
     ret_ours->request.host = &cli_asking_host;
+    return NK_OK;
+}
+
+nk_status ours_check_roots(const struct ours *ours, nk_error *err)
+{
+    const struct config *config = ours->config;
+
+    for (size_t i = 0; i < config->roots.len; i++) {
+        STACK_OF(X509) *roots = NULL;
+        char *path = config->roots.paths[i];
+        if (access(path, F_OK) != 0 && errno == ENOENT) {
+            continue;
+        }
+        nk_status status = roots_read(&path, 1, config->federation.strict, &cli_host, &roots, err);
+        sk_X509_pop_free(roots, X509_free);
+        if (status != NK_OK) {
+            return status;
+        }
+    }
     return NK_OK;
 }
 

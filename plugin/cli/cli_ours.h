@@ -47,6 +47,9 @@ struct ours {
 MUST_USE nk_status ours_read(const struct ours_choice *choice, struct ours *ret_ours,
                              nk_error *err);
 void ours_clear(struct ours *ours);
+/* NK_E_TRUST: a root that the node would not open with, told before a token or a CA has done work
+ * for it. A file that is not there yet is passed over: the root may come with the certificate. */
+MUST_USE nk_status ours_check_roots(const struct ours *ours, nk_error *err);
 /* cli_fail with its text; CLI_USAGE when the command line lacks something. */
 enum cli_exit ours_fail(const nk_error *err);
 /* Does this role take its certificate from the file that is ours? */

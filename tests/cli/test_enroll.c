@@ -69,6 +69,44 @@ static X509 *sign(const struct authority *issuer, const X509_REQ *request,
 
 /* --- in this order --- */
 
+/* Told before a token is made, or a CA asked. */
+static const struct root_row {
+    const char *name;
+    struct certificate_spec root;
+    bool of_another; /* the intermediate instead */
+    const char *err;
+} unfit_roots[] = {
+    { .name = "an intermediate as root", .of_another = true, .err = "is an intermediate" },
+    { .name = "a root without keyCertSign",
+      .root = { .key_usage = "cRLSign" },
+      .err = "lacks keyCertSign" },
+    { .name = "a root that strict refuses",
+      .root = { .extra = "nameConstraints=permitted;URI:.example.org" },
+      .err = "nameConstraints=critical" },
+};
+
+static void refuse_root(void **state)
+{
+    const struct root_row *row = *state;
+    struct authority root = authority_make(NULL, "unfit", &row->root);
+    char *pem =
+        pem_of(row->of_another ? federation.intermediate.certificate : root.certificate, NULL);
+    write_file(in_folder("unfit.pem"), pem, 0644);
+    nodekey_ends(federation.folder, "init unfit.json --so-pin-file so.pin", NULL, 1, "", row->err);
+    nodekey_ends(federation.folder, "enroll unfit.json " SANS " --out unfit.csr", NULL, 1, "",
+                 row->err);
+    assert_false(exists("unfit.csr"));
+    free(pem);
+    authority_free(&root);
+}
+
+static void a_root_may_come_with_the_certificate(void **state)
+{
+    (void)state;
+    assert_int_equal(unlink(in_folder("unfit.pem")), 0);
+    nodekey_ends(federation.folder, "csr unfit.json " SANS, NULL, 1, "", "no private key");
+}
+
 static void nothing_before_there_is_a_token(void **state)
 {
     (void)state;
@@ -434,6 +472,7 @@ static void write_files(void)
     write_config("outside.json", object_patch("outside"));
     write_config("late.json", object_patch("late"));
     write_config("fd.json", "{\"node\": {\"pin\": {\"file\": null, \"fd\": 0}}}");
+    write_config("unfit.json", "{\"federation\": {\"roots\": [\"unfit.pem\"]}}");
     write_config("two.json", "{\"client\": {\"certificate\": \"client.pem\"}}");
     write_file(in_folder("alice.pin"), SOFTHSM_PIN, 0600);
     write_file(in_folder("wrong.pin"), "0000-wrong", 0600);
@@ -443,7 +482,9 @@ static void write_files(void)
 int main(void)
 {
     ROWS_TEST(nothing_before_there_is_a_token);
+    ROWS_OF(unfit_roots, refuse_root)
     ROWS_TEST(init);
+    ROWS_TEST(a_root_may_come_with_the_certificate);
     ROWS_TEST(no_request_before_there_is_a_key);
     ROWS_TEST(a_wrong_pin_makes_no_key);
     ROWS_TEST(a_key_that_no_node_can_open_is_removed);
