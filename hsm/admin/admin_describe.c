@@ -9,8 +9,8 @@
 
 #include "admin/admin.h"
 #include "base/text.h"
-#include "key/key_kinds.h"
 #include "key/object_public.h"
+#include "scheme/key_kinds.h"
 
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);

@@ -9,8 +9,8 @@
 
 #include "admin/admin.h"
 #include "base/report.h"
-#include "key/key_kinds.h"
 #include "key/object_public.h"
+#include "scheme/key_kinds.h"
 
 #define ID_BYTES 8
 #define ID_MAX_BYTES 255

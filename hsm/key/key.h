@@ -11,8 +11,8 @@
 
 #include "base/report.h"
 #include "hsm.h"
-#include "key/scheme.h"
 #include "module/uri.h"
+#include "scheme/scheme.h"
 #include "token/token.h"
 #include "wait/rundown.h"
 

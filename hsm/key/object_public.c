@@ -8,9 +8,9 @@
 #include <openssl/objects.h>
 #include <openssl/param_build.h>
 
-#include "key/key_kinds.h"
 #include "key/object.h"
 #include "module/ckr.h"
+#include "scheme/key_kinds.h"
 
 #define BASICS "provider=default"
 

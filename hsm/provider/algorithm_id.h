@@ -3,7 +3,7 @@
 #ifndef NODEKEY_ALGORITHM_ID_H
 #define NODEKEY_ALGORITHM_ID_H
 
-#include "key/key_kinds.h"
+#include "scheme/key_kinds.h"
 
 /* AlgorithmIdentifier in DER (RFC 4055, RFC 5758, RFC 8410). Returns its length; 0: the scheme has
  * none. *ret_der is owned: OPENSSL_free. */

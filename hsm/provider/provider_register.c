@@ -11,8 +11,8 @@
 #include "base/fork.h"
 #include "base/report.h"
 #include "hsm.h"
-#include "key/key_kinds.h"
 #include "provider/provider.h"
+#include "scheme/key_kinds.h"
 
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
 static OSSL_PROVIDER *registered; /* guarded by register_lock; never unloaded */

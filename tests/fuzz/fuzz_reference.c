@@ -11,8 +11,8 @@
 
 #include "fuzz/fuzz.h"
 #include "key/key.h"
-#include "key/key_kinds.h"
 #include "provider/reference.h"
+#include "scheme/key_kinds.h"
 
 /* Fixed, so that a seed can be its reference. */
 static const char handle[] = "fuzz-reference-1";

@@ -11,8 +11,8 @@
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/token_rig.h"
 #include "hsm_admin.h"
-#include "key/key_kinds.h"
 #include "rules/rules.h"
+#include "scheme/key_kinds.h"
 #include "trust/key_types.h"
 
 #define TYPES_MAX 16

@@ -11,7 +11,7 @@
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/token_rig.h"
-#include "key/pss.h"
+#include "scheme/pss.h"
 
 #define SIGNATURE_ROOM 1024
 #define LONG_MS 30000

@@ -7,7 +7,7 @@
 
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/token_rig.h"
-#include "key/scheme.h"
+#include "scheme/scheme.h"
 
 static void die(const char *what)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "key/key_kinds.h"
+#include "scheme/key_kinds.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "key/scheme.h"
+#include "scheme/scheme.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "key/pss.h"
+#include "scheme/pss.h"
 
 DEFINE_AUTO(X509_SIG *, X509_SIG_free);
 DEFINE_AUTO(ECDSA_SIG *, ECDSA_SIG_free);

@@ -10,8 +10,8 @@
 #include <openssl/evp.h>
 #include <p11-kit/pkcs11.h>
 
-#include "key/key_kinds.h"
 #include "nodekey/plugin.h"
+#include "scheme/key_kinds.h"
 
 #define SIGNATURE_MAX_BYTES 1024 /* RSA-8192 */
 #define TO_SIGN_MAX_BYTES 512    /* an RSA-4096 block, a DigestInfo or a digest */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "key/pss.h"
+#include "scheme/pss.h"
 
 #include <string.h>
 
