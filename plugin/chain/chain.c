@@ -62,7 +62,7 @@ nk_status chain_new(STACK_OF(X509) *roots, struct crls *crls, const struct chain
     }
     chain->settings = *settings;
     chain->anchors.wants_policies = settings->wants_policies;
-    chain->revocation = chain_revocation_new(crls, &settings->crl);
+    chain->revocation = chain_revocation_new(crls, &settings->crl, settings->strict);
     if (chain->revocation == NULL || !set_up_store(chain, roots)) {
         chain_free(chain);
         return report_openssl(err, NK_E_INTERNAL, "set up the store of roots and CRLs");

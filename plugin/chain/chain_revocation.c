@@ -17,6 +17,7 @@
 
 struct chain_revocation {
     struct crl_settings settings;
+    bool strict;
     struct chain_lists *lists;
 };
 
@@ -34,13 +35,14 @@ DEFINE_AUTO(ASN1_ENUMERATED *, ASN1_ENUMERATED_free);
 /* --- life --- */
 
 struct chain_revocation *chain_revocation_new(struct crls *crls,
-                                              const struct crl_settings *settings)
+                                              const struct crl_settings *settings, bool strict)
 {
     struct chain_revocation *revocation = calloc(1, sizeof(*revocation));
     if (revocation == NULL) {
         return NULL;
     }
     revocation->settings = *settings;
+    revocation->strict = strict;
     revocation->lists = chain_lists_new(crls);
     if (revocation->lists == NULL) {
         chain_revocation_free(revocation);
@@ -75,9 +77,10 @@ static time_t end_of_list(const struct crl_settings *settings, const struct crl 
 }
 
 /* Whether `crl`, which is the issuer's own, clears this certificate. */
-static void weigh_list(const struct crl_settings *settings, const struct crl *crl,
+static void weigh_list(const struct chain_revocation *revocation, const struct crl *crl,
                        X509 *certificate, time_t now, struct answer *answer)
 {
+    const struct crl_settings *settings = &revocation->settings;
     char date[TEXT_TIME_BYTES];
     char why[WHY_BYTES];
     time_t ends = end_of_list(settings, crl);
@@ -86,7 +89,13 @@ static void weigh_list(const struct crl_settings *settings, const struct crl *cr
         snprintf(why, sizeof(why), "its issuer's CRL %s", crl->gap);
         improve_answer(answer, crl->unreadable ? INVALID : MISSING, why);
     } else if (!crl_scope_has(crl->scope, X509_CRL_get_issuer(crl->list), certificate)) {
-        improve_answer(answer, MISSING, "its issuer's CRLs are for other certificates");
+        crl_scope_tell(crl->scope, certificate, why, sizeof(why));
+        improve_answer(answer, MISSING, why);
+    } else if (revocation->strict && !crl->numbered) {
+        improve_answer(
+            answer, MISSING,
+            "its issuer's CRL has no crlNumber, which strict asks for: have the CA number "
+            "its lists");
     } else if (crl->this_update > now) { /* the clock went back since it was read */
         improve_answer(answer, INVALID, "its issuer's CRL is not yet valid: check this clock");
     } else if (ends <= now) {
@@ -146,7 +155,7 @@ static bool ask_lists(struct chain_revocation *revocation, struct inquiry *inqui
         if (X509_CRL_get0_by_cert(crl->list, &entry, certificate) == 1) {
             return refuse_revoked(entry, certificate, number, failure);
         }
-        weigh_list(&revocation->settings, crl, certificate, inquiry->now, answer);
+        weigh_list(revocation, crl, certificate, inquiry->now, answer);
     }
     if (inquiry->wasted > CHAIN_LISTS_WASTE_MAX) {
         *failure = (struct chain_failure){ REASON_CRL_INVALID, number,

@@ -22,10 +22,10 @@
 
 struct chain_revocation; /* any thread, concurrently */
 
-/* [any] Takes a reference to `crls`, which may be NULL. Returns NULL: no memory; else owned:
- * chain_revocation_free. */
-MUST_USE struct chain_revocation *chain_revocation_new(struct crls *crls,
-                                                       const struct crl_settings *settings);
+/* [any] Takes a reference to `crls`, which may be NULL. `strict`: a list without crlNumber clears
+ * nobody (RFC 5280 5.2.3). Returns NULL: no memory; else owned: chain_revocation_free. */
+MUST_USE struct chain_revocation *
+chain_revocation_new(struct crls *crls, const struct crl_settings *settings, bool strict);
 /* [any] NULL is allowed. */
 void chain_revocation_free(struct chain_revocation *revocation);
 /* [any] `path` is valid, leaf to root. False: *ret_failure is filled. A list that revokes always

@@ -219,6 +219,7 @@ nk_status crl_check(struct crl *crl, struct crl_order *order, nk_error *err)
         status = read_key(crl->list, order, err);
     }
     order->this_update = crl->this_update;
+    crl->numbered = order->numbered;
     find_gap(crl);
     return status == NK_OK ? sort_entries(crl->list, err) : status;
 }

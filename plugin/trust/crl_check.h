@@ -21,6 +21,7 @@ struct crl {
     ISSUING_DIST_POINT *scope; /* NULL: all that its issuer issued */
     const char *gap;           /* why the list clears nobody although it revokes; NULL: it clears */
     bool unreadable;           /* the gap: an entry that nodekey cannot read */
+    bool numbered;             /* has a crlNumber: RFC 5280 5.2.3 */
     time_t this_update;
     time_t next_update;
 };

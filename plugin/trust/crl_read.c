@@ -57,6 +57,11 @@ static void warn_of_gap(const struct reading *reading, const struct crl_list *li
                  "%s: the CRL of \"%s\" %s: it revokes, but clears nobody; have the CA issue a "
                  "complete one",
                  list->file, list->issuer, list->crl.gap);
+    } else if (!list->crl.numbered) {
+        log_line(reading->host, NK_LOG_WARNING,
+                 "%s: the CRL of \"%s\" has no crlNumber: under federation.strict it revokes, but "
+                 "clears nobody; have the CA number its lists (crlnumber in openssl.cnf)",
+                 list->file, list->issuer);
     }
 }
 

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trust/crl_scope.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include <openssl/err.h>
 
 #include "base/report.h"
+#include "base/text.h"
+
+#define PLACE_BYTES 37 /* of a URI that is shown whole in a verdict */
 
 enum { FULL_NAME = 0, RELATIVE_NAME = 1 }; /* DIST_POINT_NAME.type */
 
@@ -112,6 +118,21 @@ static bool names_point(X509 *certificate, const X509_NAME *issuer, const DIST_P
     return false;
 }
 
+/* RFC 5280 6.3.3 comes to it last: a list of the issuer's counts as if the certificate had a point
+ * of the issuer's name. All names of the list must be that, or it may be one part of several. */
+static bool is_issuers_own(const DIST_POINT_NAME *point, const X509_NAME *issuer)
+{
+    int len = point->type == FULL_NAME ? sk_GENERAL_NAME_num(point->name.fullname) : 0;
+
+    for (int i = 0; i < len; i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(point->name.fullname, i);
+        if (name->type != GEN_DIRNAME || X509_NAME_cmp(name->d.directoryName, issuer) != 0) {
+            return false;
+        }
+    }
+    return len > 0;
+}
+
 bool crl_scope_has(const ISSUING_DIST_POINT *scope, const X509_NAME *issuer, X509 *certificate)
 {
     if (scope == NULL) {
@@ -121,7 +142,43 @@ bool crl_scope_has(const ISSUING_DIST_POINT *scope, const X509_NAME *issuer, X50
     if ((scope->onlyuser > 0 && is_ca) || (scope->onlyCA > 0 && !is_ca)) {
         return false;
     }
-    return scope->distpoint == NULL || names_point(certificate, issuer, scope->distpoint);
+    return scope->distpoint == NULL || is_issuers_own(scope->distpoint, issuer) ||
+           names_point(certificate, issuer, scope->distpoint);
+}
+
+/* The list's place; NULL: none that can be said in a line. */
+static const char *place_of(const ISSUING_DIST_POINT *scope)
+{
+    const DIST_POINT_NAME *point = scope->distpoint;
+    int len = point->type == FULL_NAME ? sk_GENERAL_NAME_num(point->name.fullname) : 0;
+
+    for (int i = 0; i < len; i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(point->name.fullname, i);
+        if (name->type != GEN_URI) {
+            continue;
+        }
+        const char *uri = (const char *)ASN1_STRING_get0_data(name->d.uniformResourceIdentifier);
+        size_t bytes = (size_t)ASN1_STRING_length(name->d.uniformResourceIdentifier);
+        if (bytes < PLACE_BYTES && strlen(uri) == bytes && text_is(uri, TEXT_VISIBLE)) {
+            return uri;
+        }
+    }
+    return NULL;
+}
+
+void crl_scope_tell(const ISSUING_DIST_POINT *scope, const X509 *certificate, char *text,
+                    size_t room)
+{
+    bool has_points = X509_get_ext_by_NID(certificate, NID_crl_distribution_points, -1) >= 0;
+
+    if (scope->distpoint == NULL || scope->onlyuser > 0 || scope->onlyCA > 0 || has_points) {
+        snprintf(text, room, "its issuer's CRLs are for other certificates");
+        return;
+    }
+    const char *place = place_of(scope);
+    snprintf(text, room, "its issuer's CRLs are for other certificates: issue with %s%s",
+             place != NULL ? "crlDistributionPoints=URI:" : "its place in crlDistributionPoints",
+             place != NULL ? place : "");
 }
 
 const char *crl_scope_reason(const ASN1_ENUMERATED *code)

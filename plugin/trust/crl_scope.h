@@ -21,6 +21,9 @@ const char *crl_scope_gap(const ISSUING_DIST_POINT *scope);
 /* [any] Whether a list with this scope (NULL: no limits), and without a gap, covers
  * `certificate`. */
 bool crl_scope_has(const ISSUING_DIST_POINT *scope, const X509_NAME *issuer, X509 *certificate);
+/* [any] Why it does not cover `certificate`, with the cure where there is one. */
+void crl_scope_tell(const ISSUING_DIST_POINT *scope, const X509 *certificate, char *text,
+                    size_t room);
 
 /* [any] The name of a CRLReason; NULL: none was given. */
 const char *crl_scope_reason(const ASN1_ENUMERATED *code);
