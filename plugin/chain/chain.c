@@ -10,8 +10,10 @@
 #include "base/report.h"
 #include "base/text.h"
 #include "chain/chain_limits.h"
+#include "chain/chain_names.h"
 #include "chain/chain_policies.h"
 #include "chain/chain_revocation.h"
+#include "trust/certificate_form.h"
 #include "trust/roots.h"
 
 #define AUTH_LEVEL 2 /* 112 bits: RSA-2048 and P-256 or more, no SHA-1 */
@@ -108,6 +110,18 @@ static STACK_OF(X509) *list_candidates(const struct chain *chain, STACK_OF(X509)
 
 /* --- validation --- */
 
+static bool are_well_formed(STACK_OF(X509) *path, struct chain_failure *failure)
+{
+    for (int i = 0; i < sk_X509_num(path); i++) {
+        const char *problem = certificate_form_problem(sk_X509_value(path, i));
+        if (problem != NULL) {
+            return chain_failure_set(failure, REASON_CHAIN_INVALID, i, sk_X509_value(path, i),
+                                     "it %s", problem);
+        }
+    }
+    return true;
+}
+
 /* OpenSSL lets a server's key be for encipherment alone, as in TLS before 1.3, but since then it
  * signs (RFC 8446 section 4.4.2.2). All bits are set when there is no keyUsage. */
 static bool may_sign(X509 *leaf, struct chain_failure *failure)
@@ -161,6 +175,8 @@ bool chain_holds(struct chain *chain, struct pool *pool, uint32_t role, X509 *le
     bool holds = candidates != NULL &&
                  chain_limits_hold(leaf, candidates, strict, &shown.left, &failure) &&
                  chain_path_find(&chain->anchors, pool, &shown, &path, &failure) &&
+                 chain_names_hold(path.certificates, strict, &failure) &&
+                 (!strict || are_well_formed(path.certificates, &failure)) &&
                  may_sign(leaf, &failure) && (!strict || names_role(leaf, role, &failure));
     if (holds) {
         path.until = first_end(path.certificates);

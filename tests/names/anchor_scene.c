@@ -140,7 +140,27 @@ void anchor_expect(const char *verdict, const char *want, const char *part)
     assert_null(strstr(verdict, "strict false"));
 }
 
-/* --- OpenSSL's own --- */
+/* --- others --- */
+
+void anchor_hand_over(const struct anchor_case *asked, const char *name, const char *go)
+{
+    const char *folder = getenv("NODEKEY_NAMES_OUT");
+    if (folder == NULL) {
+        return;
+    }
+    char *file = strdup(name);
+    for (char *at = file; *at != '\0'; at++) {
+        *at = *at == '/' || *at == ' ' ? '_' : *at;
+    }
+    char *root = pem_of(asked->roots[0], NULL);
+    char *chain = pem_of(asked->leaf, asked->others[0], NULL);
+    write_file(path_of("%s/%s.root", folder, file), root, 0644);
+    write_file(path_of("%s/%s.chain", folder, file), chain, 0644);
+    write_file(path_of("%s/%s.want", folder, file), go, 0644);
+    free(root);
+    free(chain);
+    free(file);
+}
 
 const char *anchor_openssl(const struct anchor_case *asked, bool strict)
 {

@@ -38,6 +38,10 @@ void anchor_expect(const char *verdict, const char *want, const char *part);
  * path_of does. */
 const char *anchor_key_identifier(const struct authority *issuer, bool critical);
 
+/* For go_verdicts.sh: with $NODEKEY_NAMES_OUT the roots, the chain (leaf first) and the verdict
+ * that is expected of Go become files there, called after the row. */
+void anchor_hand_over(const struct anchor_case *asked, const char *name, const char *go);
+
 /* The same certificate with one bit of its signature changed. Owned: X509_free. */
 X509 *anchor_forge(X509 *certificate);
 

@@ -73,22 +73,6 @@ static struct authority make_root(const struct certificate_spec *spec, const cha
     return root;
 }
 
-/* For Go: `name`.root.pem, `name`.chain.pem (leaf first) and the verdict that is expected. */
-static void hand_over(const struct question *question, const struct anchor_case *asked)
-{
-    const char *folder = getenv("NODEKEY_NAMES_OUT");
-    if (folder == NULL || question->go == NULL) {
-        return;
-    }
-    char *root = pem_of(asked->roots[0], NULL);
-    char *chain = pem_of(asked->leaf, asked->others[0], NULL);
-    write_file(path_of("%s/%s.root.pem", folder, question->name), root, 0644);
-    write_file(path_of("%s/%s.chain.pem", folder, question->name), chain, 0644);
-    write_file(path_of("%s/%s.want", folder, question->name), question->go, 0644);
-    free(root);
-    free(chain);
-}
-
 static void check_question(void **state)
 {
     const struct question *question = *state;
@@ -117,7 +101,9 @@ static void check_question(void **state)
     if (question->openssl != NULL) {
         anchor_expect(openssl, question->openssl, NULL);
     }
-    hand_over(question, &asked);
+    if (question->go != NULL) {
+        anchor_hand_over(&asked, question->name, question->go);
+    }
     X509_free(leaf);
     EVP_PKEY_free(key);
     authority_free(&site);

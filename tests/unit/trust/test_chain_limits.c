@@ -8,6 +8,7 @@
 #include "fixtures/rows.h"
 #include "unit/trust/chain_scene.h"
 
+#define CRITICAL "critical,"
 #define TEXT_BYTES 40000
 #define BAD "chain-invalid"
 
@@ -30,7 +31,8 @@ static const char *repeat(const char *head, const char *fmt, int count)
 static struct shown many_in_ca(const struct chain_row *row)
 {
     struct chain_row with = *row;
-    const char *cut = strchr(row->ca, '=') + 1;
+    const char *critical = strstr(row->ca, CRITICAL);
+    const char *cut = critical != NULL ? critical + strlen(CRITICAL) : strchr(row->ca, '=') + 1;
     char head[64];
     snprintf(head, sizeof(head), "%.*s", (int)(cut - row->ca), row->ca);
     with.ca = repeat(head, cut, atoi(row->key));
@@ -103,10 +105,11 @@ static struct shown many_attributes(const struct chain_row *row)
 static struct shown names_times_subtrees(const struct chain_row *row)
 {
     struct chain_row with = *row;
-    struct authority ca = authority_make(
-        &root, "constrained",
-        &(struct certificate_spec){ .extra = repeat("nameConstraints=", "permitted;DNS:d#.example",
-                                                    CHAIN_LIMITS_SUBTREES) });
+    struct authority ca =
+        authority_make(&root, "constrained",
+                       &(struct certificate_spec){ .extra = repeat("nameConstraints=" CRITICAL,
+                                                                   "permitted;DNS:d#.example",
+                                                                   CHAIN_LIMITS_SUBTREES) });
     with.leaf.san = repeat("", "DNS:n.d#.example", atoi(row->key));
     struct shown shown = { .leaf = issued(&ca, leaf_key, &with.leaf),
                            .others = { reread(copy_of(ca.certificate)) } };
@@ -149,9 +152,9 @@ static const struct chain_row rows[] = {
     { "65 names in a CA", many_in_ca, .reason = BAD, .detail = "subjectAltName has 65", .key = "65",
       .ca = "subjectAltName=DNS:n#" },
     { "256 subtrees", many_in_ca, .reason = NULL, .key = "256",
-      .ca = "nameConstraints=excluded;DNS:d#" },
+      .ca = "nameConstraints=" CRITICAL "excluded;DNS:d#" },
     { "257 subtrees", many_in_ca, .reason = BAD, .detail = "nameConstraints has 257", .key = "257",
-      .ca = "nameConstraints=excluded;DNS:d#" },
+      .ca = "nameConstraints=" CRITICAL "excluded;DNS:d#" },
     { "names times subtrees", names_times_subtrees, .reason = BAD, .detail = "name constraints",
       .key = "64" },
     { "5 issuers with costly keys", below_many, .reason = NULL, .key = "P-384 5" },
