@@ -117,7 +117,7 @@ static const struct name_row {
     { "two @", NOT("URI:evil.example"), "URI:https://a@b@evil.example/", BAD, NO_HOST, IN, NULL },
     { "no host", NOT("URI:evil.example"), "URI:urn:node", BAD, NULL, "-", "-" },
     { "an address, and no constraint on URIs", NOT("DNS:evil.example"), "URI:https://10.0.0.1/", IN,
-      NULL, IN, IN },
+      NULL, IN, NULL },
 };
 
 /* --- the form that strict asks for --- */
