@@ -133,21 +133,28 @@ static nk_status check_root(X509 *root, const char *path, bool strict, const nk_
     return NK_OK;
 }
 
+static bool is_same_der(const X509 *a, const X509 *b)
+{
+    unsigned char *a_der = NULL;
+    unsigned char *b_der = NULL;
+    int len = i2d_X509(a, &a_der);
+    bool same = len > 0 && i2d_X509(b, &b_der) == len && memcmp(a_der, b_der, (size_t)len) == 0;
+
+    OPENSSL_free(a_der);
+    OPENSSL_free(b_der);
+    return same;
+}
+
 bool roots_have(STACK_OF(X509) *roots, const X509 *certificate)
 {
-    unsigned char *wanted = NULL;
-    int len = i2d_X509(certificate, &wanted);
-    bool found = false;
-
-    for (int i = 0; len > 0 && !found && i < sk_X509_num(roots); i++) {
-        unsigned char *der = NULL;
-        X509 *root = sk_X509_value(roots, i);
-        found = X509_cmp(root, certificate) == 0 && i2d_X509(root, &der) == len &&
-                memcmp(der, wanted, (size_t)len) == 0;
-        OPENSSL_free(der);
+    for (int i = 0; i < sk_X509_num(roots); i++) {
+        const X509 *root = sk_X509_value(roots, i);
+        /* OpenSSL's comparison is cheap, but of hashes. */
+        if (X509_cmp(root, certificate) == 0 && is_same_der(root, certificate)) {
+            return true;
+        }
     }
-    OPENSSL_free(wanted);
-    return found;
+    return false;
 }
 
 /* --- one file --- */

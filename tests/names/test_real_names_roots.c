@@ -176,7 +176,8 @@ static const struct form {
 #define NC_DNS "nameConstraints=critical,permitted;DNS:fed.example"
 #define INSIDE .leaf = { .san = "DNS:a.fed.example" }
 #define OUTSIDE .leaf = { .san = "DNS:a.evil.example" }
-#define EXPLICIT "policyConstraints=critical,requireExplicitPolicy:0"
+/* OpenSSL 3.0 leaks policyConstraints that have no policies beside them. */
+#define EXPLICIT "certificatePolicies=1.2.3.1\npolicyConstraints=critical,requireExplicitPolicy:0"
 
 static const struct question constraints[] = {
     /* RFC 5280 6.1.3 a 2, asked of roots, too, by OpenSSL and nodekey */
