@@ -23,15 +23,6 @@ static void openssl_free(unsigned char *bytes)
 typedef unsigned char *bytes_ptr;
 DEFINE_AUTO(bytes_ptr, openssl_free);
 
-bool key_prepare(const struct hsm_key *key, const struct scheme *scheme, const unsigned char *input,
-                 size_t len, struct to_sign *ret_to_sign)
-{
-    if (key->bare_pss && scheme->padding == RSA_PKCS1_PSS_PADDING) {
-        return scheme_prepare_bare_pss(key->public_key, scheme, input, len, ret_to_sign);
-    }
-    return scheme_prepare(key->kind, scheme, input, len, ret_to_sign);
-}
-
 /* --- what references name --- */
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;

@@ -29,8 +29,8 @@ struct hsm_key {
     char *uri_text;
     struct hsm_custody custody;
     bool hardware;
-    atomic_bool always_authenticate; /* as told when the object was found last */
-    bool bare_pss;                   /* settled by `open`: PSS is padded by us */
+    atomic_bool always_authenticate;      /* as told when the object was found last */
+    enum scheme_way ways[KEY_KIND_NEEDS]; /* settled by `open`, for each of the kind's needs */
     nk_host host;
     struct log_budget log_budget; /* of signatures: strangers ask for them */
     const struct hsm_words *words;
@@ -55,10 +55,6 @@ struct hsm_key {
 /* A key in a forked child: the threads that used it are not here, and may have held its host's
  * locks, so the key logs nothing. The next signature finds and proves it anew. */
 void key_renew(struct hsm_key *key);
-
-/* scheme_prepare, padded as this key's token wants it. */
-MUST_USE bool key_prepare(const struct hsm_key *key, const struct scheme *scheme,
-                          const unsigned char *input, size_t len, struct to_sign *ret_to_sign);
 
 /* End of a use that was counted in `uses`. */
 void key_end_use(struct hsm_key *key);

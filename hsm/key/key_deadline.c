@@ -9,6 +9,7 @@
 #include "base/exit_gate.h"
 #include "base/report.h"
 #include "key/key_ladder.h"
+#include "key/key_ways.h"
 #include "wait/signers.h"
 
 struct signing {

@@ -7,7 +7,7 @@
 
 #include "base/report.h"
 #include "base/words.h"
-#include "key/key_prove.h"
+#include "key/key_ways.h"
 #include "key/object.h"
 #include "key/object_public.h"
 
@@ -249,13 +249,14 @@ CK_RV key_locate(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDL
 
 /* --- the one of several that the certificate is for --- */
 
-/* A candidate of another curve, of a kind that is not told, or that may not sign is passed over;
+/* A candidate of another curve, of a kind that is not told, or that may not sign, at all or by what
+ * TLS asks for, is passed over;
  * errors that say nothing of the candidate, among them a refused PIN, end the search. */
 static bool says_another_key(CK_RV rv)
 {
     return rv == CKR_NODEKEY_KEY_MISMATCH || rv == CKR_KEY_FUNCTION_NOT_PERMITTED ||
            rv == CKR_KEY_TYPE_INCONSISTENT || rv == CKR_KEY_SIZE_RANGE ||
-           rv == CKR_ATTRIBUTE_TYPE_INVALID;
+           rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_MECHANISM_INVALID;
 }
 
 /* RSA keys tell their public half themselves, so a signature is asked of the others only. */
@@ -278,7 +279,7 @@ static CK_RV compare_key(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJE
         return report_lie(key, rv, err);
     }
     atomic_store(&key->always_authenticate, always_authenticate);
-    return key_prove(key, session, object, key->kind->needs, err);
+    return key_prove_at_all(key, session, object, err);
 }
 
 CK_RV key_signs_for(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,

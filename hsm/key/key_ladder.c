@@ -5,6 +5,7 @@
 #include "base/words.h"
 #include "key/key_find.h"
 #include "key/key_prove.h"
+#include "key/key_ways.h"
 
 /* The object under this login. After a re-login or a re-initialisation it is looked for again, and
  * must still sign for the certificate: a token may have been re-made under the same name. */
@@ -18,7 +19,7 @@ static CK_RV current_object(struct hsm_key *key, const struct lease *lease,
         CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
         rv = key_find(key, lease->session, &object, err);
         if (rv == CKR_OK) {
-            rv = key_prove(key, lease->session, object, key->kind->needs, err);
+            rv = key_prove_again(key, lease->session, object, err);
         }
         if (rv == CKR_OK) {
             key->object = object;

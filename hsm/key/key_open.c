@@ -12,6 +12,7 @@
 #include "base/words.h"
 #include "key/key.h"
 #include "key/key_preflight.h"
+#include "key/key_ways.h"
 #include "pin/pin.h"
 #include "token/token_find.h"
 #include "wait/bounded_call.h"
@@ -299,6 +300,7 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
     hsm_key_ref(key);
     key_register(key);
     key_register(key->inbound_key);
+    key_tell_ways(key);
     *ret_key = key;
     return NK_OK;
 }

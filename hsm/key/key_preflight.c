@@ -2,73 +2,8 @@
 #include "key/key_preflight.h"
 
 #include "base/report.h"
-#include "base/words.h"
 #include "key/key_find.h"
-#include "key/key_prove.h"
-
-static CK_RV report_no_mechanism(const struct hsm_key *key, const struct scheme_need *need,
-                                 CK_RV rv, nk_error *err)
-{
-    bool pss = need->mechanism == CKM_RSA_PKCS_PSS;
-
-    if (ckr_is_lie(rv)) {
-        report_ckr(err, NK_E_TOKEN, rv, "ask token \"%s\" for mechanism %s", key->label,
-                   need->mechanism_name);
-        return rv;
-    }
-
-    report_ckr(err, NK_E_IDENTITY, CKR_MECHANISM_INVALID,
-               "%s: token \"%s\" has no mechanism %s%s, which TLS %s needs (%s); use an EC "
-               "key or another token",
-               words()->key, key->label, need->mechanism_name, pss ? " and no CKM_RSA_X_509" : "",
-               need->mechanism == CKM_RSA_PKCS ? "1.2" : "1.3", need->name);
-    return CKR_MECHANISM_INVALID;
-}
-
-/* By the token's own mechanism if it has it, else by our padding if that can help. */
-static CK_RV prove_scheme(struct hsm_key *key, const struct lease *lease, CK_OBJECT_HANDLE object,
-                          const struct scheme_need *need, nk_error *err)
-{
-    bool pss = need->mechanism == CKM_RSA_PKCS_PSS;
-    bool bare = pss && token_signs_by(key->token, CKM_RSA_X_509) == CKR_OK;
-    nk_error first = { .struct_size = sizeof(first) };
-
-    if (pss && key->bare_pss) {
-        return key_prove(key, lease->session, object, need, err);
-    }
-    CK_RV rv = token_signs_by(key->token, need->mechanism);
-    if (rv == CKR_OK) {
-        rv = key_prove(key, lease->session, object, need, &first);
-    } else if (ckr_is_lie(rv) || !bare) {
-        return report_no_mechanism(key, need, rv, err);
-    } else {
-        rv = CKR_MECHANISM_INVALID;
-    }
-    /* Listed is not able: parameters that a remote or a firmware refuses come out here only. */
-    if (bare && (rv == CKR_MECHANISM_INVALID || rv == CKR_MECHANISM_PARAM_INVALID)) {
-        key->bare_pss = true;
-        return key_prove(key, lease->session, object, need, err);
-    }
-    report_copy(err, &first);
-    return rv;
-}
-
-/* Every scheme that TLS may ask of this key: what fails here would fail in a handshake. */
-static CK_RV prove_schemes(struct hsm_key *key, const struct lease *lease, CK_OBJECT_HANDLE object,
-                           nk_error *err)
-{
-    const struct scheme_need *needs = key->kind->needs;
-    CK_RV rv = CKR_OK;
-
-    for (size_t i = 0; i < KEY_KIND_NEEDS && needs[i].name != NULL && rv == CKR_OK; i++) {
-        bool was_bare = key->bare_pss;
-        rv = prove_scheme(key, lease, object, &needs[i], err);
-        if (rv == CKR_OK && key->bare_pss && !was_bare) {
-            i = (size_t)-1; /* those before were proven by another mechanism */
-        }
-    }
-    return rv;
-}
+#include "key/key_ways.h"
 
 static CK_RV prove_key_once(struct hsm_key *key, struct lease *lease, nk_error *err)
 {
@@ -80,7 +15,7 @@ static CK_RV prove_key_once(struct hsm_key *key, struct lease *lease, nk_error *
     }
     rv = key_find(key, lease->session, &object, err);
     if (rv == CKR_OK) {
-        rv = prove_schemes(key, lease, object, err);
+        rv = key_settle_ways(key, lease->session, object, err);
     }
     if (rv == CKR_OK) {
         key->object = object;

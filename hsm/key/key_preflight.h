@@ -5,7 +5,7 @@
 
 #include "key/key.h"
 
-/* Finds the key and proves it by every scheme that TLS may ask of it; settles bare_pss. */
+/* Finds the key and proves it by every scheme that TLS may ask of it; settles its ways. */
 MUST_USE nk_status key_prove_all(struct hsm_key *key, nk_error *err);
 
 #endif

@@ -11,6 +11,10 @@
 #include "base/report.h"
 #include "base/words.h"
 
+static const char *const way_texts[] = {
+    [SCHEME_DIGEST] = "", [SCHEME_BLOCK] = " by CKM_RSA_X_509", [SCHEME_MESSAGE] = " of a message"
+};
+
 /* A signature of another length is the token's fault, and would not get past the peer. */
 static CK_RV check_length(const struct hsm_key *key, CK_ULONG len)
 {
@@ -51,8 +55,23 @@ static void note_time(struct hsm_key *key, long long began_us)
     }
 }
 
+static bool verify_input(const struct hsm_key *key, const struct scheme *scheme,
+                         enum scheme_way way, const unsigned char *input, size_t len,
+                         const unsigned char *signature, size_t signature_len)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned digest_len = 0;
+
+    if (way != SCHEME_MESSAGE) {
+        return scheme_verifies(key->public_key, scheme, input, len, signature, signature_len);
+    }
+    return EVP_Digest(input, len, digest, &digest_len, EVP_get_digestbynid(scheme->digest_nid),
+                      NULL) == 1 &&
+           scheme_verifies(key->public_key, scheme, digest, digest_len, signature, signature_len);
+}
+
 CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
-                const struct scheme_need *need, nk_error *err)
+                const struct scheme_need *need, enum scheme_way way, nk_error *err)
 {
     unsigned char input[64];
     unsigned char raw[SIGNATURE_MAX_BYTES];
@@ -61,11 +80,12 @@ CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
     size_t signature_len = 0;
     struct to_sign what = { .len = 0 };
     int nid = need->scheme.digest_nid;
-    size_t len =
-        nid == NID_undef ? sizeof(input) : (size_t)EVP_MD_get_size(EVP_get_digestbynid(nid));
+    size_t len = nid == NID_undef || way == SCHEME_MESSAGE
+                     ? sizeof(input)
+                     : (size_t)EVP_MD_get_size(EVP_get_digestbynid(nid));
 
     if (RAND_bytes(input, sizeof(input)) != 1 ||
-        !key_prepare(key, &need->scheme, input, len, &what)) {
+        !scheme_prepare(key->kind, key->public_key, &need->scheme, way, input, len, &what)) {
         report_openssl(err, NK_E_INTERNAL, "prepare a test signature %s", need->name);
         return CKR_FUNCTION_FAILED;
     }
@@ -73,12 +93,12 @@ CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE
     CK_RV rv = key_sign_in(key, session, object, &what, raw, &raw_len, err);
     note_time(key, began_us);
     if (rv != CKR_OK) {
-        report_ckr(err, NK_E_TOKEN, rv, "token \"%s\" fails the test signature %s (%s)", key->label,
-                   need->name, need->mechanism_name);
+        report_ckr(err, NK_E_TOKEN, rv, "token \"%s\" fails the test signature %s (%s%s)",
+                   key->label, need->name, need->mechanism_name, way_texts[way]);
         return rv;
     }
     if (!scheme_finish(key->kind, raw, raw_len, signature, sizeof(signature), &signature_len) ||
-        !scheme_verifies(key->public_key, &need->scheme, input, len, signature, signature_len)) {
+        !verify_input(key, &need->scheme, way, input, len, signature, signature_len)) {
         ERR_clear_error();
         report(err, NK_E_IDENTITY,
                "%s does not match %s: its public key does not verify what %s on "

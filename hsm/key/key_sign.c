@@ -6,6 +6,7 @@
 #include "base/report.h"
 #include "key/key_deadline.h"
 #include "key/key_ladder.h"
+#include "key/key_ways.h"
 
 static void log_failure(struct hsm_key *key, CK_RV rv, const nk_error *err)
 {

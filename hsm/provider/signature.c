@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 
 #include "key/key_sign.h"
+#include "key/key_ways.h"
 #include "provider/signature_context.h"
 #include "provider/signature_params.h"
 
@@ -28,6 +29,19 @@ static int sign_init(void *data, void *key, const OSSL_PARAM params[])
     return take_key(data, key, params);
 }
 
+static int begin_digest(struct signature *ctx)
+{
+    bool keeps = key_wants_messages(ctx->key);
+
+    BUF_MEM_free(ctx->message);
+    ctx->message = keeps ? BUF_MEM_new() : NULL;
+    if (ctx->under_way == NULL) {
+        ctx->under_way = EVP_MD_CTX_new();
+    }
+    return ctx->under_way != NULL && keeps == (ctx->message != NULL) &&
+           EVP_DigestInit_ex2(ctx->under_way, ctx->digest, NULL) == 1;
+}
+
 static OSSL_FUNC_signature_digest_sign_init_fn digest_sign_init;
 static int digest_sign_init(void *data, const char *name, void *key, const OSSL_PARAM params[])
 {
@@ -44,10 +58,11 @@ static int digest_sign_init(void *data, const char *name, void *key, const OSSL_
     if (signature_set_digest(ctx, name != NULL && name[0] != '\0' ? name : "SHA256") != 1) {
         return 0;
     }
-    if (ctx->under_way == NULL) {
-        ctx->under_way = EVP_MD_CTX_new();
+    if (!key_takes_digest(ctx->key, EVP_MD_get_type(ctx->digest))) {
+        return raise_error(ctx->provider, RAISE_PARAMETER, "this key signs no %s",
+                           EVP_MD_get0_name(ctx->digest));
     }
-    return ctx->under_way != NULL && EVP_DigestInit_ex2(ctx->under_way, ctx->digest, NULL) == 1;
+    return begin_digest(ctx);
 }
 
 static int sign_now(struct signature *ctx, unsigned char *signature, size_t *signature_len,
@@ -66,6 +81,15 @@ static int sign_now(struct signature *ctx, unsigned char *signature, size_t *sig
     }
     if (!signature_choose_scheme(ctx, &scheme)) {
         return raise_error(ctx->provider, RAISE_PARAMETER, "salt length %d", ctx->salt_len);
+    }
+    if (ctx->key->kind->form != KEY_EDDSA && key_way(ctx->key, &scheme) == SCHEME_MESSAGE) {
+        if (ctx->message == NULL) {
+            return raise_error(ctx->provider, RAISE_SIGNATURE_FAILED,
+                               "token %s: this key signs whole messages only, not their digests",
+                               ctx->key->label);
+        }
+        input = (const unsigned char *)ctx->message->data;
+        len = ctx->message->length;
     }
     ERR_set_mark();
     CK_RV rv = key_sign(ctx->key, &scheme, input, len, signature, room, signature_len);
@@ -93,7 +117,8 @@ static OSSL_FUNC_signature_digest_sign_update_fn digest_sign_update;
 static int digest_sign_update(void *data, const unsigned char *input, size_t len)
 {
     struct signature *ctx = data;
-    return ctx->under_way != NULL && EVP_DigestUpdate(ctx->under_way, input, len) == 1;
+    return ctx->under_way != NULL && EVP_DigestUpdate(ctx->under_way, input, len) == 1 &&
+           (ctx->message == NULL || signature_keep(ctx, input, len));
 }
 
 static OSSL_FUNC_signature_digest_sign_final_fn digest_sign_final;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provider/signature_context.h"
 
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/objects.h>
 #include <openssl/rsa.h>
@@ -13,6 +15,7 @@ void signature_free(void *data)
     hsm_key_unref(ctx->key);
     EVP_MD_free(ctx->digest);
     EVP_MD_CTX_free(ctx->under_way);
+    BUF_MEM_free(ctx->message);
     free(ctx);
 }
 DEFINE_AUTO(struct signature *, signature_free);
@@ -28,6 +31,29 @@ void *signature_new(void *provider, const char *properties)
         ctx->salt_len = RSA_PSS_SALTLEN_AUTO;
     }
     return ctx;
+}
+
+bool signature_keep(struct signature *ctx, const unsigned char *input, size_t len)
+{
+    size_t had = ctx->message->length;
+
+    if (len > SIZE_MAX - had || BUF_MEM_grow(ctx->message, had + len) != had + len) {
+        return false;
+    }
+    if (len > 0) {
+        memcpy(ctx->message->data + had, input, len);
+    }
+    return true;
+}
+
+static bool copy_message(struct signature *to, const struct signature *from)
+{
+    if (from->message == NULL) {
+        return true;
+    }
+    to->message = BUF_MEM_new();
+    return to->message != NULL &&
+           signature_keep(to, (const unsigned char *)from->message->data, from->message->length);
 }
 
 void *signature_duplicate(void *data)
@@ -55,6 +81,9 @@ void *signature_duplicate(void *data)
         if (to->under_way == NULL || EVP_MD_CTX_copy_ex(to->under_way, from->under_way) != 1) {
             return NULL;
         }
+    }
+    if (!copy_message(to, from)) {
+        return NULL;
     }
     struct signature *made = to;
     to = NULL;

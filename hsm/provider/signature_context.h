@@ -3,6 +3,8 @@
 #ifndef NODEKEY_SIGNATURE_CONTEXT_H
 #define NODEKEY_SIGNATURE_CONTEXT_H
 
+#include <openssl/buffer.h>
+
 #include "provider/provider_context.h"
 
 struct signature {
@@ -13,6 +15,7 @@ struct signature {
     int salt_len;   /* PSS; RSA_PSS_SALTLEN_* or bytes */
     EVP_MD *digest; /* NULL: none */
     EVP_MD_CTX *under_way;
+    BUF_MEM *message; /* under way, for a key that wants whole messages; else NULL */
 };
 
 /* NEWCTX, DUPCTX and FREECTX. */
@@ -21,6 +24,8 @@ OSSL_FUNC_signature_dupctx_fn signature_duplicate;
 OSSL_FUNC_signature_freectx_fn signature_free;
 /* 0: there is no such digest, which it has raised. */
 int signature_set_digest(struct signature *ctx, const char *name);
+/* Appends to `message`, which is there; false: there is no memory. */
+MUST_USE bool signature_keep(struct signature *ctx, const unsigned char *input, size_t len);
 /* The scheme that key, digest, padding and salt make; false: the salt has not the room. */
 MUST_USE bool signature_choose_scheme(const struct signature *ctx, struct scheme *ret_scheme);
 

@@ -15,52 +15,93 @@ DEFINE_AUTO(ECDSA_SIG *, ECDSA_SIG_free);
 DEFINE_AUTO(EVP_PKEY_CTX *, EVP_PKEY_CTX_free);
 DEFINE_AUTO(EVP_MD_CTX *, EVP_MD_CTX_free);
 
-static const struct pss_row {
-    int digest_nid;
-    size_t digest_len;
+static const struct digest_row {
+    int nid;
+    size_t len;
     CK_MECHANISM_TYPE hash;
     CK_RSA_PKCS_MGF_TYPE mgf;
-} pss_rows[] = {
-    { NID_sha256, 32, CKM_SHA256, CKG_MGF1_SHA256 },
-    { NID_sha384, 48, CKM_SHA384, CKG_MGF1_SHA384 },
-    { NID_sha512, 64, CKM_SHA512, CKG_MGF1_SHA512 },
+    CK_MECHANISM_TYPE pss, pkcs1, ecdsa; /* that hash, too */
+} digest_rows[] = {
+    { NID_sha256, 32, CKM_SHA256, CKG_MGF1_SHA256, CKM_SHA256_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS,
+      CKM_ECDSA_SHA256 },
+    { NID_sha384, 48, CKM_SHA384, CKG_MGF1_SHA384, CKM_SHA384_RSA_PKCS_PSS, CKM_SHA384_RSA_PKCS,
+      CKM_ECDSA_SHA384 },
+    { NID_sha512, 64, CKM_SHA512, CKG_MGF1_SHA512, CKM_SHA512_RSA_PKCS_PSS, CKM_SHA512_RSA_PKCS,
+      CKM_ECDSA_SHA512 },
 };
 
-static bool prepare_pss(const struct scheme *scheme, const unsigned char *input, size_t len,
-                        struct to_sign *out)
+static const struct digest_row *find_digest(int nid)
 {
-    for (size_t i = 0; i < ARRAY_LEN(pss_rows); i++) {
-        const struct pss_row *row = &pss_rows[i];
-        if (row->digest_nid == scheme->digest_nid && row->digest_len == len) {
-            out->pss = (CK_RSA_PKCS_PSS_PARAMS){ row->hash, row->mgf, scheme->salt_len };
-            out->mechanism = (CK_MECHANISM){ CKM_RSA_PKCS_PSS, &out->pss, sizeof(out->pss) };
-            out->input = input;
-            out->len = len;
-            return true;
+    for (size_t i = 0; i < ARRAY_LEN(digest_rows); i++) {
+        if (digest_rows[i].nid == nid) {
+            return &digest_rows[i];
         }
+    }
+    return NULL;
+}
+
+static bool hashing_mechanism(const struct key_kind *kind, const struct scheme *scheme,
+                              CK_MECHANISM_TYPE *ret_mechanism)
+{
+    const struct digest_row *row = find_digest(scheme->digest_nid);
+
+    if (row == NULL || kind->form == KEY_EDDSA) {
+        return false;
+    }
+    *ret_mechanism = kind->form == KEY_ECDSA                    ? row->ecdsa
+                     : scheme->padding == RSA_PKCS1_PSS_PADDING ? row->pss
+                                                                : row->pkcs1;
+    return true;
+}
+
+bool scheme_mechanism(const struct key_kind *kind, const struct scheme *scheme, enum scheme_way way,
+                      CK_MECHANISM_TYPE *ret_mechanism)
+{
+    bool pss = kind->form == KEY_RSA && scheme->padding == RSA_PKCS1_PSS_PADDING;
+
+    switch (way) {
+    case SCHEME_DIGEST:
+        *ret_mechanism = pss                     ? CKM_RSA_PKCS_PSS
+                         : kind->form == KEY_RSA ? CKM_RSA_PKCS
+                                                 : kind->needs[0].mechanism;
+        return true;
+    case SCHEME_BLOCK:
+        *ret_mechanism = CKM_RSA_X_509;
+        return pss;
+    case SCHEME_MESSAGE:
+        return hashing_mechanism(kind, scheme, ret_mechanism);
+    case SCHEME_NO_WAY:
+        break;
     }
     return false;
 }
 
-/* RFC 8017 section 9.2: the token pads, the DigestInfo is ours. */
-static bool prepare_pkcs1(const struct scheme *scheme, const unsigned char *input, size_t len,
-                          struct to_sign *out)
+static bool set_pss_parameters(const struct scheme *scheme, struct to_sign *out)
 {
-    out->mechanism = (CK_MECHANISM){ .mechanism = CKM_RSA_PKCS };
-    if (scheme->digest_nid == NID_undef) {
-        out->input = input;
-        out->len = len;
-        return true;
+    const struct digest_row *row = find_digest(scheme->digest_nid);
+
+    if (row == NULL) {
+        return false;
     }
+    out->pss = (CK_RSA_PKCS_PSS_PARAMS){ row->hash, row->mgf, scheme->salt_len };
+    out->mechanism.pParameter = &out->pss;
+    out->mechanism.ulParameterLen = sizeof(out->pss);
+    return true;
+}
+
+/* RFC 8017 section 9.2: the token pads, the DigestInfo is ours. */
+static bool put_digest_info(const struct scheme *scheme, const unsigned char *digest, size_t len,
+                            struct to_sign *out)
+{
     AUTO(X509_SIG_free) X509_SIG *info = X509_SIG_new();
     X509_ALGOR *algorithm = NULL;
-    ASN1_OCTET_STRING *digest = NULL;
+    ASN1_OCTET_STRING *value = NULL;
     if (info == NULL) {
         return false;
     }
-    X509_SIG_getm(info, &algorithm, &digest);
+    X509_SIG_getm(info, &algorithm, &value);
     if (X509_ALGOR_set0(algorithm, OBJ_nid2obj(scheme->digest_nid), V_ASN1_NULL, NULL) != 1 ||
-        ASN1_OCTET_STRING_set(digest, input, (int)len) != 1) {
+        ASN1_OCTET_STRING_set(value, digest, (int)len) != 1) {
         return false;
     }
     unsigned char *at = out->block;
@@ -73,43 +114,51 @@ static bool prepare_pkcs1(const struct scheme *scheme, const unsigned char *inpu
     return true;
 }
 
-bool scheme_prepare(const struct key_kind *kind, const struct scheme *scheme,
-                    const unsigned char *input, size_t len, struct to_sign *ret_to_sign)
-{
-    size_t order_len = ((size_t)kind->bits_max + 7) / 8;
-
-    switch (kind->form) {
-    case KEY_RSA:
-        return scheme->padding == RSA_PKCS1_PSS_PADDING
-                   ? prepare_pss(scheme, input, len, ret_to_sign)
-                   : scheme->padding == RSA_PKCS1_PADDING && len <= 64 &&
-                         prepare_pkcs1(scheme, input, len, ret_to_sign);
-    case KEY_ECDSA:
-        len = len > order_len ? order_len : len;
-        break;
-    case KEY_EDDSA:
-        break;
-    }
-    ret_to_sign->mechanism = (CK_MECHANISM){ .mechanism = kind->needs[0].mechanism };
-    ret_to_sign->input = input;
-    ret_to_sign->len = len;
-    return true;
-}
-
-bool scheme_prepare_bare_pss(EVP_PKEY *public_key, const struct scheme *scheme,
-                             const unsigned char *input, size_t len, struct to_sign *ret_to_sign)
+static bool put_pss_block(EVP_PKEY *public_key, const struct scheme *scheme,
+                          const unsigned char *digest, struct to_sign *out)
 {
     size_t bits = (size_t)EVP_PKEY_get_bits(public_key);
 
-    if (!prepare_pss(scheme, input, len, ret_to_sign) ||
-        !pss_encode(EVP_get_digestbynid(scheme->digest_nid), input, scheme->salt_len, bits,
-                    ret_to_sign->block, sizeof(ret_to_sign->block))) {
+    out->input = out->block;
+    out->len = (bits + 7) / 8;
+    return pss_encode(EVP_get_digestbynid(scheme->digest_nid), digest, scheme->salt_len, bits,
+                      out->block, sizeof(out->block));
+}
+
+/* RSA with a digest, by padding and way. */
+static bool prepare_rsa(EVP_PKEY *public_key, const struct scheme *scheme, enum scheme_way way,
+                        const unsigned char *digest, size_t len, struct to_sign *out)
+{
+    const struct digest_row *row = find_digest(scheme->digest_nid);
+
+    if (scheme->padding == RSA_PKCS1_PSS_PADDING) {
+        return row != NULL && row->len == len &&
+               (way == SCHEME_BLOCK ? put_pss_block(public_key, scheme, digest, out)
+                                    : set_pss_parameters(scheme, out));
+    }
+    return scheme->padding == RSA_PKCS1_PADDING && len <= 64 &&
+           (scheme->digest_nid == NID_undef || put_digest_info(scheme, digest, len, out));
+}
+
+bool scheme_prepare(const struct key_kind *kind, EVP_PKEY *public_key, const struct scheme *scheme,
+                    enum scheme_way way, const unsigned char *input, size_t len,
+                    struct to_sign *ret_to_sign)
+{
+    size_t order_len = ((size_t)kind->bits_max + 7) / 8;
+
+    ret_to_sign->mechanism = (CK_MECHANISM){ .mechanism = 0 };
+    if (!scheme_mechanism(kind, scheme, way, &ret_to_sign->mechanism.mechanism)) {
         return false;
     }
-    ret_to_sign->mechanism = (CK_MECHANISM){ .mechanism = CKM_RSA_X_509 };
-    ret_to_sign->input = ret_to_sign->block;
-    ret_to_sign->len = (bits + 7) / 8;
-    return true;
+    ret_to_sign->input = input;
+    ret_to_sign->len = len;
+    if (way == SCHEME_MESSAGE) {
+        return scheme->padding != RSA_PKCS1_PSS_PADDING || set_pss_parameters(scheme, ret_to_sign);
+    }
+    if (kind->form == KEY_ECDSA && len > order_len) {
+        ret_to_sign->len = order_len;
+    }
+    return kind->form != KEY_RSA || prepare_rsa(public_key, scheme, way, input, len, ret_to_sign);
 }
 
 size_t scheme_raw_len(const struct key_kind *kind, const EVP_PKEY *public_key)

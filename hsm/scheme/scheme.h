@@ -26,16 +26,25 @@ struct to_sign {
     size_t len;
 };
 
-/* `input` is the digest (the message for EdDSA) and stays borrowed until C_Sign. A digest longer
- * than an EC key's order is cut as FIPS 186-4 section 6.4 says; not every token does that. False: a
- * padding, digest or length that no scheme has. */
-MUST_USE bool scheme_prepare(const struct key_kind *kind, const struct scheme *scheme,
+/* Ways to ask for a signature, by what the token is given, in the order in which they are tried,
+ * since tokens lack mechanisms, and keys are bound to some (CKA_ALLOWED_MECHANISMS, PKCS#11 3.0
+ * section 4.9). */
+enum scheme_way {
+    SCHEME_DIGEST,  /* the digest; for EdDSA, which has no other way, the message */
+    SCHEME_BLOCK,   /* our own EMSA-PSS block, for CKM_RSA_X_509: of RSA-PSS */
+    SCHEME_MESSAGE, /* the message, which the token hashes: CKM_SHA256_RSA_PKCS, CKM_ECDSA_SHA256 */
+    SCHEME_NO_WAY,
+};
+
+/* Its mechanism; false: the scheme has no such way. */
+MUST_USE bool scheme_mechanism(const struct key_kind *kind, const struct scheme *scheme,
+                               enum scheme_way way, CK_MECHANISM_TYPE *ret_mechanism);
+/* `input` is the digest, or what the way says, and stays borrowed until C_Sign. A digest longer
+ * than an EC key's order is cut as FIPS 186-4 section 6.4 says; not every token does that. A block
+ * is salted anew by each call. False: a padding, digest, length or way that no scheme has. */
+MUST_USE bool scheme_prepare(const struct key_kind *kind, EVP_PKEY *public_key,
+                             const struct scheme *scheme, enum scheme_way way,
                              const unsigned char *input, size_t len, struct to_sign *ret_to_sign);
-/* The same for an RSA-PSS scheme on a token that has no CKM_RSA_PKCS_PSS: our own EMSA-PSS block,
- * for CKM_RSA_X_509. Each call salts anew. */
-MUST_USE bool scheme_prepare_bare_pss(EVP_PKEY *public_key, const struct scheme *scheme,
-                                      const unsigned char *input, size_t len,
-                                      struct to_sign *ret_to_sign);
 /* Bytes of C_Sign's answer: an RSA modulus; r and s of the order's length; RFC 8032's 64. */
 MUST_USE size_t scheme_raw_len(const struct key_kind *kind, const EVP_PKEY *public_key);
 /* `raw` is C_Sign's answer, of that length; ECDSA's r and s become DER (RFC 8446 section 4.2.3). */

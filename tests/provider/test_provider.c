@@ -153,8 +153,8 @@ static void a_token_is_never_given_more_than_the_order(void **state)
     (void)state;
     const struct scheme scheme = { .digest_nid = NID_sha512 };
     struct to_sign what = { .len = 0 };
-    assert_true(
-        scheme_prepare(key_kind_of(keys[ON_EC].identity.public_key), &scheme, message, 64, &what));
+    EVP_PKEY *key = keys[ON_EC].identity.public_key;
+    assert_true(scheme_prepare(key_kind_of(key), key, &scheme, SCHEME_DIGEST, message, 64, &what));
     assert_int_equal(what.len, 32);
     assert_ptr_equal(what.input, message);
 }

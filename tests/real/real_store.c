@@ -86,10 +86,11 @@ int store_end(void **state)
     return 0;
 }
 
-void store_start(void)
+struct recorder *store_start(void)
 {
     softhsm_start();
     copied = software_key("P-256");
-    rig_start(faulty_start());
+    struct recorder *recorder = rig_start(faulty_start());
     rig_set_terms(&(struct rig_terms){ .login_timeout_ms = LONG_MS });
+    return recorder;
 }

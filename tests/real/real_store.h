@@ -21,7 +21,7 @@ struct store {
 
 /* First of all in main; the two below around all rows, since the module counts from its first
  * use. */
-void store_start(void);
+struct recorder *store_start(void); /* where the keys log */
 int store_load_module(void **state);
 int store_end(void **state);
 
