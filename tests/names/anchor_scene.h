@@ -20,6 +20,7 @@ struct anchor_case {
     X509 *leaf;
     X509_CRL *lists[ANCHOR_OTHERS_MAX]; /* in force, hard; none: no revocation */
     bool strict;
+    bool unread;   /* the roots are not asked whether they will do */
     uint32_t role; /* 0: client */
 };
 

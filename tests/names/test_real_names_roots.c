@@ -40,6 +40,7 @@ struct question {
     struct certificate_spec leaf;
     bool unidentified; /* what is below an issuer without an identifier names none either */
     bool loose;
+    bool unread; /* as anchor_scene.h: what the chain says of a root that nobody asked first */
     uint32_t role;
     const char *want;
     const char *part;
@@ -92,6 +93,7 @@ static void check_question(void **state)
                                        .others = { site.certificate },
                                        .leaf = leaf,
                                        .strict = !question->loose,
+                                       .unread = question->unread,
                                        .role = question->role };
     const char *ours = anchor_verdict(&asked);
     const char *openssl = anchor_openssl(&asked, !question->loose);
@@ -313,6 +315,40 @@ static const struct question constraints[] = {
       .loose = true,
       .want = NO_ROOT,
       .part = "critical extension" },
+    /* the chain refuses them, too */
+    { "CA:FALSE, unread",
+      { .basic_constraints = "CA:FALSE" },
+      .unread = true,
+      .want = "-not-a-ca" },
+    { "no keyCertSign, unread", { .key_usage = "cRLSign" }, .unread = true, .want = "-not-a-ca" },
+    { "unknown critical, unread",
+      { LEAST, .extra = "1.2.3.4=critical,DER:0500" },
+      .unread = true,
+      .want = BAD,
+      .part = "unhandled critical" },
+    { "unknown critical, unread, below",
+      { LEAST, .extra = "1.2.3.4=critical,DER:0500" },
+      .unread = true,
+      .below = true,
+      .want = BAD,
+      .part = "unhandled critical" },
+    { "unknown critical beside a critical identifier, unread",
+      { LEAST, .extra = "subjectKeyIdentifier=critical,hash\n1.2.3.4=critical,DER:0500" },
+      .unread = true,
+      .want = BAD,
+      .part = "unhandled critical" },
+    { "unknown critical, unread, loose",
+      { LEAST, .extra = "1.2.3.4=critical,DER:0500" },
+      .unread = true,
+      .loose = true,
+      .want = BAD,
+      .part = "unhandled critical" },
+    { "nameConstraints not critical, unread",
+      { LEAST, .extra = "nameConstraints=permitted;DNS:fed.example" },
+      INSIDE,
+      .unread = true,
+      .want = BAD,
+      .part = "nameConstraints=critical" },
     /* below the root strict is as before, and names the cure: P2PFL's own leaves */
     { "P2PFL's leaf",
       { LEAST },
