@@ -54,6 +54,7 @@ struct hsm_token {
 struct hsm_listing {
     struct hsm_token *tokens;
     size_t len;
+    char *looked; /* the module's path, and what told it where its tokens are */
 };
 
 /* A listing of a module. `pin` absent: no login. Else `uri` (node.key's) or `label` names the
@@ -73,6 +74,9 @@ struct hsm_list_request {
 MUST_USE nk_status hsm_list(const struct hsm_list_request *request, struct hsm_listing *ret_listing,
                             nk_error *err);
 void hsm_listing_clear(struct hsm_listing *listing);
+
+/* Whether two URIs of keys say the same of the token; false for what is no URI. [any] */
+bool hsm_same_token(const char *uri, const char *other);
 
 /* --- making a token --- */
 

@@ -181,3 +181,27 @@ nk_status hsm_admin_use(struct hsm_admin *admin, EVP_PKEY *public_key, struct hs
 {
     return hsm_key_open(&admin->request, public_key, ret_key, err);
 }
+
+/* The part of a URI that names the token, in p11-kit's own order and escapes. Owned: free. */
+static char *format_token(const char *text)
+{
+    P11KitUri *uri = NULL;
+    char *formatted = NULL;
+
+    if (uri_parse(text, &uri, NULL) == NK_OK &&
+        p11_kit_uri_format(
+            uri, P11_KIT_URI_FOR_TOKEN | P11_KIT_URI_FOR_SLOT | P11_KIT_URI_FOR_MODULE_WITH_VERSION,
+            &formatted) != P11_KIT_URI_OK) {
+        formatted = NULL;
+    }
+    p11_kit_uri_free(uri);
+    return formatted;
+}
+
+bool hsm_same_token(const char *uri, const char *other)
+{
+    AUTO(free) char *one = format_token(uri);
+    AUTO(free) char *its = format_token(other);
+
+    return one != NULL && its != NULL && strcmp(one, its) == 0;
+}

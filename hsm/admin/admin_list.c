@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Listing the tokens of a module and their objects. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "admin/admin.h"
 #include "base/report.h"
 #include "module/ckr.h"
+#include "module/module_needs.h"
 
 /* --- one token --- */
 
@@ -173,6 +175,18 @@ static nk_status visit_slots(struct tour *tour, struct hsm_listing *listing, nk_
     return status;
 }
 
+static nk_status tell_surroundings(const struct module *module, char **ret_text, nk_error *err)
+{
+    char told[384];
+
+    module_surroundings(module->path, told, sizeof(told));
+    if (asprintf(ret_text, "%s (%s)", module->path, told) < 0) {
+        *ret_text = NULL;
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    return NK_OK;
+}
+
 static nk_status list_all(struct module *module, const struct token_name *logged_in,
                           struct hsm_listing *ret_listing, nk_error *err)
 {
@@ -185,6 +199,9 @@ static nk_status list_all(struct module *module, const struct token_name *logged
     nk_status status = visit_slots(&tour, &listing, err);
     module_leave(module);
     free(tour.seen);
+    if (status == NK_OK) {
+        status = tell_surroundings(module, &listing.looked, err);
+    }
     if (status == NK_OK) {
         *ret_listing = listing;
     } else {
@@ -257,5 +274,6 @@ void hsm_listing_clear(struct hsm_listing *listing)
         free(token->trouble);
     }
     free(listing->tokens);
+    free(listing->looked);
     *listing = (struct hsm_listing){ 0 };
 }

@@ -12,6 +12,7 @@
 
 #include "base/report.h"
 #include "base/trusted_path.h"
+#include "base/words.h"
 
 #define FIRST_ROOM ((size_t)16 * 1024)
 
@@ -244,4 +245,26 @@ char *file_folder(const char *path)
     char *slash = strrchr(folder, '/');
     slash[slash == folder] = '\0'; /* the root keeps its slash */
     return folder;
+}
+
+nk_status file_state_directory(char **ret_path, nk_error *err)
+{
+    const char *list = secure_getenv("STATE_DIRECTORY");
+
+    if (list == NULL || list[0] == '\0') {
+        *ret_path = NULL;
+        return NK_OK;
+    }
+    if (list[0] != '/') {
+        return report(err, NK_E_CONFIG,
+                      "STATE_DIRECTORY, the default of %s, is not an absolute path; set %s, or let "
+                      "systemd's StateDirectory= set the variable",
+                      words()->state_dir, words()->state_dir);
+    }
+    char *path = strndup(list, strcspn(list, ":"));
+    if (path == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    *ret_path = path;
+    return NK_OK;
 }

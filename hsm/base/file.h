@@ -54,4 +54,10 @@ MUST_USE char *file_absolute(const char *path);
  * that the operator sees. Owned: free. NULL: see errno. */
 MUST_USE char *file_folder(const char *path);
 
+/* The folder that systemd keeps for the service over restarts (StateDirectory=, systemd.exec(5)):
+ * the first of those in $STATE_DIRECTORY. NULL: the variable is not set, or is empty, or the
+ * program is setuid and it may be another user's. Owned: free. NK_E_CONFIG: not an absolute path;
+ * NK_E_NOMEM. */
+MUST_USE nk_status file_state_directory(char **ret_path, nk_error *err);
+
 #endif

@@ -279,6 +279,17 @@ static nk_status open_prepared(struct opening *opening, const struct hsm_key_req
     return status == NK_OK ? NK_OK : report_copy(err, &own);
 }
 
+/* A sibling on the same token has said so. */
+static void warn_of_restarts(const struct hsm_key *key, const struct hsm_key *sibling)
+{
+    if ((sibling == NULL || sibling->token != key->token) && token_forgets_refusals(key->token)) {
+        log_line(&key->host, NK_LOG_WARNING,
+                 "token \"%s\" may count wrong PINs and lock, and each start sends a wrong one "
+                 "anew; set %s (systemd: StateDirectory=), so that a refused one is sent once",
+                 key->label, words()->state_dir);
+    }
+}
+
 nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_public,
                        struct hsm_key **ret_key, nk_error *err)
 {
@@ -301,6 +312,7 @@ nk_status hsm_key_open(const struct hsm_key_request *request, EVP_PKEY *leaf_pub
     key_register(key);
     key_register(key->inbound_key);
     key_tell_ways(key);
+    warn_of_restarts(key, request->sibling);
     *ret_key = key;
     return NK_OK;
 }

@@ -151,23 +151,46 @@ static bool softokn_lacks(char *text, size_t room)
 
 /* --- all of them --- */
 
+#define STEMS_MAX 2
+#define PROXY "libp11-kit" /* where the link p11-kit-proxy.so leads */
+
 static const struct known {
     const char *stem; /* what the file's name begins with */
-    const char *variables[3];
     bool (*lacks)(char *text, size_t room);
 } known[] = {
-    { "libsofthsm2", { "SOFTHSM2_CONF" }, softhsm_lacks },
-    { "libtpm2_pkcs11", { "TPM2_PKCS11_STORE", "TPM2_PKCS11_TCTI", "TSS2_TCTI" }, tpm_lacks },
-    { "libsoftokn3", { NULL }, softokn_lacks },
-    { "p11-kit-client", { "P11_KIT_SERVER_ADDRESS" }, NULL },
+    { "libsofthsm2", softhsm_lacks },
+    { "libtpm2_pkcs11", tpm_lacks },
+    { "libsoftokn3", softokn_lacks },
 };
 
-static bool is_of(const struct known *module, const char *path)
+/* p11-kit's proxy shows the tokens of the other modules, as they are told by their variables. */
+static const struct variable {
+    const char *name;
+    const char *stems[STEMS_MAX]; /* of the modules that read it */
+} variables[] = {
+    { "SOFTHSM2_CONF", { "libsofthsm2", PROXY } },
+    { "TPM2_PKCS11_STORE", { "libtpm2_pkcs11", PROXY } },
+    { "TPM2_PKCS11_TCTI", { "libtpm2_pkcs11" } },
+    { "TSS2_TCTI", { "libtpm2_pkcs11" } },
+    { "P11_KIT_SERVER_ADDRESS", { "p11-kit-client" } },
+};
+
+static bool is_of(const char *stem, const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
 
-    return strncmp(name, module->stem, strlen(module->stem)) == 0;
+    return strncmp(name, stem, strlen(stem)) == 0;
+}
+
+static bool is_read_by(const struct variable *variable, const char *path)
+{
+    bool reads = false;
+
+    for (size_t i = 0; i < STEMS_MAX && variable->stems[i] != NULL; i++) {
+        reads = reads || is_of(variable->stems[i], path);
+    }
+    return reads;
 }
 
 void module_surroundings(const char *path, char *text, size_t room)
@@ -175,15 +198,11 @@ void module_surroundings(const char *path, char *text, size_t room)
     size_t used =
         (size_t)snprintf(text, room, "uid %ld, gid %ld", (long)geteuid(), (long)getegid());
 
-    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        const char *const *variables = known[i].variables;
-        for (size_t j = 0; j < ARRAY_LEN(known[i].variables) && variables[j] != NULL; j++) {
-            const char *value = getenv(variables[j]);
-            if (used < room && (value != NULL || is_of(&known[i], path))) {
-                used +=
-                    (size_t)snprintf(text + used, room - used, ", %s%s%s", variables[j],
+    for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+        const char *value = getenv(variables[i].name);
+        if (used < room && (value != NULL || is_read_by(&variables[i], path))) {
+            used += (size_t)snprintf(text + used, room - used, ", %s%s%s", variables[i].name,
                                      value != NULL ? "=" : " not set", value != NULL ? value : "");
-            }
         }
     }
     text_flatten(text, strlen(text), TEXT_ONE_LINE);
@@ -192,7 +211,7 @@ void module_surroundings(const char *path, char *text, size_t room)
 void module_needs(const char *path, char *text, size_t room)
 {
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        if (is_of(&known[i], path) && known[i].lacks != NULL && known[i].lacks(text, room)) {
+        if (is_of(known[i].stem, path) && known[i].lacks(text, room)) {
             text_flatten(text, strlen(text), TEXT_ONE_LINE);
             return;
         }

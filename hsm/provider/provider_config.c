@@ -7,6 +7,7 @@
 
 #include <openssl/params.h>
 
+#include "base/file.h"
 #include "base/report.h"
 #include "base/words.h"
 #include "provider/provider_context.h"
@@ -152,12 +153,15 @@ static nk_status take_words(const struct section *section, struct provider_terms
     request->pin.fd = -1;
     request->token = HSM_TOKEN_DEFAULTS;
     request->words = pin == PIN_FILE ? &words_of_pin_file : &words_of_pin_credential;
+    AUTO(words_restore) const struct hsm_words *former = words_use(request->words);
     nk_status status = copy_text(section->at[MODULE], &request->module, err);
     if (status == NK_OK) {
         status = copy_text(section->at[pin], &request->pin.where, err);
     }
     if (status == NK_OK) {
-        status = copy_text(section->at[STATE_DIR], &request->state_dir, err);
+        status = section->at[STATE_DIR] != NULL
+                     ? copy_text(section->at[STATE_DIR], &request->state_dir, err)
+                     : file_state_directory((char **)&request->state_dir, err);
     }
     if (status == NK_OK) {
         status = read_flag(section, EXTRACTABLE, &request->custody.allow_extractable, err);

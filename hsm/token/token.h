@@ -65,6 +65,9 @@ MUST_USE CK_RV token_authenticate(struct token *token, CK_SESSION_HANDLE session
  * guest, whose host has decided. *ret_logged_in: looking again may help. Errors as token_take;
  * NK_E_PIN in *err for a PIN that is refused. [any], in a use of the module */
 MUST_USE CK_RV token_login_unasked(struct token *token, bool *ret_logged_in, nk_error *err);
+/* Whether it may count wrong PINs and lock, while no state_dir keeps the next start from sending a
+ * refused one again: worth a warning. [any], not inside a use of the module */
+bool token_forgets_refusals(struct token *token);
 /* With `healthy` false the session is closed instead of lent again. [any], ends the lease */
 void token_give(struct token *token, const struct lease *lease, bool healthy);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The login, in the anchor session. */
+#include <string.h>
+
 #include "base/report.h"
 #include "token/token_private.h"
 
@@ -39,6 +41,15 @@ static void drop_copied_login_locked(struct token *token, CK_SESSION_INFO *sessi
     }
 }
 
+/* No flag says whether wrong PINs are counted before one was wrong, so a token counts them unless
+ * it is of a maker whose tokens are known never to lock: a false warning is better than none. */
+static bool may_count_pins(const CK_TOKEN_INFO *info)
+{
+    static const char never[] = "SoftHSM project ";
+
+    return memcmp(info->manufacturerID, never, strlen(never)) != 0;
+}
+
 CK_RV token_login_locked(struct token *token, nk_error *err)
 {
     CK_TOKEN_INFO info;
@@ -61,6 +72,7 @@ CK_RV token_login_locked(struct token *token, nk_error *err)
     if ((info.flags & CKF_LOGIN_REQUIRED) == 0 && !token->wants_login) {
         return CKR_OK;
     }
+    token->counts_pins = may_count_pins(&info);
     rv = cryptoki_get_session_info(token->module->call, token->anchor, &session);
     /* A program that has started its module anew may have a session with another token by the
      * number of our anchor: that other token must not get our PIN, either. */
@@ -121,6 +133,15 @@ CK_RV token_login_unasked(struct token *token, bool *ret_logged_in, nk_error *er
     CK_RV rv = token_login_unasked_locked(token, ret_logged_in, err);
     pthread_mutex_unlock(&token->lock);
     return rv;
+}
+
+bool token_forgets_refusals(struct token *token)
+{
+    pthread_mutex_lock(&token->lock);
+    bool forgets = token->counts_pins && token->state_dir == NULL && token->pin != NULL &&
+                   !pin_is_protected(token->pin);
+    pthread_mutex_unlock(&token->lock);
+    return forgets;
 }
 
 CK_RV token_login_again_locked(struct token *token, nk_error *err)

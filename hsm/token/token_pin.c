@@ -99,6 +99,21 @@ static bool is_locked_out(const struct token *token)
     return token->locked_ms != 0 && clock_now_ms() - token->locked_ms < LOCKED_PAUSE_MS;
 }
 
+/* A refusal that this process alone remembers is unknown to the next one. */
+static void report_refused(const struct token *token, CK_RV rv, nk_error *err)
+{
+    bool protected = pin_is_protected(token->pin);
+    bool forgets = !protected && token->state_dir == NULL;
+
+    report_ckr(err, NK_E_PIN, rv, "token \"%s\" refuses the PIN %s%s%s%s%s%s", token->name.label,
+               protected ? "that was typed at it" : "of ", protected ? "" : words()->pin,
+               pin_has_outer_blank(token->pin) ? ", which begins or ends with a blank" : "",
+               protected ? "; it will not be asked for again before the next start"
+                         : "; correct it, it will not be sent again",
+               forgets ? " by this process; the next would send it, unless you set " : "",
+               forgets ? words()->state_dir : "");
+}
+
 static CK_RV explain_refusal_locked(struct token *token, struct refused_file *state, CK_RV rv,
                                     nk_error *err)
 {
@@ -109,11 +124,7 @@ static CK_RV explain_refusal_locked(struct token *token, struct refused_file *st
     case CKR_PIN_INVALID:
     case CKR_PIN_LEN_RANGE:
         remember_refusal_locked(token, state, err);
-        report_ckr(err, NK_E_PIN, rv, "token \"%s\" refuses the PIN %s%s%s%s", token->name.label,
-                   protected ? "that was typed at it" : "of ", protected ? "" : words()->pin,
-                   pin_has_outer_blank(token->pin) ? ", which begins or ends with a blank" : "",
-                   protected ? "; it will not be asked for again before the next start"
-                             : "; correct it, it will not be sent again");
+        report_refused(token, rv, err);
         break;
     case CKR_PIN_LOCKED: /* nothing is said of the PIN; and a TPM's lockout ends by itself */
         token->locked_ms = clock_now_ms();
@@ -145,9 +156,8 @@ static CK_RV report_refused_before(const struct token *token, const struct refus
 
     if (state == NULL) {
         report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
-                   "token \"%s\" has refused this PIN before; it is not sent again: correct "
-                   "%s",
-                   label, words()->pin);
+                   "token \"%s\" has refused this PIN before; it is not sent again%s: correct %s",
+                   label, token->state_dir == NULL ? " by this process" : "", words()->pin);
     } else {
         report_ckr(err, NK_E_PIN, CKR_PIN_INCORRECT,
                    "token \"%s\" has refused this PIN before; it is not sent again: correct "

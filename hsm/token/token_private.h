@@ -44,6 +44,7 @@ struct token {
     CK_SLOT_ID slot;
     CK_FLAGS slot_flags;
     CK_SESSION_HANDLE anchor;
+    bool counts_pins;   /* as far as is known: its PIN may lock */
     bool wants_login;   /* without CKF_LOGIN_REQUIRED, but of no use to who is not logged in */
     bool unasked_tried; /* a login to settle that */
     bool login_is_ours; /* not that of another user of the module in this process */

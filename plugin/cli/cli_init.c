@@ -78,7 +78,7 @@ enum cli_exit cli_init(int argc, char **argv)
 {
     static const struct argp argp = { options, parse_option, "CONFIG", doc, NULL, NULL, NULL };
     AUTO(free) char *label = NULL;
-    struct wish wish = { .ours = { .role = -1 } };
+    struct wish wish = { .ours = { .role = -1, .of_token = true } };
     nk_error err = { .struct_size = sizeof(err) };
 
     if (argp_parse(&argp, argc, argv, 0, NULL, &wish) != 0) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/report.h"
+#include "hsm_admin.h"
 #include "trust/roots.h"
 
 bool ours_option(int key, const char *argument, struct ours_choice *choice,
@@ -45,10 +46,22 @@ error_t ours_argument(int key, const char *argument, struct ours_choice *choice,
     }
 }
 
+/* Of one PIN, too: `nodekey init' sets it. */
+static bool on_one_token(const struct config *config)
+{
+    const struct config_identity *server = &config->identities[OUR_SERVER];
+    const struct config_identity *client = &config->identities[OUR_CLIENT];
+
+    return strcmp(server->module, client->module) == 0 && config_shares_pin(config) &&
+           hsm_same_token(server->key, client->key);
+}
+
 static nk_status choose_role(const struct ours_choice *choice, const struct config *config,
                              int *ret_role, nk_error *err)
 {
-    if (choice->role < 0 && !config->one_identity) {
+    bool any = config->one_identity || (choice->of_token && on_one_token(config));
+
+    if (choice->role < 0 && !any) {
         return report(err, NK_E_USAGE,
                       "%s has two identities; say which one is meant by --role server or --role "
                       "client",

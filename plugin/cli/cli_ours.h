@@ -29,6 +29,7 @@ struct ours_choice {
     const char *path; /* of CONFIG; points into argv */
     int role;         /* OUR_...; -1: not said */
     bool json;
+    bool of_token; /* the command is about the token, whichever of its keys is meant */
 };
 
 /* For argp parsers: true when it was one of ours. */

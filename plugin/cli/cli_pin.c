@@ -74,7 +74,7 @@ static const char *what_it_says(const struct hsm_pin_news *news)
 enum cli_exit cli_pin(int argc, char **argv)
 {
     static const struct argp argp = { options, parse_option, "CONFIG", doc, NULL, NULL, NULL };
-    struct wish wish = { .ours = { .role = -1 } };
+    struct wish wish = { .ours = { .role = -1, .of_token = true } };
     struct hsm_pin_news news = { .refused = 0 };
     nk_error err = { .struct_size = sizeof(err) };
     bool forgot = false;

@@ -142,6 +142,8 @@ static void put_object(const struct hsm_object *object)
 
 static void put_listing(const struct hsm_listing *listing)
 {
+    bool any = false;
+
     for (size_t i = 0; i < listing->len; i++) {
         put_token(&listing->tokens[i]);
         for (size_t j = 0; j < listing->tokens[i].len; j++) {
@@ -151,9 +153,10 @@ static void put_listing(const struct hsm_listing *listing)
             printf("%-*s%s\n", LABEL_COLUMNS, "NOT WHOLE", listing->tokens[i].trouble);
         }
         putchar('\n');
+        any = any || listing->tokens[i].initialised;
     }
-    if (listing->len == 0) {
-        printf("no tokens\n");
+    if (!any) {
+        printf("no %s: %s\n", listing->len == 0 ? "tokens" : "initialised token", listing->looked);
     }
 }
 
@@ -265,7 +268,7 @@ static enum cli_exit tell_troubles(const struct hsm_listing *listing)
 enum cli_exit cli_tokens(int argc, char **argv)
 {
     static const struct argp argp = { options, parse_option, NULL, doc, NULL, NULL, NULL };
-    struct wish wish = { .ours = { .role = -1 } };
+    struct wish wish = { .ours = { .role = -1, .of_token = true } };
     struct hsm_listing listing = { .len = 0 };
     nk_error err = { .struct_size = sizeof(err) };
 

@@ -21,7 +21,7 @@ static bool overrides_nothing(const json_t *root)
 }
 
 /* Settings that no member says alone. "off" beside lists was refused; lists alone mean "hard". */
-static void derive_settings(const json_t *root, struct config *config)
+static nk_status derive_settings(const json_t *root, struct config *config, nk_error *err)
 {
     config->one_identity = overrides_nothing(root);
     config->all_certified = json_is_string(json_object_get(root, "admit"));
@@ -29,6 +29,7 @@ static void derive_settings(const json_t *root, struct config *config)
     if (config->crls.len > 0 && config->federation.crl.mode == CRL_OFF) {
         config->federation.crl.mode = CRL_HARD;
     }
+    return config->state_dir != NULL ? NK_OK : file_state_directory(&config->state_dir, err);
 }
 
 /* The token that jansson stumbled over is cut from its text: it may be a PIN or a URI that holds
@@ -72,11 +73,13 @@ static nk_status parse_document(const struct json_source *source, struct config 
         return report(err, NK_E_NOMEM, "out of memory");
     }
     status = walk_read(root, &document, config, err);
+    if (status == NK_OK) {
+        status = derive_settings(root, config, err);
+    }
     if (status != NK_OK) {
         config_free(config);
         return status;
     }
-    derive_settings(root, config);
     *ret_config = config;
     return NK_OK;
 }

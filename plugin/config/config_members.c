@@ -103,6 +103,17 @@ static void clear_pin(void *held)
     free((char *)((struct hsm_pin_source *)held)->where);
 }
 
+static nk_status check_state_dir(const struct member *member, const json_t *value,
+                                 const struct place *at, nk_error *err)
+{
+    (void)member;
+    return json_string_value(value)[0] != '$'
+               ? NK_OK
+               : place_report(err, NK_E_CONFIG, at,
+                              "must be a path: variables are not expanded here; leave it away, and "
+                              "it is $STATE_DIRECTORY, which systemd's StateDirectory= sets");
+}
+
 static const struct type type_pin = { check_pin, sizeof(struct hsm_pin_source), read_pin,
                                       members_same_pin, clear_pin };
 
@@ -214,7 +225,7 @@ const struct member config_members[] = {
     { "token", EACH, .type = &type_object, .inside = token_members },
     { "grpc", EACH, .type = &type_object, .inside = grpc_members },
     { "host", EACH, .type = &type_object, .inside = host_members },
-    { "state_dir", AT_START, .type = &type_path, IN(state_dir) },
+    { "state_dir", AT_START, .type = &type_path, IN(state_dir), .also = check_state_dir },
     { "status_file", LATER, .type = &type_path },
     { "audit", EACH, .type = &type_object, .inside = audit_members },
     { "reload", EACH, .type = &type_object, .inside = reload_members },

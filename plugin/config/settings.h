@@ -61,7 +61,7 @@ struct config {
     struct rule_list deny;
     struct rule_list admit_candidate;
     bool has_candidate;
-    char *state_dir; /* absolute, or NULL */
+    char *state_dir; /* absolute, or NULL: neither said nor in $STATE_DIRECTORY */
     struct audit_settings audit;
     unsigned reload_interval_seconds;
     struct hsm_token_settings token;

@@ -311,7 +311,10 @@ static nk_status open_state(struct crl_ledger *ledger, const char *state_dir, nk
     nk_status status =
         trusted_open_folder(state_dir, TRUSTED_TO_KEEP, NK_E_CONFIG, &ledger->folder, err);
     if (status != NK_OK) {
-        return report_where(err, status, "state_dir must be a folder of ours (install -d -m 0700)");
+        return report_where(
+            err, status,
+            "state_dir, by default $STATE_DIRECTORY, must be a folder of ours (install -d "
+            "-m 0700)");
     }
     if (faccessat(ledger->folder, ".", W_OK | X_OK, AT_EACCESS) != 0) {
         return report_errno(err, NK_E_CONFIG, "state_dir %s: uid %ld must be able to write to it",

@@ -68,6 +68,29 @@ export CREDENTIALS_DIRECTORY=$folder
 ./flush_objects # C_InitToken leaves one
 check "README's page" "$test_tpm" talks node.json
 
+# --- three starts with a wrong PIN, each a process ---
+
+# TRIES CONFIG: how many wrong PINs the TPM counts.
+three_starts_cost() {
+  ./lockout_clear
+  for _ in 1 2 3; do
+    "$storm" --refused "PIN" "$2" || return 1
+  done
+  echo "the TPM counts $(./lockout_count) wrong PINs after three starts"
+  [ $(($(./lockout_count))) -eq "$1" ]
+}
+printf wrong >wrong.pin
+sed 's|"credential": "node-a.pin"|"credential": "wrong.pin"|' node.json >wrong.json
+sed '/"state_dir"/d' wrong.json >stateless.json
+check "three starts of examples/tpm.json with a wrong PIN" three_starts_cost 1 wrong.json
+mkdir systemd
+export STATE_DIRECTORY=$folder/systemd
+check "three starts with systemd's folder alone" three_starts_cost 1 stateless.json
+unset STATE_DIRECTORY
+check "three starts without a state_dir" three_starts_cost 3 stateless.json
+./lockout_clear
+rm -rf systemd state/*
+
 # --- RSA: our padding, the TPM's own, both also in another process ---
 
 # NAME MODULE [MEMBERS]: like node.json, for another object of the token.
