@@ -18,13 +18,24 @@ struct span {
 
 static struct span span_of(const ASN1_STRING *string)
 {
-    return (struct span){ (const char *)ASN1_STRING_get0_data(string),
-                          (size_t)ASN1_STRING_length(string) };
+    const char *at = (const char *)ASN1_STRING_get0_data(string);
+    return (struct span){ at != NULL ? at : "", (size_t)ASN1_STRING_length(string) };
+}
+
+/* ASCII alone, whatever the host's locale. */
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
 static bool is_same(struct span a, struct span b)
 {
-    return a.len == b.len && OPENSSL_strncasecmp(a.at, b.at, a.len) == 0;
+    bool same = a.len == b.len;
+
+    for (size_t i = 0; same && i < a.len; i++) {
+        same = lower(a.at[i]) == lower(b.at[i]);
+    }
+    return same;
 }
 
 static bool ends_with(struct span whole, struct span end)
