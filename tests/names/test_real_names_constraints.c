@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Name constraints: hosts that a name would serve as, however it is written, and the form that
- * strict asks of constraints. Each row stands in a root and in an intermediate; each verdict beside
- * OpenSSL's own in the same run. Go's: go_verdicts.sh. */
+ * strict asks of constraints. Each row stands in a root and in an intermediate; each verdict is
+ * printed beside OpenSSL's own, which may never be the stricter one. Go's: go_verdicts.sh. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,10 +16,9 @@
 #define NO_ROOT "!"
 #define NOT(subtree) "nameConstraints=critical,excluded;" subtree
 #define ONLY(subtree) "nameConstraints=critical,permitted;" subtree
-#define SERVES "would serve as"
-#define HOST_EXCLUDED "host of a URI is excluded"
-#define HOST_NOT_PERMITTED "host of a URI is not permitted"
-#define NO_HOST "a URI has no host name"
+/* In OpenSSL's words or ours: 3.5 sees some of these itself. */
+#define EXCLUDED "excluded"
+#define PERMITTED "permitted"
 
 /* RFC 5280 4.2.1.10 says it all but the wildcards; RFC 6125 6.4.3 says what these serve as, and
  * CVE-2025-61727 is the same hole in Go, closed in 1.25.5. */
@@ -29,95 +28,90 @@ static const struct name_row {
     const char *san;
     const char *want;
     const char *part;
-    const char *openssl;
     const char *go; /* of a Go later than that; NULL: not asked */
 } names[] = {
     /* a wildcard, and what it serves as */
-    { "*.x beside an excluded bar.x", NOT("DNS:bar.example.com"), "DNS:*.example.com", BAD, SERVES,
-      IN, "-" },
+    { "*.x beside an excluded bar.x", NOT("DNS:bar.example.com"), "DNS:*.example.com", BAD,
+      EXCLUDED, "-" },
     { "*.x beside an excluded bar.x, by case", NOT("DNS:BAR.example.com"), "DNS:*.Example.COM", BAD,
-      SERVES, IN, "-" },
+      EXCLUDED, "-" },
     { "*.x as the second name", NOT("DNS:bar.example.com"), "DNS:a.example.com,DNS:*.example.com",
-      BAD, SERVES, IN, "-" },
+      BAD, EXCLUDED, "-" },
     { "*.x beside the second excluded", NOT("DNS:evil.example,excluded;DNS:bar.example.com"),
-      "DNS:*.example.com", BAD, SERVES, IN, "-" },
+      "DNS:*.example.com", BAD, EXCLUDED, "-" },
     { "*.bar.x beside an excluded a.bar.x", NOT("DNS:a.bar.example.com"), "DNS:*.bar.example.com",
-      BAD, SERVES, IN, "-" },
-    { "a star inside a label", NOT("DNS:bar.example.com"), "DNS:b*.example.com", BAD, SERVES, IN,
+      BAD, EXCLUDED, "-" },
+    { "a star inside a label", NOT("DNS:bar.example.com"), "DNS:b*.example.com", BAD, EXCLUDED,
       NULL },
     { "*.x beside an excluded a.bar.x", NOT("DNS:a.bar.example.com"), "DNS:*.example.com", IN, NULL,
-      IN, IN },
-    { "*.y beside an excluded bar.x", NOT("DNS:bar.example.com"), "DNS:*.example.org", IN, NULL, IN,
+      IN },
+    { "*.y beside an excluded bar.x", NOT("DNS:bar.example.com"), "DNS:*.example.org", IN, NULL,
       IN },
     { "*.bar.x below an excluded bar.x", NOT("DNS:bar.example.com"), "DNS:*.bar.example.com", BAD,
-      "excluded", "-", "-" },
+      EXCLUDED, "-" },
     { "*.x under a permitted bar.x", ONLY("DNS:bar.example.com"), "DNS:*.example.com", BAD,
-      "permitted", "-", "-" },
-    { "*.x under a permitted x", ONLY("DNS:example.com"), "DNS:*.example.com", IN, NULL, IN, IN },
+      PERMITTED, "-" },
+    { "*.x under a permitted x", ONLY("DNS:example.com"), "DNS:*.example.com", IN, NULL, IN },
     /* the absolute form of the same name: RFC 1034 3.1 */
-    { "a dot at the end of a name", NOT("DNS:bar.example.com"), "DNS:bar.example.com.", BAD, SERVES,
-      IN, NULL },
+    { "a dot at the end of a name", NOT("DNS:bar.example.com"), "DNS:bar.example.com.", BAD,
+      EXCLUDED, NULL },
     { "a dot at the end of a name below", NOT("DNS:bar.example.com"), "DNS:a.bar.example.com.", BAD,
-      SERVES, IN, NULL },
+      EXCLUDED, NULL },
     { "a dot at the end of a subtree", NOT("DNS:bar.example.com."), "DNS:a.bar.example.com", BAD,
-      SERVES, IN, NULL },
+      EXCLUDED, NULL },
     { "a dot at the end of a wildcard", NOT("DNS:bar.example.com"), "DNS:*.example.com.", BAD,
-      SERVES, IN, NULL },
+      EXCLUDED, NULL },
     { "another name with a dot at the end", NOT("DNS:bar.example.com"), "DNS:foobar.example.com.",
-      IN, NULL, IN, NULL },
+      IN, NULL, NULL },
     /* an excluded host of a URI: "the constraint MUST be specified as a fully qualified domain
      * name" and applies to "the host part of the name" */
-    { "the host alone", NOT("URI:evil.example"), "URI:spiffe://evil.example/n", BAD, "excluded",
-      "-", "-" },
-    { "behind a user", NOT("URI:evil.example"), "URI:https://node@evil.example/n", BAD,
-      HOST_EXCLUDED, IN, "-" },
-    { "behind a user and a password", NOT("URI:evil.example"), "URI:https://n:pw@evil.example/n",
-      BAD, HOST_EXCLUDED, IN, "-" },
-    { "before a port", NOT("URI:evil.example"), "URI:https://evil.example:443/n", BAD, "excluded",
-      "-", "-" },
-    { "between a user and a port", NOT("URI:evil.example"), "URI:https://node@evil.example:443/n",
-      BAD, HOST_EXCLUDED, IN, "-" },
-    { "before a query", NOT("URI:evil.example"), "URI:https://evil.example?n", BAD, HOST_EXCLUDED,
-      IN, "-" },
-    { "before a fragment", NOT("URI:evil.example"), "URI:https://evil.example#n", BAD,
-      HOST_EXCLUDED, IN, "-" },
-    { "before a path with a colon", NOT("URI:evil.example"), "URI:https://evil.example/a:b", BAD,
-      HOST_EXCLUDED, IN, "-" },
-    { "by case", NOT("URI:evil.example"), "URI:https://n@EVIL.example", BAD, HOST_EXCLUDED, IN,
+    { "the host alone", NOT("URI:evil.example"), "URI:spiffe://evil.example/n", BAD, EXCLUDED,
       "-" },
+    { "behind a user", NOT("URI:evil.example"), "URI:https://node@evil.example/n", BAD, EXCLUDED,
+      "-" },
+    { "behind a user and a password", NOT("URI:evil.example"), "URI:https://n:pw@evil.example/n",
+      BAD, EXCLUDED, "-" },
+    { "before a port", NOT("URI:evil.example"), "URI:https://evil.example:443/n", BAD, EXCLUDED,
+      "-" },
+    { "between a user and a port", NOT("URI:evil.example"), "URI:https://node@evil.example:443/n",
+      BAD, EXCLUDED, "-" },
+    { "before a query", NOT("URI:evil.example"), "URI:https://evil.example?n", BAD, EXCLUDED, "-" },
+    { "before a fragment", NOT("URI:evil.example"), "URI:https://evil.example#n", BAD, EXCLUDED,
+      "-" },
+    { "before a path with a colon", NOT("URI:evil.example"), "URI:https://evil.example/a:b", BAD,
+      EXCLUDED, "-" },
+    { "by case", NOT("URI:evil.example"), "URI:https://n@EVIL.example", BAD, EXCLUDED, "-" },
     { "with a dot at the end", NOT("URI:evil.example"), "URI:https://evil.example./n", BAD,
-      HOST_EXCLUDED, IN, NULL },
+      EXCLUDED, NULL },
     { "below an excluded domain", NOT("URI:.evil.example"), "URI:https://n:pw@a.evil.example:1/",
-      BAD, HOST_EXCLUDED, IN, "-" },
+      BAD, EXCLUDED, "-" },
     { "every host", "nameConstraints=critical,DER:3006A10430028600", "URI:spiffe://evil.example/n",
-      BAD, HOST_EXCLUDED, IN, NULL },
+      BAD, EXCLUDED, NULL },
     { "the domain is not below itself", NOT("URI:.evil.example"), "URI:https://n@evil.example/", IN,
-      NULL, IN, NULL },
-    { "in a path", NOT("URI:evil.example"), "URI:https://good.example/evil.example", IN, NULL, IN,
-      IN },
+      NULL, NULL },
+    { "in a path", NOT("URI:evil.example"), "URI:https://good.example/evil.example", IN, NULL, IN },
     { "in a path behind @", NOT("URI:evil.example"), "URI:https://good.example/@evil.example", IN,
-      NULL, IN, IN },
-    { "as a user", NOT("URI:evil.example"), "URI:https://evil.example@good.example/", IN, NULL, IN,
+      NULL, IN },
+    { "as a user", NOT("URI:evil.example"), "URI:https://evil.example@good.example/", IN, NULL,
       IN },
     /* a permitted host, likewise */
-    { "a permitted host", ONLY("URI:good.example"), "URI:https://good.example:443/n", IN, NULL, IN,
+    { "a permitted host", ONLY("URI:good.example"), "URI:https://good.example:443/n", IN, NULL,
       IN },
     { "a permitted host as a user's name", ONLY("URI:good.example"),
-      "URI:https://good.example:x@evil.example/", BAD, HOST_NOT_PERMITTED, IN, "-" },
+      "URI:https://good.example:x@evil.example/", BAD, PERMITTED, "-" },
     { "a permitted domain as a user's name", ONLY("URI:.good.example"),
-      "URI:https://a.good.example:x@evil.example/", BAD, HOST_NOT_PERMITTED, IN, "-" },
+      "URI:https://a.good.example:x@evil.example/", BAD, PERMITTED, "-" },
     /* "If a constraint is about URIs and the name has no host that is a fully qualified domain
      * name, the application MUST reject the certificate" */
-    { "an address for a host", NOT("URI:evil.example"), "URI:https://10.0.0.1/", BAD, NO_HOST, IN,
-      "-" },
+    { "an address for a host", NOT("URI:evil.example"), "URI:https://10.0.0.1/", BAD, NULL, "-" },
     { "an IPv6 address for a host", NOT("URI:evil.example"), "URI:https://[2001:db8::1]/", BAD,
-      NO_HOST, IN, "-" },
-    { "a host in escapes", NOT("URI:evil.example"), "URI:https://evil%2Eexample/", BAD, NO_HOST, IN,
+      NULL, "-" },
+    { "a host in escapes", NOT("URI:evil.example"), "URI:https://evil%2Eexample/", BAD, NULL,
       NULL },
-    { "two @", NOT("URI:evil.example"), "URI:https://a@b@evil.example/", BAD, NO_HOST, IN, NULL },
-    { "no host", NOT("URI:evil.example"), "URI:urn:node", BAD, NULL, "-", "-" },
+    { "two @", NOT("URI:evil.example"), "URI:https://a@b@evil.example/", BAD, NULL, NULL },
+    { "no host", NOT("URI:evil.example"), "URI:urn:node", BAD, NULL, "-" },
     { "an address, and no constraint on URIs", NOT("DNS:evil.example"), "URI:https://10.0.0.1/", IN,
-      NULL, IN, NULL },
+      NULL, NULL },
 };
 
 /* --- the form that strict asks for --- */
@@ -134,65 +128,58 @@ static const struct form_row {
     const char *leaf;
     const char *san;
     const char *part;
-    const char *openssl; /* strict's; NULL: differs by version */
-    bool good;           /* strict takes it */
-    bool of_names;       /* the leaf's name is what is wrong, not the CA */
+    bool good;     /* strict takes it */
+    bool of_names; /* the leaf's name is what is wrong, not the CA */
 } forms[] = {
     /* 4.2.1.10: "Conforming CAs MUST mark this extension as critical" */
     { "nameConstraints not critical", "nameConstraints=permitted;DNS:fed.example",
-      .san = "DNS:a.fed.example", .part = "nameConstraints=critical", .openssl = IN },
+      .san = "DNS:a.fed.example", .part = "nameConstraints=critical" },
     { "nameConstraints critical", ONLY("DNS:fed.example"), .san = "DNS:a.fed.example",
-      .openssl = IN, .good = true },
+      .good = true },
     /* 4.2.1.10: "MUST be used only in a CA certificate" */
     { "nameConstraints in a leaf", .leaf = ONLY("DNS:fed.example"), .san = "DNS:a.fed.example",
-      .part = "are for CAs", .openssl = IN },
+      .part = "are for CAs" },
     { "nameConstraints in a leaf, not critical", .leaf = "nameConstraints=excluded;DNS:x.example",
-      .san = "DNS:a.fed.example", .part = "are for CAs", .openssl = IN },
+      .san = "DNS:a.fed.example", .part = "are for CAs" },
     /* 4.2.1.10: "MUST NOT issue certificates where name constraints is an empty sequence" */
-    { "NULL for both subtrees", "nameConstraints=critical,DER:3000", .part = "name nothing",
-      .openssl = IN },
-    { "an empty list of subtrees", "nameConstraints=critical,DER:3002A000", .part = "name nothing",
-      .openssl = IN },
+    { "NULL for both subtrees", "nameConstraints=critical,DER:3000", .part = "name nothing" },
+    { "an empty list of subtrees", "nameConstraints=critical,DER:3002A000",
+      .part = "name nothing" },
     { "an empty list beside another",
-      "nameConstraints=critical,DER:3011A000A10D300B8209782e6578616d706c65", .part = "name nothing",
-      .openssl = IN },
+      "nameConstraints=critical,DER:3011A000A10D300B8209782e6578616d706c65",
+      .part = "name nothing" },
     /* 4.2.1.10: DNS names have no form with a dot in front, as URIs have */
     { "a permitted DNS name with a dot in front", ONLY("DNS:.fed.example"),
-      .san = "DNS:a.fed.example", .part = "without the dot", .openssl = IN },
+      .san = "DNS:a.fed.example", .part = "without the dot" },
     { "an excluded DNS name with a dot in front", NOT("DNS:.evil.example"),
-      .san = "DNS:a.fed.example", .part = "without the dot", .openssl = IN },
+      .san = "DNS:a.fed.example", .part = "without the dot" },
     { "a URI with a dot in front", ONLY("URI:.fed.example"), .san = "URI:spiffe://a.fed.example/n",
-      .openssl = IN, .good = true },
+      .good = true },
     /* 4.2.1.11 and 4.2.1.14: "Conforming CAs MUST mark this extension as critical" */
     { "policyConstraints not critical", SOME_POLICY "policyConstraints=inhibitPolicyMapping:0",
-      .part = "policyConstraints=critical", .openssl = IN },
-    { "inhibitAnyPolicy not critical", "inhibitAnyPolicy=0", .part = "inhibitAnyPolicy=critical",
-      .openssl = IN },
+      .part = "policyConstraints=critical" },
+    { "inhibitAnyPolicy not critical", "inhibitAnyPolicy=0", .part = "inhibitAnyPolicy=critical" },
     { "both critical",
       SOME_POLICY "policyConstraints=critical,inhibitPolicyMapping:0\n"
                   "inhibitAnyPolicy=critical,0",
-      .openssl = IN, .good = true },
+      .good = true },
     /* 4.2.2.1, and DER by 4.2 */
-    { "authorityInfoAccess is NULL, in a CA", AIA "0500", .part = "authorityInfoAccess",
-      .openssl = IN },
-    { "authorityInfoAccess is NULL, in a leaf", .leaf = AIA "0500", .part = "authorityInfoAccess",
-      .openssl = IN },
-    { "authorityInfoAccess is cut short", .leaf = AIA "301e301c0608", .part = "authorityInfoAccess",
-      .openssl = IN },
-    { "authorityInfoAccess is BER", .leaf = AIA "30811e" AIA_VALUE, .part = "authorityInfoAccess",
-      .openssl = IN },
+    { "authorityInfoAccess is NULL, in a CA", AIA "0500", .part = "authorityInfoAccess" },
+    { "authorityInfoAccess is NULL, in a leaf", .leaf = AIA "0500", .part = "authorityInfoAccess" },
+    { "authorityInfoAccess is cut short", .leaf = AIA "301e301c0608",
+      .part = "authorityInfoAccess" },
+    { "authorityInfoAccess is BER", .leaf = AIA "30811e" AIA_VALUE, .part = "authorityInfoAccess" },
     { "authorityInfoAccess with bytes behind", .leaf = AIA "301e" AIA_VALUE "00",
-      .part = "authorityInfoAccess", .openssl = IN },
-    { "authorityInfoAccess", .leaf = AIA "301e" AIA_VALUE, .openssl = IN, .good = true },
+      .part = "authorityInfoAccess" },
+    { "authorityInfoAccess", .leaf = AIA "301e" AIA_VALUE, .good = true },
     /* 4.2.1.6: a Mailbox of RFC 2821; what is behind which @ the host is, is guesswork */
     { "two @ under a permitted domain", ONLY("email:fed.example"), .san = "email:a@b@fed.example",
       .part = "two @", .of_names = true },
     { "two @ beside an excluded domain", NOT("email:evil.example"), .san = "email:a@b@fed.example",
       .part = "two @", .of_names = true },
     { "two @ and no constraint on e-mail", NOT("DNS:evil.example"), .san = "email:a@b@fed.example",
-      .openssl = IN, .good = true },
-    { "one @", ONLY("email:fed.example"), .san = "email:a@fed.example", .openssl = IN,
       .good = true },
+    { "one @", ONLY("email:fed.example"), .san = "email:a@fed.example", .good = true },
 };
 
 /* --- one question --- */
@@ -206,7 +193,6 @@ struct question {
     struct certificate_spec leaf;
     const char *want;
     const char *part;
-    const char *openssl;
     const char *go;
     const char *name;
 };
@@ -231,8 +217,8 @@ static void check_question(void **state)
     print_message("nodekey %s | OpenSSL %s | Go %s\n", ours, openssl,
                   question->go != NULL ? question->go : "?");
     anchor_expect(ours, question->want, question->part);
-    if (question->openssl != NULL) {
-        anchor_expect(openssl, question->openssl, NULL);
+    if (question->want[0] == '+') { /* never laxer; what OpenSSL lets through changes with it */
+        anchor_expect(openssl, IN, NULL);
     }
     if (question->go != NULL) {
         anchor_hand_over(&asked, question->name, question->go);
@@ -270,7 +256,6 @@ static void ask_name(const struct name_row *row)
                                            .leaf = { .san = row->san },
                                            .want = row->want,
                                            .part = row->part,
-                                           .openssl = row->openssl,
                                            .go = place == IN_SITE && !loose ? row->go : NULL });
     }
 }
@@ -281,15 +266,14 @@ static void ask_form(const struct form_row *row)
                                  .ca = row->ca,
                                  .leaf = { .san = row->san, .extra = row->leaf },
                                  .want = row->good ? IN : BAD,
-                                 .part = row->part,
-                                 .openssl = row->openssl };
+                                 .part = row->part };
     ask(row->name, &question);
     if (row->ca != NULL) {
         question.place = IN_ROOT;
         question.want = row->good ? IN : row->of_names ? BAD : NO_ROOT;
         ask(row->name, &question);
     }
-    if (row->openssl != NULL) { /* else it is for OpenSSL to say */
+    if (!row->of_names) { /* without strict, that is for OpenSSL to say */
         question.want = IN;
         question.part = NULL;
         question.loose = true;
