@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What is remembered over restarts, and what is said where nothing is. Each row is a shell line,
- * where $N is the command, $T this program, which opens a node, $D the folder of the nodes and $M
- * the scripted module; its source is printed, and its C_Logins are counted. Three starts with a
- * wrong PIN against a TPM's own count are in tests/tokens/tpm.sh. */
+ * where $N is the command, $T this program, which opens a node or loads a key, $D the folder of the
+ * nodes and $M the scripted module; its source is printed, and its C_Logins are counted. Three
+ * starts with a wrong PIN against a TPM's own count are in tests/tokens/tpm.sh. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +30,7 @@
 #define STATE "STATE_DIRECTORY=$D/sd:/nonexistent "
 #define OPENS(config) "$T open " config
 #define TWICE(command) command "; " command
-#define LOADS "openssl pkey -in 'pkcs11:token=alice;object=identity' -pubout"
-#define BY_PROVIDER(cnf) "OPENSSL_CONF=$S/" cnf ".cnf " LOADS
+#define BY_PROVIDER(cnf) "$T load $S/" cnf ".cnf"
 #define BARE "env -u SOFTHSM2_CONF -u TPM2_PKCS11_STORE -u TPM2_PKCS11_TCTI HOME=$S/home "
 #define PROXY "/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so"
 #define NO_MODULES "unshare -m sh -ec 'mount -t tmpfs none /usr/share/p11-kit/modules; "
@@ -191,6 +190,18 @@ static int open_node(const char *path)
     return status == NK_OK ? 0 : 1;
 }
 
+/* A program that knows OpenSSL alone loads a key. */
+static int load_key(const char *cnf)
+{
+    OSSL_LIB_CTX *ctx = cnf_context(cnf);
+    EVP_PKEY *key = load_uri(ctx, "pkcs11:token=alice;object=identity");
+
+    printf("%s\n", queue_text());
+    EVP_PKEY_free(key);
+    OSSL_LIB_CTX_free(ctx);
+    return key != NULL ? 0 : 1;
+}
+
 /* --- the world --- */
 
 static void write_nodes(const struct member *alice)
@@ -268,6 +279,9 @@ int main(int argc, char **argv)
 
     if (argc == 3 && strcmp(argv[1], "open") == 0) {
         return open_node(argv[2]);
+    }
+    if (argc == 3 && strcmp(argv[1], "load") == 0) {
+        return load_key(argv[2]);
     }
     AUTO(free) char *self = realpath(argv[0], NULL); /* rows have a folder of their own */
     assert_non_null(self);
