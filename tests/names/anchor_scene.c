@@ -103,6 +103,7 @@ static void judge(const struct anchor_case *asked, STACK_OF(X509) *roots, struct
     sk_X509_pop_free(others, X509_free);
     X509_free(leaf);
     chain_free(chain);
+    ERR_clear_error(); /* as judge.c does after OpenSSL's verdict */
 }
 
 const char *anchor_verdict(const struct anchor_case *asked)
