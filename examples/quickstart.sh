@@ -25,11 +25,10 @@ top=$(dirname -- "$here")
 weights=$((8 * 1024 * 1024))
 letters=(a b c)
 declare -A ip=([a]=127.0.0.11 [b]=127.0.0.12 [c]=127.0.0.13)
-declare -A key_type=([a]=rsa:2048 [b]=EC:prime256v1 [c]=EC:edwards25519)
-declare -A key_name=([a]=RSA-2048 [b]=P-256 [c]=Ed25519)
+declare -A key_type=([a]=RSA-2048 [b]=P-256 [c]=P-384)
 packages=(cmake ninja-build gcc g++ pkgconf libgrpc-dev libgrpc++-dev libssl-dev libjansson-dev
     libp11-kit-dev libpkcs11-helper1-dev libcmocka-dev protobuf-c-compiler libprotobuf-c-dev
-    softhsm2 opensc openssl)
+    softhsm2 openssl)
 
 keep=false
 build=""
@@ -140,7 +139,7 @@ build_release() {
     build=$top/build/release
     step "building nodekey in $build"
     quietly cmake -S "$top" --preset release
-    if ! cmake --build "$build" --target nodekey_plugin node host 2>&1 | show_progress; then
+    if ! cmake --build "$build" --target nodekey_plugin nodekey node host 2>&1 | show_progress; then
         tail -n 40 build.log >&2
         die "the build failed"
     fi
@@ -148,11 +147,12 @@ build_release() {
 
 find_build() {
     plugin=$build/nodekey.so
+    nodekey=$build/nodekey
     node=$build/examples/node
     host=$build/examples/host
     local file
-    for file in "$plugin" "$node" "$host"; do
-        [[ -f $file ]] || die "$file is missing: build the targets nodekey_plugin, node and host"
+    for file in "$plugin" "$nodekey" "$node" "$host"; do
+        [[ -f $file ]] || die "$file is missing: build the targets nodekey_plugin, nodekey, node and host"
     done
 }
 
@@ -183,7 +183,7 @@ make_federation() {
     for letter in "${letters[@]}"; do
         make_member "$letter" "${key_type[$letter]}" "${ip[$letter]}"
         printf '  spiffe://%s/node/%s  %-8s  %s\n' "$domain" "$letter" \
-            "${key_name[$letter]}" "${ip[$letter]}"
+            "${key_type[$letter]}" "${ip[$letter]}"
     done
 }
 
@@ -232,7 +232,7 @@ print_pairs() {
     done
     printf '\n'
     for from in "${letters[@]}"; do
-        printf '  %-18s' "$from ${key_name[$from]}"
+        printf '  %-18s' "$from ${key_type[$from]}"
         for to in "${letters[@]}"; do
             if result=$(pair_result "$from" "$to"); then
                 pairs=$((pairs + 1))

@@ -118,6 +118,10 @@ void hsm_leave(void);
 /* Custody as the token claims it: "software", or "hardware, as the module claims". [any] */
 const char *hsm_key_custody(const struct hsm_key *key);
 const char *hsm_key_token_label(const struct hsm_key *key);
+#define HSM_UNMET_BYTES 320
+/* Peers in the field that a key of this kind cannot talk to, one clause that begins with the kind,
+ * and what to choose instead. False: none known. [any] */
+bool hsm_key_unmet(const EVP_PKEY *public_key, char text[HSM_UNMET_BYTES]);
 /* Time of the shortest test signature of hsm_key_open. [any] */
 unsigned hsm_key_preflight_us(const struct hsm_key *key);
 /* Number of inbound signatures so far, through the inbound reference, handed over in time. [any] */

@@ -18,6 +18,7 @@ packages=(
   libengine-pkcs11-openssl # the rival of tests/bench
   libnss3-tools # a token whose module wants init arguments
   pcscd vsmartcard-vpcd python3-cryptography iproute2 # a virtual PIV card
+  gnutls-bin python3-grpcio python3-venv # peers on other stacks
 )
 
 case $preset in
@@ -38,6 +39,12 @@ esac
 install_missing "${packages[@]}"
 
 cd "$here"
+grpcio=build/grpcio # PyPI's, on BoringSSL; a folder of its own, since pip would put it over Debian's
+if ! "$grpcio/bin/python" -c 'import grpc' 2>/dev/null; then
+  rm -rf "$grpcio"
+  /usr/bin/python3 -m venv "$grpcio"
+  "$grpcio/bin/pip" install --quiet --disable-pip-version-check grpcio==1.85.3
+fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 cmake --preset "$preset" >"$log" 2>&1 || {

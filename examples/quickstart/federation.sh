@@ -4,7 +4,6 @@
 # Everything is made in the current folder.
 
 domain=federation.example
-module=/usr/lib/softhsm/libsofthsm2.so
 pin=$(od -An -N8 -tu8 /dev/urandom | tr -d ' ')
 
 # A software key: for authorities and intruders. Members' keys are made by their tokens.
@@ -86,16 +85,16 @@ prepare_tokens() {
     export SOFTHSM2_CONF=$PWD/softhsm2.conf
 }
 
-# A token, and a key pair that is generated on it and never leaves it. NAME.pub is its public half.
-make_token() { # name, key type as pkcs11-tool says it
-    export QUICKSTART_PIN=$pin # so that no command line but softhsm2-util's shows it
+# A token with its user PIN.
+make_token() { # name
     quietly softhsm2-util --init-token --free --label "$1" --so-pin "$pin" --pin "$pin"
-    quietly pkcs11-tool --module $module --token-label "$1" --login --pin env:QUICKSTART_PIN \
-        --keypairgen --key-type "$2" --label identity --id 01
-    quietly pkcs11-tool --module $module --token-label "$1" --read-object --type pubkey \
-        --label identity --output-file "$1.read"
-    quietly openssl pkey -pubin -in "$1.read" -out "$1.pub" # DER or, for Ed25519, PEM
     (umask 077 && printf '%s\n' "$pin" >"$1.pin")
+}
+
+# A key pair that is generated on the token and never leaves it. NAME.pub is its public half.
+make_key() { # name, key type, URI
+    quietly "$nodekey" enroll "$1.json" --key-type "$2" --san "URI:$3" --out "$1.csr"
+    quietly openssl req -in "$1.csr" -pubkey -noout -out "$1.pub"
 }
 
 write_config() { # name
@@ -116,7 +115,8 @@ END
 }
 
 make_member() { # letter, key type, IP address
-    make_token "node-$1" "$2"
-    certify "node-$1" federation "spiffe://$domain/node/$1" "$3" serverAuth,clientAuth
+    make_token "node-$1"
     write_config "node-$1"
+    make_key "node-$1" "$2" "spiffe://$domain/node/$1"
+    certify "node-$1" federation "spiffe://$domain/node/$1" "$3" serverAuth,clientAuth
 }

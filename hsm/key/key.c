@@ -2,6 +2,7 @@
  * The life of a key, once it is open: named by references, shut, released. */
 #include "key/key.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -261,6 +262,17 @@ const char *hsm_key_custody(const struct hsm_key *key)
 const char *hsm_key_token_label(const struct hsm_key *key)
 {
     return key->label;
+}
+
+bool hsm_key_unmet(const EVP_PKEY *public_key, char text[HSM_UNMET_BYTES])
+{
+    const struct key_kind *kind = key_kind_of(public_key);
+
+    if (kind == NULL || kind->unmet == NULL) {
+        return false;
+    }
+    snprintf(text, HSM_UNMET_BYTES, "%s keys: %s", kind->name, kind->unmet);
+    return true;
 }
 
 unsigned hsm_key_preflight_us(const struct hsm_key *key)

@@ -34,20 +34,30 @@ DEFINE_AUTO(ASN1_OBJECT *, ASN1_OBJECT_free);
             PKCS1(sha512)                                                                          \
         }                                                                                          \
     }
-#define EC_KEYS(label, curve_name, curve_nid, bits, digest)                                        \
+#define EC_KEYS(label, curve_name, curve_nid, bits, digest, ...)                                   \
     {                                                                                              \
         .name = (label), .form = KEY_ECDSA, .type = "EC", .key_type = CKK_EC,                      \
         GENERATED(CKM_EC_KEY_PAIR_GEN), .nid = (curve_nid), .bits_min = (bits),                    \
-        .bits_max = (bits), .curve = #curve_name, .needs = {                                       \
-            NEED("ecdsa_" #curve_name "_" #digest, 0, digest, 0, CKM_ECDSA)                        \
-        }                                                                                          \
+        .bits_max = (bits), .curve = #curve_name,                                                  \
+        .needs = { NEED("ecdsa_" #curve_name "_" #digest, 0, digest, 0, CKM_ECDSA) }, __VA_ARGS__  \
     }
 #define GENERATED(mechanism) .generation = (mechanism), .generation_name = #mechanism
 
+/* BoringSSL's list of schemes that it verifies has neither P-521 nor Ed25519, and gRPC no setting
+ * for it. */
+#define NOT_BORINGSSL                                                                              \
+    "no gRPC on BoringSSL (PyPI's grpcio and so P2PFL, grpc-java, Envoy) talks to them, in "       \
+    "either role"
+/* TLS 1.2 ties a client's certificate to the curves that it offered (RFC 8422 section 5.1), of
+ * which gRPC 1.51 has P-256 alone; OpenSSL looks, GnuTLS does not. */
+#define NOT_TLS_1_2 "they dial no OpenSSL server that has TLS 1.2 alone"
+#define CHOOSE(kinds) "; where you need that, choose " kinds " or RSA"
+
 static const struct key_kind kinds[] = {
-    EC_KEYS("P-256", secp256r1, NID_X9_62_prime256v1, 256, sha256),
-    EC_KEYS("P-384", secp384r1, NID_secp384r1, 384, sha384),
-    EC_KEYS("P-521", secp521r1, NID_secp521r1, 521, sha512),
+    EC_KEYS("P-256", secp256r1, NID_X9_62_prime256v1, 256, sha256, .unmet = NULL),
+    EC_KEYS("P-384", secp384r1, NID_secp384r1, 384, sha384, .unmet = NOT_TLS_1_2 CHOOSE("P-256")),
+    EC_KEYS("P-521", secp521r1, NID_secp521r1, 521, sha512,
+            .unmet = NOT_BORINGSSL ", and " NOT_TLS_1_2 CHOOSE("P-256")),
     { .name = "Ed25519",
       .form = KEY_EDDSA,
       .key_type = CKK_EC_EDWARDS,
@@ -58,6 +68,7 @@ static const struct key_kind kinds[] = {
       .bits_max = 256,
       .curve = "edwards25519",
       .other_oid = "1.3.6.1.4.1.11591.15.1", /* GnuPG's, which cards with OpenPGP's applet give */
+      .unmet = NOT_BORINGSSL CHOOSE("P-256, P-384"),
       .needs = { NEED("ed25519", 0, undef, 0, CKM_EDDSA) } },
     RSA_KEYS(2048, 3071),
     RSA_KEYS(3072, 4095),

@@ -54,6 +54,9 @@ struct key_kind {
      * PrintableString (PKCS#11 3.0 section 6.3.3), or by another OID, or NULL. Not for RSA. */
     const char *curve;
     const char *other_oid;
+    /* Peers in the field that a key of this kind cannot talk to, and what to choose; NULL: it talks
+     * to all of them. */
+    const char *unmet;
     struct scheme_need
         needs[KEY_KIND_NEEDS]; /* the first is TLS 1.3's preferred; name NULL: no more */
 };

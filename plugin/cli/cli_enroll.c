@@ -198,6 +198,16 @@ static nk_status find_key(struct hsm_admin *admin, const struct ours *ours, EVP_
     return hsm_admin_public(admin, hint, ret_public, err);
 }
 
+/* Told when the key is made: later a node has a certificate for it. */
+static void tell_unmet(const EVP_PKEY *public_key)
+{
+    char unmet[HSM_UNMET_BYTES];
+
+    if (hsm_key_unmet(public_key, unmet)) {
+        cli_fail("warning: %s", unmet);
+    }
+}
+
 static nk_status on_token(const struct wish *wish, const struct ours *ours, char **ret_pem,
                           nk_error *err)
 {
@@ -211,6 +221,9 @@ static nk_status on_token(const struct wish *wish, const struct ours *ours, char
                                 : find_key(admin, ours, &public_key, err);
     if (status == NK_OK) {
         status = make_request(wish, ours, admin, public_key, ret_pem, err);
+    }
+    if (status == NK_OK && wish->type != NULL) {
+        tell_unmet(public_key);
     }
     return status == NK_OK ? NK_OK : give_up(admin, ours, status, err);
 }

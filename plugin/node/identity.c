@@ -126,6 +126,21 @@ static nk_status open_key(struct identity *identity, const struct config *config
     return status == NK_OK ? hsm_key_open(&request, leaf_public, &identity->key, err) : status;
 }
 
+static void tell_identity(const struct identity *identity, const struct config *config,
+                          int our_role, const nk_host *host)
+{
+    const char *whose = config->one_identity     ? "our"
+                        : our_role == OUR_SERVER ? "our server"
+                                                 : "our client";
+    char unmet[HSM_UNMET_BYTES];
+
+    log_line(host, NK_LOG_INFO, "%s identity: key on token %s, custody: %s", whose,
+             hsm_key_token_label(identity->key), hsm_key_custody(identity->key));
+    if (hsm_key_unmet(X509_get0_pubkey(identity->leaf), unmet)) {
+        log_line(host, NK_LOG_WARNING, "%s identity: %s", whose, unmet);
+    }
+}
+
 nk_status identity_open(const struct config *config, int our_role, struct policy *policy,
                         const nk_host *host, const struct identity *sibling,
                         struct identity **ret_identity, nk_error *err)
@@ -146,11 +161,7 @@ nk_status identity_open(const struct config *config, int our_role, struct policy
     if (status != NK_OK) {
         return status;
     }
-    log_line(host, NK_LOG_INFO, "%s identity: key on token %s, custody: %s",
-             config->one_identity     ? "our"
-             : our_role == OUR_SERVER ? "our server"
-                                      : "our client",
-             hsm_key_token_label(identity->key), hsm_key_custody(identity->key));
+    tell_identity(identity, config, our_role, host);
     *ret_identity = identity;
     identity = NULL;
     return NK_OK;

@@ -229,6 +229,34 @@ static void a_request_that_cannot_be_written_is_made_again(void **state)
                  NULL);
 }
 
+static const struct kind_row {
+    const char *type;
+    const char *err; /* a warning's; NULL: there is none */
+} kinds[] = {
+    { "RSA-2048", NULL },
+    { "P-256", NULL },
+    { "P-384", "warning: P-384 keys: they dial no OpenSSL server that has TLS 1.2 alone; " },
+    { "P-521", "warning: P-521 keys: no gRPC on BoringSSL " },
+    { "Ed25519", "warning: Ed25519 keys: no gRPC on BoringSSL " },
+};
+
+static void a_kind_that_reaches_less_is_told(void **state)
+{
+    const struct kind_row *row = *state;
+    write_config("kind.json", object_patch(path_of("kind-%s", row->type)));
+    struct nodekey_end end = nodekey_run(
+        federation.folder,
+        path_of("enroll kind.json " SANS " --key-type %s --out kind.csr", row->type), NULL);
+    assert_int_equal(end.code, 0);
+    if (row->err == NULL) {
+        assert_string_equal(end.err, "");
+    } else {
+        assert_non_null(strstr(end.err, row->err));
+        assert_ptr_equal(strchr(end.err, '\n'), end.err + strlen(end.err) - 1);
+    }
+    nodekey_end_clear(&end);
+}
+
 static void require_old(const char *name)
 {
     char text[16] = "";
@@ -497,6 +525,11 @@ int main(void)
     ROWS_TEST(a_request_that_cannot_be_written_is_made_again);
     ROWS_TEST(a_request_follows_no_link_of_another);
     ROWS_TEST(other_types_of_keys);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        rows_add(path_of("enroll %s %s", kinds[i].type,
+                         kinds[i].err != NULL ? "warns" : "does not warn"),
+                 a_kind_that_reaches_less_is_told, (void *)(uintptr_t)&kinds[i]);
+    }
     ROWS_TEST(import_refuses_what_is_no_certificate);
     ROWS_TEST(import_refuses_a_key_that_has_lived_outside);
     ROWS_OF(refusals, import_refuses)

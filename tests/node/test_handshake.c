@@ -160,6 +160,32 @@ static void the_handler_knows_the_caller(void **state)
     assert_string_equal(who, path_of("%s by members", alice.uri));
 }
 
+/* --- what a kind of key does not reach --- */
+
+#define BORINGSSL "no gRPC on BoringSSL"
+#define TLS_1_2 "they dial no OpenSSL server that has TLS 1.2 alone"
+
+static const struct unmet_row {
+    const char *type;
+    bool boringssl, tls_1_2;
+} unmet_rows[] = {
+    { "RSA-2048", false, false }, { "RSA-3072", false, false }, { "RSA-4096", false, false },
+    { "P-256", false, false },    { "P-384", false, true },     { "P-521", true, true },
+    { "Ed25519", true, false },
+};
+
+static void open_says_what_is_out_of_reach(void **state)
+{
+    const struct unmet_row *row = *state;
+    size_t i = (size_t)(row - unmet_rows);
+    struct recorder *log = alices[i].log;
+
+    assert_string_equal(key_types[i], row->type);
+    assert_int_equal(recorder_count(log, " keys: "), row->boringssl || row->tls_1_2);
+    assert_int_equal(recorder_count(log, BORINGSSL), row->boringssl);
+    assert_int_equal(recorder_count(log, TLS_1_2), row->tls_1_2);
+}
+
 #define ROWS (ARRAY_LEN(key_types) * OTHERS * 2)
 
 int main(void)
@@ -171,6 +197,10 @@ int main(void)
                          rows[i].as_server ? "server" : "client", other_names[rows[i].other],
                          out_of_reach(&rows[i]) ? ": out of gRPC's reach" : ""),
                  check_row, &rows[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(unmet_rows); i++) {
+        rows_add(path_of("open says what is out of reach: %s", unmet_rows[i].type),
+                 open_says_what_is_out_of_reach, (void *)(uintptr_t)&unmet_rows[i]);
     }
     ROWS_TEST(the_handler_knows_the_caller);
     return ROWS_RUN("handshake", open_all, close_all);
