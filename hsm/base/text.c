@@ -56,6 +56,22 @@ void text_flatten(char *text, size_t len, enum text_kind kind)
     }
 }
 
+const char *text_escape(char *out, size_t room, const char *text)
+{
+    size_t used = 0;
+
+    for (const char *at = text; *at != '\0'; at++) {
+        bool plain = text_span(at, 1, TEXT_PRINTABLE) == 1 && *at != '\\';
+        if (used + (plain ? 1 : 4) >= room) {
+            break;
+        }
+        used +=
+            (size_t)snprintf(out + used, room - used, plain ? "%c" : "\\x%02x", (unsigned char)*at);
+    }
+    out[used] = '\0';
+    return out;
+}
+
 const char *text_hex(char *text, const void *bytes, size_t len)
 {
     text[0] = '\0';

@@ -23,6 +23,10 @@ bool text_is(const char *text, enum text_kind kind);
 /* Other bytes become '?', each. */
 void text_flatten(char *text, size_t len, enum text_kind kind);
 
+/* Bytes beyond TEXT_PRINTABLE, and the backslash, as \\xNN: a log shows no letter that looks like
+ * another. Cut before what would not fit whole. Returns `out`. */
+const char *text_escape(char *out, size_t room, const char *text);
+
 /* 2 * len lower-case digits and a NUL. (OPENSSL_buf2hexstr_ex writes upper case and may fail.) */
 #define TEXT_HEX_BYTES(len) (2 * (size_t)(len) + 1)
 const char *text_hex(char *text, const void *bytes, size_t len);

@@ -4,6 +4,7 @@
 
 #include <openssl/err.h>
 
+#include "base/text.h"
 #include "chain/reasons.h"
 #include "judge/explain.h"
 #include "judge/policy_private.h"
@@ -83,9 +84,10 @@ static const char *judge_rules(const struct policy *policy, const struct certifi
     ask_candidate(policy, certified, opinion);
     const char *odd = rule_list_odd_name(&policy->rules->deny, &certified->traits);
     if (odd != NULL) {
+        char shown[DESCRIPTION_BYTES];
         verdict_deny(verdict, REASON_MALFORMED, NULL,
                      "the name %s is not in plain form, so the deny rules cannot be sure of it",
-                     odd);
+                     text_escape(shown, sizeof(shown), odd));
         return NULL;
     }
     const struct rule *denied = rule_list_find(&policy->rules->deny, &certified->traits);

@@ -146,6 +146,7 @@ static nk_status read_alternative_names(const X509 *leaf, struct names_storage *
 
 /* --- the common name --- */
 
+/* Letters beyond ASCII are a name, which no rule can have: rule_list_odd_name. */
 static nk_status copy_common_name(const ASN1_STRING *name, char *room, nk_error *err)
 {
     AUTO(openssl_free) unsigned char *text = NULL;
@@ -157,7 +158,7 @@ static nk_status copy_common_name(const ASN1_STRING *name, char *room, nk_error 
         return report(err, NK_E_PEER, "the peer's common name has %d bytes, at most %d are read",
                       len, NAMES_COMMON_NAME_MAX_BYTES);
     }
-    size_t span = text_span(text, (size_t)len, TEXT_PRINTABLE);
+    size_t span = text_span(text, (size_t)len, TEXT_ONE_LINE);
     if (span < (size_t)len) {
         return report(err, NK_E_PEER, "byte %zu of the peer's common name is 0x%02x", span + 1,
                       text[span]);

@@ -232,12 +232,14 @@ void peer_describe(const struct peer *peer, char *text, size_t room)
     const nk_peer *facts = &peer->facts;
     char fingerprint[TEXT_HEX_BYTES(FINGERPRINT_SHOWN_BYTES)];
     char more[48] = "";
+    char name[4 * NAMES_COMMON_NAME_MAX_BYTES + 1];
 
     if (facts->names_len > 1) {
         snprintf(more, sizeof(more), " (and %zu more)", facts->names_len - 1);
     }
     snprintf(text, room, "%s%s%s%s%s%ssha256:%s...", facts->common_name[0] != '\0' ? "CN=" : "",
-             facts->common_name, facts->common_name[0] != '\0' ? ", " : "",
+             text_escape(name, sizeof(name), facts->common_name),
+             facts->common_name[0] != '\0' ? ", " : "",
              facts->names_len > 0 ? facts->names[0].text : "", more,
              facts->names_len > 0 ? ", " : "",
              text_hex(fingerprint, facts->leaf_sha256, FINGERPRINT_SHOWN_BYTES));

@@ -168,8 +168,11 @@ static void say_first(const char *member, const void *first, size_t count, char 
 
 static void say_quoted(const char *member, const void *first, size_t count, char *why, size_t room)
 {
+    char shown[RULE_FACT_MAX_BYTES];
+
     (void)count;
-    snprintf(why, room, "%s: the peer's is \"%s\"", member, (const char *)first);
+    snprintf(why, room, "%s: the peer's is \"%s\"", member,
+             text_escape(shown, sizeof(shown), first));
 }
 
 static void say_digest(const char *member, const void *first, size_t count, char *why, size_t room)

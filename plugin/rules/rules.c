@@ -236,8 +236,17 @@ const struct rule *rule_list_find_naming(const struct rule_list *list, const str
     return find_rule(list, traits, true);
 }
 
+/* No rule can have such a name, so none could deny it. */
+static bool has_odd_common_name(const struct rule_list *list, const struct traits *traits)
+{
+    return rule_list_has(list, RULE_CN) && !text_is(traits->peer->common_name, TEXT_PRINTABLE);
+}
+
 const char *rule_list_odd_name(const struct rule_list *list, const struct traits *traits)
 {
+    if (has_odd_common_name(list, traits)) {
+        return traits->peer->common_name;
+    }
     for (size_t i = 0; i < traits->peer->names_len; i++) {
         const nk_name *name = &traits->peer->names[i];
         for (enum rule_member member = 0; member < RULE_MEMBERS; member++) {

@@ -51,9 +51,10 @@ bool rule_names_peer(const struct rule *rule);
 const struct rule *rule_list_find(const struct rule_list *list, const struct traits *traits);
 /* Likewise among the rules of which rule_names_peer is true. */
 const struct rule *rule_list_find_naming(const struct rule_list *list, const struct traits *traits);
-/* The first name of a kind that the rules match and that is not in plain form, or NULL: a deny rule
- * must not be got round by another spelling of the name ("%61" for "a", an upper-case scheme, a
- * trailing dot, a quoted local part, an IPv4 address written as IPv6). */
+/* The common name, if the rules match such and it has letters beyond ASCII, which look like others;
+ * else the first name of a kind that the rules match and that is not in plain form, or NULL: a deny
+ * rule must not be got round by another spelling of the name ("%61" for "a", an upper-case scheme,
+ * a trailing dot, a quoted local part, an IPv4 address written as IPv6). */
 const char *rule_list_odd_name(const struct rule_list *list, const struct traits *traits);
 
 /* The bytes of all that the rules say go to `put`: equal for lists that mean the same, whatever the
