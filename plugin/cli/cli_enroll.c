@@ -146,13 +146,19 @@ static const char *usages_of(const struct ours *ours)
                                       : "clientAuth";
 }
 
+static struct request_spec specify(const struct wish *wish, const struct ours *ours,
+                                   const struct hsm_admin *admin)
+{
+    return (struct request_spec){ .cn = wish->cn != NULL ? wish->cn : hsm_admin_label(admin),
+                                  .names = wish->names,
+                                  .usages = usages_of(ours) };
+}
+
 static nk_status make_request(const struct wish *wish, const struct ours *ours,
                               struct hsm_admin *admin, EVP_PKEY *public_key, char **ret_pem,
                               nk_error *err)
 {
-    const struct request_spec spec = { .cn = wish->cn != NULL ? wish->cn : hsm_admin_label(admin),
-                                       .names = wish->names,
-                                       .usages = usages_of(ours) };
+    const struct request_spec spec = specify(wish, ours, admin);
     struct hsm_key *key = NULL;
     nk_status status = hsm_admin_use(admin, public_key, &key, err);
     if (status != NK_OK) {
@@ -214,6 +220,11 @@ static nk_status on_token(const struct wish *wish, const struct ours *ours, char
     AUTO(hsm_admin_close) struct hsm_admin *admin = NULL;
     AUTO(EVP_PKEY_free) EVP_PKEY *public_key = NULL;
     nk_status status = hsm_admin_open(&ours->request, &admin, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    const struct request_spec spec = specify(wish, ours, admin);
+    status = request_check_names(&spec, err);
     if (status != NK_OK) {
         return status;
     }

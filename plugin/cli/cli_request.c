@@ -10,10 +10,12 @@
 
 #include "base/report.h"
 #include "base/text.h"
+#include "peer/leaf_names.h"
 
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509_REQ *, X509_REQ_free);
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
+DEFINE_AUTO(X509 *, X509_free);
 
 /* --- names --- */
 
@@ -99,11 +101,32 @@ static bool add_extensions(X509_REQ *request, const struct request_spec *spec)
     return good;
 }
 
-static bool set_subject(X509_REQ *request, const char *cn)
+static bool put_common_name(X509_NAME *subject, const char *cn)
 {
-    return cn[0] == '\0' ||
-           X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(request), "CN", MBSTRING_UTF8,
-                                      (const unsigned char *)cn, -1, -1, 0) == 1;
+    return cn[0] == '\0' || X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+                                                       (const unsigned char *)cn, -1, -1, 0) == 1;
+}
+
+nk_status request_check_names(const struct request_spec *spec, nk_error *err)
+{
+    AUTO(X509_free) X509 *like = X509_new();
+    struct names_storage storage = { .texts = { NULL } };
+    nk_peer facts = { .struct_size = sizeof(facts) };
+    nk_error own = { .struct_size = sizeof(own) };
+
+    if (like == NULL || !put_common_name(X509_get_subject_name(like), spec->cn) ||
+        X509_add1_ext_i2d(like, NID_subject_alt_name, spec->names, 0, X509V3_ADD_APPEND) != 1) {
+        return report_openssl(err, NK_E_INTERNAL, "build the names");
+    }
+    nk_status status = leaf_names_read(like, &storage, &facts, &own);
+    leaf_names_clear(&storage);
+    ERR_clear_error();
+    return status == NK_OK
+               ? NK_OK
+               : report(err, status == NK_E_PEER ? NK_E_IDENTITY : status,
+                        "peers would refuse a certificate with these names (%s): correct --san, or "
+                        "give --cn (its default is the token's label)",
+                        own.text);
 }
 
 /* As strong as the key; EdDSA hashes by itself, so that "UNDEF" is mandatory. */
@@ -152,8 +175,8 @@ nk_status request_make(const struct request_spec *spec, struct hsm_key *key, EVP
 
     ERR_clear_error();
     if (request == NULL || X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1 ||
-        !set_subject(request, spec->cn) || X509_REQ_set_pubkey(request, public_key) != 1 ||
-        !add_extensions(request, spec)) {
+        !put_common_name(X509_REQ_get_subject_name(request), spec->cn) ||
+        X509_REQ_set_pubkey(request, public_key) != 1 || !add_extensions(request, spec)) {
         return report_openssl(err, NK_E_INTERNAL, "build the request");
     }
     nk_status status = key_of(key, &signer, err);

@@ -16,6 +16,9 @@ struct request_spec {
     GENERAL_NAMES *names;
     const char *usages; /* "serverAuth,clientAuth" */
 };
+/* Whether peers would read these names in a certificate; NK_E_IDENTITY, with the cure: they would
+ * refuse it. [any] */
+MUST_USE nk_status request_check_names(const struct request_spec *spec, nk_error *err);
 /* The request as PEM; *ret_pem is owned: free. NK_E_INTERNAL, NK_E_NOMEM, or the token's error. */
 MUST_USE nk_status request_make(const struct request_spec *spec, struct hsm_key *key,
                                 EVP_PKEY *public_key, char **ret_pem, nk_error *err);

@@ -7,6 +7,7 @@
 
 #include "base/report.h"
 #include "config/config.h"
+#include "peer/peer.h"
 #include "trust/x509_name.h"
 
 #define DATE_BYTES 64
@@ -75,6 +76,20 @@ static nk_status refuse_leaf(const struct our_leaf *ours, const struct chain_fai
                   ours->subject, reason_label(failure->reason), failure->detail);
 }
 
+/* A chain may hold and its leaf be none that a peer reads. */
+static nk_status check_names(const struct our_leaf *ours, nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+    nk_status status = peer_check_leaf(ours->certificate, &own);
+
+    return status == NK_OK
+               ? NK_OK
+               : report(err, status == NK_E_PEER ? NK_E_IDENTITY : status,
+                        "peers would refuse our %s certificate \"%s\" as malformed (%s): have one "
+                        "issued with names that they read",
+                        ours->role, ours->subject, own.text);
+}
+
 /* Gaps that strict would have refused, or that peers will miss. */
 static void warn_of_gaps(const struct our_leaf *ours, int our_role, const nk_host *host)
 {
@@ -118,6 +133,11 @@ nk_status own_certificate_check(struct chain *chain, struct pool *pool, int our_
     ERR_clear_error();
     if (!holds) {
         return refuse_leaf(&ours, &failure, err);
+    }
+    nk_status status = check_names(&ours, err);
+    if (status != NK_OK) {
+        chain_path_clear(&path);
+        return status;
     }
     pool_remember(pool, path.certificates); /* peers of our branch may leave them out */
     chain_path_clear(&path);

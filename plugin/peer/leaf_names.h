@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Names of a leaf, and the storage behind them. Private to peer.c. */
+ * Names of a leaf, and the storage behind them. For peer.c, and for what a request asks for. */
 #ifndef NODEKEY_LEAF_NAMES_H
 #define NODEKEY_LEAF_NAMES_H
 

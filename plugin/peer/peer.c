@@ -201,6 +201,21 @@ nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem, con
     return NK_OK;
 }
 
+nk_status peer_check_leaf(X509 *leaf, nk_error *err)
+{
+    AUTO(peer_free) struct peer *peer = peer_new();
+    if (peer == NULL || X509_up_ref(leaf) != 1) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    peer->leaf = leaf;
+    nk_status status = leaf_names_read(leaf, &peer->storage->names, &peer->facts, err);
+    peer->traits.peer = &peer->facts;
+    status = status == NK_OK ? leaf_traits_read(leaf, &peer->storage->traits, &peer->traits, err)
+                             : status;
+    ERR_clear_error();
+    return status;
+}
+
 struct peer *peer_ref(struct peer *peer)
 {
     atomic_fetch_add_explicit(&peer->references, 1, memory_order_relaxed);

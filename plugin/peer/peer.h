@@ -36,6 +36,8 @@ struct peer {
  * *ret_peer is owned: peer_free. */
 MUST_USE nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem,
                              const char *chain_pem, struct peer **ret_peer, nk_error *err);
+/* [any] Whether peer_read would read a peer that shows this leaf; its errors but for PEM's. */
+MUST_USE nk_status peer_check_leaf(X509 *leaf, nk_error *err);
 /* [any] One more holder, each of which calls peer_free. */
 struct peer *peer_ref(struct peer *peer);
 /* [any] NULL is allowed. */

@@ -649,6 +649,28 @@ static void check_verdict(const struct row *row, struct peer *peer)
     policy_unref(policy);
 }
 
+/* Our own certificate is refused for what it would be refused for as a peer's. */
+static void check_as_ours(const struct row *row, const char *pem)
+{
+    const struct rule_spec none = { .value = NULL };
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    X509 *leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    struct policy *policy = make_policy(&none, &none);
+    nk_error err = { .struct_size = sizeof(err) };
+
+    BIO_free(bio);
+    if (leaf != NULL) { /* else it could not be our file either */
+        nk_status status = policy_check_ours(policy, OUR_SERVER, leaf, NULL, &host, &err);
+        if (row->refusal != NULL || row->reason == NULL) { /* else its path may be at fault */
+            assert_int_equal(status, row->refusal == NULL ? NK_OK : NK_E_IDENTITY);
+        }
+        is_one_printable_line(err.text);
+    }
+    ERR_clear_error();
+    policy_unref(policy);
+    X509_free(leaf);
+}
+
 static void check_row(void **state)
 {
     const struct row *row = *state;
@@ -657,8 +679,9 @@ static void check_row(void **state)
     nk_error err = { .struct_size = sizeof(err) };
     nk_status status = peer_read(row->peer.role == 0 ? IN : row->peer.role, row->peer.target, pem,
                                  NULL, &peer, &err);
-    free(pem);
     assert_int_equal(ERR_peek_error(), 0);
+    check_as_ours(row, pem);
+    free(pem);
     if (row->refusal == NULL) {
         assert_int_equal(status, NK_OK);
         check_verdict(row, peer);
