@@ -212,6 +212,7 @@ static const struct member event_members[] = {
 };
 
 const struct member config_members[] = {
+    { "$schema", EACH, .type = &type_word }, /* for editors, which find the schema by it */
     { "version", AT_RELOAD, .type = &type_number, IN(version), 1, 1, .required = true },
     { "node", EACH, .type = &type_default, .inside = identity_members },
     { "server", EACH, .type = &type_object, IN(identities[OUR_SERVER]), .inside = identity_members,

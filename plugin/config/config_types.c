@@ -255,6 +255,7 @@ static void clear_paths(void *held)
     free(list->paths);
 }
 
+const struct type type_word = { check_text, 0, NULL, NULL, NULL };
 const struct type type_true = { check_true, 0, NULL, NULL, NULL };
 const struct type type_texts = { check_texts, 0, NULL, NULL, NULL };
 const struct type type_days = { check_days, 0, NULL, NULL, NULL };

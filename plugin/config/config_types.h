@@ -59,6 +59,7 @@ struct member {
 };
 
 /* Types of which nothing is kept: */
+extern const struct type type_word; /* a text that says nothing to us */
 extern const struct type type_true; /* a member whose presence says it all */
 extern const struct type type_days;
 extern const struct type type_texts; /* an array of them */

@@ -123,7 +123,8 @@ static void check_property(const struct member *row, const json_t *property, con
         assert_text(property, "type", "boolean", path);
         assert_int_equal(json_is_true(json_object_get(property, "default")), row->absent);
         assert_true(json_is_boolean(json_object_get(property, "default")));
-    } else if (type == &type_text || type == &type_path || type == &type_path_or_uri) {
+    } else if (type == &type_text || type == &type_word || type == &type_path ||
+               type == &type_path_or_uri) {
         assert_text(property, "type", "string", path);
         assert_number(property, "minLength", 1, path);
     } else if (type == &type_texts || type == &type_paths) {
