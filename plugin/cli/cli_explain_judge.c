@@ -138,6 +138,19 @@ static nk_status answer_question(struct policy *policy, struct peer *peer, nk_ve
     return NK_OK;
 }
 
+/* A peer that cannot be read, as the node would refuse it. *ret_answer is owned: json_decref. */
+static nk_status answer_malformed(uint32_t role, const char *target, const char *why,
+                                  json_t **ret_answer, nk_error *err)
+{
+    const char *reason = reason_label(REASON_MALFORMED);
+
+    *ret_answer = json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:s?}, s:[], s:s, s:b, s:s}", "decision",
+                            "deny", "rule", "", "reason", reason, "detail", why, "peer", "role",
+                            role == NK_PEER_IS_CLIENT ? "client" : "server", "target", target,
+                            "rules", "meaning", meaning_of(reason), "checks_name", 0, "note", "");
+    return *ret_answer != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
+}
+
 static nk_status judge_role(struct policy *policy, const struct question *question, const char *pem,
                             uint32_t role, json_t *answers, bool *allowed, nk_error *err)
 {
@@ -148,11 +161,14 @@ static nk_status judge_role(struct policy *policy, const struct question *questi
 
     const char *target = role == NK_PEER_IS_SERVER ? question->target : NULL;
     nk_status status = peer_read(role, target, pem, NULL, &peer, &own);
-    if (status != NK_OK) {
+    if (status == NK_E_PEER && question->json) {
+        status = answer_malformed(role, target, own.text, &one, err);
+    } else if (status == NK_OK) {
+        status = answer_question(policy, peer, &verdict, &one, err);
+    } else {
         return report(err, status, "%s: %s; whoever shows this is refused" PEM_CURE,
                       shown_name(question->peer), own.text);
     }
-    status = answer_question(policy, peer, &verdict, &one, err);
     if (status == NK_OK && json_array_append_new(answers, one) != 0) {
         status = report(err, NK_E_NOMEM, "out of memory");
     }

@@ -67,6 +67,54 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 /* --- checking --- */
 
+static bool chain_write(const struct chain_file *chain, BIO *bio)
+{
+    bool good = PEM_write_bio_X509(bio, chain->leaf) == 1;
+
+    for (int i = 0; good && i < sk_X509_num(chain->others); i++) {
+        good = PEM_write_bio_X509(bio, sk_X509_value(chain->others, i)) == 1;
+    }
+    return good;
+}
+
+static bool is_admitted(struct policy *policy, int role, const char *pem, char why[NK_DETAIL_BYTES])
+{
+    AUTO(peer_free) struct peer *peer = NULL;
+    struct opinion opinion;
+    nk_error own = { .struct_size = sizeof(own) };
+
+    nk_status status = peer_read(role == OUR_SERVER ? NK_PEER_IS_SERVER : NK_PEER_IS_CLIENT, NULL,
+                                 pem, NULL, &peer, &own);
+    if (status != NK_OK) { /* policy_check_ours has read it before */
+        return true;
+    }
+    policy_identify(policy, peer, &opinion);
+    snprintf(why, NK_DETAIL_BYTES, "%s", opinion.verdict.detail);
+    return opinion.verdict.decision == NK_ALLOW;
+}
+
+/* Members of a federation mostly have the same rules: what ours refuse, those of others do. */
+static void warn_if_not_admitted(const struct ours *ours, struct policy *policy,
+                                 const struct chain_file *chain)
+{
+    char why[NK_DETAIL_BYTES] = "";
+    bool admitted = false;
+    char *pem = NULL;
+    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
+    bool good = bio != NULL && chain_write(chain, bio) && BIO_write(bio, "", 1) == 1; /* its NUL */
+
+    (void)BIO_get_mem_data(bio, &pem);
+    for (int role = 0; good && !admitted && role < OUR_ROLES; role++) {
+        admitted = ours_shares_file(ours, role) && is_admitted(policy, role, pem, why);
+    }
+    if (good && !admitted) {
+        log_line(&cli_host, NK_LOG_WARNING,
+                 "our own rules would not admit this certificate (%s): peers with the same rules "
+                 "refuse us; have the certificate or the admit rules changed",
+                 why);
+    }
+}
+
 /* Without state_dir, which is the node's: it refuses a list that is older than one it has seen. */
 static nk_status judge_chain(const struct ours *ours, const struct chain_file *chain, nk_error *err)
 {
@@ -81,6 +129,9 @@ static nk_status judge_chain(const struct ours *ours, const struct chain_file *c
         if (ours_shares_file(ours, role)) {
             status = policy_check_ours(policy, role, chain->leaf, chain->others, &cli_host, err);
         }
+    }
+    if (status == NK_OK) {
+        warn_if_not_admitted(ours, policy, chain);
     }
     policy_memory_clear(&memory);
     return status;
@@ -149,11 +200,7 @@ static nk_status write_chain(const struct chain_file *chain, const char *path, n
         return report_where(err, status, "node.certificate");
     }
     AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
-    bool good = bio != NULL && PEM_write_bio_X509(bio, chain->leaf) == 1;
-    for (int i = 0; good && i < sk_X509_num(chain->others); i++) {
-        good = PEM_write_bio_X509(bio, sk_X509_value(chain->others, i)) == 1;
-    }
-    if (!good) {
+    if (bio == NULL || !chain_write(chain, bio)) {
         return report_openssl(err, NK_E_INTERNAL, "encode the certificates");
     }
     char *text = NULL;
