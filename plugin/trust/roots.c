@@ -128,7 +128,8 @@ static nk_status check_root(X509 *root, const char *path, bool strict, const nk_
     }
     const char *weakness = root_weakness(root);
     if (weakness != NULL) {
-        log_line(host, NK_LOG_WARNING, "root \"%s\" in %s %s", subject, path, weakness);
+        log_line(host, NK_LOG_WARNING, "federation.roots: %s: certificate \"%s\" %s", path, subject,
+                 weakness);
     }
     return NK_OK;
 }
@@ -163,19 +164,19 @@ static nk_status add_root(const struct pem_block *block, const char *path, STACK
                           X509 **ret_root, nk_error *err)
 {
     if (!pem_is_certificate(block)) {
-        return report(err, NK_E_TRUST, "root %s holds a %s: only certificates belong in it", path,
+        return report(err, NK_E_TRUST, "%s holds a %s: only certificates belong in it", path,
                       block->label);
     }
     if (sk_X509_num(roots) == ROOTS_MAX) {
-        return report(err, NK_E_TRUST,
-                      "federation.roots hold more than %d certificates, with root %s; name the "
-                      "federation's own alone",
-                      ROOTS_MAX, path);
+        return report(
+            err, NK_E_TRUST,
+            "more than %d certificates, with those in %s; name the federation's own alone",
+            ROOTS_MAX, path);
     }
     const unsigned char *end = block->data;
     AUTO(X509_free) X509 *root = d2i_X509(NULL, &end, block->len);
     if (root == NULL || end != block->data + block->len) {
-        return report_openssl(err, NK_E_TRUST, "root %s: certificate %d cannot be read", path,
+        return report_openssl(err, NK_E_TRUST, "%s: certificate %d cannot be read", path,
                               sk_X509_num(roots) + 1);
     }
     (void)X509_check_purpose(root, -1,
@@ -195,7 +196,7 @@ static nk_status read_file(const char *path, bool strict, const nk_host *host,
     size_t len = 0;
     nk_status status = file_read(path, ROOTS_FILE_MAX_BYTES, NK_E_TRUST, &bytes, &len, err);
     if (status != NK_OK) {
-        return report_where(err, status, "federation.roots");
+        return status;
     }
     AUTO(BIO_free_all) BIO *text = BIO_new_mem_buf(bytes, (int)len);
     if (text == NULL) {
@@ -206,11 +207,11 @@ static nk_status read_file(const char *path, bool strict, const nk_host *host,
         AUTO(pem_block_clear) struct pem_block block = { 0 };
         int next = pem_next(text, &block);
         if (next < 0) {
-            return report_openssl(err, NK_E_TRUST, "root %s is damaged: get it again", path);
+            return report_openssl(err, NK_E_TRUST, "%s is damaged: get it again", path);
         }
         if (next == 0 && found == 0) {
             return report(err, NK_E_TRUST,
-                          "root %s holds no certificate in PEM form (openssl x509 -inform DER "
+                          "%s holds no certificate in PEM form (openssl x509 -inform DER "
                           "converts)",
                           path);
         }
@@ -269,7 +270,8 @@ nk_status roots_read(char *const *paths, size_t len, bool strict, const nk_host 
     }
     nk_status status = NK_OK;
     for (size_t i = 0; status == NK_OK && i < len; i++) {
-        status = read_file(paths[i], strict, host, roots, err);
+        status =
+            report_where(err, read_file(paths[i], strict, host, roots, err), "federation.roots");
     }
     if (status == NK_OK) {
         status = check_names(roots, err);
