@@ -2,11 +2,29 @@
 #include "provider/provider_context.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/core_names.h>
 #include <openssl/core_object.h>
 #include <openssl/params.h>
+
+#define TEXTS 16
+#define TEXT_BYTES 201 /* ERR_error_string's 256, less its own words */
+#define RAISE_TEXT 0x100u
+#define TEXT(i)                                                                                    \
+    {                                                                                              \
+        RAISE_TEXT + (i), texts[i]                                                                 \
+    }
+
+/* Programs such as mosquitto print the string of a code alone, which OpenSSL has by pointer. Each
+ * text is written once, before its code is first raised. */
+static char texts[TEXTS][TEXT_BYTES];
+static atomic_uint states[TEXTS]; /* no lock, which a child could find held */
+enum { FREE, TAKEN, WRITTEN };
 
 const OSSL_ITEM raise_reasons[] = {
     { RAISE_REFERENCE_UNKNOWN, "key reference of another process or of a closed instance" },
@@ -15,23 +33,80 @@ const OSSL_ITEM raise_reasons[] = {
     { RAISE_PUBLIC_ONLY, "only the public half of the key is here" },
     { RAISE_INTERNAL, "internal error" },
     { RAISE_KEY_NOT_OPENED, "what the URI names was not opened" },
+    TEXT(0),
+    TEXT(1),
+    TEXT(2),
+    TEXT(3),
+    TEXT(4),
+    TEXT(5),
+    TEXT(6),
+    TEXT(7),
+    TEXT(8),
+    TEXT(9),
+    TEXT(10),
+    TEXT(11),
+    TEXT(12),
+    TEXT(13),
+    TEXT(14),
+    TEXT(15),
     { 0, NULL },
 };
 
+/* The code whose string is this text, cut where one line of OpenSSL's would not hold it; 0: all
+ * are taken. */
+static uint32_t code_of_text(const char *text)
+{
+    char shown[TEXT_BYTES];
+    uint32_t code = 0;
+
+    if (snprintf(shown, sizeof(shown), "%s", text) >= (int)sizeof(shown)) {
+        memcpy(shown + sizeof(shown) - sizeof("..."), "...", sizeof("..."));
+    }
+    for (uint32_t i = 0; i < TEXTS && code == 0; i++) {
+        unsigned state = FREE;
+        if (atomic_compare_exchange_strong(&states[i], &state, TAKEN)) {
+            memcpy(texts[i], shown, sizeof(shown));
+            atomic_store(&states[i], WRITTEN);
+            state = WRITTEN;
+        }
+        code = state == WRITTEN && strcmp(texts[i], shown) == 0 ? RAISE_TEXT + i : 0;
+    }
+    return code;
+}
+
+static void put_error(const struct provider *provider, uint32_t code, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    provider->new_error(provider->core);
+    if (provider->set_error_debug != NULL) {
+        provider->set_error_debug(provider->core, "nodekey", 0, "provider");
+    }
+    provider->set_error(provider->core, code, fmt, args);
+    va_end(args);
+}
+
 int raise_error(const struct provider *provider, enum raise_reason reason, const char *fmt, ...)
 {
+    char text[NK_ERROR_TEXT_BYTES];
     va_list args;
 
     if (provider->new_error == NULL || provider->set_error == NULL) {
         return 0;
     }
     va_start(args, fmt);
-    provider->new_error(provider->core);
-    if (provider->set_error_debug != NULL) {
-        provider->set_error_debug(provider->core, "nodekey", 0, "provider");
-    }
-    provider->set_error(provider->core, (uint32_t)reason, fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    bool says_why = reason == RAISE_KEY_NOT_OPENED || reason == RAISE_SIGNATURE_FAILED;
+    uint32_t code = says_why ? code_of_text(text) : 0;
+    if (code == 0) {
+        put_error(provider, (uint32_t)reason, "%s", text);
+    } else if (strlen(text) < TEXT_BYTES) {
+        put_error(provider, code, NULL);
+    } else {
+        put_error(provider, code, "%s", text);
+    }
     return 0;
 }
 

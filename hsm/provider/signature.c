@@ -84,9 +84,10 @@ static int sign_now(struct signature *ctx, unsigned char *signature, size_t *sig
     }
     if (ctx->key->kind->form != KEY_EDDSA && key_way(ctx->key, &scheme) == SCHEME_MESSAGE) {
         if (ctx->message == NULL) {
-            return raise_error(ctx->provider, RAISE_SIGNATURE_FAILED,
-                               "token %s: this key signs whole messages only, not their digests",
-                               ctx->key->label);
+            return raise_error(
+                ctx->provider, RAISE_SIGNATURE_FAILED,
+                "the token did not sign: %s: this key signs whole messages only, not their digests",
+                ctx->key->label);
         }
         input = (const unsigned char *)ctx->message->data;
         len = ctx->message->length;
@@ -99,7 +100,8 @@ static int sign_now(struct signature *ctx, unsigned char *signature, size_t *sig
             ctx->provider->format->raise_why(ctx->provider);
         }
         char name[CKR_NAME_BYTES];
-        return raise_error(ctx->provider, RAISE_SIGNATURE_FAILED, "token %s: %s", ctx->key->label,
+        return raise_error(ctx->provider, RAISE_SIGNATURE_FAILED, "the token did not sign: %s: %s",
+                           ctx->key->label,
                            rv == CKR_NODEKEY_SHUT ? "instance closed"
                                                   : ckr_name(rv, name, sizeof(name)));
     }

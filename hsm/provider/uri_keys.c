@@ -43,7 +43,7 @@ static const nk_host host = { .struct_size = sizeof(host), .log = remember_failu
 void uri_raise_failure(const struct provider *provider)
 {
     if (failure[0] != '\0') {
-        raise_error(provider, RAISE_SIGNATURE_FAILED, "%s", failure);
+        raise_error(provider, RAISE_SIGNATURE_FAILED, "the token did not sign: %s", failure);
         failure[0] = '\0';
     }
 }
