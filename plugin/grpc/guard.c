@@ -8,6 +8,7 @@
 
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
+#include <grpc/support/alloc.h>
 
 #include "base/callback.h"
 #include "base/report.h"
@@ -15,6 +16,7 @@
 #include "judge/verdicts.h"
 
 #define REFUSED "nodekey: the peer is not admitted any more"
+#define CLOSED "nodekey: instance closed"
 
 /* One call. Stays listed after it was cancelled: the host still has to let go of it. */
 struct guard {
@@ -75,11 +77,23 @@ static struct guard **find_guard_locked(struct guards *guards, const grpc_call *
 }
 
 /* gRPC may run what the host has queued on this thread. */
-static void cancel_call(grpc_call *call)
+static void cancel_call(grpc_call *call, bool closed)
 {
     callback_enter();
-    (void)grpc_call_cancel_with_status(call, GRPC_STATUS_UNAUTHENTICATED, REFUSED, NULL);
+    (void)grpc_call_cancel_with_status(call, GRPC_STATUS_UNAUTHENTICATED, closed ? CLOSED : REFUSED,
+                                       NULL);
     callback_leave();
+}
+
+static bool judge_call(struct verdicts *verdicts, struct policy *policy, grpc_call *call,
+                       struct peer *peer, time_t *ret_until)
+{
+    char *address = grpc_call_get_peer(call);
+    bool admitted = verdicts_admit_peer(verdicts, policy, peer,
+                                        &(struct occasion){ "stream", address }, ret_until);
+
+    gpr_free(address);
+    return admitted;
 }
 
 static bool list_guard(struct guards *guards, struct guard *guard)
@@ -121,9 +135,10 @@ nk_status guard_add(struct guards *guards, struct verdicts *verdicts, uint32_t r
     if (status != NK_OK) {
         return status;
     }
-    if (!verdicts_admit_peer(verdicts, policy, guard->peer, "stream", &guard->until)) {
-        cancel_call(call);
-        return report(err, NK_E_PEER, REFUSED "; the log says why");
+    if (!judge_call(verdicts, policy, call, guard->peer, &guard->until)) {
+        bool closed = verdicts_closed(verdicts);
+        cancel_call(call, closed);
+        return report(err, NK_E_PEER, "%s", closed ? CLOSED : REFUSED "; the log says why");
     }
     guard->generation = policy_generation(policy);
     grpc_call_ref(call);
@@ -208,10 +223,10 @@ static bool judge_next_guard(struct guards *guards, struct verdicts *verdicts)
     if (claim.call == NULL) {
         return false;
     }
-    bool admitted = verdicts_admit_peer(verdicts, policy, claim.peer, "stream", &until);
+    bool admitted = judge_call(verdicts, policy, claim.call, claim.peer, &until);
     settle_claim(guards, &claim, generation, admitted, until);
     if (!admitted) {
-        cancel_call(claim.call);
+        cancel_call(claim.call, verdicts_closed(verdicts));
     }
     grpc_call_unref(claim.call);
     peer_free(claim.peer);
@@ -236,7 +251,7 @@ void guards_close(struct guards *guards)
         struct guard *guard = all;
         all = guard->next;
         if (!guard->cancelled) {
-            cancel_call(guard->call);
+            cancel_call(guard->call, true);
         }
         guard_free(guard);
     }

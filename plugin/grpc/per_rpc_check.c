@@ -11,6 +11,12 @@
 #define CREDENTIALS_TYPE "nodekey"
 /* For the other side and for our own caller alike; our log says why. */
 #define REFUSED "nodekey: the peer is not admitted any more"
+#define CLOSED "nodekey: instance closed"
+
+static const char *refusal(const struct verdicts *verdicts)
+{
+    return verdicts_closed(verdicts) ? CLOSED : REFUSED;
+}
 
 static bool is_still_admitted(struct verdicts *verdicts, uint32_t role,
                               const grpc_auth_context *context)
@@ -45,7 +51,7 @@ static void check_inbound(void *state, grpc_auth_context *context, const grpc_me
     if (is_still_admitted(state, NK_PEER_IS_CLIENT, context)) {
         done(user_data, NULL, 0, NULL, 0, GRPC_STATUS_OK, NULL);
     } else {
-        done(user_data, NULL, 0, NULL, 0, GRPC_STATUS_UNAUTHENTICATED, REFUSED);
+        done(user_data, NULL, 0, NULL, 0, GRPC_STATUS_UNAUTHENTICATED, refusal(state));
     }
 }
 
@@ -71,7 +77,7 @@ static int check_outbound(void *state, grpc_auth_metadata_context context,
     if (context.channel_auth_context == NULL ||
         !is_still_admitted(state, NK_PEER_IS_SERVER, context.channel_auth_context)) {
         *status = GRPC_STATUS_UNAUTHENTICATED;
-        *details = gpr_strdup(REFUSED);
+        *details = gpr_strdup(refusal(state));
     }
     return 1; /* answered at once */
 }

@@ -15,7 +15,7 @@
 
 static bool name_holds(const struct peer *peer, nk_verdict *verdict)
 {
-    char description[DESCRIPTION_BYTES];
+    char description[NK_DETAIL_BYTES];
     const char *target = peer->facts.target;
 
     if (target == NULL) {
@@ -28,7 +28,7 @@ static bool name_holds(const struct peer *peer, nk_verdict *verdict)
         return false;
     }
     if (found == 0) {
-        peer_describe(peer, description, sizeof(description));
+        peer_describe_dialled(peer, description, sizeof(description));
         verdict_deny(verdict, REASON_NAME_MISMATCH, NULL, "dialled %s, got %s", target,
                      description);
     }

@@ -45,6 +45,15 @@ void policy_memory_clear(struct policy_memory *memory)
 
 /* --- the parts of a generation --- */
 
+static void warn_of_nobody(const struct policy *policy, const nk_host *host)
+{
+    if (!policy->rules->all_certified && policy->rules->admit.len == 0) {
+        log_line(host, NK_LOG_WARNING,
+                 "admit has no rule: nobody can come in, and no server that we dial is accepted; "
+                 "name a rule, or \"" ALL_CERTIFIED "\"");
+    }
+}
+
 static void warn_of_weakness(const struct policy *policy, const nk_host *host)
 {
     if (!policy->settings.strict) {
@@ -57,6 +66,7 @@ static void warn_of_weakness(const struct policy *policy, const nk_host *host)
                  "admit is \"" ALL_CERTIFIED "\": every holder of a certificate of the federation "
                  "is let in");
     }
+    warn_of_nobody(policy, host);
     if (policy->settings.server_name == SERVER_NAME_RULE) {
         log_line(
             host, NK_LOG_WARNING,
@@ -277,6 +287,7 @@ nk_status policy_renew(const struct policy *old, struct config *config, bool fre
         return first;
     }
     if (has_changed(policy, old)) {
+        warn_of_nobody(policy, host);
         *ret_policy = policy;
         policy = NULL;
     }

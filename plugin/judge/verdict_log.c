@@ -79,8 +79,10 @@ static void write_verdict(const struct verdict_log *log, const struct verdict_ev
         log_line(log->host, NK_LOG_DEBUG, "admitted %s peer %s by rule %s", direction, who,
                  verdict->rule);
     } else {
-        log_line(log->host, NK_LOG_WARNING, "refused %s %s %s: %s: %s", direction,
-                 strcmp(event->occasion, "handshake") == 0 ? "peer" : "call of connected peer", who,
+        bool connects = strcmp(event->occasion, "handshake") == 0;
+        log_line(log->host, NK_LOG_WARNING, "refused %s %s %s%s%s: %s: %s", direction,
+                 connects ? "peer" : "call of connected peer", who,
+                 event->address != NULL ? " at " : "", event->address != NULL ? event->address : "",
                  verdict->reason, verdict->detail);
     }
 }

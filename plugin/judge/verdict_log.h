@@ -17,6 +17,7 @@ struct verdict_log;
 struct verdict_event {
     uint32_t role;           /* of the peer */
     const char *occasion;    /* "handshake", "rpc", "stream" */
+    const char *address;     /* of the other side, as gRPC spells it; NULL: not known */
     const struct peer *peer; /* NULL: it could not be read */
     const struct opinion *opinion;
 };

@@ -161,18 +161,20 @@ void verdicts_enforce(struct verdicts *verdicts, struct policy *policy)
 /* --- peers that connect --- */
 
 /* `peer` is NULL when it could not be read. */
-static void record_opinion(const struct verdicts *verdicts, uint32_t role, const char *occasion,
-                           const struct policy *policy, const struct peer *peer,
-                           const struct opinion *opinion)
+static void record_opinion(const struct verdicts *verdicts, uint32_t role,
+                           const struct occasion *occasion, const struct policy *policy,
+                           const struct peer *peer, const struct opinion *opinion)
 {
-    verdict_log_write(verdicts->log,
-                      &(struct verdict_event){
-                          .role = role, .occasion = occasion, .peer = peer, .opinion = opinion });
+    verdict_log_write(verdicts->log, &(struct verdict_event){ .role = role,
+                                                              .occasion = occasion->name,
+                                                              .address = occasion->address,
+                                                              .peer = peer,
+                                                              .opinion = opinion });
     if (verdicts->audit != NULL) {
         const struct audit_entry entry = {
             .peer = peer != NULL ? &peer->facts : NULL,
             .role = role,
-            .occasion = occasion,
+            .occasion = occasion->name,
             .verdict = &opinion->verdict,
             .candidate = opinion->has_candidate ? opinion->candidate : NULL,
             .note = opinion->note,
@@ -241,7 +243,8 @@ static void judge_connecting(struct verdicts *verdicts, const struct showing *sh
             keep_verdict(verdicts, showing, policy, opinion);
         }
     }
-    record_opinion(verdicts, showing->role, "handshake", policy, peer, opinion);
+    record_opinion(verdicts, showing->role, &(struct occasion){ .name = "handshake" }, policy, peer,
+                   opinion);
 }
 
 void verdicts_judge(struct verdicts *verdicts, const struct showing *showing, nk_verdict *verdict)
@@ -261,7 +264,7 @@ void verdicts_judge(struct verdicts *verdicts, const struct showing *showing, nk
 /* --- connected peers --- */
 
 static void judge_connected(struct verdicts *verdicts, struct policy *policy, struct peer *peer,
-                            const char *occasion, struct opinion *opinion)
+                            const struct occasion *occasion, struct opinion *opinion)
 {
     policy_identify(policy, peer, opinion);
     refuse_if_closed(verdicts, opinion);
@@ -269,7 +272,7 @@ static void judge_connected(struct verdicts *verdicts, struct policy *policy, st
 }
 
 bool verdicts_admit_peer(struct verdicts *verdicts, struct policy *policy, struct peer *peer,
-                         const char *occasion, time_t *ret_until)
+                         const struct occasion *occasion, time_t *ret_until)
 {
     struct opinion opinion;
 
@@ -279,7 +282,7 @@ bool verdicts_admit_peer(struct verdicts *verdicts, struct policy *policy, struc
 }
 
 static bool judge_showing_again(struct verdicts *verdicts, struct policy *policy,
-                                const struct showing *showing, const char *occasion)
+                                const struct showing *showing, const struct occasion *occasion)
 {
     struct opinion opinion;
     AUTO(peer_free) struct peer *peer = read_peer(showing, &opinion);
@@ -301,7 +304,8 @@ bool verdicts_still_admit(struct verdicts *verdicts, const struct showing *showi
         return false;
     }
     struct policy *policy = verdicts_policy(verdicts);
-    bool admitted = judge_showing_again(verdicts, policy, showing, occasion);
+    bool admitted =
+        judge_showing_again(verdicts, policy, showing, &(struct occasion){ .name = occasion });
     policy_unref(policy);
     hsm_leave();
     return admitted;

@@ -66,9 +66,14 @@ bool verdicts_still_admit(struct verdicts *verdicts, const struct showing *showi
  * what verdicts_still_admit would say, for the price of a comparison. [any] */
 MUST_USE bool verdicts_remember(struct verdicts *verdicts, uint32_t role, const char *leaf_pem,
                                 size_t leaf_len, bool *ret_allowed);
+/* Moment at which a peer is judged. */
+struct occasion {
+    const char *name;    /* "handshake", "rpc", "stream" */
+    const char *address; /* of the other side, for the log; NULL: not known */
+};
 /* Judges, logs and audits a peer that was read already; *ret_until: how long an "allow" holds.
  * [any] */
 bool verdicts_admit_peer(struct verdicts *verdicts, struct policy *policy, struct peer *peer,
-                         const char *occasion, time_t *ret_until);
+                         const struct occasion *occasion, time_t *ret_until);
 
 #endif

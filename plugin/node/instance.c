@@ -25,6 +25,20 @@ nk_status instance_publish(const struct nk_instance *instance, nk_error *err)
     return status;
 }
 
+void instance_tell_policy(const struct policy *policy, const nk_host *host)
+{
+    log_line(host, NK_LOG_INFO, "policy generation %llu is in force, digest %s",
+             (unsigned long long)policy_generation(policy), policy_digest(policy));
+}
+
+/* Whoever compares nodes has the digest from their first lines on. */
+static void tell_first_policy(struct nk_instance *instance)
+{
+    AUTO(policy_unref) struct policy *policy = verdicts_policy(instance->verdicts);
+
+    instance_tell_policy(policy, verdicts_host(instance->verdicts));
+}
+
 static nk_status open_identities(struct nk_instance *instance, nk_error *err)
 {
     const nk_host *host = verdicts_host(instance->verdicts);
@@ -68,6 +82,7 @@ static nk_status open_parts(struct nk_instance *instance, const nk_host *host, n
         status = verdicts_open(config, &instance->memory, host, &instance->verdicts, err);
     }
     if (status == NK_OK) {
+        tell_first_policy(instance);
         status = open_identities(instance, err);
     }
     if (status == NK_OK) {

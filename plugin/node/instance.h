@@ -49,6 +49,8 @@ void instance_shut(struct nk_instance *instance);
 /* Makes no PKCS#11 call. NULL is allowed. */
 void instance_free(struct nk_instance *instance);
 
+/* Which policy is in force, by its digest, for the log. */
+void instance_tell_policy(const struct policy *policy, const nk_host *host);
 /* Hands what both roles show now to gRPC's watcher. Not twice within publication_due. */
 MUST_USE nk_status instance_publish(const struct nk_instance *instance, nk_error *err);
 

@@ -143,8 +143,7 @@ static void tell_reload(struct reload *reload, bool loud)
 
     if (reload->next != NULL) {
         guards_judge(instance->guards, instance->verdicts);
-        log_line(host, NK_LOG_INFO, "policy generation %llu is in force, digest %s",
-                 (unsigned long long)policy_generation(reload->next), policy_digest(reload->next));
+        instance_tell_policy(reload->next, host);
         event_policy(host, policy_generation(reload->next), policy_digest(reload->next));
     }
     if (loud || reload->next != NULL) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "peer/peer.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,4 +259,54 @@ void peer_describe(const struct peer *peer, char *text, size_t room)
              facts->names_len > 0 ? facts->names[0].text : "", more,
              facts->names_len > 0 ? ", " : "",
              text_hex(fingerprint, facts->leaf_sha256, FINGERPRINT_SHOWN_BYTES));
+}
+
+/* --- who was dialled --- */
+
+#define DIALLED_SHOWN 3
+
+static uint32_t kind_of_target(const char *target)
+{
+    uint8_t address[4];
+    bool is_address = strchr(target, ':') != NULL || inet_pton(AF_INET, target, address) == 1;
+
+    return is_address ? NK_NAME_IP : NK_NAME_DNS;
+}
+
+/* The names of this kind that fit; returns how many there are. */
+static size_t list_names(const nk_peer *facts, uint32_t kind, char *text, size_t room)
+{
+    size_t found = 0;
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < facts->names_len; i++) {
+        const nk_name *name = &facts->names[i];
+        if (name->kind == kind && ++found <= DIALLED_SHOWN && used < room) {
+            used += (size_t)snprintf(text + used, room - used, "%s%s", found > 1 ? ", " : "",
+                                     name->text);
+        }
+    }
+    return found;
+}
+
+void peer_describe_dialled(const struct peer *peer, char *text, size_t room)
+{
+    const nk_peer *facts = &peer->facts;
+    uint32_t kind = kind_of_target(facts->target);
+    const char *word = kind == NK_NAME_IP ? "IP" : "DNS";
+    char names[DIALLED_SHOWN * (NAMES_COMMON_NAME_MAX_BYTES + 2)];
+    char whole[NK_DETAIL_BYTES];
+    char more[48] = "";
+    size_t found = list_names(facts, kind, names, sizeof(names));
+
+    peer_describe(peer, whole, sizeof(whole));
+    if (found > DIALLED_SHOWN) {
+        snprintf(more, sizeof(more), " (and %zu more)", found - DIALLED_SHOWN);
+    }
+    if (found == 0) {
+        snprintf(text, room, "no %s name: %s", word, whole);
+    } else {
+        snprintf(text, room, "%s %s%s: %s", word, names, more, whole);
+    }
 }

@@ -45,5 +45,8 @@ void peer_free(struct peer *peer);
 DEFINE_AUTO(struct peer *, peer_free);
 /* [any] "CN=..., spiffe://..., sha256:abcd..." for one log line. */
 void peer_describe(const struct peer *peer, char *text, size_t room);
+/* [any] The same for who was dialled by a name that the peer lacks: "DNS a.example, b.example,
+ * ...", or "no DNS name: ..." where it has none of that kind. */
+void peer_describe_dialled(const struct peer *peer, char *text, size_t room);
 
 #endif
