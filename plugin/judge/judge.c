@@ -16,18 +16,22 @@
 static bool name_holds(const struct peer *peer, nk_verdict *verdict)
 {
     char description[NK_DETAIL_BYTES];
+    char spelling[SERVER_NAME_ADDRESS_BYTES];
     const char *target = peer->facts.target;
 
     if (target == NULL) {
         verdict_deny(verdict, REASON_NAME_MISMATCH, NULL, "nobody said which name was dialled");
         return false;
     }
-    int found = server_name_fits(peer->leaf, target);
+    int found = server_name_fits(peer->leaf, target, spelling);
     if (found < 0) {
         verdict_deny(verdict, REASON_INTERNAL, NULL, "OpenSSL could not compare names");
         return false;
     }
-    if (found == 0) {
+    if (found == 0 && spelling[0] != '\0') {
+        verdict_deny(verdict, REASON_NAME_MISMATCH, NULL,
+                     "dialled %s, which gRPC takes as %s only: dial that", target, spelling);
+    } else if (found == 0) {
         peer_describe_dialled(peer, description, sizeof(description));
         verdict_deny(verdict, REASON_NAME_MISMATCH, NULL, "dialled %s, got %s", target,
                      description);
