@@ -166,6 +166,27 @@ static bool is_of_tls13(const struct scheme_need *need)
     return need->scheme.padding != RSA_PKCS1_PADDING;
 }
 
+/* A module that refuses some parameters of PSS may have lost all of them, and sign by what it finds
+ * in their place, as tpm2-pkcs11 behind p11-kit's server does: what we pad once we pad always. */
+static CK_RV settle_blocks(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                           nk_error *err)
+{
+    bool blocks = false;
+    CK_RV rv = CKR_OK;
+
+    for (size_t i = 0; i < count_needs(key); i++) {
+        blocks = blocks || key->ways[i] == SCHEME_BLOCK;
+    }
+    for (size_t i = 0; blocks && i < count_needs(key) && rv == CKR_OK; i++) {
+        const struct scheme_need *need = &key->kind->needs[i];
+        if (key->ways[i] == SCHEME_DIGEST && need->scheme.padding == RSA_PKCS1_PSS_PADDING) {
+            rv = key_prove(key, session, object, need, SCHEME_BLOCK, err);
+            key->ways[i] = SCHEME_BLOCK;
+        }
+    }
+    return rv;
+}
+
 CK_RV key_settle_ways(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                       nk_error *err)
 {
@@ -183,7 +204,7 @@ CK_RV key_settle_ways(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_
         able = able || (is_of_tls13(need) && key->ways[i] != SCHEME_NO_WAY);
         first = i == 0 ? own : first;
     }
-    return able ? CKR_OK : report_no_mechanism(key, &first, err);
+    return able ? settle_blocks(key, session, object, err) : report_no_mechanism(key, &first, err);
 }
 
 void key_tell_ways(const struct hsm_key *key)
