@@ -9,6 +9,7 @@
 #include "cli/cli_import.h"
 #include "cli/cli_ours.h"
 #include "cli/cli_request.h"
+#include "cli/cli_verify.h"
 #include "cli/cli_write.h"
 #include "hsm_admin.h"
 
@@ -17,7 +18,7 @@
 
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 
-enum { OPTION_SAN = CLI_OPTION_OWN, OPTION_CN, OPTION_OUT, OPTION_KEY_TYPE };
+enum { OPTION_SAN = CLI_OPTION_OWN, OPTION_CN, OPTION_OUT, OPTION_KEY_TYPE, OPTION_VERIFY };
 
 #define SAN_OPTION                                                                                 \
     {                                                                                              \
@@ -44,8 +45,18 @@ static const struct argp_option enroll_options[] = {
     CLI_JSON_OPTION,
     { 0 },
 };
-static const struct argp_option csr_options[] = { SAN_OPTION,      CN_OPTION,       OUT_OPTION,
-                                                  CLI_ROLE_OPTION, CLI_JSON_OPTION, { 0 } };
+static const struct argp_option csr_options[] = {
+    { "verify", OPTION_VERIFY, "FILE", 0,
+      "For a CA: print what the request in FILE asks for (`-': standard input), instead of making "
+      "one; no CONFIG is read",
+      0 },
+    SAN_OPTION,
+    CN_OPTION,
+    OUT_OPTION,
+    CLI_ROLE_OPTION,
+    CLI_JSON_OPTION,
+    { 0 }
+};
 
 static const char enroll_doc[] =
     "Generates the key that node.key names on its token, where it stays, and writes a PKCS#10 "
@@ -57,14 +68,17 @@ static const char csr_doc[] =
     "Writes a PKCS#10 request for a certificate for the key that node.key names; the key is on its "
     "token.\v"
     "For a renewal, and after `nodekey enroll' whose request got lost.\n\n"
-    "Exit status: 0 written; 1 not; 2 wrong usage.";
+    "Exit status: 0 written; 1 not; 2 wrong usage. With --verify: 0 the request asks for nothing "
+    "but "
+    "names, digitalSignature, serverAuth and clientAuth; 1 it asks for more, or is none.";
 
 struct wish {
     struct ours_choice ours;
     GENERAL_NAMES *names;
     const char *cn; /* NULL: the token's label */
     const char *out;
-    const char *type; /* NULL: the key is there */
+    const char *type;   /* NULL: the key is there */
+    const char *verify; /* a request that is there; NULL: one is made */
 };
 
 /* --- the command line --- */
@@ -96,6 +110,13 @@ static char *list_key_types(int key, const char *text, void *unused)
 
 static void check_wish(const struct wish *wish, const struct argp_state *state)
 {
+    if (wish->verify != NULL) {
+        if (wish->ours.path != NULL || wish->out != NULL || wish->cn != NULL ||
+            sk_GENERAL_NAME_num(wish->names) > 0) {
+            argp_error(state, "--verify looks at a request that is there; it takes --json alone");
+        }
+        return;
+    }
     if (sk_GENERAL_NAME_num(wish->names) <= 0) {
         argp_error(state, "--san is missing: peers know a node by the names in its certificate");
     }
@@ -127,6 +148,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_KEY_TYPE:
         wish->type = argument;
         return 0;
+    case OPTION_VERIFY:
+        wish->verify = argument;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        return wish->verify != NULL ? 0 : ours_argument(key, argument, &wish->ours, state);
     case ARGP_KEY_END:
         check_wish(wish, state);
         return 0;
@@ -272,6 +298,9 @@ static enum cli_exit tell_request(const struct wish *wish, const struct ours *ou
 
 static enum cli_exit carry_out(const struct wish *wish)
 {
+    if (wish->verify != NULL) {
+        return verify_request(wish->verify, wish->ours.json);
+    }
     AUTO(free) char *pem = NULL;
     struct ours ours;
     nk_error err = { .struct_size = sizeof(err) };
@@ -314,8 +343,8 @@ enum cli_exit cli_enroll(int argc, char **argv)
 
 enum cli_exit cli_csr(int argc, char **argv)
 {
-    static const struct argp argp = {
-        csr_options, parse_option, "CONFIG", csr_doc, NULL, NULL, NULL
-    };
+    static const struct argp argp = { csr_options, parse_option, "CONFIG\n--verify FILE",
+                                      csr_doc,     NULL,         NULL,
+                                      NULL };
     return run_command(&argp, NULL, argc, argv);
 }

@@ -1,62 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a CA returned: certificates in any order, from anybody's hand. */
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/err.h>
 
-#include "base/file.h"
 #include "base/report.h"
 #include "cli/cli_import.h"
+#include "cli/cli_read.h"
 #include "trust/pem.h"
 
-#define TEXT_MAX_BYTES ((size_t)256 * 1024)
 #define INTERMEDIATES_MAX 8 /* as a node reads */
 
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);
-
-static const char *shown_name(const char *path)
-{
-    return strcmp(path, "-") == 0 ? "standard input" : path;
-}
-
-static nk_status read_fd(int fd, const char *name, char **ret_text, nk_error *err)
-{
-    AUTO(free) char *text = calloc(1, TEXT_MAX_BYTES + 1);
-    if (text == NULL) {
-        return report(err, NK_E_NOMEM, "out of memory");
-    }
-    ssize_t len = file_read_fd(fd, text, TEXT_MAX_BYTES);
-    if (len < 0) {
-        return report_errno(err, NK_E_IDENTITY, "%s", name);
-    }
-    if ((size_t)len == TEXT_MAX_BYTES) {
-        return report(err, NK_E_IDENTITY, "%s: is longer than %zu bytes, so it is no chain", name,
-                      TEXT_MAX_BYTES - 1);
-    }
-    *ret_text = text;
-    text = NULL;
-    return NK_OK;
-}
-
-/* Whoever may have written it: what is in it is proven, not believed. */
-static nk_status read_text(const char *path, char **ret_text, nk_error *err)
-{
-    if (strcmp(path, "-") == 0) {
-        return read_fd(STDIN_FILENO, shown_name(path), ret_text, err);
-    }
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        return report_errno(err, NK_E_IDENTITY, "%s", path);
-    }
-    nk_status status = read_fd(fd, path, ret_text, err);
-    close(fd);
-    return status;
-}
 
 static nk_status add_block(STACK_OF(X509) *all, const struct pem_block *block, const char *name,
                            nk_error *err)
@@ -88,12 +46,13 @@ static nk_status add_block(STACK_OF(X509) *all, const struct pem_block *block, c
 nk_status chain_file_read(const char *path, STACK_OF(X509) *all, nk_error *err)
 {
     AUTO(free) char *text = NULL;
-    const char *name = shown_name(path);
-    nk_status status = read_text(path, &text, err);
+    size_t len = 0;
+    const char *name = sent_name(path);
+    nk_status status = sent_read(path, "chain", &text, &len, err);
     if (status != NK_OK) {
         return status;
     }
-    AUTO(BIO_free_all) BIO *bio = BIO_new_mem_buf(text, -1);
+    AUTO(BIO_free_all) BIO *bio = BIO_new_mem_buf(text, (int)len);
     if (bio == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
@@ -140,10 +99,10 @@ nk_status chain_file_sort(STACK_OF(X509) *all, EVP_PKEY *key, const char *path,
         return report(err, NK_E_IDENTITY,
                       "%s: no certificate in it is for the key on the token; import what the CA "
                       "issued for this node's request (`nodekey csr' makes another)",
-                      shown_name(path));
+                      sent_name(path));
     }
     if (sk_X509_num(chain->others) > INTERMEDIATES_MAX) {
-        return report(err, NK_E_IDENTITY, "%s holds more than %d intermediates", shown_name(path),
+        return report(err, NK_E_IDENTITY, "%s holds more than %d intermediates", sent_name(path),
                       INTERMEDIATES_MAX);
     }
     return NK_OK;

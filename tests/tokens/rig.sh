@@ -80,8 +80,16 @@ JSON
 
 # certify NAME: signs NAME.csr and imports the certificate for NAME.json.
 certify() {
+  cat >"$folder/$1.ext" <<END
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth, clientAuth
+subjectAltName = URI:spiffe://federation.example/node/a, IP:127.0.0.1
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+END
   quietly openssl x509 -req -in "$folder/$1.csr" -CA "$folder/ca.pem" -CAkey "$folder/ca.key" \
-    -copy_extensions copy -days 2 -out "$folder/$1.crt" &&
+    -extfile "$folder/$1.ext" -days 2 -out "$folder/$1.crt" &&
     quietly "$nodekey" import "$folder/$1.json" "$folder/$1.crt"
 }
 
