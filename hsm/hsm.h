@@ -119,6 +119,10 @@ void hsm_leave(void);
 const char *hsm_key_custody(const struct hsm_key *key);
 const char *hsm_key_token_label(const struct hsm_key *key);
 #define HSM_UNMET_BYTES 320
+/* Name of the digest by which the key signs what is no handshake; NULL for EdDSA, which takes none.
+ * *ret_pss: RSA-PSS with a salt of the digest's length, where the key does not sign by PKCS#1 v1.5,
+ * which every reader of certificates knows. [any] */
+const char *hsm_key_digest(const struct hsm_key *key, bool *ret_pss);
 /* Peers in the field that a key of this kind cannot talk to, one clause that begins with the kind,
  * and what to choose instead. False: none known. [any] */
 bool hsm_key_unmet(const EVP_PKEY *public_key, char text[HSM_UNMET_BYTES]);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include <openssl/objects.h>
 #include <openssl/rsa.h>
 
 #include "base/report.h"
@@ -205,6 +206,23 @@ CK_RV key_settle_ways(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_
         first = i == 0 ? own : first;
     }
     return able ? settle_blocks(key, session, object, err) : report_no_mechanism(key, &first, err);
+}
+
+const char *hsm_key_digest(const struct hsm_key *key, bool *ret_pss)
+{
+    const struct scheme *chosen = NULL;
+
+    for (size_t i = 0; i < count_needs(key); i++) {
+        const struct scheme *scheme = &key->kind->needs[i].scheme;
+        bool better = chosen == NULL || (chosen->padding == RSA_PKCS1_PSS_PADDING &&
+                                         scheme->padding == RSA_PKCS1_PADDING);
+        if (key->ways[i] != SCHEME_NO_WAY && better) {
+            chosen = scheme;
+        }
+    }
+    *ret_pss = chosen != NULL && chosen->padding == RSA_PKCS1_PSS_PADDING;
+    return chosen == NULL || chosen->digest_nid == NID_undef ? NULL
+                                                             : OBJ_nid2sn(chosen->digest_nid);
 }
 
 void key_tell_ways(const struct hsm_key *key)

@@ -7,6 +7,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 
 #include "base/report.h"
 #include "base/text.h"
@@ -15,6 +16,7 @@
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509_REQ *, X509_REQ_free);
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
+DEFINE_AUTO(EVP_MD_CTX *, EVP_MD_CTX_free);
 DEFINE_AUTO(X509 *, X509_free);
 
 /* --- names --- */
@@ -129,17 +131,18 @@ nk_status request_check_names(const struct request_spec *spec, nk_error *err)
                         own.text);
 }
 
-/* As strong as the key; EdDSA hashes by itself, so that "UNDEF" is mandatory. */
-static const EVP_MD *digest_for(EVP_PKEY *public_key)
+static bool sign_request(X509_REQ *request, EVP_PKEY *signer, const struct hsm_key *key)
 {
-    char name[32] = "";
+    AUTO(EVP_MD_CTX_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *padding = NULL;
+    bool pss = false;
+    const char *digest = hsm_key_digest(key, &pss);
 
-    if (EVP_PKEY_get_default_digest_name(public_key, name, sizeof(name)) == 2 &&
-        strcmp(name, "UNDEF") == 0) {
-        return NULL;
-    }
-    int bits = EVP_PKEY_is_a(public_key, "EC") == 1 ? EVP_PKEY_get_bits(public_key) : 0;
-    return bits > 384 ? EVP_sha512() : bits > 256 ? EVP_sha384() : EVP_sha256();
+    return ctx != NULL &&
+           EVP_DigestSignInit_ex(ctx, &padding, digest, NULL, NULL, signer, NULL) == 1 &&
+           (!pss || (EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING) == 1 &&
+                     EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, RSA_PSS_SALTLEN_DIGEST) == 1)) &&
+           X509_REQ_sign_ctx(request, ctx) > 0;
 }
 
 static nk_status key_of(struct hsm_key *key, EVP_PKEY **ret_pkey, nk_error *err)
@@ -183,7 +186,7 @@ nk_status request_make(const struct request_spec *spec, struct hsm_key *key, EVP
     if (status != NK_OK) {
         return status;
     }
-    if (X509_REQ_sign(request, signer, digest_for(public_key)) <= 0) {
+    if (!sign_request(request, signer, key)) {
         return report_openssl(err, NK_E_TOKEN, "sign the request");
     }
     if (X509_REQ_verify(request, public_key) != 1) {

@@ -32,6 +32,14 @@
     "sed \"s|KEY|" key "|; s|MODULE|$M|\" $D/node.in >$D/node.json && "                            \
     "$N csr $D/node.json --san DNS:node.example"
 
+#define BOUND_SPEC "PKCS#11 3.0 section 4.9: CKA_ALLOWED_MECHANISMS (kmsp11: one algorithm a key)"
+#define BOUND(name, mechanisms)                                                                    \
+    "pkcs11-tool --module " SOFTHSM_MODULE " --token-label plain --login --pin " SOFTHSM_PIN       \
+    " --keypairgen --key-type rsa:2048 --usage-sign --label " name                                 \
+    " --allowed-mechanisms " mechanisms " >/dev/null 2>&1; " CSR(                                  \
+        "pkcs11:token=plain;object=" name) " >bound.csr && cat bound.csr && "                      \
+                                           "openssl req -in bound.csr -noout -text -verify"
+
 #define LONG_LABEL                                                                                 \
     "a label of more bytes than sixty-three, which a fixed buffer cuts before its END"
 #define ID_10 "0102030405060708090a"
@@ -173,6 +181,15 @@ static const struct row {
       .script = "initialize_error=0x9\n", .code = 1, .says = { "CKR_NEED_TO_CREATE_THREADS" } },
     { "9: a vendor's own code", SPEC_ERROR, TOKENS, .script = "initialize_error=0x80000383\n",
       .code = 1, .says = { "CKR_VENDOR_DEFINED 0x80000383" } },
+
+    { "4: a request by a key for RSA-PKCS-PSS", BOUND_SPEC, BOUND("pss", "RSA-PKCS-PSS"),
+      .says = { "BEGIN CERTIFICATE REQUEST", "rsassaPss", "verify OK" } },
+    { "4: a request by a key for SHA256-RSA-PKCS-PSS", BOUND_SPEC,
+      BOUND("pss256", "SHA256-RSA-PKCS-PSS"),
+      .says = { "BEGIN CERTIFICATE REQUEST", "rsassaPss", "verify OK" } },
+    { "4: a request by a key for SHA512-RSA-PKCS-PSS", BOUND_SPEC,
+      BOUND("pss512", "SHA512-RSA-PKCS-PSS"),
+      .says = { "BEGIN CERTIFICATE REQUEST", "sha512", "verify OK" } },
 
     { "8: NSS by its own name", REPORT_NSS, "$N tokens --module " NSS_LIBRARY, .code = 1,
       .says = { "does not initialise; it takes its folder from an init argument", "x-init-reserved",
