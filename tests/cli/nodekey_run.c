@@ -28,8 +28,9 @@ static char *read_stderr(const char *path)
 struct nodekey_end nodekey_run(const char *folder, const char *arguments, const char *in)
 {
     const char *err_path = path_of("%s/stderr", scratch_folder());
-    const char *script =
-        path_of("cd '%s' && exec setsid -w '%s' %s 2>'%s'", folder, NODEKEY, arguments, err_path);
+    const char *other = getenv("NODEKEY_COMMAND"); /* another build's */
+    const char *script = path_of("cd '%s' && exec setsid -w '%s' %s 2>'%s'", folder,
+                                 other != NULL ? other : NODEKEY, arguments, err_path);
     const char *const argv[] = { "sh", "-c", script, NULL };
     const struct process process = { .argv = argv,
                                      .in = in,
