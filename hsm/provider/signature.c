@@ -86,7 +86,7 @@ static int sign_now(struct signature *ctx, unsigned char *signature, size_t *sig
         if (ctx->message == NULL) {
             return raise_error(
                 ctx->provider, RAISE_SIGNATURE_FAILED,
-                "the token did not sign: %s: this key signs whole messages only, not their digests",
+                "token %s did not sign: this key signs whole messages only, not their digests",
                 ctx->key->label);
         }
         input = (const unsigned char *)ctx->message->data;
@@ -100,10 +100,9 @@ static int sign_now(struct signature *ctx, unsigned char *signature, size_t *sig
             ctx->provider->format->raise_why(ctx->provider);
         }
         char name[CKR_NAME_BYTES];
-        return raise_error(ctx->provider, RAISE_SIGNATURE_FAILED, "the token did not sign: %s: %s",
-                           ctx->key->label,
-                           rv == CKR_NODEKEY_SHUT ? "instance closed"
-                                                  : ckr_name(rv, name, sizeof(name)));
+        return raise_error(
+            ctx->provider, RAISE_SIGNATURE_FAILED, "token %s did not sign: %s", ctx->key->label,
+            rv == CKR_NODEKEY_SHUT ? "instance closed" : ckr_name(rv, name, sizeof(name)));
     }
     return 1;
 }

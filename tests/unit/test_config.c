@@ -57,7 +57,7 @@ static const struct row {
     { "an escaped name has its line", PART_NODE, NK_E_CONFIG, "\n'pn\\u0069': {}",
       "line 4: node.pni: unknown member" },
     { "a stranger gets the list", PART_MORE, NK_E_CONFIG, "'engines': {'a': [1, {'b': '}]'}]}",
-      "line 7: engines: unknown member; remove it; known here are version, node, server" },
+      "line 7: engines: unknown member; remove it; known here are $schema, version, node" },
     { "a control byte in a name", PART_MORE, NK_E_CONFIG, "'a\\nb\\u00e9': 1",
       "line 7: a?b??: unknown member" },
     { "unknown in a rule", PART_ADMIT, NK_E_CONFIG, "[{'name': 'm',\n'urn': ['x']}]",
