@@ -25,7 +25,6 @@
 #define SUBJECT_BYTES 256
 #define KEY_TEXT_BYTES 48
 #define FINDING_BYTES 512
-#define KEY_USAGE_BITS 9 /* RFC 5280 section 4.2.1.3 */
 
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);
@@ -173,7 +172,7 @@ static void check_attributes(struct asked *asked)
     for (int i = 0; i < X509_REQ_get_attr_count(asked->request); i++) {
         const ASN1_OBJECT *oid = X509_ATTRIBUTE_get0_object(X509_REQ_get_attr(asked->request, i));
         if (OBJ_obj2nid(oid) == NID_ext_req) {
-            requests++;
+            requests += X509_ATTRIBUTE_count(X509_REQ_get_attr(asked->request, i));
         } else {
             object_to(asked, "it has the attribute %s, which no node needs", name_oid(oid, text));
         }
@@ -203,7 +202,7 @@ static void check_key_usage(struct asked *asked, X509_EXTENSION *extension)
     AUTO(ASN1_BIT_STRING_free) ASN1_BIT_STRING *value = X509V3_EXT_d2i(extension);
     bool more = value == NULL;
 
-    for (int i = 1; i < KEY_USAGE_BITS && value != NULL; i++) {
+    for (int i = 1; value != NULL && i < 8 * ASN1_STRING_length(value); i++) {
         more = more || ASN1_BIT_STRING_get_bit(value, i) != 0;
     }
     if (more) {
@@ -318,6 +317,9 @@ static nk_status examine(struct asked *asked, nk_error *err)
         return report(err, NK_E_NOMEM, "out of memory");
     }
     x509_name_text(subject, asked->subject, sizeof(asked->subject));
+    if (strlen(asked->subject) == sizeof(asked->subject) - 1) { /* its last may be its CN */
+        object_to(asked, "its subject is longer than can be shown, so read it with openssl req");
+    }
     check_key(asked);
     check_attributes(asked);
     check_extensions(asked);

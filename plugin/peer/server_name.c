@@ -10,6 +10,7 @@
 
 #include <openssl/x509v3.h>
 
+#define DIGITS "0123456789"
 #define NAME_MAX_BYTES 255 /* RFC 1035 2.3.4, with the dot at the end */
 
 struct address {
@@ -46,10 +47,10 @@ static int read_address(const char *target, struct address *address)
 }
 
 /* gRPC's check of each call compares an address as text with the certificate's as inet_ntop writes
- * it; by case, unless a letter comes first, since it takes that for a name. */
+ * it; by case, unless a letter comes before the first colon, since it takes that for a name. */
 static bool is_spelled_for_grpc(const struct address *address, const char *spelling)
 {
-    bool by_case = strchr(":0123456789", address->text[0]) != NULL;
+    bool by_case = strchr(":.", address->text[strspn(address->text, DIGITS)]) != NULL;
 
     return (by_case ? strcmp : strcasecmp)(address->text, spelling) == 0;
 }
@@ -68,6 +69,18 @@ static int address_fits(X509 *leaf, const struct address *address, char *spellin
     }
     memcpy(spelling, written, sizeof(written));
     return 0;
+}
+
+/* IPv4 addresses as inet_aton reads them, such as 127.0.0.01, gRPC compares as text alone: a
+ * name does not end so (RFC 1123 2.1). */
+static bool looks_like_address(const char *name)
+{
+    int dots = 0;
+
+    for (const char *at = name; (at = strchr(at, '.')) != NULL; at++) {
+        dots++;
+    }
+    return dots >= 3 && name[strspn(name, DIGITS ".")] == '\0';
 }
 
 static int host_fits(X509 *leaf, const char *name, size_t len)
@@ -91,7 +104,7 @@ static int name_fits(X509 *leaf, const char *target)
         return 0;
     }
     snprintf(absolute, sizeof(absolute), "%.*s", (int)len, target);
-    if (read_address(absolute, &address) != 0) {
+    if (read_address(absolute, &address) != 0 || looks_like_address(absolute)) {
         return 0; /* addresses have no absolute form */
     }
     int found = host_fits(leaf, absolute, len);

@@ -139,12 +139,17 @@ ask pathlen.csr -addext basicConstraints=critical,CA:FALSE,pathlen:0
 verify 1 'asks to be a CA' pathlen.csr
 ask agreement.csr -addext keyUsage=digitalSignature,keyAgreement
 verify 1 'more than digitalSignature' agreement.csr
+ask ninth.csr -addext keyUsage=DER:0303048010 # a bit that X.509 has not named yet
+verify 1 'more than digitalSignature' ninth.csr
 ask code.csr -addext extendedKeyUsage=serverAuth,codeSigning
 verify 1 'Code Signing' code.csr
 ask unknown.csr -addext 1.3.6.1.4.1.311.20.2=critical,ASN1:UTF8String:SubCA
 verify 1 'extension 1.3.6.1.4.1.311.20.2' unknown.csr
 ask port.csr -addext subjectAltName=DNS:localhost:7000
 verify 1 'peers would refuse' port.csr
+filler=$(printf '%064d' 0)
+openssl req -new -key node-a.key -subj "/CN=admin/L=$filler/ST=$filler/O=$filler/OU=$filler" -out hidden.csr
+verify 1 'subject is longer' hidden.csr
 ask other.csr -addext 'subjectAltName=otherName:1.2.3.4;UTF8:node'
 verify 1 'is no URI, DNS name' other.csr
 ask control.csr -addext "subjectAltName=URI:spiffe://federation.example/"$'\e'"[2Ka"
@@ -161,6 +166,26 @@ open("forged.der", "wb").write(der)
 open("long.der", "wb").write(open("sound.der", "rb").read() + b"\0")
 PY
 verify 1 'signature is not by its key' forged.der
+# A second set of extensions in one attribute: OpenSSL reads the first, other CAs may read both.
+der() { # tag, contents; all in hex
+  local len=$((${#2} / 2))
+  if [ $len -lt 128 ]; then printf '%s%02x%s' "$1" $len "$2"; else printf '%s82%04x%s' "$1" $len "$2"; fi
+}
+hex() { od -An -v -tx1 "$1" | tr -d ' \n'; }
+unhex() { python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.argv[1]))' "$1"; }
+openssl pkey -in node-a.key -pubout -outform DER -out node-a.spki
+two_sets() { # second set of extensions, file
+  local first info
+  first=$(der 30 "$(der 30 "0603551d0f$(der 04 03020780)")") # digitalSignature
+  info=$(der 30 "0201003000$(hex node-a.spki)$(der a0 "$(der 30 "06092a864886f70d01090e$(der 31 "$first$1")")")")
+  unhex "$info" >info.der
+  openssl dgst -sha256 -sign node-a.key -out info.sig info.der
+  unhex "$(der 30 "${info}300a06082a8648ce3d040302$(der 03 "00$(hex info.sig)")")" >"$2"
+}
+two_sets '' one-set.der
+verify 0 'P-256' one-set.der
+two_sets "$(der 30 "$(der 30 "0603551d13$(der 04 30030101ff)")")" two-sets.der
+verify 1 'more than once' two-sets.der
 verify 1 'is no certificate request' long.der
 cat sound.csr bare.csr >two.csr
 verify 1 'beside one certificate request' two.csr

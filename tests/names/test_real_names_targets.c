@@ -84,6 +84,13 @@ static const struct target_row {
     { "2130706433", "IP:127.0.0.1", NEITHER, NULL, NULL },
     { "0x7f.1", "IP:127.0.0.1", NEITHER, NULL, NULL },
     { "127.0.0.01", "IP:127.0.0.1", NEITHER, NULL, NULL },
+    /* and as a name, which gRPC compares as text alone where there are four numbers of at most four
+     * digits; a name does not end so: RFC 1123 2.1 */
+    { "127.0.0.01", "DNS:*.0.0.01", NEITHER, NULL, NULL },
+    { "0177.0.0.1", "DNS:*.0.0.1", NEITHER, NULL, NULL },
+    { "127.0.0.01", "DNS:127.0.0.01.", NEITHER, NULL, NULL },
+    { "127.0.0.01", "DNS:127.0.0.01", STOCK, NULL, NULL },
+    { "1.a.0.0.1", "DNS:*.a.0.0.1", BOTH, NULL, NULL }, /* held */
     /* IPv6 as inet_ntop writes it; these held */
     { "::1", "IP:::1", BOTH, BRACKETS, NULL },
     { "::1", "IP:::1", BOTH, "ipv6:[%s]", NULL },
@@ -92,6 +99,10 @@ static const struct target_row {
     { "::1", "DNS:localhost", NEITHER, BRACKETS, NULL },
     { "2001:db8::7", "IP:2001:db8::7", BOTH, NULL, NULL },
     { "FE80::1", "IP:fe80::1", BOTH, NULL, NULL },
+    /* gRPC takes for a name what has a letter before its first colon: no case */
+    { "2A01:db8::7", "IP:2a01:db8::7", BOTH, NULL, NULL },
+    { "2A01:DB8::C", "IP:2a01:db8::c", BOTH, NULL, NULL },
+    { "2A01:db8:0::7", "IP:2a01:db8::7", NEITHER, NULL, "as 2a01:db8::7 only" },
     /* and otherwise: gRPC refuses each call */
     { "0:0:0:0:0:0:0:1", "IP:::1", NEITHER, BRACKETS, "as ::1 only" },
     { "0:0:0:0:0:0:0:1", "IP:::1", NEITHER, "ipv6:[%s]", "as ::1 only" },
