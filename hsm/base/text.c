@@ -4,13 +4,29 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Code points that break a line, move the cursor, or show what follows in another order (Unicode
- * standard annex 9): a log that shows them shows what a label wants to be read. */
+#include "base/auto.h"
+
+/* Code points that break a line, move the cursor, show what follows in another order (Unicode
+ * standard annex 9), or show nothing at all (Default_Ignorable_Code_Point, annex 44): a log that
+ * shows them shows what a label wants to be read. */
+static const struct {
+    unsigned long first, last;
+} controls[] = {
+    { 0x00, 0x1f },       { 0x7f, 0x9f },       { 0xad, 0xad },       { 0x34f, 0x34f },
+    { 0x61c, 0x61c },     { 0x115f, 0x1160 },   { 0x17b4, 0x17b5 },   { 0x180b, 0x180f },
+    { 0x200b, 0x200f },   { 0x2028, 0x202e },   { 0x2060, 0x206f },   { 0x3164, 0x3164 },
+    { 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },   { 0xfff0, 0xfffb },
+    { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
+};
+
 static bool is_control(unsigned long point)
 {
-    return point < ' ' || (point >= 0x7f && point < 0xa0) || point == 0x061c ||
-           (point >= 0x200b && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
-           (point >= 0x2060 && point <= 0x206f) || point == 0xfeff;
+    for (size_t i = 0; i < ARRAY_LEN(controls); i++) {
+        if (point >= controls[i].first && point <= controls[i].last) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Length of the first code point of UTF-8; 0: it is none, or a control character. */

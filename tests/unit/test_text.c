@@ -44,6 +44,16 @@ static const struct row {
       "b",
       0, "???b" },
     { "one line: an isolate", TEXT_ONE_LINE, "\xe2\x81\xa6", 0, "???" },
+    { "one line: a soft hyphen", TEXT_ONE_LINE,
+      "a\xc2\xad"
+      "b",
+      1, "a??b" },
+    { "one line: a joiner of graphemes", TEXT_ONE_LINE, "a\xcd\x8f", 1, "a??" },
+    { "one line: a filler", TEXT_ONE_LINE, "a\xe3\x85\xa4", 1, "a???" },
+    { "one line: a variation selector", TEXT_ONE_LINE, "a\xef\xb8\x8f", 1, "a???" },
+    { "one line: an annotation", TEXT_ONE_LINE, "a\xef\xbf\xb9", 1, "a???" },
+    { "one line: a tag", TEXT_ONE_LINE, "a\xf3\xa0\x81\xa1", 1, "a????" },
+    { "one line: the replacement character is", TEXT_ONE_LINE, "\xef\xbf\xbd", 3, "\xef\xbf\xbd" },
     { "one line: no width", TEXT_ONE_LINE, "\xe2\x80\x8b\xef\xbb\xbf", 0, "??????" },
     { "nothing is of every kind", TEXT_VISIBLE, "", 0, "" },
 };
