@@ -8,6 +8,7 @@
 #include "base/report.h"
 #include "config/config.h"
 #include "peer/peer.h"
+#include "trust/key_limits.h"
 #include "trust/x509_name.h"
 
 #define DATE_BYTES 64
@@ -31,6 +32,26 @@ static const char *date_of(const ASN1_TIME *time, char text[DATE_BYTES])
     return text;
 }
 
+/* One reason for both: a weak key, or a good one below a weak signature. */
+static nk_status refuse_weak_leaf(const struct our_leaf *ours, const struct chain_failure *failure,
+                                  nk_error *err)
+{
+    const EVP_PKEY *key = X509_get0_pubkey(ours->certificate);
+    bool weak = false;
+
+    if (key != NULL && key_limits_problem(ours->certificate, &weak) == NULL) {
+        return report(err, NK_E_IDENTITY,
+                      "our %s certificate \"%s\" has a weak signature (%s): its key is good; have "
+                      "the CA sign it again",
+                      ours->role, ours->subject, failure->detail);
+    }
+    return report(err, NK_E_IDENTITY,
+                  "our %s certificate \"%s\" is for a weak key, %s-%d: generate RSA-2048 or more, "
+                  "P-256 or Ed25519 on the token, and enrol again",
+                  ours->role, ours->subject, key != NULL ? EVP_PKEY_get0_type_name(key) : "?",
+                  key != NULL ? EVP_PKEY_get_bits(key) : 0);
+}
+
 static nk_status refuse_leaf(const struct our_leaf *ours, const struct chain_failure *failure,
                              nk_error *err)
 {
@@ -52,12 +73,7 @@ static nk_status refuse_leaf(const struct our_leaf *ours, const struct chain_fai
                       date_of(X509_get0_notBefore(ours->certificate), date));
     }
     if (failure->reason == REASON_WEAK_KEY && of_leaf) {
-        const EVP_PKEY *key = X509_get0_pubkey(ours->certificate);
-        return report(err, NK_E_IDENTITY,
-                      "our %s certificate \"%s\" is for a weak key, %s-%d: generate RSA-2048 or "
-                      "more, P-256 or Ed25519 on the token, and enrol again",
-                      ours->role, ours->subject, key != NULL ? EVP_PKEY_get0_type_name(key) : "?",
-                      key != NULL ? EVP_PKEY_get_bits(key) : 0);
+        return refuse_weak_leaf(ours, failure, err);
     }
     if (failure->reason == REASON_UNTRUSTED) {
         return report(err, NK_E_IDENTITY,

@@ -3,9 +3,9 @@
 #ifndef NODEKEY_PEM_H
 #define NODEKEY_PEM_H
 
-#include <string.h>
+#include <stdbool.h>
 
-#include <openssl/err.h>
+#include <openssl/bio.h>
 #include <openssl/pem.h>
 
 #include "base/auto.h"
@@ -24,24 +24,13 @@ static inline void auto_pem_block_clear(struct pem_block *block)
     OPENSSL_free(block->data);
 }
 
-/* [any] 1: *ret_block is filled, and owned: pem_block_clear. 0: no more blocks. -1: damaged,
- * OpenSSL's queue says how. */
-static inline int pem_next(BIO *bio, struct pem_block *ret_block)
-{
-    if (PEM_read_bio(bio, &ret_block->label, &ret_block->header, &ret_block->data,
-                     &ret_block->len) != 0) {
-        return 1;
-    }
-    if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
-        return -1;
-    }
-    ERR_clear_error();
-    return 0;
-}
+/* [any] 1: *ret_block is filled, and owned: pem_block_clear. 0: no more blocks. -1: damaged, or a
+ * BEGIN line that OpenSSL would pass over (indented, cut short): its queue
+ * says how, and for the latter in which line. `bio` is one of BIO_new_mem_buf. RFC 7468 section 2:
+ * other text may stand around blocks. A byte order mark before them is no text. */
+int pem_next(BIO *bio, struct pem_block *ret_block);
 
-static inline int pem_is_certificate(const struct pem_block *block)
-{
-    return strcmp(block->label, PEM_STRING_X509) == 0 && block->header[0] == '\0';
-}
+/* [any] */
+bool pem_is_certificate(const struct pem_block *block);
 
 #endif

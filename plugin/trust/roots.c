@@ -25,6 +25,13 @@ DEFINE_AUTO(X509 *, X509_free);
 
 /* --- one certificate --- */
 
+/* Of any other kind that counts as weak (DSA, Ed448), no longer key would do. */
+static bool key_has_sizes(const X509 *root)
+{
+    const EVP_PKEY *key = X509_get0_pubkey(root);
+    return EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS");
+}
+
 /* Problem, but for the signature; to go on from "certificate". */
 static const char *root_problem(X509 *root, bool strict)
 {
@@ -39,7 +46,9 @@ static const char *root_problem(X509 *root, bool strict)
     bool weak = false;
     const char *problem = key_limits_problem(root, &weak);
     if (problem != NULL && strict && weak) {
-        return "has a weak key: the federation needs a root of RSA-2048, P-256, Ed25519 or more";
+        return key_has_sizes(root) ? "has a weak key: the federation needs a root of RSA-2048, "
+                                     "P-256, Ed25519 or more"
+                                   : NOT_TAKEN;
     }
     /* The cost of such a key would be each handshake's, strict or not. */
     return problem != NULL && !weak ? NOT_TAKEN : root_form_problem(root, strict);
@@ -88,26 +97,7 @@ static nk_status check_signature(X509 *root, const char *path, const char *subje
                           path, subject);
 }
 
-/* Reason why whoever chains to the root will be refused; NULL: none. */
-static const char *root_weakness(const X509 *root)
-{
-    bool weak = false;
-
-    if (X509_cmp_current_time(X509_get0_notAfter(root)) < 0) {
-        return "has expired: every certificate below it is refused; get the federation's new root";
-    }
-    if (X509_cmp_current_time(X509_get0_notBefore(root)) > 0) {
-        return "is not yet valid: every certificate below it is refused; check this clock";
-    }
-    if (key_limits_problem(root, &weak) != NULL) {
-        return "has a weak key: every certificate below it is refused; have the federation make a "
-               "root of RSA-2048, P-256, Ed25519 or more";
-    }
-    return NULL;
-}
-
-static nk_status check_root(X509 *root, const char *path, bool strict, const nk_host *host,
-                            nk_error *err)
+static nk_status check_root(X509 *root, const char *path, bool strict, nk_error *err)
 {
     char subject[SUBJECT_BYTES];
     x509_name_text(X509_get_subject_name(root), subject, sizeof(subject));
@@ -125,11 +115,6 @@ static nk_status check_root(X509 *root, const char *path, bool strict, const nk_
     const char *problem = root_problem(root, strict);
     if (problem != NULL) {
         return report(err, NK_E_TRUST, "%s: certificate \"%s\" %s", path, subject, problem);
-    }
-    const char *weakness = root_weakness(root);
-    if (weakness != NULL) {
-        log_line(host, NK_LOG_WARNING, "federation.roots: %s: certificate \"%s\" %s", path, subject,
-                 weakness);
     }
     return NK_OK;
 }
@@ -189,8 +174,7 @@ static nk_status add_root(const struct pem_block *block, const char *path, STACK
     return NK_OK;
 }
 
-static nk_status read_file(const char *path, bool strict, const nk_host *host,
-                           STACK_OF(X509) *roots, nk_error *err)
+static nk_status read_file(const char *path, bool strict, STACK_OF(X509) *roots, nk_error *err)
 {
     AUTO(free) char *bytes = NULL;
     size_t len = 0;
@@ -221,7 +205,7 @@ static nk_status read_file(const char *path, bool strict, const nk_host *host,
         X509 *root = NULL;
         status = add_root(&block, path, roots, &root, err);
         if (status == NK_OK) {
-            status = check_root(root, path, strict, host, err);
+            status = check_root(root, path, strict, err);
         }
         if (status != NK_OK) {
             return status;
@@ -257,6 +241,68 @@ static nk_status check_names(STACK_OF(X509) *roots, nk_error *err)
     return NK_OK;
 }
 
+static bool is_valid_now(const X509 *root)
+{
+    return X509_cmp_current_time(X509_get0_notBefore(root)) < 0 &&
+           X509_cmp_current_time(X509_get0_notAfter(root)) > 0;
+}
+
+/* The same CA by name and key (RFC 5280 section 6.1.1 d), so whatever it signed chains to either.
+ */
+static bool has_valid_twin(STACK_OF(X509) *roots, const X509 *root)
+{
+    for (int i = 0; i < sk_X509_num(roots); i++) {
+        const X509 *other = sk_X509_value(roots, i);
+        if (is_valid_now(other) &&
+            X509_NAME_cmp(X509_get_subject_name(other), X509_get_subject_name(root)) == 0 &&
+            EVP_PKEY_eq(X509_get0_pubkey(other), X509_get0_pubkey(root)) == 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Reason why whoever chains to the root alone will be refused; NULL: none. */
+static const char *root_weakness(const X509 *root, bool twin)
+{
+    bool weak = false;
+
+    if (key_limits_problem(root, &weak) != NULL) {
+        return key_has_sizes(root)
+                   ? "has a weak key: every certificate below it is refused; have the federation "
+                     "make a root of RSA-2048, P-256, Ed25519 or more"
+                   : "has a key of a kind that is not taken: every certificate below it is "
+                     "refused; have the federation make a root of RSA-2048 or more, P-256 or "
+                     "Ed25519";
+    }
+    if (X509_cmp_current_time(X509_get0_notAfter(root)) < 0) {
+        return twin ? "has expired, and another root of its name and key holds in its stead: take "
+                      "the old one out"
+                    : "has expired: every certificate below it is refused; get the federation's "
+                      "new root";
+    }
+    if (!twin && X509_cmp_current_time(X509_get0_notBefore(root)) > 0) {
+        return "is not yet valid: every certificate below it is refused; check this clock";
+    }
+    return NULL;
+}
+
+/* Once all are read, since a twin may be in any file. */
+static void warn_of_weakness(STACK_OF(X509) *roots, char *const files[ROOTS_MAX],
+                             const nk_host *host)
+{
+    for (int i = 0; i < sk_X509_num(roots); i++) {
+        const X509 *root = sk_X509_value(roots, i);
+        const char *weakness = root_weakness(root, has_valid_twin(roots, root));
+        if (weakness != NULL) {
+            char subject[SUBJECT_BYTES];
+            x509_name_text(X509_get_subject_name(root), subject, sizeof(subject));
+            log_line(host, NK_LOG_WARNING, "federation.roots: %s: certificate \"%s\" %s", files[i],
+                     subject, weakness);
+        }
+    }
+}
+
 nk_status roots_read(char *const *paths, size_t len, bool strict, const nk_host *host,
                      STACK_OF(X509) **ret_roots, nk_error *err)
 {
@@ -269,9 +315,13 @@ nk_status roots_read(char *const *paths, size_t len, bool strict, const nk_host 
         return report(err, NK_E_NOMEM, "out of memory");
     }
     nk_status status = NK_OK;
+    char *files[ROOTS_MAX]; /* of each root */
     for (size_t i = 0; status == NK_OK && i < len; i++) {
-        status =
-            report_where(err, read_file(paths[i], strict, host, roots, err), "federation.roots");
+        int first = sk_X509_num(roots);
+        status = report_where(err, read_file(paths[i], strict, roots, err), "federation.roots");
+        for (int at = first; at < sk_X509_num(roots); at++) {
+            files[at] = paths[i];
+        }
     }
     if (status == NK_OK) {
         status = check_names(roots, err);
@@ -280,6 +330,7 @@ nk_status roots_read(char *const *paths, size_t len, bool strict, const nk_host 
         sk_X509_pop_free(roots, X509_free);
         return status;
     }
+    warn_of_weakness(roots, files, host);
     *ret_roots = roots;
     return NK_OK;
 }
