@@ -119,7 +119,7 @@ static long decode_base64(char *text, size_t len)
                : -1;
 }
 
-/* What is in no PEM block: PKCS#7 as DER, or as base64. */
+/* PKCS#7 in no PEM block: as DER, or as base64. */
 static nk_status add_bare_message(STACK_OF(X509) *all, char *text, size_t len, const char *name,
                                   nk_error *err)
 {

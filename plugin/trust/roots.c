@@ -247,8 +247,7 @@ static bool is_valid_now(const X509 *root)
            X509_cmp_current_time(X509_get0_notAfter(root)) > 0;
 }
 
-/* The same CA by name and key (RFC 5280 section 6.1.1 d), so whatever it signed chains to either.
- */
+/* Anchors are a name and a key (RFC 5280 section 6.1.1 d): certificates below chain to either. */
 static bool has_valid_twin(STACK_OF(X509) *roots, const X509 *root)
 {
     for (int i = 0; i < sk_X509_num(roots); i++) {
