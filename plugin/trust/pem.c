@@ -70,15 +70,14 @@ static bool next_begins_well(BIO *bio)
     return true;
 }
 
-/* Files that are read whole have lost theirs (file_read); standard input has not. */
+/* As OpenSSL does at each block: files put one after the other bring several. */
 static void skip_mark(BIO *bio)
 {
     char mark[sizeof(FILE_UTF8_MARK) - 1];
     char *text = NULL;
     long len = BIO_get_mem_data(bio, &text);
 
-    if (BIO_tell(bio) == 0 && len > (long)sizeof(mark) &&
-        memcmp(text, FILE_UTF8_MARK, sizeof(mark)) == 0) {
+    if (len > (long)sizeof(mark) && memcmp(text, FILE_UTF8_MARK, sizeof(mark)) == 0) {
         (void)BIO_read(bio, mark, sizeof(mark));
     }
 }

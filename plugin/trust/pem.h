@@ -27,7 +27,7 @@ static inline void auto_pem_block_clear(struct pem_block *block)
 /* [any] 1: *ret_block is filled, and owned: pem_block_clear. 0: no more blocks. -1: damaged, or a
  * BEGIN line that OpenSSL would pass over (indented, cut short): its queue
  * says how, and for the latter in which line. `bio` is one of BIO_new_mem_buf. RFC 7468 section 2:
- * other text may stand around blocks. A byte order mark before them is no text. */
+ * other text may stand around blocks. A byte order mark before one is passed over. */
 int pem_next(BIO *bio, struct pem_block *ret_block);
 
 /* [any] */
