@@ -191,6 +191,8 @@ cat sound.csr bare.csr >two.csr
 verify 1 'beside one certificate request' two.csr
 cat sound.csr node-a.key >key.csr
 verify 1 'beside one certificate request' key.csr
+sed 's/^-----BEGIN/ &/' bare.csr | cat sound.csr - >shifted.csr # what OpenSSL passes over
+verify 1 'not in the first column' shifted.csr
 head -c 300000 /dev/zero >zeros.csr
 verify 1 'is longer than' zeros.csr
 : >empty.csr

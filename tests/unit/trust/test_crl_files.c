@@ -56,6 +56,14 @@ static void spoil_pem(const char *path)
     truncate_half(path);
 }
 
+/* OpenSSL passes over what does not begin its line: a list that revokes would not count. */
+static void spoil_indented_pem(const char *path)
+{
+    const char *begin = "\n  -----BEGIN X509 CRL-----\n";
+    crl_write(path, &(struct crl_spec){ .issuer = &root, .pem = true });
+    append(path, begin, strlen(begin));
+}
+
 static void spoil_open_file(const char *path)
 {
     assert_int_equal(chmod(path, 0646), 0);
@@ -91,6 +99,7 @@ static const struct spoiling {
     { "two lists as DER", spoil_second_der, "must be PEM" },
     { "half a list as DER", truncate_half, "cannot be read" },
     { "half a list as PEM", spoil_pem, "is damaged" },
+    { "an indented list after another", spoil_indented_pem, "not in the first column" },
     { "a certificate", spoil_certificate, "holds a CERTIFICATE: only CRLs" },
     { "a certificate after a list", spoil_list_and_certificate, "holds a CERTIFICATE" },
     { "junk", spoil_junk, "holds no CRL" },
