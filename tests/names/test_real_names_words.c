@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What is said of names and certificates, at the place where somebody reads it: by the command, in
- * a node's log and to its callers, and as the one line that other programs take from OpenSSL's
- * queue. Rows marked HELD were right before; all others failed. */
+ * a node's log and to its callers. Rows marked HELD were right before; all others failed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,6 @@
 #include "base/auto.h"
 #include "cli/nodekey_run.h"
 #include "fixtures/federation.h"
-#include "fixtures/openssl_rig.h"
 #include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
@@ -19,7 +17,6 @@
 
 #define HELD NULL
 #define PIECES 3
-#define LINE_BYTES 256 /* of ERR_error_string */
 #define LOG_WAIT_MS 30000
 #define NODE "URI:spiffe://example.org/node/bob"
 #define NOBODY "nobody can come in"
@@ -304,47 +301,6 @@ static void a_guarded_call_has_an_address(void **state)
     assert_non_null(strstr(result.details, "not admitted any more"));
 }
 
-/* --- programs that print one line --- */
-
-static const struct line_row {
-    const char *name;
-    const char *uri;
-    const char *lines; /* of the section; NULL: good ones */
-    const char *says;
-} lines[] = {
-    { "no such token", "pkcs11:token=nobody;object=identity", NULL, "no such token" },
-    { "no such key", "pkcs11:token=alice;object=nokey", NULL, "nokey" },
-    { "a token alone", "pkcs11:token=alice", NULL, "names no key" },
-    { "another scheme", "file:/etc/passwd", NULL, "not a PKCS#11 URI" },
-    { "no section", "pkcs11:token=alice;object=identity", "", "add config = " },
-    { "no PIN file", "pkcs11:token=alice;object=identity",
-      "pkcs11-module = softhsm\npin-file = /no/pin", "No such file" },
-    { "no module", "pkcs11:token=alice;object=identity",
-      "pkcs11-module = /no/such.so\npin-file = /no/pin", "pkcs11-module: " },
-};
-
-/* As mosquitto 2.0's net__print_ssl_error: ERR_error_string of each code, and nothing beside. */
-static void check_line(void **state)
-{
-    const struct line_row *row = *state;
-    const char *good =
-        path_of("pkcs11-module = softhsm\npin-file = %s/alice.pin", federation.folder);
-    OSSL_LIB_CTX *ctx = cnf_context(cnf_write("row", row->lines != NULL ? row->lines : good));
-    char line[LINE_BYTES];
-    bool found = false;
-
-    ERR_clear_error();
-    assert_null(load_pem(ctx, persistent_pem(row->uri)));
-    for (unsigned long code; (code = ERR_get_error()) != 0;) {
-        ERR_error_string(code, line);
-        found = found || strstr(line, row->says) != NULL;
-        assert_null(strstr(line, SOFTHSM_PIN));
-        print_message("%s\n", line);
-    }
-    OSSL_LIB_CTX_free(ctx);
-    assert_true(found);
-}
-
 /* --- the world --- */
 
 static int start(void **state)
@@ -382,6 +338,5 @@ int main(void)
     ROWS_TEST(a_guarded_call_ends_with_it);
     ROWS_TEST(a_guarded_call_has_an_address);
     ROWS_OF(commands, check_command);
-    ROWS_OF(lines, check_line);
     return ROWS_RUN("real_names_words", start, stop);
 }
