@@ -13,11 +13,12 @@
 #include "base/text.h"
 #include "cli/cli_ours.h"
 #include "cli/cli_read.h"
+#include "cli/cli_verify_read.h"
+#include "peer/leaf_extension.h"
 #include "peer/leaf_names.h"
 #include "rules/rule_member.h"
 #include "trust/key_limits.h"
 #include "trust/key_types.h"
-#include "trust/pem.h"
 #include "trust/x509_name.h"
 
 #define LABEL_COLUMNS 9
@@ -26,13 +27,7 @@
 #define KEY_TEXT_BYTES 48
 #define FINDING_BYTES 512
 
-DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);
-DEFINE_AUTO(X509_REQ *, X509_REQ_free);
-DEFINE_AUTO(BASIC_CONSTRAINTS *, BASIC_CONSTRAINTS_free);
-DEFINE_AUTO(ASN1_BIT_STRING *, ASN1_BIT_STRING_free);
-DEFINE_AUTO(EXTENDED_KEY_USAGE *, EXTENDED_KEY_USAGE_free);
-DEFINE_AUTO(GENERAL_NAMES *, GENERAL_NAMES_free);
 
 struct asked {
     X509_REQ *request;
@@ -74,70 +69,6 @@ static const char *name_oid(const ASN1_OBJECT *oid, char text[OID_BYTES])
     text[0] = '\0';
     (void)OBJ_obj2txt(text, OID_BYTES, oid, 0);
     return text;
-}
-
-/* --- the file --- */
-
-static bool is_request_label(const char *label)
-{
-    return strcmp(label, PEM_STRING_X509_REQ) == 0 || strcmp(label, PEM_STRING_X509_REQ_OLD) == 0;
-}
-
-static X509_REQ *decode_request(const unsigned char *der, long len)
-{
-    const unsigned char *end = der;
-    X509_REQ *request = d2i_X509_REQ(NULL, &end, len);
-
-    if (request != NULL && end != der + len) {
-        X509_REQ_free(request);
-        return NULL;
-    }
-    return request;
-}
-
-static nk_status read_pem(const char *text, size_t len, const char *name, X509_REQ **ret_request,
-                          nk_error *err)
-{
-    AUTO(BIO_free_all) BIO *bio = BIO_new_mem_buf(text, (int)len);
-    AUTO(X509_REQ_free) X509_REQ *request = NULL;
-    int next = 1;
-
-    while (bio != NULL && next == 1) {
-        AUTO(pem_block_clear) struct pem_block block = { 0 };
-        next = pem_next(bio, &block);
-        if (next != 1) {
-            break;
-        }
-        if (!is_request_label(block.label) || request != NULL) {
-            return report(err, NK_E_IDENTITY, "%s holds %s beside one certificate request", name,
-                          request != NULL ? "something" : block.label);
-        }
-        request = decode_request(block.data, block.len);
-        if (request == NULL) {
-            break;
-        }
-    }
-    if (next != 0 || request == NULL) {
-        return report_openssl(err, NK_E_IDENTITY,
-                              "%s is no certificate request (PKCS#10, RFC 2986)", name);
-    }
-    *ret_request = request;
-    request = NULL;
-    return NK_OK;
-}
-
-static nk_status read_request(const char *path, X509_REQ **ret_request, nk_error *err)
-{
-    AUTO(free) char *text = NULL;
-    size_t len = 0;
-    nk_status status = sent_read(path, "request", &text, &len, err);
-    if (status != NK_OK) {
-        return status;
-    }
-    ERR_clear_error();
-    *ret_request = decode_request((const unsigned char *)text, (long)len);
-    ERR_clear_error();
-    return *ret_request != NULL ? NK_OK : read_pem(text, len, sent_name(path), ret_request, err);
 }
 
 /* --- who asks --- */
@@ -184,41 +115,36 @@ static void check_attributes(struct asked *asked)
 
 /* --- what for --- */
 
-static void check_constraints(struct asked *asked, X509_EXTENSION *extension)
+static void check_constraints(struct asked *asked, const void *data)
 {
-    AUTO(BASIC_CONSTRAINTS_free) BASIC_CONSTRAINTS *value = X509V3_EXT_d2i(extension);
+    const BASIC_CONSTRAINTS *value = data;
 
-    if (value == NULL) {
-        object_to(asked, "its basicConstraints is malformed");
-    } else if (value->ca != 0 || value->pathlen != NULL) {
+    if (value->ca != 0 || value->pathlen != NULL) {
         object_to(asked,
                   "it asks to be a CA (basicConstraints), which could issue certificates for "
                   "anybody");
     }
 }
 
-static void check_key_usage(struct asked *asked, X509_EXTENSION *extension)
+static void check_key_usage(struct asked *asked, const void *data)
 {
-    AUTO(ASN1_BIT_STRING_free) ASN1_BIT_STRING *value = X509V3_EXT_d2i(extension);
-    bool more = value == NULL;
+    const ASN1_BIT_STRING *value = data;
+    bool more = false;
 
-    for (int i = 1; value != NULL && i < 8 * ASN1_STRING_length(value); i++) {
+    for (int i = 1; i < 8 * ASN1_STRING_length(value); i++) {
         more = more || ASN1_BIT_STRING_get_bit(value, i) != 0;
     }
     if (more) {
-        object_to(asked, "its keyUsage is malformed, or more than digitalSignature");
+        object_to(asked, "its keyUsage is more than digitalSignature");
     }
 }
 
-static void check_extended_usage(struct asked *asked, X509_EXTENSION *extension)
+static void check_extended_usage(struct asked *asked, const void *data)
 {
-    AUTO(EXTENDED_KEY_USAGE_free) EXTENDED_KEY_USAGE *value = X509V3_EXT_d2i(extension);
+    const EXTENDED_KEY_USAGE *value = data;
     char text[OID_BYTES];
 
-    if (value == NULL) {
-        object_to(asked, "its extendedKeyUsage is malformed");
-    }
-    for (int i = 0; value != NULL && i < sk_ASN1_OBJECT_num(value); i++) {
+    for (int i = 0; i < sk_ASN1_OBJECT_num(value); i++) {
         const ASN1_OBJECT *oid = sk_ASN1_OBJECT_value(value, i);
         int nid = OBJ_obj2nid(oid);
         if (nid == NID_server_auth || nid == NID_client_auth) {
@@ -232,11 +158,11 @@ static void check_extended_usage(struct asked *asked, X509_EXTENSION *extension)
     }
 }
 
-static void check_kinds_of_names(struct asked *asked, X509_EXTENSION *extension)
+static void check_kinds_of_names(struct asked *asked, const void *data)
 {
-    AUTO(GENERAL_NAMES_free) GENERAL_NAMES *names = X509V3_EXT_d2i(extension);
+    const GENERAL_NAMES *names = data;
 
-    for (int i = 0; names != NULL && i < sk_GENERAL_NAME_num(names); i++) {
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         int type = sk_GENERAL_NAME_value(names, i)->type;
         if (type != GEN_URI && type != GEN_DNS && type != GEN_IPADD && type != GEN_EMAIL) {
             object_to(asked,
@@ -247,16 +173,32 @@ static void check_kinds_of_names(struct asked *asked, X509_EXTENSION *extension)
     }
 }
 
+/* A value that is not DER, or with bytes behind it, may be two things to two readers. */
+static void check_value(struct asked *asked, int nid, const ASN1_ITEM *item,
+                        void (*check)(struct asked *asked, const void *data))
+{
+    void *value = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+
+    if (leaf_extension_read(asked->like, nid, item, &value, &err) != NK_OK) {
+        object_to(asked, "peers would refuse its certificate: %s", err.text);
+        return;
+    }
+    check(asked, value);
+    ASN1_item_free(value, item);
+}
+
 static void check_extension(struct asked *asked, X509_EXTENSION *extension)
 {
-    static const struct {
+    const struct {
         int nid;
-        void (*check)(struct asked *asked, X509_EXTENSION *extension);
+        const ASN1_ITEM *item;
+        void (*check)(struct asked *asked, const void *data);
     } taken[] = {
-        { NID_subject_alt_name, check_kinds_of_names },
-        { NID_basic_constraints, check_constraints },
-        { NID_key_usage, check_key_usage },
-        { NID_ext_key_usage, check_extended_usage },
+        { NID_subject_alt_name, ASN1_ITEM_rptr(GENERAL_NAMES), check_kinds_of_names },
+        { NID_basic_constraints, ASN1_ITEM_rptr(BASIC_CONSTRAINTS), check_constraints },
+        { NID_key_usage, ASN1_ITEM_rptr(ASN1_BIT_STRING), check_key_usage },
+        { NID_ext_key_usage, ASN1_ITEM_rptr(EXTENDED_KEY_USAGE), check_extended_usage },
     };
     char text[OID_BYTES];
     const ASN1_OBJECT *oid = X509_EXTENSION_get_object(extension);
@@ -268,9 +210,10 @@ static void check_extension(struct asked *asked, X509_EXTENSION *extension)
         }
         if (X509_get_ext_by_NID(asked->like, nid, -1) >= 0) {
             object_to(asked, "it asks for %s twice", OBJ_nid2sn(nid));
-        } else if (X509_add_ext(asked->like, extension, -1) == 1) {
-            taken[i].check(asked, extension);
-            return;
+        } else if (X509_add_ext(asked->like, extension, -1) != 1) {
+            object_to(asked, "there is no memory to look at %s", OBJ_nid2sn(nid));
+        } else {
+            check_value(asked, nid, taken[i].item, taken[i].check);
         }
         return;
     }
@@ -373,7 +316,7 @@ enum cli_exit verify_request(const char *path, bool json)
     struct asked asked = { .request = NULL };
     nk_error err = { .struct_size = sizeof(err) };
 
-    nk_status status = read_request(path, &asked.request, &err);
+    nk_status status = request_read(path, &asked.request, &err);
     if (status == NK_OK) {
         status = examine(&asked, &err);
     }

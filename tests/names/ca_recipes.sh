@@ -143,6 +143,8 @@ ask ninth.csr -addext keyUsage=DER:0303048010 # a bit that X.509 has not named y
 verify 1 'more than digitalSignature' ninth.csr
 ask code.csr -addext extendedKeyUsage=serverAuth,codeSigning
 verify 1 'Code Signing' code.csr
+ask behind.csr -addext basicConstraints=DER:300030030101ff
+verify 1 'it is not DER, or bytes follow it' behind.csr
 ask unknown.csr -addext 1.3.6.1.4.1.311.20.2=critical,ASN1:UTF8String:SubCA
 verify 1 'extension 1.3.6.1.4.1.311.20.2' unknown.csr
 ask port.csr -addext subjectAltName=DNS:localhost:7000
