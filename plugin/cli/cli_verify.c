@@ -27,7 +27,6 @@
 #define KEY_TEXT_BYTES 48
 #define FINDING_BYTES 512
 
-DEFINE_AUTO(X509 *, X509_free);
 
 struct asked {
     X509_REQ *request;
