@@ -108,6 +108,11 @@ static bool is_domain(struct span host)
     return !numeric;
 }
 
+static bool ends_authority(char byte)
+{
+    return byte == '/' || byte == '?' || byte == '#';
+}
+
 /* Host of a URI: RFC 3986 3.2. False: none that is a domain name. */
 static bool find_host(struct span uri, struct span *ret_host)
 {
@@ -118,7 +123,7 @@ static bool find_host(struct span uri, struct span *ret_host)
     }
     host.at += 2;
     size_t room = host.len - 2;
-    for (host.len = 0; host.len < room && memchr("/?#", host.at[host.len], 3) == NULL;) {
+    for (host.len = 0; host.len < room && !ends_authority(host.at[host.len]);) {
         host.len++;
     }
     (void)pass(&host, '@');

@@ -27,7 +27,6 @@
 #define KEY_TEXT_BYTES 48
 #define FINDING_BYTES 512
 
-
 struct asked {
     X509_REQ *request;
     X509 *like; /* with the request's subject, key and extensions: what is asked for */

@@ -314,7 +314,7 @@ nk_status roots_read(char *const *paths, size_t len, bool strict, const nk_host 
         return report(err, NK_E_NOMEM, "out of memory");
     }
     nk_status status = NK_OK;
-    char *files[ROOTS_MAX]; /* of each root */
+    char *files[ROOTS_MAX] = { NULL }; /* of each root */
     for (size_t i = 0; status == NK_OK && i < len; i++) {
         int first = sk_X509_num(roots);
         status = report_where(err, read_file(paths[i], strict, roots, err), "federation.roots");
