@@ -13,10 +13,8 @@
 #include "base/callback.h"
 #include "base/report.h"
 #include "grpc/peer_identity.h"
+#include "grpc/refusal.h"
 #include "judge/verdicts.h"
-
-#define REFUSED "nodekey: the peer is not admitted any more"
-#define CLOSED "nodekey: instance closed"
 
 /* One call. Stays listed after it was cancelled: the host still has to let go of it. */
 struct guard {

@@ -7,11 +7,9 @@
 #include <grpc/support/string_util.h>
 
 #include "grpc/peer_identity.h"
+#include "grpc/refusal.h"
 
 #define CREDENTIALS_TYPE "nodekey"
-/* For the other side and for our own caller alike; our log says why. */
-#define REFUSED "nodekey: the peer is not admitted any more"
-#define CLOSED "nodekey: instance closed"
 
 static const char *refusal(const struct verdicts *verdicts)
 {
