@@ -10,7 +10,7 @@
 MUST_USE CK_RV key_sign_in(const struct hsm_key *key, CK_SESSION_HANDLE session,
                            CK_OBJECT_HANDLE object, struct to_sign *what, unsigned char *raw,
                            CK_ULONG *raw_len, nk_error *err);
-/* One signature by this scheme in this way, verified by the certificate's key:
+/* Test signature by this scheme in this way, verified by the certificate's key:
  * CKR_NODEKEY_KEY_MISMATCH if it does not. Inside a lease. */
 MUST_USE CK_RV key_prove(struct hsm_key *key, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
                          const struct scheme_need *need, enum scheme_way way, nk_error *err);

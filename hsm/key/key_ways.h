@@ -21,10 +21,10 @@ bool key_takes_digest(const struct hsm_key *key, int digest_nid);
  * works. CKR_MECHANISM_INVALID with a sentence: none works for TLS 1.3. Inside a lease. */
 MUST_USE CK_RV key_settle_ways(struct hsm_key *key, CK_SESSION_HANDLE session,
                                CK_OBJECT_HANDLE object, nk_error *err);
-/* One proof by a settled way, of a key that was found anew. Inside a lease. */
+/* Proof by a settled way, of a key that was found anew. Inside a lease. */
 MUST_USE CK_RV key_prove_again(struct hsm_key *key, CK_SESSION_HANDLE session,
                                CK_OBJECT_HANDLE object, nk_error *err);
-/* One proof by whatever scheme and way works: CKR_MECHANISM_INVALID if none does. Settles nothing.
+/* Proof by whatever scheme and way works: CKR_MECHANISM_INVALID if none does. Settles nothing.
  * Inside a lease. */
 MUST_USE CK_RV key_prove_at_all(struct hsm_key *key, CK_SESSION_HANDLE session,
                                 CK_OBJECT_HANDLE object, nk_error *err);

@@ -32,7 +32,7 @@ static const char *date_of(const ASN1_TIME *time, char text[DATE_BYTES])
     return text;
 }
 
-/* One reason for both: a weak key, or a good one below a weak signature. */
+/* REASON_WEAK_KEY is of two: a weak key, or a good one below a weak signature. */
 static nk_status refuse_weak_leaf(const struct our_leaf *ours, const struct chain_failure *failure,
                                   nk_error *err)
 {

@@ -13,7 +13,7 @@
 #define ANCHOR_TEXT_BYTES 2048
 #define ANCHOR_OTHERS_MAX 4
 
-/* One question. */
+/* Question to the chain. */
 struct anchor_case {
     X509 *roots[ANCHOR_OTHERS_MAX];  /* up to the first NULL */
     X509 *others[ANCHOR_OTHERS_MAX]; /* sent along; up to the first NULL */

@@ -123,7 +123,7 @@ static const char *text_of(const char *name)
     return path_of("%.*s", (int)len, text);
 }
 
-/* What the row's reader finds in order. */
+/* Text that the row's reader takes. */
 static char *good_text(const struct begin_row *row)
 {
     if (row->patch == NULL) {

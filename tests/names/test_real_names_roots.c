@@ -30,7 +30,7 @@
 #define LEAST .basic_constraints = "CA:TRUE", .key_usage = "", .bare = true
 #define NO_CA_BELOW .basic_constraints = "CA:TRUE,pathlen:0", .key_usage = "", .bare = true
 
-/* One question, and the right answers. */
+/* Question to the chain, and the right answers. */
 struct question {
     const char *name;
     struct certificate_spec root;
