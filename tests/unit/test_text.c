@@ -103,17 +103,30 @@ static void a_date_is_read_or_minus_one(void **state)
     ASN1_TIME_free(date);
 }
 
+static void escaped_text_is_cut_before_what_does_not_fit(void **state)
+{
+    char out[10];
+
+    (void)state;
+    assert_string_equal(text_escape(out, sizeof(out), "a b"), "a b");
+    assert_string_equal(text_escape(out, sizeof(out), "\xc3\xa9"), "\\xc3\\xa9");
+    assert_string_equal(text_escape(out, sizeof(out), "\\n"), "\\x5cn");
+    assert_string_equal(text_escape(out, sizeof(out), "abcdef\xc3"), "abcdef");
+    assert_string_equal(text_escape(out, sizeof(out), "abcdefghij"), "abcdefghi");
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[sizeof(rows) / sizeof(rows[0]) + 3] = {
+    struct CMUnitTest tests[sizeof(rows) / sizeof(rows[0]) + 4] = {
         cmocka_unit_test(hex_is_lower_case),
         cmocka_unit_test(a_moment_is_rfc_3339),
         cmocka_unit_test(a_date_is_read_or_minus_one),
+        cmocka_unit_test(escaped_text_is_cut_before_what_does_not_fit),
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        tests[3 + i].name = rows[i].name;
-        tests[3 + i].test_func = check_row;
-        tests[3 + i].initial_state = (void *)&rows[i];
+        tests[4 + i].name = rows[i].name;
+        tests[4 + i].test_func = check_row;
+        tests[4 + i].initial_state = (void *)&rows[i];
     }
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }
