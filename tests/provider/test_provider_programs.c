@@ -233,8 +233,8 @@ static void the_example_works(void **state)
         must(kinds[i].object,
              path_of(
                  "sed 's,/usr/lib/nodekey/nodekey-provider.so,%s,; s,/etc/nodekey/web.pin,%s/pin,;"
-                 "s,/var/lib/nodekey,%s,' " EXAMPLES "/openssl.cnf >example.cnf;"
-                 "export OPENSSL_CONF=example.cnf; " EXAMPLES "/uri2pem.sh $U >k;"
+                 "s,/var/lib/nodekey,%s,' " EXAMPLES "/openssl/openssl.cnf >example.cnf;"
+                 "export OPENSSL_CONF=example.cnf; " EXAMPLES "/openssl/uri2pem.sh $U >k;"
                  "cmp k $K.pem; openssl pkey -in k -pubout | cmp - $K.pub;"
                  "openssl req -new -key $U -subj /CN=a -out r; openssl req -in r -verify -noout",
                  NODEKEY_PROVIDER_MODULE, scratch_folder(), scratch_folder()));
@@ -243,10 +243,11 @@ static void the_example_works(void **state)
          "U='pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;token=web;object=rsa;"
          "id=%01;type=private'\n"
          "for more in '' aaaaaa bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb;"
-         " do " EXAMPLES "/uri2pem.sh $U$more >k; openssl asn1parse -in k |"
-         " grep -q \"UTF8STRING  *:$U$more$\"; done;" EXAMPLES "/uri2pem.sh $U >k;"
+         " do " EXAMPLES "/openssl/uri2pem.sh $U$more >k; openssl asn1parse -in k |"
+         " grep -q \"UTF8STRING  *:$U$more$\"; done;" EXAMPLES "/openssl/uri2pem.sh $U >k;"
          "openssl pkey -in k -pubout | cmp - $K.pub;"
-         "! " EXAMPLES "/uri2pem.sh \"$U?pin-value=1\"; ! " EXAMPLES "/uri2pem.sh file:x");
+         "! " EXAMPLES "/openssl/uri2pem.sh \"$U?pin-value=1\"; ! " EXAMPLES
+         "/openssl/uri2pem.sh file:x");
 }
 
 static void the_pin_is_in_no_output(void **state)

@@ -58,7 +58,7 @@ quietly ./start
 
 # --- README's page ---
 
-cp "$here/../../examples/tpm.json" node.json
+cp "$here/../../examples/tpm/tpm.json" node.json
 cp ca.pem federation-ca.pem
 cp ca.key federation-ca.key
 awk '/^## /{section = $2} /^```/{inside = section == "TPM" && !inside; next} inside' "$here/../../README.md" >commands.sh
@@ -82,7 +82,7 @@ three_starts_cost() {
 printf wrong >wrong.pin
 sed 's|"credential": "node-a.pin"|"credential": "wrong.pin"|' node.json >wrong.json
 sed '/"state_dir"/d' wrong.json >stateless.json
-check "three starts of examples/tpm.json with a wrong PIN" three_starts_cost 1 wrong.json
+check "three starts of examples/tpm/tpm.json with a wrong PIN" three_starts_cost 1 wrong.json
 mkdir systemd
 export STATE_DIRECTORY=$folder/systemd
 check "three starts with systemd's folder alone" three_starts_cost 1 stateless.json

@@ -642,7 +642,7 @@ static void check_example(void **state)
 
 int main(void)
 {
-    static const char *const examples[] = { "softhsm.json", "tpm.json", "p2pfl.json" };
+    static const char *const examples[] = { "softhsm/softhsm.json", "tpm/tpm.json", "p2pfl.json" };
     const struct CMUnitTest others[] = {
         cmocka_unit_test(defaults),
         cmocka_unit_test(roles_override),
