@@ -16,7 +16,9 @@ enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
     X(csr, "request a certificate for the key that is there")                                      \
     X(import, "check a certificate, and put it where the node looks for it")                       \
     X(pin, "which PINs the token has refused, and forget them")                                    \
-    X(explain, "would this peer be let in, and why")
+    X(explain, "would this peer be let in, and why")                                               \
+    X(version, "the versions of nodekey, its ABI and OpenSSL")                                     \
+    X(help, "what a command does, and its options")
 
 #define CLI_DECLARE(name, summary) enum cli_exit cli_##name(int argc, char **argv);
 CLI_COMMANDS(CLI_DECLARE)

@@ -20,7 +20,7 @@ struct question { /* points into argv */
 };
 
 /* *ret_answers is owned, json_decref: the array that --json prints. Per role, client first, the
- * document of policy_explain and in it "meaning", "checks_name" and "note". *ret_allowed: in every
+ * document of policy_explain and in it "meaning", "checks_name", "note" and "policy_digest". *ret_allowed: in every
  * role asked about. */
 MUST_USE nk_status explain_judge(const struct question *question, json_t **ret_answers,
                                  bool *ret_allowed, nk_error *err);

@@ -169,7 +169,9 @@ static nk_status judge_role(struct policy *policy, const struct question *questi
         return report(err, status, "%s: %s; whoever shows this is refused" PEM_CURE,
                       shown_name(question->peer), own.text);
     }
-    if (status == NK_OK && json_array_append_new(answers, one) != 0) {
+    if (status == NK_OK &&
+        (json_object_set_new(one, "policy_digest", json_string(policy_digest(policy))) != 0 ||
+         json_array_append_new(answers, one) != 0)) {
         status = report(err, NK_E_NOMEM, "out of memory");
     }
     if (status == NK_OK) {

@@ -178,7 +178,11 @@ static void put_answer(const json_t *answer)
 
 void explain_print(const json_t *answers)
 {
-    put_peer(json_object_get(json_array_get(answers, 0), "peer"));
+    const json_t *first = json_array_get(answers, 0);
+
+    put_peer(json_object_get(first, "peer"));
+    put_label("policy");
+    printf("digest %s\n", text_of(first, "policy_digest"));
     for (size_t i = 0; i < json_array_size(answers); i++) {
         putchar('\n');
         put_answer(json_array_get(answers, i));

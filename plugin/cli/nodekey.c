@@ -11,24 +11,15 @@
 
 #include "base/path_terms.h"
 #include "cli/cli.h"
+#include "cli/cli_help.h"
 
-#define PROGRAM "nodekey"
+const char *argp_program_version = CLI_PROGRAM " " NODEKEY_VERSION;
 
-const char *argp_program_version = PROGRAM " " NODEKEY_VERSION;
+#define HELP_CURE "`" CLI_PROGRAM " help COMMAND' tells more."
 
-struct command {
-    char name[32]; /* its argv[0], for the usage and the errors of its own options */
-    const char *summary;
-    enum cli_exit (*run)(int argc, char **argv);
-};
-
-#define COMMAND(name, summary) { PROGRAM " " #name, summary, cli_##name },
-static struct command commands[] = { CLI_COMMANDS(COMMAND) };
-#undef COMMAND
-
-static const char doc[] = "Hardware-backed mutual TLS for gRPC nodes: the operator's command.\v"
-                          "`" PROGRAM " COMMAND --help' tells more.\n\n"
-                          "Exit status: 0 yes; 1 no, or it could not be found out; 2 wrong usage.";
+static const char doc[] =
+    "Hardware-backed mutual TLS for gRPC nodes: the operator's command.\v" HELP_CURE "\n\n"
+    "Exit status: 0 yes; 1 no, or it could not be found out; 2 wrong usage.";
 
 enum { OPTION_TRUST_FOLDERS = 0x100 };
 
@@ -53,7 +44,7 @@ enum cli_exit cli_fail(const char *fmt, ...)
 {
     va_list args;
 
-    fputs(PROGRAM ": ", stderr);
+    fputs(CLI_PROGRAM ": ", stderr);
     va_start(args, fmt);
     vfprintf(stderr, fmt, args);
     va_end(args);
@@ -87,16 +78,6 @@ static void close_stdout(void)
 
 /* --- dispatch --- */
 
-static struct command *find_command(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        if (strcmp(commands[i].name + strlen(PROGRAM " "), name) == 0) {
-            return &commands[i];
-        }
-    }
-    return NULL;
-}
-
 /* Puts the commands before what follows the options. */
 static char *list_commands(int key, const char *text, void *input)
 {
@@ -108,10 +89,7 @@ static char *list_commands(int key, const char *text, void *input)
     if (out == NULL) {
         return (char *)(uintptr_t)text;
     }
-    fputs("Commands:\n", out);
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        fprintf(out, "  %-11s%s\n", commands[i].name + strlen(PROGRAM " "), commands[i].summary);
-    }
+    commands_print(out);
     fprintf(out, "\n%s", text);
     fclose(out);
     return list;
@@ -120,23 +98,26 @@ static char *list_commands(int key, const char *text, void *input)
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct choice *choice = state->input;
+    char absent[COMMAND_ABSENT_BYTES];
 
     switch (key) {
     case OPTION_TRUST_FOLDERS:
         choice->trust_folders = true;
         return 0;
     case ARGP_KEY_ARG:
-        choice->command = find_command(arg);
+        choice->command = command_find(arg);
         if (choice->command == NULL) {
-            argp_error(state, "there is no command `%s'", arg);
+            argp_error(state, "%s", command_absent(arg, absent));
         }
         choice->argc = state->argc - (state->next - 1);
         choice->argv = &state->argv[state->next - 1];
         state->next = state->argc; /* the rest is the command's */
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which command?");
-        return 0;
+        cli_fail("which command?\n");
+        commands_print(stderr);
+        fputs("\n" HELP_CURE "\n", stderr);
+        exit(CLI_USAGE);
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -157,7 +138,7 @@ static enum cli_exit run_command(const struct choice *choice)
 
 int main(int argc, char **argv)
 {
-    static char name[] = PROGRAM; /* whatever path we were started by */
+    static char name[] = CLI_PROGRAM; /* whatever path we were started by */
     static const struct argp argp = { options, parse_option, "COMMAND [ARGUMENT...]",
                                       doc,     NULL,         list_commands,
                                       NULL };

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the command says of itself, and the facts of certificates and of the policy as it words
+ * them, on a real token. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "cli/nodekey_run.h"
+#include "fixtures/federation.h"
+#include "fixtures/rows.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/rpc.h"
+
+#define COLUMNS_MAX 80
+#define COMMANDS_MIN 9
+
+static struct federation federation;
+static struct member alice;
+
+/* --- help --- */
+
+static void require_narrow(const char *of, const char *text)
+{
+    for (const char *line = text; *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+        if (len > COLUMNS_MAX) {
+            fail_msg("%s: %zu columns: %.*s", of, len, (int)len, line);
+        }
+        line += len + (line[len] == '\n' ? 1 : 0);
+    }
+}
+
+/* The same by both ways to it. Owned: free. */
+static char *read_help(const char *command)
+{
+    struct nodekey_end by_name = nodekey_run(federation.folder, path_of("help %s", command), NULL);
+    struct nodekey_end by_option =
+        nodekey_run(federation.folder, path_of("%s --help", command), NULL);
+    assert_int_equal(by_name.code, 0);
+    assert_int_equal(by_option.code, 0);
+    assert_string_equal(by_name.out, by_option.out);
+    assert_string_equal(by_name.err, "");
+    char *text = strdup(by_name.out);
+    assert_non_null(text);
+    nodekey_end_clear(&by_name);
+    nodekey_end_clear(&by_option);
+    return text;
+}
+
+static void require_whole_help(const char *command)
+{
+    char *text = read_help(command);
+    require_narrow(command, text);
+    const char *exits = strstr(text, "Exit status: 0 ");
+    if (exits == NULL || strstr(exits, "2 wrong usage") == NULL ||
+        strstr(text, path_of("Usage: nodekey %s ", command)) == NULL) {
+        fail_msg("nodekey help %s:\n%s", command, text);
+    }
+    free(text);
+}
+
+/* All that are listed, whichever there are by now. */
+static void help_of_every_command_is_whole_and_narrow(void **state)
+{
+    (void)state;
+    struct nodekey_end list = nodekey_run(federation.folder, "help", NULL);
+    assert_int_equal(list.code, 0);
+    require_narrow("help", list.out);
+    char name[32];
+    size_t commands = 0;
+    for (const char *line = list.out; line != NULL; line = strchr(line + 1, '\n')) {
+        if (sscanf(line, "\n  %31[a-z]  ", name) == 1) {
+            require_whole_help(name);
+            commands++;
+        }
+    }
+    assert_true(commands >= COMMANDS_MIN);
+    nodekey_end_clear(&list);
+}
+
+static void help_of_the_whole_is_narrow(void **state)
+{
+    (void)state;
+    struct nodekey_end help = nodekey_run(federation.folder, "--help", NULL);
+    assert_int_equal(help.code, 0);
+    require_narrow("--help", help.out);
+    nodekey_end_clear(&help);
+}
+
+/* --- the policy --- */
+
+static void explain_has_the_digest_of_the_start_line(void **state)
+{
+    (void)state;
+    struct node node;
+    grpc_init();
+    node_open(&node, &alice, "{}");
+    struct nodekey_end end =
+        nodekey_run(federation.folder, "explain alice.json alice.pem --role client", NULL);
+    char digest[65] = "";
+    const char *at = strstr(end.out, "\npolicy       digest ");
+    assert_non_null(at);
+    assert_int_equal(sscanf(at, "\npolicy digest %64[0-9a-f]", digest), 1);
+    assert_int_equal(strlen(digest), 64);
+    assert_true(
+        recorder_has(node.log, path_of("policy generation 1 is in force, digest %s\n", digest)));
+    nodekey_ends(federation.folder, "explain alice.json alice.pem --json", NULL, 0,
+                 path_of("\"policy_digest\": \"%s\"", digest), NULL);
+    nodekey_end_clear(&end);
+    node_close(&node);
+    rpc_shutdown();
+}
+
+/* --- command lines --- */
+
+static const struct row {
+    const char *name, *arguments, *in;
+    int code;
+    const char *out, *err; /* pieces; "": nothing at all */
+} rows[] = {
+    { "no command lists them on stderr", "", NULL, 2, "", "\n  explain " },
+    { "and says how to go on", "", NULL, 2, "", "\n`nodekey help COMMAND' tells more.\n" },
+    { "help lists them on stdout", "help", NULL, 0, "\n  import ", "" },
+    { "help of none that there is", "help imprt", NULL, 2, "",
+      "nodekey help: there is no command `imprt'; did you mean `import'?\n" },
+    { "help of two", "help init pin", NULL, 2, "", "`pin' is one argument too many" },
+    { "help of itself", "help help", NULL, 0, "Usage: nodekey help [OPTION...] [COMMAND]\n", "" },
+    { "two letters swapped", "ipmort", NULL, 2, "", "; did you mean `import'?\n" },
+    { "a letter missing", "enrol alice.json", NULL, 2, "", "; did you mean `enroll'?\n" },
+    { "the beginning of one", "tok", NULL, 2, "", "; did you mean `tokens'?\n" },
+    { "one that is like none", "frobnicate", NULL, 2, "",
+      "nodekey: there is no command `frobnicate'\n" },
+    { "one that is not even a word", "''", NULL, 2, "", "nodekey: there is no command `'\n" },
+    { "version", "version", NULL, 0, "nodekey " NODEKEY_VERSION "\nABI 0.", "" },
+    { "version of OpenSSL", "version", NULL, 0, "\nOpenSSL 3.", "" },
+    { "version as JSON", "version --json", NULL, 0, "{\n  \"nodekey\": \"" NODEKEY_VERSION "\",\n",
+      "" },
+    { "version of something", "version x", NULL, 2, "", "`x' is one argument too many" },
+};
+
+static bool holds(const char *text, const char *piece)
+{
+    return piece[0] != '\0' ? strstr(text, piece) != NULL : text[0] == '\0';
+}
+
+static void check_row(void **state)
+{
+    const struct row *row = *state;
+    struct nodekey_end end = nodekey_run(federation.folder, row->arguments, row->in);
+    if (end.code != row->code || !holds(end.out, row->out) || !holds(end.err, row->err)) {
+        fail_msg("nodekey %s: code %d\nstdout: %s\nstderr: %s", row->arguments, end.code, end.out,
+                 end.err);
+    }
+    nodekey_end_clear(&end);
+}
+
+int main(void)
+{
+    ROWS_OF(rows, check_row)
+    ROWS_TEST(help_of_every_command_is_whole_and_narrow);
+    ROWS_TEST(help_of_the_whole_is_narrow);
+    ROWS_TEST(explain_has_the_digest_of_the_start_line);
+    softhsm_start();
+    federation_make(&federation, "example.org");
+    federation_enrol(&federation, &alice, "alice", "P-256");
+    char *config = member_config(&alice, "{}");
+    write_file(path_of("%s/alice.json", federation.folder), config, 0644);
+    free(config);
+    int failed = ROWS_RUN("cli_words", NULL, NULL);
+    member_free(&alice);
+    federation_free(&federation);
+    return failed;
+}
