@@ -49,23 +49,29 @@ void complain(const char *fmt, ...)
     va_end(args);
 }
 
-static void stop_signals(sigset_t *ret_set)
+static void list_signals(sigset_t *ret_set)
 {
     sigemptyset(ret_set);
     sigaddset(ret_set, SIGTERM);
     sigaddset(ret_set, SIGINT);
+    sigaddset(ret_set, SIGHUP);
 }
 
-bool stop_requested(int wait_ms)
+bool stop_requested(struct node *node, int wait_ms)
 {
-    static bool requested;
-    if (!requested) {
-        sigset_t set;
-        stop_signals(&set);
-        struct timespec wait = { wait_ms / 1000, wait_ms % 1000 * 1000000L };
-        requested = sigtimedwait(&set, NULL, &wait) > 0;
+    if (node->stop) {
+        return true;
     }
-    return requested;
+    sigset_t set;
+    list_signals(&set);
+    struct timespec wait = { wait_ms / 1000, wait_ms % 1000 * 1000000L };
+    int signal = sigtimedwait(&set, NULL, &wait);
+    if (signal == SIGHUP) {
+        plugin_reload(&node->plugin);
+        return false;
+    }
+    node->stop = signal > 0;
+    return node->stop;
 }
 
 /* By rename: who reads it never sees half of it. */
@@ -112,7 +118,7 @@ static void beat(struct node *node)
 
 static void serve_until_stopped(struct node *node, int beat_seconds)
 {
-    while (!stop_requested(beat_seconds > 0 ? beat_seconds * 1000 : 1000)) {
+    while (!stop_requested(node, beat_seconds > 0 ? beat_seconds * 1000 : 1000)) {
         if (beat_seconds > 0) {
             beat(node);
         }
@@ -138,19 +144,34 @@ static bool serve_and_greet(struct node *node, const struct options *options)
     return well;
 }
 
-static bool run(struct node *node, const struct options *options)
+/* A service manager starts a node again, unless starting again cannot help. */
+static int exit_status(nk_status status)
+{
+    switch (status) {
+    case NK_E_PIN:
+        return EXIT_PIN;
+    case NK_E_CONFIG:
+    case NK_E_UNSUPPORTED:
+        return EXIT_CONFIG;
+    default:
+        return EXIT_FAILURE;
+    }
+}
+
+static int run(struct node *node, const struct options *options)
 {
     if (options->addr != NULL || options->no_serve) {
         const char *ours = options->addr != NULL ? options->addr : options->listen;
         snprintf(node->addr, sizeof(node->addr), "%s", ours);
     }
-    if (!plugin_open(&node->plugin, options->plugin, options->config)) {
-        return false;
+    nk_status status = plugin_open(&node->plugin, options->plugin, options->config);
+    if (status != NK_OK) {
+        return exit_status(status);
     }
     bool well =
         options->no_serve ? greet_all(node, &options->greeting) : serve_and_greet(node, options);
     plugin_close(&node->plugin);
-    return well;
+    return well ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
@@ -160,13 +181,13 @@ int main(int argc, char **argv)
     options_parse(argc, argv, &options);
     setvbuf(stdout, NULL, _IOLBF, 0);
     sigset_t set;
-    stop_signals(&set);
+    list_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread exists: all inherit it */
     node.deadline_seconds = options.deadline_seconds;
     seen_init(&node.seen);
     grpc_init();
-    bool well = run(&node, &options);
+    int status = run(&node, &options);
     grpc_shutdown();
     options_free(&options);
-    return well ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

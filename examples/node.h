@@ -20,6 +20,7 @@ struct node {
     struct plugin plugin;
     char addr[ADDR_MAX_BYTES]; /* "host:port": where peers reach us, and what we claim to be */
     int deadline_seconds;      /* of every call that we make */
+    bool stop;                 /* SIGTERM or SIGINT came; main thread only */
     struct seen seen;
     struct neighbours *neighbours;
 };
@@ -28,9 +29,10 @@ struct node {
 void say(const char *fmt, ...) __attribute__((__format__(__printf__, 1, 2)));
 void complain(const char *fmt, ...) __attribute__((__format__(__printf__, 1, 2)));
 
-/* Did SIGTERM or SIGINT come? Waits at most that long. Main thread only; both signals are blocked
- * in every thread, so none is interrupted. */
-bool stop_requested(int wait_ms);
+/* Did SIGTERM or SIGINT come? Waits at most that long for a signal; a SIGHUP is a plugin_reload,
+ * here and now. Main thread only; the three signals are blocked in every thread, so none is
+ * interrupted. */
+bool stop_requested(struct node *node, int wait_ms);
 
 /* Every tag that we put on the node's completion queue begins with this. `ok` as in grpc_event. */
 struct event {

@@ -44,7 +44,7 @@ static bool ask(struct talk *talk, const char *method, const ProtobufCMessage *r
         if (event.type == GRPC_OP_COMPLETE) {
             break;
         }
-        if (!cancelled && stop_requested(0)) {
+        if (!cancelled && stop_requested(talk->node, 0)) {
             unary_cancel(&unary);
             cancelled = true;
         }
@@ -141,7 +141,8 @@ static bool greet(struct talk *talk, const char *addr, int patience_seconds)
     talk->route.channel = calls_dial(talk->node->plugin.channel, addr);
     long started = now_ms();
     bool talked = converse(talk);
-    while (!talked && talk->unreachable && now_ms() < give_up && !stop_requested(PAUSE_MS)) {
+    while (!talked && talk->unreachable && now_ms() < give_up &&
+           !stop_requested(talk->node, PAUSE_MS)) {
         started = now_ms();
         talked = converse(talk);
     }
@@ -173,7 +174,7 @@ bool greet_all(struct node *node, const struct greeting *greeting)
         .digest = digest_text(weights, greeting->weights_len, digest),
     };
     bool all = true;
-    for (size_t i = 0; i < greeting->addrs_len && !stop_requested(0); i++) {
+    for (size_t i = 0; i < greeting->addrs_len && !stop_requested(node, 0); i++) {
         all = greet(&talk, greeting->addrs[i], greeting->patience_seconds) && all;
     }
     grpc_completion_queue_shutdown(talk.route.queue);

@@ -31,9 +31,11 @@ static const struct argp_option known[] = {
 
 static const char about[] =
     "A node that is server and client at once and speaks P2PFL's protocol, with its key in a "
-    "PKCS#11 token. Stops on SIGTERM.\v"
+    "PKCS#11 token. Stops on SIGTERM; on SIGHUP reads configuration, roots, CRLs and certificate "
+    "again.\v"
     "Exit status: 0 stopped as asked and all greeted nodes talked; 1 something failed; 2 wrong "
-    "command line.";
+    "command line; 3 no PIN, a refused or a locked one; 4 wrong configuration. After 2, 3 and 4 "
+    "do not start it again before somebody has mended the cause.";
 
 static long read_number(struct argp_state *state, const char *text, long least, long most)
 {
@@ -129,7 +131,7 @@ void options_parse(int argc, char **argv, struct options *ret_options)
     static const struct argp parser = { known, read_option, NULL, about, NULL, NULL, NULL };
     *ret_options = (struct options){ .threads = 4, .deadline_seconds = 10, .beat_seconds = 2 };
     ret_options->greeting.weights_len = 1024;
-    argp_err_exit_status = 2;
+    argp_err_exit_status = EXIT_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, ret_options);
 }
 

@@ -8,6 +8,9 @@
 
 #include "node_greet.h"
 
+/* What the process ends with, beside EXIT_SUCCESS and EXIT_FAILURE. */
+enum { EXIT_USAGE = 2, EXIT_PIN = 3, EXIT_CONFIG = 4 };
+
 struct options {
     const char *plugin;
     const char *config;
@@ -22,7 +25,7 @@ struct options {
     struct greeting greeting;
 };
 
-/* Exits with 2 and the reason when the command line is wrong, with 0 after --help.
+/* Exits with EXIT_USAGE and the reason when the command line is wrong, with 0 after --help.
  * Owned: options_free. */
 void options_parse(int argc, char **argv, struct options *ret_options);
 void options_free(struct options *options);

@@ -51,7 +51,7 @@ static const nk_plugin *load(const char *path)
     return table;
 }
 
-bool plugin_open(struct plugin *plugin, const char *path, const char *config_path)
+nk_status plugin_open(struct plugin *plugin, const char *path, const char *config_path)
 {
     static const nk_host host = {
         .struct_size = sizeof(host),
@@ -61,7 +61,7 @@ bool plugin_open(struct plugin *plugin, const char *path, const char *config_pat
     memset(plugin, 0, sizeof(*plugin));
     plugin->table = load(path);
     if (plugin->table == NULL) {
-        return false;
+        return NK_E_CONFIG;
     }
     nk_error err = { .struct_size = sizeof(err) };
     nk_status status = plugin->table->open_file(&host, config_path, &plugin->instance, &err);
@@ -74,9 +74,18 @@ bool plugin_open(struct plugin *plugin, const char *path, const char *config_pat
     if (status != NK_OK) {
         complain("%s: %s", config_path, err.text);
         plugin_close(plugin);
-        return false;
     }
-    return true;
+    return status;
+}
+
+void plugin_reload(struct plugin *plugin)
+{
+    nk_error err = { .struct_size = sizeof(err) };
+    if (plugin->table->reload(plugin->instance, &err) == NK_OK) {
+        say("reloaded");
+    } else {
+        complain("reload: %s", err.text);
+    }
 }
 
 void plugin_close(struct plugin *plugin)

@@ -3,8 +3,6 @@
 #ifndef EXAMPLE_NODE_PLUGIN_H
 #define EXAMPLE_NODE_PLUGIN_H
 
-#include <stdbool.h>
-
 #include <grpc/grpc_security.h>
 
 #include "nodekey/plugin.h"
@@ -16,8 +14,11 @@ struct plugin {
     grpc_channel_credentials *channel;
 };
 
-/* `path` is absolute. False: the reason is on stderr, and `plugin` is as plugin_close leaves it. */
-bool plugin_open(struct plugin *plugin, const char *path, const char *config_path);
+/* `path` is absolute. Any status but NK_OK: the reason is on stderr, and `plugin` is as
+ * plugin_close leaves it. */
+nk_status plugin_open(struct plugin *plugin, const char *path, const char *config_path);
+/* Reads configuration, roots, CRLs and certificates again, and says what came of it. */
+void plugin_reload(struct plugin *plugin);
 /* Also of one that is zero. The library stays loaded: gRPC may still hold its callbacks. */
 void plugin_close(struct plugin *plugin);
 
