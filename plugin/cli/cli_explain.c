@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "check/answer.h"
 #include "cli/cli.h"
 #include "cli/cli_explain.h"
 
@@ -133,7 +134,7 @@ enum cli_exit cli_explain(int argc, char **argv)
         return cli_fail("%s", err.text);
     }
     if (!question.json) {
-        explain_print(answers);
+        answer_print(stdout, answers); /* whose errors are found at exit */
     } else if (json_dumpf(answers, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0) {
         putchar('\n');
     } else if (ferror(stdout) == 0) { /* else exit tells */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The parts of `nodekey explain`: the question, its answers, and how a person reads them. */
+ * The parts of `nodekey explain`: the question and its answers. */
 #ifndef NODEKEY_CLI_EXPLAIN_H
 #define NODEKEY_CLI_EXPLAIN_H
 
@@ -20,11 +20,9 @@ struct question { /* points into argv */
 };
 
 /* *ret_answers is owned, json_decref: the array that --json prints. Per role, client first, the
- * document of policy_explain and in it "meaning", "checks_name", "note" and "policy_digest". *ret_allowed: in every
- * role asked about. */
+ * document of policy_explain and in it "meaning", "checks_name", "note" and "policy_digest".
+ * *ret_allowed: in every role asked about. */
 MUST_USE nk_status explain_judge(const struct question *question, json_t **ret_answers,
                                  bool *ret_allowed, nk_error *err);
-/* To stdout, whose errors are found at exit. */
-void explain_print(const json_t *answers);
 
 #endif

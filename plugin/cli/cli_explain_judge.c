@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "base/report.h"
-#include "chain/reasons.h"
+#include "check/answer.h"
 #include "cli/cli.h"
 #include "config/config.h"
 #include "judge/policy.h"
@@ -87,85 +87,22 @@ static nk_status read_peer_text(const char *path, char **ret_text, nk_error *err
 
 /* --- judging --- */
 
-static const char *meaning_of(const char *label)
-{
-#define REASON_ROW(constant, label, meaning) { (label), (meaning) },
-    static const struct {
-        const char *label, *meaning;
-    } rows[] = { REASONS(REASON_ROW) };
-#undef REASON_ROW
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (strcmp(rows[i].label, label) == 0) {
-            return rows[i].meaning;
-        }
-    }
-    return "";
-}
-
-static const char *note_on_name(const struct policy *policy, const struct peer *peer)
-{
-    if (peer->facts.role != NK_PEER_IS_SERVER) {
-        return "";
-    }
-    if (!policy_checks_call_host(policy)) {
-        return "federation.server_name is \"rule\": the dialled name is not checked, the rule says "
-               "who the server is";
-    }
-    return peer->facts.target != NULL ? ""
-                                      : "the name was not checked; --target NAME checks the one "
-                                        "that you dial";
-}
-
-/* *ret_answer is owned: json_decref. */
-static nk_status answer_question(struct policy *policy, struct peer *peer, nk_verdict *ret_verdict,
-                                 json_t **ret_answer, nk_error *err)
-{
-    const bool names = policy_checks_call_host(policy) && peer->facts.target != NULL;
-    struct opinion opinion;
-    /* Without a name policy_judge would refuse a server for want of it, and hide what the rules
-     * say. */
-    AUTO(free) char *text = policy_explain(policy, peer, names, &opinion);
-    *ret_verdict = opinion.verdict;
-    AUTO(json_decref) json_t *document = text != NULL ? json_loads(text, 0, NULL) : NULL;
-    AUTO(json_decref)
-    json_t *more = json_pack("{s:s, s:b, s:s}", "meaning", meaning_of(ret_verdict->reason),
-                             "checks_name", names, "note", note_on_name(policy, peer));
-    if (document == NULL || more == NULL || json_object_update_missing(document, more) != 0) {
-        return report(err, NK_E_NOMEM, "out of memory");
-    }
-    *ret_answer = document;
-    document = NULL;
-    return NK_OK;
-}
-
-/* A peer that cannot be read, as the node would refuse it. *ret_answer is owned: json_decref. */
-static nk_status answer_malformed(uint32_t role, const char *target, const char *why,
-                                  json_t **ret_answer, nk_error *err)
-{
-    const char *reason = reason_label(REASON_MALFORMED);
-
-    *ret_answer = json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:s?}, s:[], s:s, s:b, s:s}", "decision",
-                            "deny", "rule", "", "reason", reason, "detail", why, "peer", "role",
-                            role == NK_PEER_IS_CLIENT ? "client" : "server", "target", target,
-                            "rules", "meaning", meaning_of(reason), "checks_name", 0, "note", "");
-    return *ret_answer != NULL ? NK_OK : report(err, NK_E_NOMEM, "out of memory");
-}
-
 static nk_status judge_role(struct policy *policy, const struct question *question, const char *pem,
                             uint32_t role, json_t *answers, bool *allowed, nk_error *err)
 {
-    AUTO(peer_free) struct peer *peer = NULL;
-    nk_verdict verdict = { .struct_size = sizeof(verdict) };
+    const struct answer_question showing = {
+        .role = role,
+        .target = role == NK_PEER_IS_SERVER ? question->target : NULL,
+        .pem = pem,
+    };
     json_t *one = NULL;
+    bool let_in = false;
     nk_error own = { .struct_size = sizeof(own) };
 
-    const char *target = role == NK_PEER_IS_SERVER ? question->target : NULL;
-    nk_status status = peer_read(role, target, pem, NULL, &peer, &own);
+    nk_status status = answer_make(policy, &showing, &one, &let_in, &own);
     if (status == NK_E_PEER && question->json) {
-        status = answer_malformed(role, target, own.text, &one, err);
-    } else if (status == NK_OK) {
-        status = answer_question(policy, peer, &verdict, &one, err);
-    } else {
+        status = answer_malformed(&showing, own.text, &one, err);
+    } else if (status != NK_OK) {
         return report(err, status, "%s: %s; whoever shows this is refused" PEM_CURE,
                       shown_name(question->peer), own.text);
     }
@@ -175,7 +112,7 @@ static nk_status judge_role(struct policy *policy, const struct question *questi
         status = report(err, NK_E_NOMEM, "out of memory");
     }
     if (status == NK_OK) {
-        *allowed = *allowed && verdict.decision == NK_ALLOW;
+        *allowed = *allowed && let_in;
     }
     return status;
 }

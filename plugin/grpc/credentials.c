@@ -8,8 +8,8 @@
 #include <grpc/grpc.h>
 
 #include "base/report.h"
+#include "config/cipher_suites.h"
 #include "config/config.h"
-#include "grpc/cipher_suites.h"
 #include "grpc/forked.h"
 #include "grpc/per_rpc_check.h"
 #include "grpc/polling_threads.h"

@@ -9,5 +9,7 @@
 
 /* NK_E_CONFIG: it is set, and no list of full names of suites that are taken. [any] */
 MUST_USE nk_status cipher_suites_check(nk_error *err);
+/* The suites of TLS 1.2 that gRPC 1.51 hands to OpenSSL: the variable, or gRPC's own list. [any] */
+const char *cipher_suites(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The text of `nodekey explain`, in a column of labels and one of text. Texts have passed
+ * Answers as a person reads them, in a column of labels and one of text. Texts have passed
  * peer_read, the grammar of rule names or the command line's checks: printable ASCII, so that no
  * certificate can write to a terminal. */
-#include "cli/cli_explain.h"
+#include "check/answer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,45 +23,45 @@ static bool is_true(const json_t *object, const char *member)
     return json_is_true(json_object_get(object, member));
 }
 
-static void put_label(const char *label)
+static void put_label(FILE *out, const char *label)
 {
-    printf("%-*s", LABEL_COLUMNS, label);
+    fprintf(out, "%-*s", LABEL_COLUMNS, label);
 }
 
-static void put_line(const char *label, const char *text)
+static void put_line(FILE *out, const char *label, const char *text)
 {
     if (text[0] != '\0') {
-        put_label(label);
-        puts(text);
+        put_label(out, label);
+        fprintf(out, "%s\n", text);
     }
 }
 
 /* --- the peer: what is the same in every role --- */
 
-static void put_peer(const json_t *peer)
+static void put_peer(FILE *out, const json_t *peer)
 {
     const char *label = "peer";
     const json_t *names = json_object_get(peer, "names");
     size_t certificates = (size_t)json_integer_value(json_object_get(peer, "certificates"));
 
     if (text_of(peer, "cn")[0] != '\0' || json_array_size(names) == 0) {
-        put_label(label);
-        printf("%-*s  %s\n", KIND_COLUMNS, "cn",
-               text_of(peer, "cn")[0] != '\0' ? text_of(peer, "cn") : "(none, and no other name)");
+        put_label(out, label);
+        fprintf(out, "%-*s  %s\n", KIND_COLUMNS, "cn",
+                text_of(peer, "cn")[0] != '\0' ? text_of(peer, "cn") : "(none, and no other name)");
         label = "";
     }
     for (size_t i = 0; i < json_array_size(names); i++) {
         const json_t *name = json_array_get(names, i);
-        put_label(label);
-        printf("%-*s  %s\n", KIND_COLUMNS, text_of(name, "kind"), text_of(name, "name"));
+        put_label(out, label);
+        fprintf(out, "%-*s  %s\n", KIND_COLUMNS, text_of(name, "kind"), text_of(name, "name"));
         label = "";
     }
-    put_label("certificate");
-    printf("sha256 %s\n", text_of(peer, "leaf_sha256"));
-    put_label("key");
-    printf("sha256 %s (spki_sha256 in rules)\n", text_of(peer, "spki_sha256"));
-    put_label("shown");
-    printf("%zu certificate%s\n", certificates, certificates == 1 ? "" : "s");
+    put_label(out, "certificate");
+    fprintf(out, "sha256 %s\n", text_of(peer, "leaf_sha256"));
+    put_label(out, "key");
+    fprintf(out, "sha256 %s (spki_sha256 in rules)\n", text_of(peer, "spki_sha256"));
+    put_label(out, "shown");
+    fprintf(out, "%zu certificate%s\n", certificates, certificates == 1 ? "" : "s");
 }
 
 /* --- the rules --- */
@@ -113,78 +113,80 @@ static int name_columns(const json_t *rules)
     return widest < NAME_COLUMNS_MAX ? (int)widest : NAME_COLUMNS_MAX;
 }
 
-static void put_rule(const json_t *answer, const json_t *rule, int columns, const char *label)
+static void put_rule(FILE *out, const json_t *answer, const json_t *rule, int columns,
+                     const char *label)
 {
     const char *why = text_of(rule, "why");
-    put_label(label);
-    printf("%-5s  %-*s  %s%s%s\n", text_of(rule, "list"), columns, text_of(rule, "name"),
-           outcome_of(answer, rule), why[0] != '\0' ? "  " : "", why);
+    put_label(out, label);
+    fprintf(out, "%-5s  %-*s  %s%s%s\n", text_of(rule, "list"), columns, text_of(rule, "name"),
+            outcome_of(answer, rule), why[0] != '\0' ? "  " : "", why);
 }
 
 /* Thousands of denied keys would hide the line that matters. */
-static void put_rules(const json_t *answer)
+static void put_rules(FILE *out, const json_t *answer)
 {
     const json_t *rules = json_object_get(answer, "rules");
     int columns = name_columns(rules);
 
     if (json_array_size(rules) == 0) {
-        put_line("rules", "none: an empty \"admit\" lets nobody in");
+        put_line(out, "rules", "none: an empty \"admit\" lets nobody in");
     }
     for (size_t first = 0, len = 0; first < json_array_size(rules); first += len) {
         len = run_of(rules, first);
         size_t shown = len > ALIKE_SHOWN + 1 ? ALIKE_SHOWN : len;
         for (size_t i = first; i < first + shown; i++) {
-            put_rule(answer, json_array_get(rules, i), columns, i == 0 ? "rules" : "");
+            put_rule(out, answer, json_array_get(rules, i), columns, i == 0 ? "rules" : "");
         }
         if (shown < len) {
-            put_label("");
-            printf("...    and %zu more that say the same; --json has them all\n", len - shown);
+            put_label(out, "");
+            fprintf(out, "...    and %zu more that say the same; --json has them all\n",
+                    len - shown);
         }
     }
 }
 
 /* --- the verdict --- */
 
-static void put_role(const json_t *peer)
+static void put_role(FILE *out, const json_t *peer)
 {
     const char *target = text_of(peer, "target");
     bool client = strcmp(text_of(peer, "role"), "client") == 0;
 
-    put_label(client ? "as client" : "as server");
-    printf("%s%s\n",
-           client              ? "it dials us"
-           : target[0] != '\0' ? "we dial it as "
-                               : "we dial it",
-           target);
+    put_label(out, client ? "as client" : "as server");
+    fprintf(out, "%s%s\n",
+            client              ? "it dials us"
+            : target[0] != '\0' ? "we dial it as "
+                                : "we dial it",
+            target);
 }
 
-static void put_answer(const json_t *answer)
+static void put_answer(FILE *out, const json_t *answer)
 {
     const char *rule = text_of(answer, "rule");
     bool allowed = strcmp(text_of(answer, "decision"), "allow") == 0;
 
-    put_role(json_object_get(answer, "peer"));
-    put_label("verdict");
-    printf(rule[0] != '\0' ? "%s by rule \"%s\"\n" : "%s%s\n", allowed ? "ALLOWED" : "REFUSED",
-           rule);
+    put_role(out, json_object_get(answer, "peer"));
+    put_label(out, "verdict");
+    fprintf(out, rule[0] != '\0' ? "%s by rule \"%s\"\n" : "%s%s\n",
+            allowed ? "ALLOWED" : "REFUSED", rule);
     if (!allowed) {
-        put_label("reason");
-        printf("%s: %s\n", text_of(answer, "reason"), text_of(answer, "meaning"));
-        put_line("detail", text_of(answer, "detail"));
+        put_label(out, "reason");
+        fprintf(out, "%s: %s\n", text_of(answer, "reason"), text_of(answer, "meaning"));
+        put_line(out, "detail", text_of(answer, "detail"));
     }
-    put_line("note", text_of(answer, "note"));
-    put_rules(answer);
+    put_line(out, "note", text_of(answer, "note"));
+    put_rules(out, answer);
 }
 
-void explain_print(const json_t *answers)
+void answer_print(FILE *out, const json_t *answers)
 {
     const json_t *first = json_array_get(answers, 0);
 
-    put_peer(json_object_get(first, "peer"));
-    put_label("policy");
-    printf("digest %s\n", text_of(first, "policy_digest"));
+    put_peer(out, json_object_get(first, "peer"));
+    put_label(out, "policy");
+    fprintf(out, "digest %s\n", text_of(first, "policy_digest"));
     for (size_t i = 0; i < json_array_size(answers); i++) {
-        putchar('\n');
-        put_answer(json_array_get(answers, i));
+        putc('\n', out);
+        put_answer(out, json_array_get(answers, i));
     }
 }

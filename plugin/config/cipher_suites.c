@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "grpc/cipher_suites.h"
+#include "config/cipher_suites.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -9,6 +9,10 @@
 
 #define VARIABLE "GRPC_SSL_CIPHER_SUITES"
 #define SEPARATORS ":,; " /* of OpenSSL, ciphers(1) */
+/* gRPC 1.51, ssl_utils.cc. */
+#define SUITES_OF_GRPC                                                                             \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256:"     \
+    "ECDHE-RSA-AES256-GCM-SHA384"
 
 /* Forward secrecy and authenticated encryption: RFC 9113 section 9.2.2 leaves HTTP/2 no others. */
 static const char *const suites_12[] = {
@@ -58,4 +62,11 @@ nk_status cipher_suites_check(nk_error *err)
                            VARIABLE " names no suite of TLS 1.2, which OpenSSL does not take; "
                                     "unset the variable, or add one such as %s",
                            suites_12[0]);
+}
+
+const char *cipher_suites(void)
+{
+    const char *list = getenv(VARIABLE);
+
+    return list != NULL ? list : SUITES_OF_GRPC;
 }
