@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node_plugin.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <grpc/grpc.h>
 
 #include "node.h"
+#include "nodekey/load.h"
 
 static void print_log(void *host_data, int32_t level, const char *line)
 {
@@ -15,40 +15,6 @@ static void print_log(void *host_data, int32_t level, const char *line)
     (void)host_data;
     bool known = level >= NK_LOG_ERROR && level <= NK_LOG_DEBUG;
     fprintf(stderr, "nodekey: %s: %s\n", known ? names[level] : "note", line);
-}
-
-/* NULL: the reason is on stderr. One absolute path, no search and no fallback: what holds our
- * identity is not a matter of LD_LIBRARY_PATH. */
-static const nk_plugin *load(const char *path)
-{
-    if (path[0] != '/') {
-        complain("%s: give the plugin's absolute path", path);
-        return NULL;
-    }
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        complain("cannot load the plugin: %s", dlerror());
-        return NULL;
-    }
-    nk_entry_fn entry = NULL;
-    void *symbol = dlsym(library, NK_ENTRY_SYMBOL);
-    memcpy(&entry, &symbol, sizeof(entry)); /* ISO C has no cast from void * to a function */
-    const nk_plugin *table = entry != NULL ? entry() : NULL;
-    if (table == NULL) {
-        complain("%s: has no %s: not nodekey, or of another ABI", path, NK_ENTRY_SYMBOL);
-        return NULL;
-    }
-    /* Within major 0 another minor may break, too. */
-    if (table->abi_major != NK_ABI_MAJOR || table->abi_minor != NK_ABI_MINOR) {
-        complain("%s: speaks ABI %u.%u, this program %u.%u", path, table->abi_major,
-                 table->abi_minor, NK_ABI_MAJOR, NK_ABI_MINOR);
-        return NULL;
-    }
-    if (!NK_HAS(nk_plugin, table, check_claim)) {
-        complain("%s: its table of %u bytes is too short", path, table->struct_size);
-        return NULL;
-    }
-    return table;
 }
 
 nk_status plugin_open(struct plugin *plugin, const char *path, const char *config_path)
@@ -59,11 +25,12 @@ nk_status plugin_open(struct plugin *plugin, const char *path, const char *confi
         .log = print_log,
     };
     memset(plugin, 0, sizeof(*plugin));
-    plugin->table = load(path);
+    nk_error err = { .struct_size = sizeof(err) };
+    plugin->table = nk_load(path, &err);
     if (plugin->table == NULL) {
+        complain("%s", err.text);
         return NK_E_CONFIG;
     }
-    nk_error err = { .struct_size = sizeof(err) };
     nk_status status = plugin->table->open_file(&host, config_path, &plugin->instance, &err);
     if (status == NK_OK) {
         status = plugin->table->server_credentials(plugin->instance, &plugin->server, &err);

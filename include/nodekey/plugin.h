@@ -4,8 +4,8 @@
  * token. Major version 0 may still change; a host checks abi_major and abi_minor before use.
  *
  * A host dlopens nodekey.so by absolute path, looks up NK_ENTRY_SYMBOL and reads one constant table
- * from it. Nothing else is exported. Plain C types only. Every struct that crosses begins with its
- * size:
+ * from it (nk_load of load.h). Nothing else is exported. Plain C types only. Every struct that
+ * crosses begins with its size:
  *     nk_error err = { .struct_size = sizeof(err) };
  * A call that fails leaves its *ret untouched. The order of calls in a host:
  *     grpc_init, open_file, server_credentials and channel_credentials, ..., release the

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/auto.h"
 #include "fixtures/check.h"
 #include "fixtures/federation.h"
 #include "fixtures/process.h"
@@ -14,13 +15,18 @@
 static struct federation federation;
 static struct member member;
 
-static char *run_host(const char *config, int *ret_code)
+static char *run_host_with(const char *module, const char *config, int *ret_code)
 {
-    const char *const argv[] = { README_HOST, getenv("NODEKEY_MODULE"), config, NULL };
+    const char *const argv[] = { README_HOST, module, config, NULL };
     const struct process process = { .argv = argv, .with_stderr = true };
     struct process_end end = process_run(&process);
     *ret_code = WIFEXITED(end.status) ? WEXITSTATUS(end.status) : -1;
     return end.out;
+}
+
+static char *run_host(const char *config, int *ret_code)
+{
+    return run_host_with(getenv("NODEKEY_MODULE"), config, ret_code);
 }
 
 static void the_host_gets_ready(void **state)
@@ -30,6 +36,8 @@ static void the_host_gets_ready(void **state)
     char *out = run_host(path_of("%s/node-a.json", federation.folder), &code);
     assert_int_equal(code, 0);
     assert_non_null(strstr(out, "ready"));
+    assert_non_null(strstr(out, "nodekey: ")); /* its log */
+    assert_non_null(strstr(out, "custody: software"));
     free(out);
 }
 
@@ -57,12 +65,35 @@ static void the_host_tells_why_not(void **state)
     free(out);
 }
 
+/* dlopen's own reason, and what is loaded but is not ours. */
+static void the_host_tells_why_it_loads_no_plugin(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *module;
+        const char *says;
+    } rows[] = {
+        { "/nonexistent/nodekey.so", "/nonexistent/nodekey.so: cannot open shared object file" },
+        { "nodekey.so", "nodekey.so is not an absolute path" },
+        { "/etc/passwd", "/etc/passwd: invalid ELF header" },
+        { SOFTHSM_MODULE, "is not nodekey of ABI 0: it has no " NK_ENTRY_SYMBOL },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int code = -1;
+        char *out = run_host_with(rows[i].module, "/nonexistent.json", &code);
+        assert_int_equal(code, 1);
+        assert_non_null(strstr(out, rows[i].says));
+        free(out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_host_gets_ready),
         cmocka_unit_test(the_configuration_opens),
         cmocka_unit_test(the_host_tells_why_not),
+        cmocka_unit_test(the_host_tells_why_it_loads_no_plugin),
     };
     softhsm_start();
     federation_make(&federation, "federation.example");
