@@ -7,6 +7,7 @@
 #define NODEKEY_HSM_ADMIN_H
 
 #include <stddef.h>
+#include <time.h>
 
 #include "hsm.h"
 
@@ -25,7 +26,7 @@ struct hsm_object {
     char type[HSM_KEY_TYPE_BYTES]; /* keys: "P-256", "RSA-3072", "Ed25519"; "": the token does not
                                       say */
     char subject[256];             /* certificates, RFC 2253 */
-    char not_after[32];            /* certificates, RFC 3339 */
+    time_t not_after;              /* certificates; -1: cannot be read */
     bool sensitive; /* private keys; an attribute that the token does not tell counts as the worse
                        value */
     bool extractable;

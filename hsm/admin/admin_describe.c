@@ -68,6 +68,7 @@ static CK_RV describe_certificate(const struct admin_look *look, CK_OBJECT_HANDL
     AUTO(X509_free) X509 *certificate = NULL;
     AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
     CK_RV rv = object_certificate(look->call, look->session, handle, &certificate);
+    object->not_after = -1;
     if (certificate == NULL) {
         return rv;
     }
@@ -79,7 +80,7 @@ static CK_RV describe_certificate(const struct admin_look *look, CK_OBJECT_HANDL
         show_text(object->subject, sizeof(object->subject), (unsigned char *)name,
                   (size_t)name_len);
     }
-    text_time(object->not_after, text_read_time(X509_get0_notAfter(certificate)));
+    object->not_after = text_read_time(X509_get0_notAfter(certificate));
     EVP_PKEY *key = X509_get0_pubkey(certificate);
     if (key != NULL) {
         key_kind_print(key, object->type);

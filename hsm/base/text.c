@@ -6,6 +6,8 @@
 
 #include "base/auto.h"
 
+#define NO_END 253402300799 /* 99991231235959Z, RFC 5280 section 4.1.2.5 */
+
 /* Code points that break a line, move the cursor, show what follows in another order (Unicode
  * standard annex 9), or show nothing at all (Default_Ignorable_Code_Point, annex 44): a log that
  * shows them shows what a label wants to be read. */
@@ -107,6 +109,39 @@ const char *text_time(char text[TEXT_TIME_BYTES], time_t at)
     if (at == -1 || gmtime_r(&at, &utc) == NULL ||
         strftime(text, TEXT_TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
         snprintf(text, TEXT_TIME_BYTES, "?");
+    }
+    return text;
+}
+
+/* In the largest unit of which there are two. */
+static void print_span(char *text, size_t room, long long seconds)
+{
+    static const struct {
+        long long seconds;
+        const char *name;
+    } units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
+    size_t i = 0;
+
+    while (i + 1 < ARRAY_LEN(units) && seconds / units[i].seconds < 2) {
+        i++;
+    }
+    long long count = seconds / units[i].seconds;
+    snprintf(text, room, "%lld %s%s", count, units[i].name, count == 1 ? "" : "s");
+}
+
+const char *text_until(char text[TEXT_UNTIL_BYTES], time_t end, time_t now)
+{
+    char at[TEXT_TIME_BYTES];
+    char span[32];
+
+    text_time(at, end);
+    print_span(span, sizeof(span), end < now ? now - end : end - now);
+    if (end == -1 || end == NO_END) {
+        snprintf(text, TEXT_UNTIL_BYTES, "until %s%s", at, end == NO_END ? " (no end)" : "");
+    } else if (end < now) {
+        snprintf(text, TEXT_UNTIL_BYTES, "until %s (RAN OUT %s ago)", at, span);
+    } else {
+        snprintf(text, TEXT_UNTIL_BYTES, "until %s (%s left)", at, span);
     }
     return text;
 }

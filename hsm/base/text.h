@@ -34,6 +34,10 @@ const char *text_hex(char *text, const void *bytes, size_t len);
 /* RFC 3339 in UTC and whole seconds; "?" for -1. Returns `text`. */
 #define TEXT_TIME_BYTES 32
 const char *text_time(char text[TEXT_TIME_BYTES], time_t at);
+/* The end of a certificate or a list, for people: "until 2027-02-23T01:29:00Z (31 days left)",
+ * "until 2027-02-23T01:29:00Z (RAN OUT 3 hours ago)". Returns `text`. */
+#define TEXT_UNTIL_BYTES 96
+const char *text_until(char text[TEXT_UNTIL_BYTES], time_t end, time_t now);
 /* `date` as decoded with its X509 or X509_CRL; NULL is allowed. -1: none, or not in the grammar. */
 time_t text_read_time(const ASN1_TIME *date);
 

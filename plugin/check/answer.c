@@ -6,6 +6,7 @@
 
 #include "base/report.h"
 #include "chain/reasons.h"
+#include "check/ends.h"
 #include "peer/peer.h"
 
 DEFINE_AUTO(json_t *, json_decref);
@@ -52,7 +53,9 @@ static nk_status explain_peer(struct policy *policy, const struct peer *peer, js
     AUTO(json_decref)
     json_t *more = json_pack("{s:s, s:b, s:s}", "meaning", meaning_of(opinion.verdict.reason),
                              "checks_name", names, "note", note_on_name(policy, peer));
-    if (document == NULL || more == NULL || json_object_update_missing(document, more) != 0) {
+    if (document == NULL || more == NULL || json_object_update_missing(document, more) != 0 ||
+        json_object_set_new(json_object_get(document, "peer"), "chain",
+                            ends_of_chain(peer->leaf, peer->others)) != 0) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
     *ret_answer = document;

@@ -17,8 +17,9 @@ struct answer_question {
     const char *pem;    /* leaf first */
 };
 /* *ret_answer is owned, json_decref: the document of policy_explain and in it "meaning",
- * "checks_name" and "note". NK_E_PEER: the certificates cannot be read, and such a peer is refused;
- * the text says why, and answer_malformed makes a document of it. NK_E_NOMEM. [any] */
+ * "checks_name", "note" and the "chain" of the "peer" (ends_of_chain). NK_E_PEER: the certificates
+ * cannot be read, and such a peer is refused; the text says why, and answer_malformed makes a
+ * document of it. NK_E_NOMEM. [any] */
 MUST_USE nk_status answer_make(struct policy *policy, const struct answer_question *question,
                                json_t **ret_answer, bool *ret_allowed, nk_error *err);
 /* The answer about a peer that cannot be read, as the node would refuse it. *ret_answer is owned:

@@ -6,6 +6,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "check/ends.h"
 
 #define LABEL_COLUMNS 13
 #define NAME_COLUMNS_MAX 24
@@ -38,11 +42,18 @@ static void put_line(FILE *out, const char *label, const char *text)
 
 /* --- the peer: what is the same in every role --- */
 
+static const char *words_of_end(const json_t *certificate, char until[TEXT_UNTIL_BYTES])
+{
+    return text_until(until, ends_read(json_object_get(certificate, "not_after")), time(NULL));
+}
+
 static void put_peer(FILE *out, const json_t *peer)
 {
     const char *label = "peer";
     const json_t *names = json_object_get(peer, "names");
-    size_t certificates = (size_t)json_integer_value(json_object_get(peer, "certificates"));
+    const json_t *chain = json_object_get(peer, "chain");
+    size_t certificates = json_array_size(chain);
+    char until[TEXT_UNTIL_BYTES];
 
     if (text_of(peer, "cn")[0] != '\0' || json_array_size(names) == 0) {
         put_label(out, label);
@@ -58,10 +69,17 @@ static void put_peer(FILE *out, const json_t *peer)
     }
     put_label(out, "certificate");
     fprintf(out, "sha256 %s\n", text_of(peer, "leaf_sha256"));
+    put_label(out, "");
+    fprintf(out, "%s\n", words_of_end(json_array_get(chain, 0), until));
     put_label(out, "key");
     fprintf(out, "sha256 %s (spki_sha256 in rules)\n", text_of(peer, "spki_sha256"));
     put_label(out, "shown");
     fprintf(out, "%zu certificate%s\n", certificates, certificates == 1 ? "" : "s");
+    for (size_t i = 1; i < certificates; i++) {
+        const json_t *issuer = json_array_get(chain, i);
+        put_label(out, "");
+        fprintf(out, "\"%s\" %s\n", text_of(issuer, "subject"), words_of_end(issuer, until));
+    }
 }
 
 /* --- the rules --- */

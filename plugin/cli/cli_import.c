@@ -12,6 +12,7 @@
 #include "base/report.h"
 #include "base/text.h"
 #include "base/trusted_path.h"
+#include "check/ends.h"
 #include "cli/cli_import.h"
 #include "cli/cli_ours.h"
 #include "cli/cli_write.h"
@@ -208,24 +209,39 @@ static nk_status write_chain(const struct chain_file *chain, const char *path, n
     return write_whole(path, text, (size_t)len, err);
 }
 
+static void put_certificate(X509 *certificate, const char *place, const char *more)
+{
+    char subject[SUBJECT_BYTES];
+    char until[TEXT_UNTIL_BYTES];
+
+    x509_name_text(X509_get_subject_name(certificate), subject, sizeof(subject));
+    text_until(until, text_read_time(X509_get0_notAfter(certificate)), time(NULL));
+    printf("%s \"%s\" %s%s\n", place, subject, until, more);
+}
+
 static enum cli_exit tell_import(const struct wish *wish, const struct ours *ours,
                                  const struct chain_file *chain)
 {
     char subject[SUBJECT_BYTES];
-    char ends[TEXT_TIME_BYTES];
+    char signs[64];
     const char *path = ours->config->identities[ours->role].certificate;
+    int others = sk_X509_num(chain->others);
 
-    x509_name_text(X509_get_subject_name(chain->leaf), subject, sizeof(subject));
-    text_time(ends, text_read_time(X509_get0_notAfter(chain->leaf)));
     if (wish->ours.json) {
-        return cli_put_json(json_pack("{s:s, s:s, s:s, s:i}", "certificate", path, "subject",
-                                      subject, "not_after", ends, "intermediates",
-                                      sk_X509_num(chain->others)),
-                            CLI_OK);
+        x509_name_text(X509_get_subject_name(chain->leaf), subject, sizeof(subject));
+        return cli_put_json(
+            json_pack("{s:s, s:s, s:o, s:i, s:o}", "certificate", path, "subject", subject,
+                      "not_after", ends_json(text_read_time(X509_get0_notAfter(chain->leaf))),
+                      "intermediates", others, "chain", ends_of_chain(chain->leaf, chain->others)),
+            CLI_OK);
     }
-    printf("%s: certificate \"%s\" until %s, intermediates: %d; the key on the token signs for "
-           "it\n",
-           path, subject, ends, sk_X509_num(chain->others));
+    snprintf(signs, sizeof(signs), ", intermediates: %d; the key on the token signs for it",
+             others);
+    printf("%s: ", path);
+    put_certificate(chain->leaf, "certificate", signs);
+    for (int i = 0; i < others; i++) {
+        put_certificate(sk_X509_value(chain->others, i), "intermediate", "");
+    }
     return CLI_OK;
 }
 

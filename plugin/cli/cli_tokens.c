@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "check/ends.h"
 #include "cli/cli_ours.h"
 #include "hsm_admin.h"
 
@@ -128,10 +130,11 @@ static void put_object(const struct hsm_object *object)
                                          [HSM_PUBLIC_KEY] = "public key",
                                          [HSM_CERTIFICATE] = "certificate" };
     const char *type = object->type[0] != '\0' ? object->type : "type not told";
+    char until[TEXT_UNTIL_BYTES];
 
     if (object->kind == HSM_CERTIFICATE) {
-        printf("%-*s%s, %s, until %s\n", LABEL_COLUMNS, names[object->kind], object->subject, type,
-               object->not_after);
+        printf("%-*s%s, %s, %s\n", LABEL_COLUMNS, names[object->kind], object->subject, type,
+               text_until(until, object->not_after, time(NULL)));
     } else {
         printf("%-*s%s%s\n", LABEL_COLUMNS, names[object->kind], type,
                object->kind == HSM_PRIVATE_KEY ? custody_of(object) : "");
@@ -183,7 +186,7 @@ static json_t *json_of_object(const struct hsm_object *object)
                          object->birth_told ? json_boolean(object->born_here) : json_null());
     } else if (object->kind == HSM_CERTIFICATE) {
         more = json_pack("{s:o, s:o}", "subject", text_or_null(object->subject), "not_after",
-                         text_or_null(object->not_after));
+                         ends_json(object->not_after));
     } else {
         return made;
     }

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "judge/own_certificate.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include "base/report.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "peer/peer.h"
 #include "trust/key_limits.h"
 #include "trust/x509_name.h"
 
-#define DATE_BYTES 64
 #define SUBJECT_BYTES 256
-
-DEFINE_AUTO(BIO *, BIO_free_all);
 
 struct our_leaf {
     X509 *certificate;
@@ -22,15 +19,6 @@ struct our_leaf {
     const char *usage; /* "serverAuth" */
     char subject[SUBJECT_BYTES];
 };
-
-static const char *date_of(const ASN1_TIME *time, char text[DATE_BYTES])
-{
-    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
-    int len =
-        bio != NULL && ASN1_TIME_print(bio, time) == 1 ? BIO_read(bio, text, DATE_BYTES - 1) : 0;
-    text[len > 0 ? len : 0] = '\0';
-    return text;
-}
 
 /* REASON_WEAK_KEY is of two: a weak key, or a good one below a weak signature. */
 static nk_status refuse_weak_leaf(const struct our_leaf *ours, const struct chain_failure *failure,
@@ -55,7 +43,7 @@ static nk_status refuse_weak_leaf(const struct our_leaf *ours, const struct chai
 static nk_status refuse_leaf(const struct our_leaf *ours, const struct chain_failure *failure,
                              nk_error *err)
 {
-    char date[DATE_BYTES];
+    char date[TEXT_TIME_BYTES];
     bool of_leaf = failure->depth == 0;
 
     if (failure->reason == REASON_EXPIRED && of_leaf) {
@@ -63,14 +51,15 @@ static nk_status refuse_leaf(const struct our_leaf *ours, const struct chain_fai
             err, NK_E_IDENTITY,
             "our %s certificate \"%s\" expired on %s: renew it and put the new one in its "
             "place",
-            ours->role, ours->subject, date_of(X509_get0_notAfter(ours->certificate), date));
+            ours->role, ours->subject,
+            text_time(date, text_read_time(X509_get0_notAfter(ours->certificate))));
     }
     if (failure->reason == REASON_NOT_YET_VALID && of_leaf) {
         return report(err, NK_E_IDENTITY,
                       "our %s certificate \"%s\" is not yet valid (valid only from %s): check this "
                       "clock",
                       ours->role, ours->subject,
-                      date_of(X509_get0_notBefore(ours->certificate), date));
+                      text_time(date, text_read_time(X509_get0_notBefore(ours->certificate))));
     }
     if (failure->reason == REASON_WEAK_KEY && of_leaf) {
         return refuse_weak_leaf(ours, failure, err);

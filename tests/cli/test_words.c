@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/auto.h"
 #include "cli/nodekey_run.h"
 #include "fixtures/federation.h"
+#include "fixtures/process.h"
 #include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
@@ -112,6 +114,112 @@ static void explain_has_the_digest_of_the_start_line(void **state)
     rpc_shutdown();
 }
 
+/* --- dates --- */
+
+#define DAY_SECONDS 86400
+#define LEFT_DAYS 40
+#define GONE_DAYS 3
+
+/* A certificate for alice's key. Whole days and an hour, so that words do not depend on the second.
+ * Owned: X509_free. */
+static X509 *issue(long days)
+{
+    struct certificate_spec spec = member_spec(&federation, "alice");
+    spec.starts_in_seconds = -10L * DAY_SECONDS;
+    spec.ends_in_seconds = days * DAY_SECONDS + (days > 0 ? 3600 : -3600);
+    return authority_issue(&federation.intermediate, X509_get0_pubkey(alice.leaf), &spec);
+}
+
+static const char *rfc3339_of(const X509 *certificate)
+{
+    char text[32];
+    struct tm utc;
+    assert_int_equal(ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &utc), 1);
+    assert_true(strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc) > 0);
+    return path_of("%s", text);
+}
+
+static const char *in_folder(const char *name)
+{
+    return path_of("%s/%s", federation.folder, name);
+}
+
+static void require_end(const char *arguments, const char *in, int code, const char *piece)
+{
+    nodekey_ends(federation.folder, arguments, in, code, piece, NULL);
+}
+
+static void import_tells_every_end(void **state)
+{
+    (void)state;
+    X509 *leaf = issue(LEFT_DAYS);
+    const char *leaf_end = rfc3339_of(leaf);
+    const char *issuer_end = rfc3339_of(federation.intermediate.certificate);
+    char *pem = pem_of(leaf, federation.intermediate.certificate, NULL);
+    require_end("import alice.json -", pem, 0,
+                path_of("certificate \"CN=alice\" until %s (40 days left), intermediates: 1; the "
+                        "key on the token signs for it\nintermediate \"CN=",
+                        leaf_end));
+    require_end("import alice.json -", pem, 0, path_of("\" until %s (", issuer_end));
+    require_end("import alice.json - --json", pem, 0,
+                path_of("\"subject\": \"CN=alice\",\n  \"not_after\": \"%s\",\n", leaf_end));
+    require_end("import alice.json - --json", pem, 0,
+                path_of("      \"not_after\": \"%s\"\n    }\n  ]", issuer_end));
+    free(pem);
+    X509_free(leaf);
+}
+
+static void explain_tells_every_end(void **state)
+{
+    (void)state;
+    X509 *gone = issue(-GONE_DAYS);
+    const char *gone_end = rfc3339_of(gone);
+    const char *issuer_end = rfc3339_of(federation.intermediate.certificate);
+    char *pem = pem_of(gone, federation.intermediate.certificate, NULL);
+    require_end("explain alice.json -", pem, 1,
+                path_of("\n             until %s (RAN OUT 3 days ago)\nkey ", gone_end));
+    require_end("explain alice.json -", pem, 1, path_of("\" until %s (", issuer_end));
+    require_end("explain alice.json - --json", pem, 1,
+                path_of("\"not_after\": \"%s\"\n", gone_end));
+    require_end("explain alice.json - --json", pem, 1,
+                path_of("\"not_after\": \"%s\"\n", issuer_end));
+    free(pem);
+    X509_free(gone);
+}
+
+static void put_on_token(X509 *certificate, const char *label)
+{
+    const char *path = in_folder("object.der");
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(i2d_X509_fp(file, certificate), 1);
+    assert_int_equal(fclose(file), 0);
+    const char *const argv[] = { "pkcs11-tool", "--module", SOFTHSM_MODULE,   "--token-label",
+                                 "alice",       "--login",  "--pin",          SOFTHSM_PIN,
+                                 "--type",      "cert",     "--label",        label,
+                                 "--id",        "01",       "--write-object", path,
+                                 NULL };
+    struct process_end end = process_run(&(struct process){ .argv = argv, .with_stderr = true });
+    assert_int_equal(end.status, 0);
+    free(end.out);
+}
+
+static void tokens_tells_every_end(void **state)
+{
+    (void)state;
+    X509 *good = issue(LEFT_DAYS);
+    X509 *gone = issue(-GONE_DAYS);
+    put_on_token(good, "good");
+    put_on_token(gone, "gone");
+    require_end("tokens", NULL, 0,
+                path_of("CN=alice, P-256, until %s (40 days left)\n", rfc3339_of(good)));
+    require_end("tokens", NULL, 0,
+                path_of("CN=alice, P-256, until %s (RAN OUT 3 days ago)\n", rfc3339_of(gone)));
+    require_end("tokens --json", NULL, 0, path_of("\"not_after\": \"%s\"\n", rfc3339_of(gone)));
+    X509_free(good);
+    X509_free(gone);
+}
+
 /* --- command lines --- */
 
 static const struct row {
@@ -161,6 +269,9 @@ int main(void)
     ROWS_TEST(help_of_every_command_is_whole_and_narrow);
     ROWS_TEST(help_of_the_whole_is_narrow);
     ROWS_TEST(explain_has_the_digest_of_the_start_line);
+    ROWS_TEST(import_tells_every_end);
+    ROWS_TEST(explain_tells_every_end);
+    ROWS_TEST(tokens_tells_every_end);
     softhsm_start();
     federation_make(&federation, "example.org");
     federation_enrol(&federation, &alice, "alice", "P-256");

@@ -115,18 +115,48 @@ static void escaped_text_is_cut_before_what_does_not_fit(void **state)
     assert_string_equal(text_escape(out, sizeof(out), "abcdefghij"), "abcdefghi");
 }
 
+static const struct end_row {
+    time_t left;
+    const char *text;
+} ends[] = {
+    { 2678400, "until 2027-01-15T08:00:00Z (31 days left)" },
+    { 172800, "until 2027-01-15T08:00:00Z (2 days left)" },
+    { 172799, "until 2027-01-15T08:00:00Z (47 hours left)" },
+    { 7199, "until 2027-01-15T08:00:00Z (119 minutes left)" },
+    { 119, "until 2027-01-15T08:00:00Z (119 seconds left)" },
+    { 1, "until 2027-01-15T08:00:00Z (1 second left)" },
+    { 0, "until 2027-01-15T08:00:00Z (0 seconds left)" },
+    { -1, "until 2027-01-15T08:00:00Z (RAN OUT 1 second ago)" },
+    { -7200, "until 2027-01-15T08:00:00Z (RAN OUT 2 hours ago)" },
+    { -864000, "until 2027-01-15T08:00:00Z (RAN OUT 10 days ago)" },
+};
+
+static void an_end_is_told_in_words(void **state)
+{
+    char text[TEXT_UNTIL_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        const time_t end = 1800000000;
+        assert_string_equal(text_until(text, end, end - ends[i].left), ends[i].text);
+    }
+    assert_string_equal(text_until(text, -1, 0), "until ?");
+    assert_string_equal(text_until(text, 253402300799, 0), "until 9999-12-31T23:59:59Z (no end)");
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[sizeof(rows) / sizeof(rows[0]) + 4] = {
+    struct CMUnitTest tests[sizeof(rows) / sizeof(rows[0]) + 5] = {
         cmocka_unit_test(hex_is_lower_case),
         cmocka_unit_test(a_moment_is_rfc_3339),
         cmocka_unit_test(a_date_is_read_or_minus_one),
+        cmocka_unit_test(an_end_is_told_in_words),
         cmocka_unit_test(escaped_text_is_cut_before_what_does_not_fit),
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        tests[4 + i].name = rows[i].name;
-        tests[4 + i].test_func = check_row;
-        tests[4 + i].initial_state = (void *)&rows[i];
+        tests[5 + i].name = rows[i].name;
+        tests[5 + i].test_func = check_row;
+        tests[5 + i].initial_state = (void *)&rows[i];
     }
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }
