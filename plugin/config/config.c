@@ -48,12 +48,50 @@ static nk_status report_syntax(const struct json_source *source, json_error_t *w
                   why->line, why->text, why->column);
 }
 
+/* The members, then the whole: what is left of a document with faults must be sound by itself. */
+static nk_status check_document(const json_t *root, const struct place *document, nk_error *err)
+{
+    nk_status status = members_check(root, document, err);
+    if (status != NK_OK) {
+        return status;
+    }
+    if (place_faults(document) == 0) {
+        status = whole_check(root, document, err);
+    }
+    if (status != NK_OK || place_faults(document) == 0) {
+        return status;
+    }
+    struct json_source source = *document->source;
+    struct place rest = place_root(&source);
+    source.faults = NULL;
+    status = members_check(root, &rest, NULL);
+    return status == NK_OK ? whole_check(root, &rest, NULL) : status;
+}
+
+static nk_status read_document(const json_t *root, const struct place *document,
+                               struct config **ret_config, nk_error *err)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    if (config == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = walk_read(root, document, config, err);
+    if (status == NK_OK) {
+        status = derive_settings(root, config, err);
+    }
+    if (!place_goes_on(document, &status, err)) {
+        config_free(config);
+        return status;
+    }
+    *ret_config = config;
+    return NK_OK;
+}
+
 static nk_status parse_document(const struct json_source *source, struct config **ret_config,
                                 nk_error *err)
 {
     struct place document = place_root(source);
     json_error_t why;
-
     /* A NUL in a string is let through to be refused with its path. */
     AUTO(json_decref)
     json_t *root =
@@ -61,27 +99,8 @@ static nk_status parse_document(const struct json_source *source, struct config 
     if (root == NULL) {
         return report_syntax(source, &why, err);
     }
-    nk_status status = members_check(root, &document, err);
-    if (status == NK_OK) {
-        status = whole_check(root, &document, err);
-    }
-    if (status != NK_OK) {
-        return status;
-    }
-    struct config *config = calloc(1, sizeof(*config));
-    if (config == NULL) {
-        return report(err, NK_E_NOMEM, "out of memory");
-    }
-    status = walk_read(root, &document, config, err);
-    if (status == NK_OK) {
-        status = derive_settings(root, config, err);
-    }
-    if (status != NK_OK) {
-        config_free(config);
-        return status;
-    }
-    *ret_config = config;
-    return NK_OK;
+    nk_status status = check_document(root, &document, err);
+    return status == NK_OK ? read_document(root, &document, ret_config, err) : status;
 }
 
 nk_status config_parse(const char *text, const char *base_dir, struct config **ret_config,
@@ -94,11 +113,12 @@ nk_status config_parse(const char *text, const char *base_dir, struct config **r
     if (base_dir[0] != '/') {
         return report(err, NK_E_USAGE, "base_dir must be an absolute path");
     }
-    const struct json_source source = { NULL, base_dir, text, len };
+    const struct json_source source = { NULL, base_dir, text, len, NULL };
     return parse_document(&source, ret_config, err);
 }
 
-nk_status config_read(const char *path, struct config **ret_config, nk_error *err)
+static nk_status read_file(const char *path, struct json_faults *faults, struct config **ret_config,
+                           nk_error *err)
 {
     AUTO(free) char *text = NULL;
     size_t len = 0;
@@ -111,8 +131,19 @@ nk_status config_read(const char *path, struct config **ret_config, nk_error *er
     if (status != NK_OK) {
         return status;
     }
-    const struct json_source source = { path, folder, text, len };
+    const struct json_source source = { path, folder, text, len, faults };
     return parse_document(&source, ret_config, err);
+}
+
+nk_status config_read(const char *path, struct config **ret_config, nk_error *err)
+{
+    return read_file(path, NULL, ret_config, err);
+}
+
+nk_status config_examine(const char *path, struct json_faults *faults, struct config **ret_config,
+                         nk_error *err)
+{
+    return read_file(path, faults, ret_config, err);
 }
 
 void config_free(struct config *config)

@@ -4,6 +4,7 @@
 #define NODEKEY_CONFIG_H
 
 #include "base/auto.h"
+#include "config/json_lines.h"
 #include "config/settings.h"
 
 #define CONFIG_MAX_BYTES ((size_t)4 * 1024 * 1024)
@@ -16,6 +17,11 @@ MUST_USE nk_status config_parse(const char *text, const char *base_dir, struct c
                                 nk_error *err);
 /* Likewise from a file, opened once, of at most CONFIG_MAX_BYTES; base_dir is its folder. */
 MUST_USE nk_status config_read(const char *path, struct config **ret_config, nk_error *err);
+/* Likewise, for whoever wants to know all faults and starts no node with it: each is told to
+ * `faults`, and *ret_config, if one is left, is as if the members at fault were absent. A status
+ * without a text: none is left, as `faults` has been told. */
+MUST_USE nk_status config_examine(const char *path, struct json_faults *faults,
+                                  struct config **ret_config, nk_error *err);
 void config_free(struct config *config);
 DEFINE_AUTO(struct config *, config_free);
 /* The key of one role, without host and sibling; borrows from `config`. */

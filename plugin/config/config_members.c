@@ -54,7 +54,11 @@ static nk_status check_pin(const struct member *member, const json_t *value, con
     if (!json_is_object(value)) {
         return type_wrong("an object such as {\"file\": \"node.pin\"}", value, at, err);
     }
+    size_t before = place_faults(at);
     nk_status status = check_object(member, value, at, err);
+    if (status == NK_OK && place_faults(at) > before) {
+        return NK_E_CONFIG; /* told; what is left of it means something else */
+    }
     if (status == NK_OK && json_object_size(value) != 1) {
         return place_report(
             err, NK_E_CONFIG, at,

@@ -77,27 +77,55 @@ static nk_status check_member(const struct member *table, const json_t *value,
     return status;
 }
 
+/* A bit for each required row that has no member. */
+static unsigned long long find_missing(const struct member *table, const json_t *value)
+{
+    unsigned long long missing = 0;
+
+    for (const struct member *row = table; row->name != NULL; row++) {
+        bool absent = row->required && json_object_get(value, row->name) == NULL;
+        missing |= (unsigned long long)absent << (row - table);
+    }
+    return missing;
+}
+
+static nk_status report_missing(const struct member *table, unsigned long long missing,
+                                const struct place *at, nk_error *err)
+{
+    for (const struct member *row = table; row->name != NULL; row++) {
+        struct place place = place_member(at, row->name);
+        nk_status status = (missing >> (row - table) & 1) != 0
+                               ? place_report(err, NK_E_CONFIG, &place, "missing; it is required")
+                               : NK_OK;
+        if (!place_goes_on(&place, &status, err)) {
+            return status;
+        }
+    }
+    return NK_OK;
+}
+
 nk_status check_object(const struct member *member, const json_t *value, const struct place *at,
                        nk_error *err)
 {
     if (!json_is_object(value)) {
         return type_wrong("an object", value, at, err);
     }
-    for (void *i = json_object_iter((json_t *)value); i != NULL;
-         i = json_object_iter_next((json_t *)value, i)) {
-        struct place place = place_member(at, json_object_iter_key(i));
+    const unsigned long long missing = find_missing(member->inside, value);
+    void *next = NULL;
+    for (void *i = json_object_iter((json_t *)value); i != NULL; i = next) {
+        const char *name = json_object_iter_key(i);
+        struct place place = place_member(at, name);
+        next = json_object_iter_next((json_t *)value, i);
         nk_status status = check_member(member->inside, json_object_iter_value(i), &place, err);
-        if (status != NK_OK) {
+        bool bad = status != NK_OK;
+        if (!place_goes_on(&place, &status, err)) {
             return status;
         }
-    }
-    for (const struct member *row = member->inside; row->name != NULL; row++) {
-        if (row->required && json_object_get(value, row->name) == NULL) {
-            struct place place = place_member(at, row->name);
-            return place_report(err, NK_E_CONFIG, &place, "missing; it is required");
+        if (bad) { /* what follows takes members for sound */
+            (void)json_object_del((json_t *)value, name);
         }
     }
-    return NK_OK;
+    return report_missing(member->inside, missing, at, err);
 }
 
 const struct type type_object = { check_object, 0, NULL, NULL, NULL };

@@ -35,8 +35,9 @@ static nk_status check_rule_name(const struct member *member, const json_t *valu
 static nk_status check_rule(const struct member *member, const json_t *value,
                             const struct place *at, nk_error *err)
 {
+    size_t before = place_faults(at);
     nk_status status = check_object(member, value, at, err);
-    if (status != NK_OK) {
+    if (status != NK_OK || place_faults(at) > before) {
         return status;
     }
     size_t bare = 1 + (json_object_get(value, "direction") != NULL);
@@ -95,11 +96,17 @@ static nk_status check_rules(const struct member *member, const json_t *value,
         json_t *name = json_object_get(json_array_get(value, i), "name");
         struct place element = place_element(at, i);
         struct place place = place_member(&element, "name");
+        if (name == NULL) { /* a fault that was told */
+            continue;
+        }
         if (json_object_get(seen, json_string_value(name)) != NULL) {
-            return place_report(err, NK_E_CONFIG, &place,
-                                "\"%s\" is the name of an earlier rule of this list; the log could "
-                                "not tell them apart",
-                                json_string_value(name));
+            status = place_report(err, NK_E_CONFIG, &place,
+                                  "\"%s\" is the name of an earlier rule of this list; the log "
+                                  "could not tell them apart",
+                                  json_string_value(name));
+        }
+        if (!place_goes_on(&place, &status, err)) {
+            return status;
         }
         if (json_object_set(seen, json_string_value(name), name) != 0) {
             return place_report(err, NK_E_NOMEM, &place, "out of memory");
@@ -154,7 +161,7 @@ static nk_status read_member(const json_t *value, enum rule_member member, const
         struct place place = place_element(at, i);
         nk_status status =
             add_value(list, member, json_string_value(json_array_get(value, i)), &place, err);
-        if (status != NK_OK) {
+        if (!place_goes_on(&place, &status, err)) {
             return status;
         }
     }
@@ -172,7 +179,7 @@ static nk_status read_rule(const json_t *rule, const struct place *at, struct ru
     for (enum rule_member member = 0; member < RULE_MEMBERS; member++) {
         struct place place = place_member(at, rule_member_name(member));
         status = read_member(json_object_get(rule, place.name), member, &place, list, err);
-        if (status != NK_OK) {
+        if (!place_goes_on(&place, &status, err)) {
             return status;
         }
     }

@@ -111,11 +111,17 @@ nk_status type_array(const struct member *member, type_check *one, const json_t 
     if (json_array_size(value) < member->min) {
         return place_report(err, NK_E_CONFIG, at, "must not be empty; give a value, or remove it");
     }
-    for (size_t i = 0; i < json_array_size(value); i++) {
+    size_t gone = 0; /* elements with a fault, where the walk goes on: others take them for sound */
+    for (size_t i = 0; i - gone < json_array_size(value); i++) {
         struct place element = place_element(at, i);
-        nk_status status = one(member, json_array_get(value, i), &element, err);
-        if (status != NK_OK) {
+        nk_status status = one(member, json_array_get(value, i - gone), &element, err);
+        bool bad = status != NK_OK;
+        if (!place_goes_on(&element, &status, err)) {
             return status;
+        }
+        if (bad) {
+            (void)json_array_remove((json_t *)value, i - gone);
+            gone++;
         }
     }
     return NK_OK;

@@ -68,7 +68,7 @@ static bool read_setting(const struct setting *setting, void *arg)
     reading->status =
         setting->row->type->read(setting->row, find_value(reading->root, setting), &at,
                                  (char *)reading->config + setting->at, reading->err);
-    return reading->status == NK_OK;
+    return place_goes_on(&at, &reading->status, reading->err);
 }
 
 nk_status walk_read(const json_t *root, const struct place *document, struct config *config,

@@ -16,14 +16,17 @@ static nk_status require_identities(const json_t *root, const struct place *docu
         bool server = members_pick(root, "server", names[i]) != NULL;
         bool client = members_pick(root, "client", names[i]) != NULL;
         struct place place = place_member(&node, names[i]);
+        nk_status status = NK_OK;
         if (!server && !client) {
-            return place_report(err, NK_E_CONFIG, &place,
-                                "missing for both roles, server and client");
-        }
-        if (!server || !client) {
+            status =
+                place_report(err, NK_E_CONFIG, &place, "missing for both roles, server and client");
+        } else if (!server || !client) {
             const char *role = server ? "client" : "server";
-            return place_report(err, NK_E_CONFIG, &place,
-                                "missing for the %s role; give it here or in \"%s\"", role, role);
+            status = place_report(err, NK_E_CONFIG, &place,
+                                  "missing for the %s role; give it here or in \"%s\"", role, role);
+        }
+        if (!place_goes_on(&place, &status, err)) {
+            return status;
         }
     }
     return NK_OK;
@@ -115,15 +118,15 @@ static nk_status require_naming_rule(const json_t *root, const struct place *doc
 
 nk_status whole_check(const json_t *root, const struct place *document, nk_error *err)
 {
-    nk_status status = require_identities(root, document, err);
-    if (status == NK_OK) {
-        status = require_roots(root, document, err);
+    static nk_status (*const checks[])(const json_t *root, const struct place *document,
+                                       nk_error *err) = { require_identities, require_roots,
+                                                          require_crl_sense, require_naming_rule };
+
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        nk_status status = checks[i](root, document, err);
+        if (!place_goes_on(document, &status, err)) {
+            return status;
+        }
     }
-    if (status == NK_OK) {
-        status = require_crl_sense(root, document, err);
-    }
-    if (status == NK_OK) {
-        status = require_naming_rule(root, document, err);
-    }
-    return status;
+    return NK_OK;
 }

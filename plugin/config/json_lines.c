@@ -207,6 +207,30 @@ nk_status place_report(nk_error *err, nk_status status, const struct place *at, 
     return report(err, status, "%s: %s", place, text);
 }
 
+size_t place_faults(const struct place *at)
+{
+    return at->source->faults != NULL ? at->source->faults->len : 0;
+}
+
+bool place_goes_on(const struct place *at, nk_status *status, nk_error *err)
+{
+    struct json_faults *faults = at->source->faults;
+
+    if (*status == NK_OK) {
+        return true;
+    }
+    if (faults == NULL || *status == NK_E_NOMEM) {
+        return false;
+    }
+    if (err->status != NK_OK) { /* else the parts of it were told */
+        faults->len++;
+        faults->found(faults->arg, err);
+    }
+    *err = (nk_error){ .struct_size = sizeof(*err) };
+    *status = NK_OK;
+    return true;
+}
+
 nk_status place_where(nk_error *err, nk_status status, const struct place *at)
 {
     char place[NK_ERROR_TEXT_BYTES];
