@@ -126,6 +126,10 @@ const char *hsm_key_digest(const struct hsm_key *key, bool *ret_pss);
 /* Peers in the field that a key of this kind cannot talk to, one clause that begins with the kind,
  * and what to choose instead. False: none known. [any] */
 bool hsm_key_unmet(const EVP_PKEY *public_key, char text[HSM_UNMET_BYTES]);
+#define HSM_SCHEMES_BYTES 256
+/* Names of the TLS schemes that the key signs, as the test signatures of hsm_key_open have shown,
+ * with commas between. [any] */
+void hsm_key_schemes(const struct hsm_key *key, char text[HSM_SCHEMES_BYTES]);
 /* Time of the shortest test signature of hsm_key_open. [any] */
 unsigned hsm_key_preflight_us(const struct hsm_key *key);
 /* Number of inbound signatures so far, through the inbound reference, handed over in time. [any] */

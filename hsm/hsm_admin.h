@@ -112,6 +112,11 @@ MUST_USE nk_status hsm_pin_look(const struct hsm_key_request *request,
 MUST_USE nk_status hsm_pin_forget(const struct hsm_key_request *request, bool *ret_forgot,
                                   struct hsm_pin_news *ret_news, nk_error *err);
 
+/* Whether the PIN can be had from its source, which is read but for those that can be asked only
+ * once (fd, prompt, protected); it is sent nowhere. NK_E_PIN names the file and the cure. [one] */
+MUST_USE nk_status hsm_pin_source_check(const struct hsm_pin_source *source, const nk_host *host,
+                                        nk_error *err);
+
 /* --- one token, logged in --- */
 
 struct hsm_admin;
@@ -146,8 +151,9 @@ MUST_USE nk_status hsm_admin_generate(struct hsm_admin *admin, const char *type,
                                       EVP_PKEY **ret_public, nk_error *err);
 /* Removes the pair that hsm_admin_generate has made; false: the pair is still there. [one] */
 bool hsm_admin_discard(struct hsm_admin *admin);
-/* hsm_key_open, without asking for the PIN again. [one] */
+/* hsm_key_open, without asking for the PIN again. `custody` NULL: that of the request. [one] */
 MUST_USE nk_status hsm_admin_use(struct hsm_admin *admin, EVP_PKEY *public_key,
-                                 struct hsm_key **ret_key, nk_error *err);
+                                 const struct hsm_custody *custody, struct hsm_key **ret_key,
+                                 nk_error *err);
 
 #endif

@@ -176,10 +176,13 @@ const char *hsm_admin_label(const struct hsm_admin *admin)
     return admin->name.label;
 }
 
-nk_status hsm_admin_use(struct hsm_admin *admin, EVP_PKEY *public_key, struct hsm_key **ret_key,
-                        nk_error *err)
+nk_status hsm_admin_use(struct hsm_admin *admin, EVP_PKEY *public_key,
+                        const struct hsm_custody *custody, struct hsm_key **ret_key, nk_error *err)
 {
-    return hsm_key_open(&admin->request, public_key, ret_key, err);
+    struct hsm_key_request request = admin->request;
+
+    request.custody = custody != NULL ? *custody : request.custody;
+    return hsm_key_open(&request, public_key, ret_key, err);
 }
 
 /* The part of a URI that names the token, in p11-kit's own order and escapes. Owned: free. */

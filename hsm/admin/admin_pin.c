@@ -89,3 +89,16 @@ nk_status hsm_pin_forget(const struct hsm_key_request *request, bool *ret_forgot
     }
     return status;
 }
+
+nk_status hsm_pin_source_check(const struct hsm_pin_source *source, const nk_host *host,
+                               nk_error *err)
+{
+    struct pin *pin = NULL;
+
+    if (source->kind != HSM_PIN_FILE && source->kind != HSM_PIN_CREDENTIAL) {
+        return NK_OK;
+    }
+    nk_status status = pin_open(source, "", host, &pin, err);
+    pin_free(pin);
+    return status;
+}

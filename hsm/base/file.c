@@ -268,3 +268,35 @@ nk_status file_state_directory(char **ret_path, nk_error *err)
     *ret_path = path;
     return NK_OK;
 }
+
+/* Never /run/user: logind removes it at the user's last logout, under nodes that go on. Returns
+ * where the path comes from, for texts. */
+static const char *choose_runtime(char path[PATH_MAX])
+{
+    const char *systemd = getenv("RUNTIME_DIRECTORY"); /* may be a list: "/run/a:/run/b" */
+    const char *tmp = getenv("TMPDIR");
+
+    if (systemd != NULL && systemd[0] == '/') {
+        snprintf(path, PATH_MAX, "%.*s", (int)strcspn(systemd, ":"), systemd);
+        return "RUNTIME_DIRECTORY, where our private folder is made";
+    }
+    bool is_set = tmp != NULL && tmp[0] == '/';
+    snprintf(path, PATH_MAX, "%s", is_set ? tmp : "/tmp");
+    return is_set ? "TMPDIR, where our private folder is made unless RUNTIME_DIRECTORY is set"
+                  : "/tmp, where our private folder is made unless RUNTIME_DIRECTORY or TMPDIR is "
+                    "set";
+}
+
+/* Whoever may put another folder in its place says what gRPC reads there: a key of a file, or a
+ * library to load. */
+nk_status file_runtime_directory(char path[PATH_MAX], nk_error *err)
+{
+    const char *origin = choose_runtime(path);
+    int fd = -1;
+    nk_status status = trusted_open_folder(path, TRUSTED_TO_HOLD, NK_E_CONFIG, &fd, err);
+
+    if (status == NK_OK) {
+        close(fd);
+    }
+    return report_where(err, status, "%s", origin);
+}

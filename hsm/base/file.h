@@ -4,6 +4,7 @@
 #ifndef NODEKEY_FILE_H
 #define NODEKEY_FILE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -59,5 +60,9 @@ MUST_USE char *file_folder(const char *path);
  * program is setuid and it may be another user's. Owned: free. NK_E_CONFIG: not an absolute path;
  * NK_E_NOMEM. */
 MUST_USE nk_status file_state_directory(char **ret_path, nk_error *err);
+/* The folder in which we make a private one: the first of $RUNTIME_DIRECTORY (RuntimeDirectory= of
+ * systemd.exec(5)), else $TMPDIR, else /tmp. `path` is filled in any case. NK_E_CONFIG: others may
+ * replace what is in it. */
+MUST_USE nk_status file_runtime_directory(char path[PATH_MAX], nk_error *err);
 
 #endif

@@ -225,20 +225,35 @@ const char *hsm_key_digest(const struct hsm_key *key, bool *ret_pss)
                                                              : OBJ_nid2sn(chosen->digest_nid);
 }
 
+/* Of schemes that have a way, or that have none. Returns the length. */
+static size_t list_schemes(const struct hsm_key *key, bool signs, char *names, size_t room)
+{
+    size_t used = 0;
+
+    names[0] = '\0';
+    for (size_t i = 0; i < count_needs(key); i++) {
+        if ((key->ways[i] != SCHEME_NO_WAY) == signs && used < room) {
+            used += (size_t)snprintf(names + used, room - used, "%s%s", used > 0 ? ", " : "",
+                                     key->kind->needs[i].name);
+        }
+    }
+    return used;
+}
+
+void hsm_key_schemes(const struct hsm_key *key, char text[HSM_SCHEMES_BYTES])
+{
+    (void)list_schemes(key, true, text, HSM_SCHEMES_BYTES);
+}
+
 void key_tell_ways(const struct hsm_key *key)
 {
-    char names[NAMES_BYTES] = "";
-    size_t used = 0;
+    char names[NAMES_BYTES];
     bool tls13 = true;
 
     for (size_t i = 0; i < count_needs(key); i++) {
-        if (key->ways[i] == SCHEME_NO_WAY) {
-            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
-                                     used > 0 ? ", " : "", key->kind->needs[i].name);
-            tls13 = tls13 && !is_of_tls13(&key->kind->needs[i]);
-        }
+        tls13 = tls13 && (key->ways[i] != SCHEME_NO_WAY || !is_of_tls13(&key->kind->needs[i]));
     }
-    if (used > 0) {
+    if (list_schemes(key, false, names, sizeof(names)) > 0) {
         log_line(&key->host, NK_LOG_WARNING, "%s: token %s does not sign %s with this key: %s",
                  words()->key, key->label, names,
                  tls13 ? "peers of TLS 1.2 that have no RSA-PSS, or ask for it last, fail"

@@ -186,7 +186,7 @@ static nk_status make_request(const struct wish *wish, const struct ours *ours,
 {
     const struct request_spec spec = specify(wish, ours, admin);
     struct hsm_key *key = NULL;
-    nk_status status = hsm_admin_use(admin, public_key, &key, err);
+    nk_status status = hsm_admin_use(admin, public_key, NULL, &key, err);
     if (status != NK_OK) {
         return status;
     }

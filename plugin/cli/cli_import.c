@@ -145,7 +145,7 @@ static nk_status prove_key(struct hsm_admin *admin, const struct chain_file *cha
     if (its == NULL) {
         return report_openssl(err, NK_E_IDENTITY, "the certificate's public key cannot be read");
     }
-    nk_status status = hsm_admin_use(admin, its, &key, err);
+    nk_status status = hsm_admin_use(admin, its, NULL, &key, err);
     if (status == NK_OK) {
         hsm_key_shut(key, SHUT_WAIT_MS);
         hsm_key_unref(key);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/fork.h"
 #include "base/report.h"
 #include "base/trusted_path.h"
@@ -136,44 +137,6 @@ static void delist_folder(struct private_folder *folder)
 
 /* --- making one --- */
 
-/* Folder that holds ours. */
-struct base {
-    const char *origin; /* for texts */
-    char path[PATH_MAX];
-};
-
-/* Never /run/user: logind removes it at the user's last logout, under nodes that go on. */
-static void find_base(struct base *base)
-{
-    const char *systemd = getenv("RUNTIME_DIRECTORY"); /* may be a list: "/run/a:/run/b" */
-    const char *tmp = getenv("TMPDIR");
-
-    if (systemd != NULL && systemd[0] == '/') {
-        base->origin = "RUNTIME_DIRECTORY, where our private folder is made";
-        snprintf(base->path, sizeof(base->path), "%.*s", (int)strcspn(systemd, ":"), systemd);
-    } else {
-        bool is_set = tmp != NULL && tmp[0] == '/';
-        base->origin =
-            is_set ? "TMPDIR, where our private folder is made unless RUNTIME_DIRECTORY is set"
-                   : "/tmp, where our private folder is made unless RUNTIME_DIRECTORY or TMPDIR "
-                     "is set";
-        snprintf(base->path, sizeof(base->path), "%s", is_set ? tmp : "/tmp");
-    }
-}
-
-/* Whoever may put another folder in its place says what gRPC reads there: a key of a file, or a
- * library to load. */
-static nk_status check_base(const struct base *base, nk_error *err)
-{
-    int fd = -1;
-    nk_status status = trusted_open_folder(base->path, TRUSTED_TO_HOLD, NK_E_CONFIG, &fd, err);
-
-    if (status == NK_OK) {
-        close(fd);
-    }
-    return report_where(err, status, "%s", base->origin);
-}
-
 /* False: see errno. ENOENT and EWOULDBLOCK: a sweeper was faster. */
 static bool lock_folder(struct private_folder *folder)
 {
@@ -222,20 +185,18 @@ static nk_status try_folder(struct private_folder *folder, const char *base, boo
 
 nk_status private_folder_make(struct private_folder *folder, nk_error *err)
 {
-    struct base base;
-
-    find_base(&base);
-    nk_status status = check_base(&base, err);
+    char base[PATH_MAX];
+    nk_status status = file_runtime_directory(base, err);
 
     if (status != NK_OK) {
         return status;
     }
-    sweep_folders(base.path);
+    sweep_folders(base);
     folder->owner = getpid();
     bool swept = true;
     for (int i = 0; i < ATTEMPTS_MAX && swept; i++) {
         swept = false;
-        status = try_folder(folder, base.path, &swept, err);
+        status = try_folder(folder, base, &swept, err);
         if (status != NK_OK) {
             forget_folder(folder);
         }
@@ -243,7 +204,7 @@ nk_status private_folder_make(struct private_folder *folder, nk_error *err)
     if (status == NK_OK) {
         list_folder(folder);
     }
-    return swept ? report(err, NK_E_INTERNAL, "%s: somebody removes our private folders", base.path)
+    return swept ? report(err, NK_E_INTERNAL, "%s: somebody removes our private folders", base)
                  : status;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "judge/own_certificate.h"
 
+#include <stdio.h>
+
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -118,8 +120,7 @@ static void warn_of_gaps(const struct our_leaf *ours, int our_role, const nk_hos
     }
 }
 
-nk_status own_certificate_check(struct chain *chain, struct pool *pool, int our_role, X509 *leaf,
-                                STACK_OF(X509) *intermediates, const nk_host *host, nk_error *err)
+static struct our_leaf describe_leaf(X509 *leaf, int our_role)
 {
     bool server = our_role == OUR_SERVER;
     struct our_leaf ours = {
@@ -127,16 +128,32 @@ nk_status own_certificate_check(struct chain *chain, struct pool *pool, int our_
         .role = server ? "server" : "client",
         .usage = server ? "serverAuth" : "clientAuth",
     };
-    struct chain_failure failure;
-    struct chain_path path = { .certificates = NULL };
 
     ERR_clear_error();
     x509_name_text(X509_get_subject_name(leaf), ours.subject, sizeof(ours.subject));
-    /* Without the pool: peers may know none of the intermediates that our file lacks. */
-    bool holds = chain_holds(chain, NULL, server ? NK_PEER_IS_SERVER : NK_PEER_IS_CLIENT, leaf,
-                             intermediates, &path, &failure);
+    return ours;
+}
+
+/* Without the pool: peers may know none of the intermediates that our file lacks. */
+static bool leaf_holds(const struct our_leaf *ours, struct chain *chain, int our_role,
+                       STACK_OF(X509) *intermediates, struct chain_path *path,
+                       struct chain_failure *failure)
+{
+    bool holds =
+        chain_holds(chain, NULL, our_role == OUR_SERVER ? NK_PEER_IS_SERVER : NK_PEER_IS_CLIENT,
+                    ours->certificate, intermediates, path, failure);
     ERR_clear_error();
-    if (!holds) {
+    return holds;
+}
+
+nk_status own_certificate_check(struct chain *chain, struct pool *pool, int our_role, X509 *leaf,
+                                STACK_OF(X509) *intermediates, const nk_host *host, nk_error *err)
+{
+    struct our_leaf ours = describe_leaf(leaf, our_role);
+    struct chain_failure failure;
+    struct chain_path path = { .certificates = NULL };
+
+    if (!leaf_holds(&ours, chain, our_role, intermediates, &path, &failure)) {
         return refuse_leaf(&ours, &failure, err);
     }
     nk_status status = check_names(&ours, err);
@@ -148,4 +165,84 @@ nk_status own_certificate_check(struct chain *chain, struct pool *pool, int our_
     chain_path_clear(&path);
     warn_of_gaps(&ours, our_role, host);
     return NK_OK;
+}
+
+/* --- all faults --- */
+
+static bool is_listed(const struct crls *crls, X509 *leaf)
+{
+    size_t at = 0;
+    X509_REVOKED *entry = NULL;
+
+    for (const struct crl *crl = crls != NULL ? crls_next(crls, &at) : NULL; crl != NULL;
+         crl = crls_next(crls, &at)) {
+        if (X509_NAME_cmp(X509_CRL_get_issuer(crl->list), X509_get_issuer_name(leaf)) == 0 &&
+            X509_CRL_get0_by_cert(crl->list, &entry, leaf) == 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool lacks_usage(const struct our_leaf *ours, int our_role, bool strict)
+{
+    uint32_t usages = X509_get_extended_key_usage(ours->certificate);
+    uint32_t wanted = our_role == OUR_SERVER ? XKU_SSL_SERVER : XKU_SSL_CLIENT;
+
+    return usages == UINT32_MAX ? strict : (usages & wanted) == 0;
+}
+
+/* A chain fails for one reason, which may hide others. */
+static enum reason next_hidden(const struct our_leaf *ours, const struct own_judges *judges,
+                               int our_role, int *at, char detail[NK_DETAIL_BYTES])
+{
+    switch ((*at)++) {
+    case 0:
+        return X509_cmp_current_time(X509_get0_notAfter(ours->certificate)) < 0 ? REASON_EXPIRED
+                                                                                : REASONS_LEN;
+    case 1:
+        return X509_cmp_current_time(X509_get0_notBefore(ours->certificate)) > 0
+                   ? REASON_NOT_YET_VALID
+                   : REASONS_LEN;
+    case 2:
+        snprintf(detail, NK_DETAIL_BYTES, "extendedKeyUsage does not name %s", ours->usage);
+        return lacks_usage(ours, our_role, judges->strict) ? REASON_WRONG_PURPOSE : REASONS_LEN;
+    default:
+        snprintf(detail, NK_DETAIL_BYTES, "a CRL of its issuer lists it");
+        return is_listed(judges->crls, ours->certificate) ? REASON_REVOKED : REASONS_LEN;
+    }
+}
+
+#define HIDDEN_REASONS 4
+
+void own_certificate_faults(const struct own_judges *judges, int our_role, X509 *leaf,
+                            STACK_OF(X509) *intermediates, const nk_host *host,
+                            void (*tell)(void *arg, const nk_error *fault), void *arg)
+{
+    struct our_leaf ours = describe_leaf(leaf, our_role);
+    struct chain_failure failure = { .reason = REASONS_LEN };
+    struct chain_path path = { .certificates = NULL };
+    nk_error names = { .struct_size = sizeof(names) };
+
+    if (leaf_holds(&ours, judges->chain, our_role, intermediates, &path, &failure)) {
+        warn_of_gaps(&ours, our_role, host);
+    } else {
+        nk_error fault = { .struct_size = sizeof(fault) };
+        (void)refuse_leaf(&ours, &failure, &fault);
+        tell(arg, &fault);
+    }
+    chain_path_clear(&path);
+    for (int at = 0; at < HIDDEN_REASONS && failure.reason != REASONS_LEN;) {
+        struct chain_failure hidden = { .reason = REASONS_LEN };
+        nk_error fault = { .struct_size = sizeof(fault) };
+        hidden.reason = next_hidden(&ours, judges, our_role, &at, hidden.detail);
+        bool told = hidden.reason == failure.reason && failure.depth == 0;
+        if (hidden.reason != REASONS_LEN && !told) {
+            (void)refuse_leaf(&ours, &hidden, &fault);
+            tell(arg, &fault);
+        }
+    }
+    if (check_names(&ours, &names) != NK_OK && failure.reason != REASON_MALFORMED) {
+        tell(arg, &names);
+    }
 }

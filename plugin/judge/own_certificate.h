@@ -10,4 +10,14 @@ MUST_USE nk_status own_certificate_check(struct chain *chain, struct pool *pool,
                                          X509 *leaf, STACK_OF(X509) *intermediates,
                                          const nk_host *host, nk_error *err);
 
+struct own_judges {
+    struct chain *chain;
+    const struct crls *crls; /* NULL: none */
+    bool strict;
+};
+/* See policy_find_our_faults. */
+void own_certificate_faults(const struct own_judges *judges, int our_role, X509 *leaf,
+                            STACK_OF(X509) *intermediates, const nk_host *host,
+                            void (*tell)(void *arg, const nk_error *fault), void *arg);
+
 #endif

@@ -36,6 +36,15 @@ nk_status policy_memory_open(const char *state_dir, struct policy_memory *ret_me
     return NK_OK;
 }
 
+nk_status policy_memory_peek(const char *state_dir, struct policy_memory *ret_memory, nk_error *err)
+{
+    nk_status status = policy_memory_open(state_dir, ret_memory, err);
+    if (status == NK_OK) {
+        crl_ledger_seal(ret_memory->ledger);
+    }
+    return status;
+}
+
 void policy_memory_clear(struct policy_memory *memory)
 {
     pool_unref(memory->pool);
@@ -350,4 +359,23 @@ nk_status policy_check_ours(struct policy *policy, int our_role, X509 *leaf,
 {
     return own_certificate_check(policy->chain, policy->pool, our_role, leaf, intermediates, host,
                                  err);
+}
+
+void policy_find_our_faults(struct policy *policy, int our_role, X509 *leaf,
+                            STACK_OF(X509) *intermediates, const nk_host *host,
+                            void (*tell)(void *arg, const nk_error *fault), void *arg)
+{
+    const struct own_judges judges = { policy->chain, policy->crls, policy->settings.strict };
+
+    own_certificate_faults(&judges, our_role, leaf, intermediates, host, tell, arg);
+}
+
+STACK_OF(X509) *policy_roots(const struct policy *policy)
+{
+    return policy->roots;
+}
+
+const struct crls *policy_crls(const struct policy *policy)
+{
+    return policy->crls;
 }

@@ -27,6 +27,9 @@ struct policy_memory {
 /* Zeroed on failure. Owned: policy_memory_clear. */
 MUST_USE nk_status policy_memory_open(const char *state_dir, struct policy_memory *ret_memory,
                                       nk_error *err);
+/* The same for who looks, and starts no node: nothing is written to `state_dir`. */
+MUST_USE nk_status policy_memory_peek(const char *state_dir, struct policy_memory *ret_memory,
+                                      nk_error *err);
 void policy_memory_clear(struct policy_memory *memory);
 
 /* The first generation: reads the roots and revocation lists that the configuration names, takes
@@ -80,6 +83,14 @@ char *policy_explain(struct policy *policy, const struct peer *peer, bool dialle
 MUST_USE nk_status policy_check_ours(struct policy *policy, int our_role, X509 *leaf,
                                      STACK_OF(X509) *intermediates, const nk_host *host,
                                      nk_error *err);
+/* The same for who wants to know all that is wrong: each fault is told, in sentences of its own;
+ * none: the certificate is good. [any] */
+void policy_find_our_faults(struct policy *policy, int our_role, X509 *leaf,
+                            STACK_OF(X509) *intermediates, const nk_host *host,
+                            void (*tell)(void *arg, const nk_error *fault), void *arg);
+/* The roots and lists in force, or NULL: none; borrowed from `policy`. */
+STACK_OF(X509) *policy_roots(const struct policy *policy);
+const struct crls *policy_crls(const struct policy *policy);
 bool policy_checks_call_host(const struct policy *policy); /* server_name is "target" */
 
 #endif

@@ -7,11 +7,11 @@
 
 #include "config/config.h"
 #include "hsm.h"
+#include "judge/own_chain.h"
 #include "judge/policy.h"
 
 struct identity {
-    X509 *leaf;
-    STACK_OF(X509) *intermediates;
+    struct own_chain chain;
     struct hsm_key *key;
 };
 

@@ -49,8 +49,8 @@ static nk_status open_identities(struct nk_instance *instance, nk_error *err)
         const struct identity *sibling = role > 0 ? instance->ours[0] : NULL;
         if (role > 0 && instance->config->one_identity) {
             /* One key, but each role's purpose is checked. */
-            status =
-                policy_check_ours(policy, role, sibling->leaf, sibling->intermediates, host, err);
+            status = policy_check_ours(policy, role, sibling->chain.leaf,
+                                       sibling->chain.intermediates, host, err);
             instance->ours[role] = instance->ours[0];
         } else {
             status = identity_open(instance->config, role, policy, host, sibling,

@@ -38,6 +38,7 @@ struct crl_ledger {
     struct seen *seen; /* sorted by key */
     size_t len;
     bool unsaved;
+    bool sealed;
 };
 
 DEFINE_AUTO(json_t *, json_decref);
@@ -293,7 +294,7 @@ nk_status crl_ledger_save(struct crl_ledger *ledger, nk_error *err)
     nk_status status = NK_OK;
 
     pthread_mutex_lock(&ledger->lock);
-    if (ledger->unsaved && ledger->path != NULL) {
+    if (ledger->unsaved && ledger->path != NULL && !ledger->sealed) {
         status = write_file_locked(ledger, err);
     }
     pthread_mutex_unlock(&ledger->lock);
@@ -340,6 +341,13 @@ nk_status crl_ledger_open(const char *state_dir, struct crl_ledger **ret_ledger,
     }
     *ret_ledger = ledger;
     return NK_OK;
+}
+
+void crl_ledger_seal(struct crl_ledger *ledger)
+{
+    pthread_mutex_lock(&ledger->lock);
+    ledger->sealed = true;
+    pthread_mutex_unlock(&ledger->lock);
 }
 
 void crl_ledger_free(struct crl_ledger *ledger)

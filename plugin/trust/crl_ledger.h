@@ -32,6 +32,8 @@ struct crl_ledger;
  * owned: crl_ledger_free. */
 MUST_USE nk_status crl_ledger_open(const char *state_dir, struct crl_ledger **ret_ledger,
                                    nk_error *err);
+/* [any] Nothing is written from here on: for who looks, and starts no node. */
+void crl_ledger_seal(struct crl_ledger *ledger);
 void crl_ledger_free(struct crl_ledger *ledger);
 
 /* [any] Whether a newer list of this kind was seen: by number; by thisUpdate where numbers are

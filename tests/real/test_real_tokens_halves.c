@@ -302,7 +302,7 @@ static void ask_for_csr(struct store *store, const struct row *row)
     store_note_logins(store);
     assert_int_equal(hsm_admin_open(&request, &admin, &err), NK_OK);
     nk_status status = hsm_admin_public(admin, hint, &found, &err);
-    if (status == NK_OK && (status = hsm_admin_use(admin, found, &key, &err)) == NK_OK) {
+    if (status == NK_OK && (status = hsm_admin_use(admin, found, NULL, &key, &err)) == NK_OK) {
         rig_shut(key);
     }
     hsm_admin_close(admin);
