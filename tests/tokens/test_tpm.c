@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A node whose key is in a (software) TPM talks to itself: both roles, both signatures on the TPM.
- * tests/tokens/tpm.sh starts the TPM, runs the README's commands and leaves programs in this folder
- * that break the TPM and mend it. */
+ * tests/tokens/tpm.sh starts the TPM, makes the token and leaves programs in this folder that break
+ * the TPM and mend it. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

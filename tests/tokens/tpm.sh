@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A software TPM: the commands of README's TPM section as they stand there; RSA with a PSS of the TPM's
-# own and without; p11-kit's server in front of it; then nodes talk while the TPM goes and comes
-# back. Its own count of wrong PINs and unorderly restarts says whether a node sends a PIN too many.
+# A software TPM: examples/tpm/tpm.json; RSA with a PSS of the TPM's own and without; p11-kit's server
+# in front of it; then nodes talk while the TPM goes and comes back. Its own count of wrong PINs and
+# unorderly restarts says whether a node sends a PIN too many.
 # usage: tpm.sh --build DIR [--times N] [--handshakes N] [--only TEXT]
+# shellcheck disable=SC2016 # what the command files expand
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/tokens/rig.sh
 . "$here/rig.sh"
@@ -56,17 +57,17 @@ command_file lockout_far <<<'tpm2_dictionarylockout --setup-parameters --max-tri
 put_away() { ./kill; }
 quietly ./start
 
-# --- README's page ---
+# --- a token made as examples/tpm does; that page itself is the test recipe_tpm's ---
 
 cp "$here/../../examples/tpm/tpm.json" node.json
 cp ca.pem federation-ca.pem
-cp ca.key federation-ca.key
-awk '/^## /{section = $2} /^```/{inside = section == "TPM" && !inside; next} inside' "$here/../../README.md" >commands.sh
-[ "$(grep -c '^nodekey ' commands.sh)" -ge 3 ] || { echo "README's TPM commands are gone" >&2; exit 1; }
-PATH=$build:$PATH quietly bash -euo pipefail commands.sh
+cp node.pin node-a.pin
 export CREDENTIALS_DIRECTORY=$folder
+./lockout_far
+quietly "$nodekey" init node.json --so-pin-file so.pin
+enroll node P-256
 ./flush_objects # C_InitToken leaves one
-check "README's page" "$test_tpm" talks node.json
+check "examples/tpm/tpm.json" "$test_tpm" talks node.json
 
 # --- three starts with a wrong PIN, each a process ---
 
@@ -202,7 +203,7 @@ storm_counts_tries() {
   ./lockout_clear
   FAULTY_MODULE=${behind:-$module} "$storm" --times "$times" --handshakes "$handshakes" "${@:4}" "$name.json" "$folder/$breaks" "$folder/$cures" || return 1
   echo "the TPM counts $(./lockout_count) tries after $times breaks"
-  [ $(($(./lockout_count))) -le $times ]
+  [ $(($(./lockout_count))) -le "$times" ]
 }
 tpm_config storm "$faulty" identity node-a.pem
 # nodekey knows p11-kit's client by its name.
