@@ -37,9 +37,8 @@ ca_files() { # name of the certificate and key
 
 # --- recipes: each signs node-a.csr into node-a.crt ---
 
-readme_recipe() {
-  awk '/^# back here/{inside = 0} inside && !/^nodekey /; /^# where the federation.s CA is/{inside = 1}' \
-    "$top/README.md" >recipe.sh
+page_recipe() { # page: README's, and those of examples/
+  sed -n '/^cat >node-a.ext/,/-out node-a.crt$/p' "$top/$1" >recipe.sh
   grep -q 'openssl x509' recipe.sh && quietly bash -e recipe.sh
 }
 
@@ -63,6 +62,23 @@ quickstart_recipe() { # takes the key alone
   mv node-a.leaf node-a.crt
 }
 
+federation_recipe() {
+  rm -rf site
+  mkdir -p site/issued
+  cp "$top"/examples/federation/{site.cnf,node.ext} site
+  cp federation-ca.pem site/site.pem
+  cp federation-ca.key site/site.key
+  touch site/index
+  echo unused >site/passphrase
+  mkdir -p node-a
+  mv node-a.csr node-a/node.csr
+  { # shellcheck disable=SC2016 # as the page has it
+    echo 'site=site node=a ip=127.0.0.1'
+    sed -n '/^    cd \$site$/,/^    cd \.\.$/p' "$top/examples/federation/README.md"
+  } >recipe.sh
+  grep -q 'openssl ca' recipe.sh && quietly bash -e recipe.sh && mv node-a/node.crt node-a.crt
+}
+
 # The one of before, by which the attacks are seen to be some.
 copying_recipe() {
   quietly openssl x509 -req -in node-a.csr -CA federation-ca.pem -CAkey federation-ca.key \
@@ -82,32 +98,36 @@ attack() { # recipe, what it grants of this attack
   local recipe=$1 attack=$2 wanted=$3 got
   rm -f node-a.crt
   cp "$attack.csr" node-a.csr
-  "$recipe" || { fail "$recipe signs nothing"; return; }
+  $recipe || { fail "$recipe signs nothing"; return; }
   got=$(granted)
   rows=$((rows + 1))
-  printf '%-18s %-10s grants: %s\n' "$recipe" "$attack" "${got:-nothing}"
+  printf '%-40s %-10s grants: %s\n' "$recipe" "$attack" "${got:-nothing}"
   [ "$got" = "$wanted" ] || fail "$recipe: $attack: \"$got\", not \"$wanted\""
 }
 
 ca_files federation-ca
+mapfile -t pages < <(cd "$top" && grep -l '^cat >node-a.ext' README.md examples/*/README.md)
 for name in authority attested anybody; do
   attack copying_recipe $name $name
-  for recipe in readme_recipe rig_recipe quickstart_recipe; do
-    attack $recipe $name ''
+  for recipe in "${pages[@]/#/page_recipe }" rig_recipe quickstart_recipe federation_recipe; do
+    attack "$recipe" $name ''
   done
 done
 
 # A recipe that is not above is not attacked.
-known='README.md examples/quickstart/federation.sh tests/tokens/rig.sh'
+known="${pages[*]}"
+known+=' examples/quickstart/federation.sh tests/tokens/rig.sh examples/federation/README.md'
 # They certify a key alone, without a request:
 known+=' examples/quickstart/intruders.sh tests/tokens/piv.sh'
+# Attacks of their own, by the page's command:
+known+=' tests/recipes/federation.sh'
 while read -r file; do
   case " $known " in
   *" $file "*) ;;
   *) fail "$file has a CA recipe that is not attacked here" ;;
   esac
 done < <(cd "$top" && find README.md examples tests -path tests/names/ca_recipes.sh -o \( -name README.md -o -path 'examples/*' -o -name '*.sh' \) -type f \
-  -exec grep -lE 'x509 (-req|.*-CA )|openssl ca |-extfile' {} +)
+  -exec grep -lE 'x509 (-req|.*-CA )|openssl ca |-extfile [^ ]' {} +)
 copies=$(cd "$top" && grep -rlE 'copy_extensions (copy|copyall)' README.md examples tests | grep -v '^tests/names/ca_recipes.sh$' || true)
 [ -z "$copies" ] || fail "the request is copied: $copies"
 

@@ -87,9 +87,10 @@ if grep -qs sleep "/proc/$(cat "$folder/pid")/cmdline"; then
   fail "a process outlives the recipe that started it"
 fi
 
-for recipe in "$here"/../../examples/*/README.md; do
-  name=$(basename "$(dirname "$recipe")")
-  [ ! -e "$recipe" ] || ctest --test-dir "$build" -N -R "^recipe_$name\$" | grep -q "recipe_$name\$" ||
+tests=$(ctest --test-dir "$build" -N -R ^recipe_)
+for page in "$here"/../../examples/*/README.md; do
+  name=$(basename "$(dirname "$page")")
+  grep -q " recipe_$name\$" <<<"$tests" ||
     fail "examples/$name/README.md has no test recipe_$name"
 done
 
