@@ -7,12 +7,15 @@ set -euo pipefail
 usage() {
     cat <<'END'
 usage: examples/quickstart.sh [--keep] [--build FOLDER]
+       examples/quickstart.sh --again FOLDER [--build FOLDER]
 
-Installs what is missing (as root), builds nodekey, makes a federation with three members whose keys
-are generated in SoftHSM tokens, lets every member talk to every member, and then lets intruders
-try. Everything happens in a temporary folder and on loopback addresses.
+Installs what is missing (as root), builds nodekey, makes a federation with three
+members whose keys are generated in SoftHSM tokens, lets every member talk to every
+member, and then lets intruders try. Everything happens in a temporary folder and on
+loopback addresses.
 
-  --keep            keep the temporary folder, with configurations, certificates and logs
+  --keep            keep the temporary folder: members, their CA, intruders, logs
+  --again FOLDER    start the three nodes of a folder that was kept, until Ctrl-C
   --build FOLDER    use this build as it is, instead of building the preset "release"
   --help            this text
 
@@ -31,9 +34,10 @@ packages=(cmake ninja-build gcc g++ pkgconf libgrpc-dev libgrpc++-dev libssl-dev
     softhsm2 openssl)
 
 keep=false
+again=false
 build=""
 work=""
-pids=()
+shown_member=""
 failures=()
 
 # shellcheck source-path=SCRIPTDIR source=install.sh
@@ -52,24 +56,29 @@ die() {
     exit 2
 }
 
-# Runs a tool that talks too much; what it said is shown if it fails.
+# Runs a tool that talks too much; what it said is shown if it fails, or takes long.
 quietly() {
-    if ! "$@" >tool.log 2>&1; then
+    if ! "$@" 2>&1 | show_progress tool.log; then
         tail -n 20 tool.log >&2
         die "failed: $*"
     fi
 }
 
 # Polls a command until it succeeds, at most so many seconds.
-wait_for() { # seconds, command and its arguments
-    local until=$((SECONDS + $1 + 1))
-    shift
+wait_for() { # seconds, what for, command and its arguments
+    local until=$((SECONDS + $1 + 1)) what=$2 status=0
+    shift 2
+    begin_progress
     until "$@"; do
         if ((SECONDS >= until)); then
-            return 1
+            status=1
+            break
         fi
+        tell_progress "waiting for $what"
         sleep 0.1
     done
+    end_progress
+    return $status
 }
 
 stop() { # process id of a child
@@ -78,24 +87,19 @@ stop() { # process id of a child
 }
 
 none_alive() {
-    local pid
-    for pid in "${pids[@]}"; do
-        ! kill -0 "$pid" 2>/dev/null || return 1
-    done
+    [[ -z $(jobs -rp) ]]
 }
 
 clean_up() {
-    local pid
-    for pid in "${pids[@]}"; do
-        kill "$pid" 2>/dev/null || true
-    done
-    if ! wait_for 8 none_alive; then
-        kill -KILL "${pids[@]}" 2>/dev/null || true
+    local alive
+    mapfile -t alive < <(jobs -rp)
+    kill "${alive[@]}" 2>/dev/null || true
+    if ! wait_for 8 "the nodes to stop" none_alive; then # gRPC's own threads may take some seconds
+        mapfile -t alive < <(jobs -rp)
+        kill -KILL "${alive[@]}" 2>/dev/null || true
     fi
     if [[ -n $work ]] && ! $keep; then
         rm -rf -- "$work"
-    elif [[ -n $work ]]; then
-        printf 'kept: %s\n' "$work"
     fi
 }
 
@@ -103,6 +107,13 @@ read_options() {
     while (($# > 0)); do
         case $1 in
         --keep) keep=true ;;
+        --again)
+            [[ $# -ge 2 && -f $2/node-a/node.json ]] || die "--again needs a folder that --keep left"
+            work=$(cd -- "$2" && pwd)
+            again=true
+            keep=true
+            shift
+            ;;
         --build)
             [[ $# -ge 2 && -d $2 ]] || die "--build needs a folder"
             build=$(cd -- "$2" && pwd)
@@ -121,25 +132,12 @@ read_options() {
     done
 }
 
-# Shows ninja's lines on one line of a terminal, and nothing elsewhere.
-show_progress() {
-    local line
-    while IFS= read -r line; do
-        printf '%s\n' "$line" >>build.log
-        if [[ -t 1 && $line == \[* ]]; then
-            printf '\r\033[K  %.76s' "$line"
-        fi
-    done
-    if [[ -t 1 ]]; then
-        printf '\r\033[K'
-    fi
-}
-
 build_release() {
     build=$top/build/release
     step "building nodekey in $build"
     quietly cmake -S "$top" --preset release
-    if ! cmake --build "$build" --target nodekey_plugin nodekey node host 2>&1 | show_progress; then
+    if ! cmake --build "$build" --target nodekey_plugin nodekey node host 2>&1 |
+        show_progress build.log; then
         tail -n 40 build.log >&2
         die "the build failed"
     fi
@@ -177,9 +175,9 @@ choose_port() {
 
 make_federation() {
     local letter
-    step "a federation CA, and three tokens that make their own keys"
-    make_authority federation
-    prepare_tokens
+    step "a federation CA, and three members, whose tokens make their own keys"
+    mkdir ca intruders
+    make_authority ca/federation
     for letter in "${letters[@]}"; do
         make_member "$letter" "${key_type[$letter]}" "${ip[$letter]}"
         printf '  spiffe://%s/node/%s  %-8s  %s\n' "$domain" "$letter" \
@@ -188,28 +186,29 @@ make_federation() {
 }
 
 start_node() { # letter
-    local letter options=()
+    local folder=node-$1 letter options=()
     for letter in "${letters[@]}"; do
         options+=(--greet "${ip[$letter]}:$port")
     done
-    "$node" --plugin "$plugin" --config "node-$1.json" --listen "${ip[$1]}:$port" --beat 0 \
-        --wait 20 --weights "$weights" "${options[@]}" >"node-$1.out" 2>"node-$1.err" &
-    pids+=("$!")
+    SOFTHSM2_CONF=$work/$folder/softhsm2.conf \
+        "$node" --plugin "$plugin" --config "$folder/node.json" --listen "${ip[$1]}:$port" \
+        --beat 0 --wait 20 --weights "$weights" "${options[@]}" \
+        >"$folder/node.out" 2>"$folder/node.err" &
 }
 
 # "ok" and the time it took, if the receiver's log knows the very bytes that the sender sent.
 pair_result() { # dialling letter, dialled letter
     local line digest
-    line=$(grep "^talked ${ip[$2]}:$port ok sha256:" "node-$1.out") || return 1
+    line=$(grep "^talked ${ip[$2]}:$port ok sha256:" "node-$1/node.out") || return 1
     digest=$(cut -d ' ' -f 4,5 <<<"$line")
-    grep -q "^weights $digest from spiffe://$domain/node/$1\$" "node-$2.out" || return 1
+    grep -q "^weights $digest from spiffe://$domain/node/$1\$" "node-$2/node.out" || return 1
     [[ $digest == *" $weights" ]] && printf 'ok %s ms\n' "$(cut -d ' ' -f 6 <<<"$line")"
 }
 
 all_greeted() {
     local letter
     for letter in "${letters[@]}"; do
-        (($(count '^talked ' "node-$letter.out") == ${#letters[@]})) || return 1
+        (($(count '^talked ' "node-$letter/node.out") == ${#letters[@]})) || return 1
     done
 }
 
@@ -219,7 +218,7 @@ let_all_talk() {
     for letter in "${letters[@]}"; do
         start_node "$letter"
     done
-    wait_for 45 all_greeted || failures+=("not every node came up and greeted all others")
+    wait_for 45 "the nodes to greet each other" all_greeted || failures+=("not every node came up and greeted all others")
     print_pairs
 }
 
@@ -248,8 +247,9 @@ print_pairs() {
 
 run_host() {
     step "the same credentials in C++"
-    if timeout 20 "$host" "$plugin" node-a.json "${ip[a]}:0" >host.out 2>host.err; then
-        sed 's/^/  /' host.out
+    if SOFTHSM2_CONF=$work/node-a/softhsm2.conf timeout 20 "$host" "$plugin" node-a/node.json \
+        "${ip[a]}:0" 2>host.err | show_progress host.log; then
+        sed 's/^/  /' host.log
     else
         failures+=("examples/host failed")
     fi
@@ -264,45 +264,115 @@ print_intruders() {
     done
 }
 
-print_verdict() {
+print_failures() {
     local failure file
-    printf '\n%d of 9 ordered pairs talked, 8 MiB each, SHA-256 equal\n' "$pairs"
-    printf '%d of 13 intruders refused\n' "${#rows[@]}"
-    if ((${#failures[@]} == 0)); then
-        return 0
-    fi
     printf '\n'
     for failure in "${failures[@]}"; do
         printf 'FAILED: %s\n' "$failure"
     done
-    for file in node-?.err node-?.out *.log host.err; do
+    for file in node-?/node.err node-?/node.out *.log *.err intruders/*.log; do
         if [[ -s $file ]]; then
             printf '\n--- the end of %s\n' "$file"
             tail -n 8 "$file"
         fi
     done
-    return 1
+}
+
+print_verdict() {
+    printf '\n%d of 9 ordered pairs talked, 8 MiB each, SHA-256 equal\n' "$pairs"
+    if ! $again; then
+        printf '%d of 13 intruders refused\n' "${#rows[@]}"
+    fi
+    if ((${#failures[@]} > 0)); then
+        print_failures
+        return 1
+    fi
+}
+
+print_kept() {
+    cat <<END
+What lies where, in $work:
+  node-a/ node-b/ node-c/  the members: node.json, node.pin and so.pin, their
+                           certificate node.pem, the token in tokens/, node.out
+                           and node.err with what the node said
+  ca/                      the federation's root and site CA, and what they issued
+  intruders/               the intruders' keys and certificates, what each saw
+
+Next:
+  $here/quickstart.sh --again $work --build $build
+      starts the three nodes again
+  SOFTHSM2_CONF=$work/node-a/softhsm2.conf $nodekey tokens --login $work/node-a/node.json
+      shows the key that never left its token
+  $nodekey explain $work/node-a/node.json $work/node-b/node.pem --target ${ip[b]}
+      who may join, and why, before anybody dials
+END
+}
+
+print_gone() {
+    cat <<END
+What lies where: nodekey.so and the command nodekey in $build;
+the federation was in a temporary folder that is gone now.
+
+Next:
+  $here/quickstart.sh --keep --build $build
+      the same, and the folders stay
+  cmake --install $build
+      as root: installs plugin, command and headers below /usr/local
+  $nodekey --help
+      the operator's command
+END
+}
+
+print_end() {
+    cat <<END
+
+What was shown: three nodes proved by mutual TLS who they are, each with a key that
+was made in its own PKCS#11 token and cannot leave it; who was not certified, or not
+admitted by a rule, got not one call through.
+
+END
+    if $keep; then
+        print_kept
+    else
+        print_gone
+    fi
+}
+
+# The folder of an earlier run, whose certificates know addresses and no ports.
+start_again() {
+    trap 'exit 0' INT TERM
+    let_all_talk
+    print_verdict || exit 1
+    printf '\nthe nodes serve on port %s; Ctrl-C ends them\n' "$port"
+    wait
+    die "the nodes have ended; see $work/node-a/node.err"
 }
 
 main() {
     read_options "$@"
     trap clean_up EXIT
     trap 'exit 130' INT TERM
-    work=$(mktemp -d "${TMPDIR:-/tmp}/nodekey-quickstart.XXXXXX")
+    work=${work:-$(mktemp -d "${TMPDIR:-/tmp}/nodekey-quickstart.XXXXXX")}
     cd -- "$work"
     export RUNTIME_DIRECTORY=$work # nodekey's own folders, too, go when this one does
     install_missing "${packages[@]}" || exit 2
     [[ -n $build ]] || build_release
     find_build
     choose_port
+    if $again; then
+        start_again
+    fi
     make_federation
     let_all_talk
     run_host
     step "intruders"
+    cd intruders
     make_intruders
     run_intruders
+    cd ..
     print_intruders
     print_verdict
+    print_end
 }
 
 main "$@"

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
-# Sourced by quickstart.sh: a federation's authority, its members' tokens and certificates.
-# Everything is made in the current folder.
+# shellcheck shell=bash disable=SC2154 # quickstart.sh sets what is used here
+# Sourced by quickstart.sh: a federation's authority, and its members as their operators make them.
+# Names of files are relative to the current folder, and may begin with one.
 
 domain=federation.example
-pin=$(od -An -N8 -tu8 /dev/urandom | tr -d ' ')
 
 # A software key: for authorities and intruders. Members' keys are made by their tokens.
 new_key() { # name
@@ -46,7 +45,7 @@ make_authority() { # name
 # Certifies NAME.pub; needs nothing else of that key. NAME.pem is the leaf and then its issuer.
 certify() { # name, issuer, URI, IP address, extended key usage
     leaf_extensions "$3" "$4" "$5" >"$1.ext"
-    quietly openssl x509 -new -force_pubkey "$1.pub" -subj "/CN=$1" -days 7 \
+    quietly openssl x509 -new -force_pubkey "$1.pub" -subj "/CN=${1##*/}" -days 7 \
         -CA "$2.pem" -CAkey "$2.key" -extfile "$1.ext" -out "$1.leaf"
     cat "$1.leaf" "$2.pem" >"$1.pem"
 }
@@ -78,45 +77,64 @@ asn1_date() { # "10 days ago"
     date -u -d "$1" +%Y%m%d%H%M%SZ
 }
 
-prepare_tokens() {
-    mkdir tokens
-    printf 'directories.tokendir = %s/tokens\nobjectstore.backend = file\nlog.level = ERROR\n' \
-        "$PWD" >softhsm2.conf
-    export SOFTHSM2_CONF=$PWD/softhsm2.conf
-}
-
-# A token with its user PIN.
-make_token() { # name
-    quietly softhsm2-util --init-token --free --label "$1" --so-pin "$pin" --pin "$pin"
-    (umask 077 && printf '%s\n' "$pin" >"$1.pin")
-}
-
-# A key pair that is generated on the token and never leaves it. NAME.pub is its public half.
-make_key() { # name, key type, URI
-    quietly "$nodekey" enroll "$1.json" --key-type "$2" --san "URI:$3" --out "$1.csr"
-    quietly openssl req -in "$1.csr" -pubkey -noout -out "$1.pub"
-}
-
-write_config() { # name
-    cat >"$1.json" <<END
+write_config() { # folder
+    cat >"$1/node.json" <<END
 {
   "version": 1,
   "node": {
     "module": "softhsm",
     "key": "pkcs11:token=$1;object=identity",
-    "certificate": "$1.pem",
-    "pin": { "file": "$1.pin" }
+    "certificate": "node.pem",
+    "pin": { "file": "node.pin" }
   },
-  "federation": { "roots": ["federation-root.pem"] },
+  "federation": { "roots": ["federation-ca.pem"] },
   "admit": [ { "name": "members", "uri": ["spiffe://$domain/node/*"] } ],
-  "deny": [ { "name": "expelled", "uri": ["spiffe://$domain/node/mallory"] } ]
+  "deny": [ { "name": "expelled", "uri": ["spiffe://$domain/node/mallory"] } ],
+  "state_dir": "state"
 }
 END
 }
 
+# What an operator has before the first command: PINs, the federation's root, a store for SoftHSM.
+prepare_folder() { # folder
+    (
+        umask 077
+        mkdir "$1" "$1/state" "$1/tokens"
+        openssl rand -hex 8 >"$1/node.pin"
+        openssl rand -hex 8 >"$1/so.pin"
+    )
+    cp ca/federation-root.pem "$1/federation-ca.pem"
+    printf 'directories.tokendir = %s/tokens\nobjectstore.backend = file\nlog.level = ERROR\n' \
+        "$PWD/$1" >"$1/softhsm2.conf"
+    write_config "$1"
+}
+
+# The nodekey command as an operator types it; the first member's commands are shown.
+operate() { # arguments
+    if [[ $shown_member == "$SOFTHSM2_CONF" ]]; then
+        printf '  $ nodekey %s\n' "$*"
+    fi
+    quietly "$nodekey" "$@"
+    if [[ $shown_member == "$SOFTHSM2_CONF" ]]; then
+        sed "s|^$PWD/||; s/^/    /" tool.log
+    fi
+}
+
+# The CA looks at what is asked for, and takes nothing of the request but its key.
+issue() { # folder, URI, IP address
+    operate csr --verify "$1/node.csr"
+    quietly openssl req -in "$1/node.csr" -pubkey -noout -out "ca/$1.pub"
+    certify "ca/$1" ca/federation "$2" "$3" serverAuth,clientAuth
+}
+
 make_member() { # letter, key type, IP address
-    make_token "node-$1"
-    write_config "node-$1"
-    make_key "node-$1" "$2" "spiffe://$domain/node/$1"
-    certify "node-$1" federation "spiffe://$domain/node/$1" "$3" serverAuth,clientAuth
+    local folder=node-$1 uri=spiffe://$domain/node/$1
+    prepare_folder "$folder"
+    local -x SOFTHSM2_CONF=$PWD/$folder/softhsm2.conf
+    shown_member=${shown_member:-$SOFTHSM2_CONF}
+    operate init "$folder/node.json" --so-pin-file "$folder/so.pin"
+    operate enroll "$folder/node.json" --key-type "$2" --san "URI:$uri" --san "IP:$3" \
+        --out "$folder/node.csr"
+    issue "$folder" "$uri" "$3"
+    operate import "$folder/node.json" "ca/$folder.pem"
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154 # quickstart.sh sets what is used here
 # Sourced by quickstart.sh: who must not get in, how each tries, and the proof that it did not.
+# Everything is made in the current folder, beside those of the members.
 #
 # An intruder that dials sends a whole call behind its handshake, so that "no handler ran" is not for
 # want of asking: the control sends the same bytes with a member's certificate, and its handler runs.
@@ -9,6 +10,8 @@
 
 rows=() # "description|refused by|why"
 server=""
+a_said=../node-a/node.out
+a_log=../node-a/node.err
 
 # One call as HTTP/2: preface, SETTINGS, HEADERS, and DATA that says: disconnect 127.0.0.14:1.
 write_call() {
@@ -24,14 +27,14 @@ count() { # pattern, file
 }
 
 # Writes the last refusal in a node's log as "label: detail", if it is the expected one.
-reason_in() { # node's log, direction, labels as a regular expression, refusals before
+reason_in() { # node's log, direction, labels as a regular expression, refusals before, where to
     local now line
     now=$(count "refused $2 peer" "$1")
     if ((now <= $4)); then
         return 1
     fi
     line=$(grep "refused $2 peer" "$1" | tail -n 1)
-    [[ $line =~ :\ (($3):\ .*)$ ]] && printf '%s\n' "${BASH_REMATCH[1]}"
+    [[ $line =~ :\ (($3):\ .*)$ ]] && printf '%s\n' "${BASH_REMATCH[1]}" >"$5"
 }
 
 refused() { # description, refused by, why
@@ -60,14 +63,14 @@ as_client() { # name
 # An intruder that finishes its handshake; nodekey refuses it, and says why.
 inbound() { # description, labels, name of its certificate
     local calls refusals why="" options
-    calls=$(count '^call ' node-a.out)
-    refusals=$(count 'refused inbound peer' node-a.err)
+    calls=$(count '^call ' "$a_said")
+    refusals=$(count 'refused inbound peer' "$a_log")
     mapfile -t options < <(as_client "$3")
     if ! dial_by_tls "$3.dial" "${options[@]}"; then
         not_refused "$1" "the node did not hang up"
-    elif ! wait_for 5 reason_in node-a.err inbound "$2" "$refusals" >"$3.why"; then
+    elif ! wait_for 5 "node a's reason" reason_in "$a_log" inbound "$2" "$refusals" "$3.why"; then
         not_refused "$1" "no log line of node a says \"$2\""
-    elif (($(count '^call ' node-a.out) != calls)); then
+    elif (($(count '^call ' "$a_said") != calls)); then
         not_refused "$1" "a handler ran"
     else
         why=$(<"$3.why")
@@ -79,10 +82,10 @@ inbound() { # description, labels, name of its certificate
 before_nodekey() { # description, command and its arguments
     local calls description=$1
     shift
-    calls=$(count '^call ' node-a.out)
+    calls=$(count '^call ' "$a_said")
     if ! "$@"; then
         not_refused "$description" "the node did not hang up, or the intruder could not try"
-    elif (($(count '^call ' node-a.out) != calls)); then
+    elif (($(count '^call ' "$a_said") != calls)); then
         not_refused "$description" "a handler ran"
     else
         refused "$description" "TLS" "connection closed, no handler ran"
@@ -101,11 +104,12 @@ dial_in_plain() {
 # Node a greets whoever answers at that address, and must refuse; its reason goes to NAME.why.
 a_refuses() { # description, labels, address, name
     local status=0
-    "$node" --plugin "$plugin" --config node-a.json --no-serve --listen "${ip[a]}:$port" \
-        --greet "$3" >"$4.greet" 2>"$4.log" || status=$?
+    SOFTHSM2_CONF=../node-a/softhsm2.conf \
+        "$node" --plugin "$plugin" --config ../node-a/node.json --no-serve \
+        --listen "${ip[a]}:$port" --greet "$3" >"$4.greet" 2>"$4.log" || status=$?
     if ((status != 1)); then
         not_refused "$1" "node a talked to it"
-    elif ! reason_in "$4.log" outbound "$2" 0 >"$4.why"; then
+    elif ! reason_in "$4.log" outbound "$2" 0 "$4.why"; then
         not_refused "$1" "no log line of node a says \"$2\""
     else
         return 0
@@ -119,8 +123,8 @@ answer_as() { # name of its certificate, IP address
     openssl s_server -accept "$2:$port" -alpn h2 -cert "$1.leaf" -cert_chain "$1.pem" \
         -key "$1.key" -Verify 1 <&8 >"$1.server" 2>&1 &
     server=$!
-    pids+=("$server")
-    wait_for 5 grep -qs '^ACCEPT' "$1.server" || failures+=("the server of $1 did not start")
+    wait_for 5 "the server of $1" grep -qs '^ACCEPT' "$1.server" ||
+        failures+=("the server of $1 did not start")
 }
 
 got_a_call() { # name
@@ -142,11 +146,11 @@ outbound() { # description, labels, name of its certificate, IP address
 
 # Member b serves, with its own key and certificate, at member c's IP address.
 at_anothers_address() { # description, labels
-    "$node" --plugin "$plugin" --config node-b.json --listen "${ip[c]}:$((port + 1))" \
-        --ready-file rogue.ready >rogue.out 2>rogue.err &
+    SOFTHSM2_CONF=../node-b/softhsm2.conf \
+        "$node" --plugin "$plugin" --config ../node-b/node.json \
+        --listen "${ip[c]}:$((port + 1))" --ready-file rogue.ready >rogue.out 2>rogue.err &
     server=$!
-    pids+=("$server")
-    if ! wait_for 10 test -e rogue.ready; then
+    if ! wait_for 10 "its server" test -e rogue.ready; then
         not_refused "$1" "its server did not start"
     elif a_refuses "$1" "$2" "${ip[c]}:$((port + 1))" rogue; then
         if (($(count '^call ' rogue.out) != 0)); then
@@ -162,19 +166,21 @@ at_anothers_address() { # description, labels
 # a node sends does show in the log of who is dialled.
 run_controls() {
     local calls options pid
-    calls=$(count '^call ' node-a.out)
+    printf '  the probe: a member tries the same\n'
+    calls=$(count '^call ' "$a_said")
     mapfile -t options < <(as_client control)
     timeout 10 openssl s_client -connect "${ip[a]}:$port" -ign_eof "${options[@]}" \
         <call.bin >control.dial 2>&1 &
     pid=$!
-    pids+=("$pid")
-    if ! wait_for 5 more_calls_than "$calls"; then
+    if ! wait_for 5 "the control's call" more_calls_than "$calls"; then
         failures+=("the control's call reached no handler: the intruders prove nothing")
     fi
     stop "$pid"
 
+    printf '  the other probe: node a dials a member\n'
     answer_as control 127.0.0.14
-    timeout 10 "$node" --plugin "$plugin" --config node-a.json --no-serve --deadline 2 \
+    SOFTHSM2_CONF=../node-a/softhsm2.conf timeout 10 \
+        "$node" --plugin "$plugin" --config ../node-a/node.json --no-serve --deadline 2 \
         --listen "${ip[a]}:$port" --greet "127.0.0.14:$port" >control.greet 2>&1 || true
     if ! got_a_call control; then
         failures+=("the control's server saw no call: the intruders prove nothing")
@@ -183,14 +189,15 @@ run_controls() {
 }
 
 more_calls_than() { # number
-    (($(count '^call ' node-a.out) > $1))
+    (($(count '^call ' "$a_said") > $1))
 }
 
 # A member may connect, and still not speak for another: that is the node's own check.
 run_impostor() {
     local status=0
-    "$node" --plugin "$plugin" --config node-b.json --no-serve --listen "${ip[c]}:$port" \
-        --greet "${ip[a]}:$port" >impostor.out 2>impostor.err || status=$?
+    SOFTHSM2_CONF=../node-b/softhsm2.conf \
+        "$node" --plugin "$plugin" --config ../node-b/node.json --no-serve \
+        --listen "${ip[c]}:$port" --greet "${ip[a]}:$port" >impostor.out 2>impostor.err || status=$?
     if ((status != 1)) || ! grep -q 'is not an address of the peer' impostor.out; then
         failures+=("member b could speak for member c")
     fi
@@ -209,16 +216,16 @@ make_intruders() {
         -extfile self-signed.ext -out self-signed.leaf
     cp self-signed.leaf self-signed.pem
     certify other-ca impostors "$member/b" 127.0.0.21 $both
-    certify_between expired federation "$member/late" 127.0.0.14 $both '10 days ago' yesterday
-    certify_between early federation "$member/early" 127.0.0.14 $both tomorrow '10 days'
-    certify client-only federation "$member/client" 127.0.0.22 clientAuth
-    certify server-only federation "$member/server" 127.0.0.14 serverAuth
-    certify control federation "$member/control" 127.0.0.14 $both
-    certify member federation "$member/member" 127.0.0.14 $both
+    certify_between expired ../ca/federation "$member/late" 127.0.0.14 $both '10 days ago' yesterday
+    certify_between early ../ca/federation "$member/early" 127.0.0.14 $both tomorrow '10 days'
+    certify client-only ../ca/federation "$member/client" 127.0.0.22 clientAuth
+    certify server-only ../ca/federation "$member/server" 127.0.0.14 serverAuth
+    certify control ../ca/federation "$member/control" 127.0.0.14 $both
+    certify member ../ca/federation "$member/member" 127.0.0.14 $both
     certify below-member member "$member/b" 127.0.0.14 $both
-    cat federation.pem >>below-member.pem
-    certify guest federation "spiffe://$domain/guest/g" 127.0.0.14 $both
-    certify mallory federation "$member/mallory" 127.0.0.14 $both
+    cat ../ca/federation.pem >>below-member.pem
+    certify guest ../ca/federation "spiffe://$domain/guest/g" 127.0.0.14 $both
+    certify mallory ../ca/federation "$member/mallory" 127.0.0.14 $both
     write_call >call.bin
     mkfifo idle
     exec 8<>idle
