@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/report.h"
-#include "cli/cli_import.h"
 #include "cli/cli_ours.h"
+#include "cli/cli_present.h"
 #include "cli/cli_request.h"
 #include "cli/cli_verify.h"
 #include "cli/cli_write.h"
@@ -17,18 +17,23 @@
 #define SHUT_WAIT_MS 1000
 
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
+DEFINE_AUTO(X509 *, X509_free);
 
 enum { OPTION_SAN = CLI_OPTION_OWN, OPTION_CN, OPTION_OUT, OPTION_KEY_TYPE, OPTION_VERIFY };
 
 #define SAN_OPTION                                                                                 \
     {                                                                                              \
         "san", OPTION_SAN, "KIND:NAME", 0,                                                         \
-            "A name to ask for, once or more: URI:spiffe://..., DNS:..., IP:... or email:...", 0   \
+            "A name to ask for, once or more: URI:spiffe://..., DNS:..., IP:... or email:... "     \
+            "Default: the names of the certificate that is there, and its subject",                \
+            0                                                                                      \
     }
 #define CN_OPTION                                                                                  \
     {                                                                                              \
         "cn", OPTION_CN, "NAME", 0,                                                                \
-            "The common name to ask for; empty: none. Default: the token's label", 0               \
+            "The common name to ask for; empty: none. Default: the token's label, if --san is "    \
+            "given",                                                                               \
+            0                                                                                      \
     }
 #define OUT_OPTION                                                                                 \
     {                                                                                              \
@@ -63,11 +68,16 @@ static const char enroll_doc[] =
     "request for a certificate.\v"
     "Give the request to the federation's CA, and what it returns to `nodekey import'. A key that "
     "fits node.key already is left as it is, and is an error; see `nodekey csr'.\n\n"
+    "Example: nodekey enroll node.json --san URI:spiffe://f.example/node/a --out a.csr\n\n"
     "Exit status: 0 written; 1 not; 2 wrong usage.";
 static const char csr_doc[] =
     "Writes a PKCS#10 request for a certificate for the key that node.key names; the key is on its "
     "token.\v"
-    "For a renewal, and after `nodekey enroll' whose request got lost.\n\n"
+    "For a renewal, which asks for the names of the present certificate, and after `nodekey "
+    "enroll' "
+    "whose request got lost.\n\n"
+    "Examples: nodekey csr node.json --out a.csr\n"
+    "          nodekey csr --verify a.csr\n\n"
     "Exit status: 0 written; 1 not; 2 wrong usage. With --verify: 0 the request asks for nothing "
     "but "
     "names, digitalSignature, serverAuth and clientAuth; 1 it asks for more, or is none.";
@@ -75,7 +85,8 @@ static const char csr_doc[] =
 struct wish {
     struct ours_choice ours;
     GENERAL_NAMES *names;
-    const char *cn; /* NULL: the token's label */
+    X509 *present;  /* whose names they are; NULL: they were given by --san */
+    const char *cn; /* NULL: the subject of that, else the token's label */
     const char *out;
     const char *type;   /* NULL: the key is there */
     const char *verify; /* a request that is there; NULL: one is made */
@@ -116,9 +127,6 @@ static void check_wish(const struct wish *wish, const struct argp_state *state)
             argp_error(state, "--verify looks at a request that is there; it takes --json alone");
         }
         return;
-    }
-    if (sk_GENERAL_NAME_num(wish->names) <= 0) {
-        argp_error(state, "--san is missing: peers know a node by the names in its certificate");
     }
     if (wish->cn != NULL && strlen(wish->cn) > CN_MAX_BYTES) {
         argp_error(state, "--cn has more than %d bytes", CN_MAX_BYTES);
@@ -175,7 +183,11 @@ static const char *usages_of(const struct ours *ours)
 static struct request_spec specify(const struct wish *wish, const struct ours *ours,
                                    const struct hsm_admin *admin)
 {
-    return (struct request_spec){ .cn = wish->cn != NULL ? wish->cn : hsm_admin_label(admin),
+    bool as_before = wish->present != NULL && wish->cn == NULL;
+
+    return (struct request_spec){ .subject =
+                                      as_before ? X509_get_subject_name(wish->present) : NULL,
+                                  .cn = wish->cn != NULL ? wish->cn : hsm_admin_label(admin),
                                   .names = wish->names,
                                   .usages = usages_of(ours) };
 }
@@ -211,15 +223,13 @@ static nk_status give_up(struct hsm_admin *admin, const struct ours *ours, nk_st
  * EVP_PKEY_free. */
 static EVP_PKEY *key_in_use(const struct ours *ours)
 {
-    const char *path = ours->config->identities[ours->role].certificate;
+    AUTO(X509_free) X509 *leaf = NULL;
     nk_error own = { .struct_size = sizeof(own) };
-    STACK_OF(X509) *all = sk_X509_new_null();
-    EVP_PKEY *key = all != NULL && chain_file_read(path, all, &own) == NK_OK
-                        ? X509_get_pubkey(sk_X509_value(all, 0))
-                        : NULL;
+    bool on_token = config_is_uri(ours->config->identities[ours->role].certificate);
 
-    sk_X509_pop_free(all, X509_free);
-    return key;
+    return !on_token && present_read(ours, &leaf, &own) == NK_OK && leaf != NULL
+               ? X509_get_pubkey(leaf)
+               : NULL;
 }
 
 static nk_status find_key(struct hsm_admin *admin, const struct ours *ours, EVP_PKEY **ret_public,
@@ -230,7 +240,7 @@ static nk_status find_key(struct hsm_admin *admin, const struct ours *ours, EVP_
     return hsm_admin_public(admin, hint, ret_public, err);
 }
 
-/* Told when the key is made: later a node has a certificate for it. */
+/* Told before the CA signs: it may still be another key. */
 static void tell_unmet(const EVP_PKEY *public_key)
 {
     char unmet[HSM_UNMET_BYTES];
@@ -259,7 +269,7 @@ static nk_status on_token(const struct wish *wish, const struct ours *ours, char
     if (status == NK_OK) {
         status = make_request(wish, ours, admin, public_key, ret_pem, err);
     }
-    if (status == NK_OK && wish->type != NULL) {
+    if (status == NK_OK) {
         tell_unmet(public_key);
     }
     return status == NK_OK ? NK_OK : give_up(admin, ours, status, err);
@@ -296,7 +306,14 @@ static enum cli_exit tell_request(const struct wish *wish, const struct ours *ou
     return CLI_OK;
 }
 
-static enum cli_exit carry_out(const struct wish *wish)
+static nk_status find_names(struct wish *wish, const struct ours *ours, nk_error *err)
+{
+    return sk_GENERAL_NAME_num(wish->names) > 0
+               ? NK_OK
+               : present_take_names(ours, wish->names, &wish->present, err);
+}
+
+static enum cli_exit carry_out(struct wish *wish)
 {
     if (wish->verify != NULL) {
         return verify_request(wish->verify, wish->ours.json);
@@ -308,7 +325,10 @@ static enum cli_exit carry_out(const struct wish *wish)
     if (status != NK_OK) {
         return ours_fail(&err);
     }
-    status = ours_check_roots(&ours, &err);
+    status = find_names(wish, &ours, &err);
+    if (status == NK_OK) {
+        status = ours_check_roots(&ours, &err);
+    }
     if (status == NK_OK) {
         status = on_token(wish, &ours, &pem, &err);
     }
@@ -331,6 +351,7 @@ static enum cli_exit run_command(const struct argp *argp, const char *type, int 
     enum cli_exit end =
         argp_parse(argp, argc, argv, 0, NULL, &wish) == 0 ? carry_out(&wish) : CLI_USAGE;
     GENERAL_NAMES_free(wish.names);
+    X509_free(wish.present);
     return end;
 }
 

@@ -32,6 +32,7 @@ static const char doc[] =
     "The token is not needed: no module is loaded, nobody logs in and no PIN is read. A program's "
     "own verify_peer is not asked. CONFIG and the files it names must belong to root or to whoever "
     "runs this, as for the node itself: run it as the node's user.\n\n"
+    "Example: nodekey explain node.json a.pem --role server --target 10.0.0.7\n\n"
     "Exit status: 0 let in, in every role asked about; 1 refused in one, or it could not be "
     "judged; "
     "2 wrong usage.";

@@ -29,12 +29,14 @@ DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 static const struct argp_option options[] = { CLI_ROLE_OPTION, CLI_JSON_OPTION, { 0 } };
 
 static const char doc[] =
-    "Takes the certificate that the CA issued, with its intermediates, from FILE (PEM; `-' is "
+    "Takes the certificate that the CA issued, with its intermediates, from FILE (PEM, DER or "
+    "PKCS#7; `-' is "
     "standard input), checks it, and writes it where node.certificate says.\v"
     "It must be for the key on the token, which signs to prove it; it must chain to "
     "federation.roots, be valid now, not revoked, and fit the roles that use the file: what a node "
     "would refuse at its start is refused here, and the old file stays. The order in FILE does "
     "not matter; self-signed roots are left out.\n\n"
+    "Example: nodekey import node.json a.crt\n\n"
     "Exit status: 0 in place; 1 refused, nothing changed; 2 wrong usage.";
 
 struct wish {

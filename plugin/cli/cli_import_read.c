@@ -20,6 +20,29 @@ DEFINE_AUTO(EVP_ENCODE_CTX *, EVP_ENCODE_CTX_free);
 DEFINE_AUTO(PKCS7 *, PKCS7_free);
 DEFINE_AUTO(X509 *, X509_free);
 
+/* NULL: no certificate, or not that alone. Owned: X509_free. */
+static X509 *decode_certificate(const unsigned char *der, long len)
+{
+    const unsigned char *end = der;
+    X509 *certificate = d2i_X509(NULL, &end, len);
+
+    if (certificate != NULL && end != der + len) {
+        X509_free(certificate);
+        return NULL;
+    }
+    return certificate;
+}
+
+/* Takes the certificate over. */
+static nk_status push_certificate(STACK_OF(X509) *all, X509 **certificate, nk_error *err)
+{
+    if (sk_X509_push(all, *certificate) == 0) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    *certificate = NULL;
+    return NK_OK;
+}
+
 /* PKCS#7, whose certificates alone count: whoever signed it, and its CRLs, do not. */
 static nk_status add_signed_data(STACK_OF(X509) *all, const PKCS7 *message, const char *name,
                                  nk_error *err)
@@ -87,18 +110,13 @@ static nk_status add_block(STACK_OF(X509) *all, const struct pem_block *block, c
         return report(err, NK_E_IDENTITY, "%s holds a %s; only certificates are imported", name,
                       block->label);
     }
-    const unsigned char *end = block->data;
-    AUTO(X509_free) X509 *certificate = d2i_X509(NULL, &end, block->len);
-    if (certificate == NULL || end != block->data + block->len) {
+    AUTO(X509_free) X509 *certificate = decode_certificate(block->data, block->len);
+    if (certificate == NULL) {
         return report_openssl(err, NK_E_IDENTITY,
                               "%s: a certificate in it cannot be read; get it again from the CA",
                               name);
     }
-    if (sk_X509_push(all, certificate) == 0) {
-        return report(err, NK_E_NOMEM, "out of memory");
-    }
-    certificate = NULL;
-    return NK_OK;
+    return push_certificate(all, &certificate, err);
 }
 
 /* DER in place of base64, which is what EST answers (RFC 7030 section 4.1.3). -1: neither. */
@@ -119,33 +137,40 @@ static long decode_base64(char *text, size_t len)
                : -1;
 }
 
-/* PKCS#7 in no PEM block: as DER, or as base64. */
-static nk_status add_bare_message(STACK_OF(X509) *all, char *text, size_t len, const char *name,
-                                  nk_error *err)
+/* In no PEM block: one certificate or PKCS#7, as DER or as base64. */
+static nk_status add_bare(STACK_OF(X509) *all, char *text, size_t len, const char *name,
+                          nk_error *err)
 {
     bool is_der = len > 0 && text[0] == DER_SEQUENCE;
     long bytes = is_der ? (long)len : decode_base64(text, len);
+    const unsigned char *der = (const unsigned char *)text;
+    AUTO(X509_free) X509 *certificate = bytes > 0 ? decode_certificate(der, bytes) : NULL;
     AUTO(PKCS7_free)
-    PKCS7 *message = bytes > 0 ? decode_message((const unsigned char *)text, bytes) : NULL;
+    PKCS7 *message = bytes > 0 && certificate == NULL ? decode_message(der, bytes) : NULL;
 
     ERR_clear_error();
-    return message != NULL
-               ? add_signed_data(all, message, name, err)
-               : report(err, NK_E_IDENTITY,
-                        "%s holds no certificate in PEM form (openssl x509 -inform DER converts), "
-                        "and no PKCS#7",
-                        name);
+    if (message != NULL) {
+        return add_signed_data(all, message, name, err);
+    }
+    if (certificate == NULL) {
+        return report(err, NK_E_IDENTITY, "%s holds no certificate (PEM or DER), and no PKCS#7",
+                      name);
+    }
+    return push_certificate(all, &certificate, err);
 }
 
 nk_status chain_file_read(const char *path, STACK_OF(X509) *all, nk_error *err)
 {
     AUTO(free) char *text = NULL;
     size_t len = 0;
-    const char *name = sent_name(path);
     nk_status status = sent_read(path, "chain", &text, &len, err);
-    if (status != NK_OK) {
-        return status;
-    }
+
+    return status == NK_OK ? chain_text_read(text, len, sent_name(path), all, err) : status;
+}
+
+nk_status chain_text_read(char *text, size_t len, const char *name, STACK_OF(X509) *all,
+                          nk_error *err)
+{
     AUTO(BIO_free_all) BIO *bio = BIO_new_mem_buf(text, (int)len);
     if (bio == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
@@ -160,12 +185,12 @@ nk_status chain_file_read(const char *path, STACK_OF(X509) *all, nk_error *err)
         if (next == 0) {
             break;
         }
-        status = add_block(all, &block, name, err);
+        nk_status status = add_block(all, &block, name, err);
         if (status != NK_OK) {
             return status;
         }
     }
-    return sk_X509_num(all) > 0 ? NK_OK : add_bare_message(all, text, len, name, err);
+    return sk_X509_num(all) > 0 ? NK_OK : add_bare(all, text, len, name, err);
 }
 
 nk_status chain_file_sort(STACK_OF(X509) *all, EVP_PKEY *key, const char *path,

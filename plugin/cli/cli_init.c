@@ -23,6 +23,7 @@ static const char doc[] =
     "what node.pin gives.\v"
     "A token that is initialised already is never touched. Keep the SO PIN away from the node: "
     "whoever has it can set another user PIN, or erase the token.\n\n"
+    "Example: nodekey init node.json --so-pin-file so.pin\n\n"
     "Exit status: 0 made; 1 not made; 2 wrong usage.";
 
 struct wish {

@@ -18,6 +18,7 @@ DEFINE_AUTO(X509_REQ *, X509_REQ_free);
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 DEFINE_AUTO(EVP_MD_CTX *, EVP_MD_CTX_free);
 DEFINE_AUTO(X509 *, X509_free);
+DEFINE_AUTO(X509_NAME *, X509_NAME_free);
 
 /* --- names --- */
 
@@ -74,6 +75,22 @@ const char *request_add_name(GENERAL_NAMES *names, const char *text)
 
 /* --- the request --- */
 
+/* Owned: X509_NAME_free. NULL: see OpenSSL's queue. */
+static X509_NAME *subject_of(const struct request_spec *spec)
+{
+    AUTO(X509_NAME_free)
+    X509_NAME *subject = spec->subject != NULL ? X509_NAME_dup(spec->subject) : X509_NAME_new();
+
+    if (subject != NULL && spec->subject == NULL && spec->cn[0] != '\0' &&
+        X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)spec->cn,
+                                   -1, -1, 0) != 1) {
+        return NULL;
+    }
+    X509_NAME *made = subject;
+    subject = NULL;
+    return made;
+}
+
 static bool add_text(STACK_OF(X509_EXTENSION) *extensions, int nid, const char *value)
 {
     X509V3_CTX context;
@@ -89,10 +106,11 @@ static bool add_text(STACK_OF(X509_EXTENSION) *extensions, int nid, const char *
 
 static bool add_extensions(X509_REQ *request, const struct request_spec *spec)
 {
+    bool nameless = X509_NAME_entry_count(X509_REQ_get_subject_name(request)) == 0;
     STACK_OF(X509_EXTENSION) *extensions = sk_X509_EXTENSION_new_null();
     bool good = extensions != NULL &&
                 /* without a subject the names are all that there is (RFC 5280 section 4.2.1.6) */
-                X509V3_add1_i2d(&extensions, NID_subject_alt_name, spec->names, spec->cn[0] == '\0',
+                X509V3_add1_i2d(&extensions, NID_subject_alt_name, spec->names, nameless,
                                 X509V3_ADD_APPEND) == 1 &&
                 add_text(extensions, NID_basic_constraints, "critical,CA:FALSE") &&
                 add_text(extensions, NID_key_usage, "critical,digitalSignature") &&
@@ -103,20 +121,15 @@ static bool add_extensions(X509_REQ *request, const struct request_spec *spec)
     return good;
 }
 
-static bool put_common_name(X509_NAME *subject, const char *cn)
-{
-    return cn[0] == '\0' || X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
-                                                       (const unsigned char *)cn, -1, -1, 0) == 1;
-}
-
 nk_status request_check_names(const struct request_spec *spec, nk_error *err)
 {
     AUTO(X509_free) X509 *like = X509_new();
+    AUTO(X509_NAME_free) X509_NAME *subject = subject_of(spec);
     struct names_storage storage = { .texts = { NULL } };
     nk_peer facts = { .struct_size = sizeof(facts) };
     nk_error own = { .struct_size = sizeof(own) };
 
-    if (like == NULL || !put_common_name(X509_get_subject_name(like), spec->cn) ||
+    if (like == NULL || subject == NULL || X509_set_subject_name(like, subject) != 1 ||
         X509_add1_ext_i2d(like, NID_subject_alt_name, spec->names, 0, X509V3_ADD_APPEND) != 1) {
         return report_openssl(err, NK_E_INTERNAL, "build the names");
     }
@@ -177,8 +190,9 @@ nk_status request_make(const struct request_spec *spec, struct hsm_key *key, EVP
     AUTO(X509_REQ_free) X509_REQ *request = X509_REQ_new();
 
     ERR_clear_error();
+    AUTO(X509_NAME_free) X509_NAME *subject = subject_of(spec);
     if (request == NULL || X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1 ||
-        !put_common_name(X509_REQ_get_subject_name(request), spec->cn) ||
+        subject == NULL || X509_REQ_set_subject_name(request, subject) != 1 ||
         X509_REQ_set_pubkey(request, public_key) != 1 || !add_extensions(request, spec)) {
         return report_openssl(err, NK_E_INTERNAL, "build the request");
     }

@@ -12,7 +12,8 @@
 const char *request_add_name(GENERAL_NAMES *names, const char *text);
 
 struct request_spec {
-    const char *cn;
+    const X509_NAME *subject; /* NULL: `cn` is all of it */
+    const char *cn;           /* "": none */
     GENERAL_NAMES *names;
     const char *usages; /* "serverAuth,clientAuth" */
 };

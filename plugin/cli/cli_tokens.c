@@ -34,6 +34,8 @@ static const char doc[] =
     "Which tokens does the module show, and which keys and certificates are on them?\v"
     "Without login there are the public objects only, and no PIN is read. A PIN is sent to one "
     "token, once.\n\n"
+    "Examples: nodekey tokens --module tpm2\n"
+    "          nodekey tokens --login node.json\n\n"
     "Exit status: 0 listed; 1 could not be, or not all of it; 2 wrong usage.";
 
 struct wish {

@@ -474,7 +474,7 @@ static void the_node_talks(void **state)
 static const struct row {
     const char *name, *arguments, *err;
 } rows[] = {
-    { "enroll without names", "enroll alice.json", "--san is missing" },
+    { "enroll without names", "enroll two.json --role client", "--san is missing" },
     { "enroll without configuration", "enroll " SANS, "CONFIG is missing" },
     { "a name without kind", "enroll alice.json --san alice", "does not begin with" },
     { "an address that is none", "enroll alice.json --san IP:10.0.0.300", "is not an address" },

@@ -4,7 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
+
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include "base/auto.h"
 #include "cli/nodekey_run.h"
@@ -220,6 +225,173 @@ static void tokens_tells_every_end(void **state)
     X509_free(gone);
 }
 
+/* --- the names of the certificate that is there --- */
+
+#define URI "URI:spiffe://example.org/node/alice"
+
+static void write_config(const char *name, const char *patch)
+{
+    char *config = member_config(&alice, patch);
+    write_file(in_folder(name), config, 0644);
+    free(config);
+}
+
+static const char *renewal_patch(const char *certificate)
+{
+    return path_of("{\"node\": {\"certificate\": \"%s\"}}", certificate);
+}
+
+/* At present.pem, issued for alice's key; renew.json has it. */
+static void have_certificate(const char *san)
+{
+    const struct certificate_spec spec = { .cn = "not the label", .san = san };
+    X509 *leaf = authority_issue(&federation.intermediate, X509_get0_pubkey(alice.leaf), &spec);
+    member_write_certificate(&alice, "present.pem", leaf);
+    X509_free(leaf);
+}
+
+static char *names_of(const X509_REQ *request)
+{
+    char *shown = NULL;
+    STACK_OF(X509_EXTENSION) *extensions = X509_REQ_get_extensions((X509_REQ *)(uintptr_t)request);
+    BIO *bio = BIO_new(BIO_s_mem());
+    int at = X509v3_get_ext_by_NID(extensions, NID_subject_alt_name, -1);
+    assert_true(at >= 0);
+    X509_NAME_print_ex(bio, X509_REQ_get_subject_name(request), 0, XN_FLAG_RFC2253);
+    BIO_puts(bio, "; ");
+    X509V3_EXT_print(bio, X509v3_get_ext(extensions, at), 0, 0);
+    long len = BIO_get_mem_data(bio, &shown);
+    char *text = strndup(shown, (size_t)len);
+    BIO_free(bio);
+    sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+    return text;
+}
+
+static const struct names_row {
+    const char *name, *san; /* of the present certificate; NULL: no such extension */
+    const char *arguments;
+    int code;
+    const char *asked; /* NULL: nothing */
+    const char *err;
+} names[] = {
+    { "a renewal asks for the same", URI ",IP:127.0.0.1,DNS:a.example,email:a@example.org",
+      "csr renew.json --out renew.csr", 0,
+      "CN=not the label; " URI ", IP Address:127.0.0.1, DNS:a.example, email:a@example.org",
+      "present.pem, \"CN=not the label\" until " },
+    { "and says what", URI ",IP:127.0.0.1", "csr renew.json --out renew.csr", 0,
+      "CN=not the label; " URI ", IP Address:127.0.0.1",
+      " left): uri spiffe://example.org/node/alice, ip 127.0.0.1\n" },
+    { "another common name", URI, "csr renew.json --cn other --out renew.csr", 0, "CN=other; " URI,
+      "no --san: the names are those of " },
+    { "another name", URI, "csr renew.json --san DNS:b.example --out renew.csr", 0,
+      "CN=alice; DNS:b.example", "" },
+    { "a new key", URI, "enroll renew-key.json --out renew.csr", 0, "CN=not the label; " URI,
+      "no --san: the names are those of " },
+    { "a kind that no request asks for", "otherName:1.2.3.4;UTF8:x," URI,
+      "csr renew.json --out renew.csr", 0, "CN=not the label; " URI,
+      "warning: name 1 of the present certificate is left out: " },
+    { "no names but the common one", NULL, "csr renew.json --out renew.csr", 1, NULL,
+      "present.pem, has no names in a subjectAltName: give them by --san" },
+    { "names that peers refuse", "DNS:a..b," URI, "csr renew.json --out renew.csr", 1, NULL,
+      "): give others by --san\n" },
+    { "from a token", URI, "csr renew-token.json --out renew.csr", 0,
+      "CN=alice; " URI ", IP Address:127.0.0.1", "no --san: the names are those of pkcs11:" },
+    { "from a token that has none such", URI, "csr renew-absent.json --out renew.csr", 1, NULL,
+      "; without --san the names are those of the present certificate: give --san, or mend it\n" },
+    { "from a file that is damaged", URI, "csr renew-damaged.json --out renew.csr", 1, NULL,
+      "damaged.pem is not whole PEM; get it again from the CA: bad end line; without --san the " },
+    { "from a file that is empty", URI, "csr renew-empty.json --out renew.csr", 1, NULL,
+      "empty.pem holds no certificate" },
+    { "from a file of anybody", URI, "csr renew-open.json --out renew.csr", 1, NULL,
+      "open.pem: everybody may write to it" },
+    { "from no file, csr", URI, "csr renew-none.json --out renew.csr", 2, NULL,
+      "nodekey: --san is missing: peers know a node by the names in its certificate, and there is "
+      "none yet at " },
+    { "from no file, enroll", URI, "enroll renew-none.json --out renew.csr", 2, NULL,
+      "nodekey: --san is missing: " },
+};
+
+static void check_names(void **state)
+{
+    const struct names_row *row = *state;
+    const char *path = in_folder("renew.csr");
+    have_certificate(row->san);
+    (void)unlink(path);
+    nodekey_ends(federation.folder, row->arguments, NULL, row->code, NULL, row->err);
+    FILE *file = fopen(path, "r");
+    if (row->asked == NULL) {
+        assert_null(file);
+        return;
+    }
+    assert_non_null(file);
+    X509_REQ *request = PEM_read_X509_REQ(file, NULL, NULL, NULL);
+    assert_int_equal(fclose(file), 0);
+    assert_non_null(request);
+    char *asked = names_of(request);
+    assert_string_equal(asked, row->asked);
+    nodekey_ends(federation.folder, "csr --verify renew.csr", NULL, 0, NULL, NULL);
+    free(asked);
+    X509_REQ_free(request);
+}
+
+static void have_places(void)
+{
+    X509 *good = issue(LEFT_DAYS);
+    put_on_token(good, "present");
+    X509_free(good);
+    write_config("renew.json", renewal_patch("present.pem"));
+    write_config("renew-key.json", "{\"node\": {\"certificate\": \"present.pem\", \"key\": "
+                                   "\"pkcs11:token=alice;object=renewed\"}}");
+    write_config("renew-token.json", renewal_patch("pkcs11:token=alice;object=present"));
+    write_config("renew-absent.json", renewal_patch("pkcs11:token=alice;object=absent"));
+    write_config("renew-damaged.json", renewal_patch("damaged.pem"));
+    write_config("renew-empty.json", renewal_patch("empty.pem"));
+    write_config("renew-open.json", renewal_patch("open.pem"));
+    write_config("renew-none.json", renewal_patch("none.pem"));
+    write_file(in_folder("damaged.pem"), "-----BEGIN CERTIFICATE-----\nMIIB\n", 0644);
+    write_file(in_folder("empty.pem"), "", 0644);
+    write_file(in_folder("open.pem"), "", 0644);
+    assert_int_equal(chmod(in_folder("open.pem"), 0666), 0);
+}
+
+/* --- kinds of keys, forms of certificates --- */
+
+static void csr_tells_which_peers_a_kind_does_not_reach(void **state)
+{
+    (void)state;
+    member_add_key(&alice, "wide", "02", "P-384");
+    write_config("wide.json", "{\"node\": {\"key\": \"pkcs11:token=alice;object=wide\"}}");
+    nodekey_ends(
+        federation.folder, "csr wide.json --san " URI, NULL, 0, "BEGIN CERT",
+        "nodekey: warning: P-384 keys: they dial no OpenSSL server that has TLS 1.2 alone");
+    struct nodekey_end end = nodekey_run(federation.folder, "csr alice.json --san " URI, NULL);
+    assert_int_equal(end.code, 0);
+    assert_string_equal(end.err, "");
+    nodekey_end_clear(&end);
+}
+
+static void import_takes_one_certificate_as_der(void **state)
+{
+    (void)state;
+    X509 *leaf = issue(LEFT_DAYS);
+    FILE *file = fopen(in_folder("one.der"), "we");
+    assert_non_null(file);
+    assert_int_equal(i2d_X509_fp(file, leaf), 1);
+    assert_int_equal(fclose(file), 0);
+    nodekey_ends(federation.folder, "import alice.json one.der", NULL, 1, "",
+                 "has no chain to federation.roots");
+    X509 *direct = authority_issue(&federation.root, X509_get0_pubkey(alice.leaf),
+                                   &(struct certificate_spec){ .cn = "alice", .san = URI });
+    file = fopen(in_folder("one.der"), "we");
+    assert_non_null(file);
+    assert_int_equal(i2d_X509_fp(file, direct), 1);
+    assert_int_equal(fclose(file), 0);
+    nodekey_ends(federation.folder, "import direct.json one.der", NULL, 0, "intermediates: 0", "");
+    nodekey_ends(federation.folder, "explain direct.json direct.pem", NULL, 0, "ALLOWED", "");
+    X509_free(direct);
+    X509_free(leaf);
+}
+
 /* --- command lines --- */
 
 static const struct row {
@@ -272,12 +444,15 @@ int main(void)
     ROWS_TEST(import_tells_every_end);
     ROWS_TEST(explain_tells_every_end);
     ROWS_TEST(tokens_tells_every_end);
+    ROWS_OF(names, check_names)
+    ROWS_TEST(csr_tells_which_peers_a_kind_does_not_reach);
+    ROWS_TEST(import_takes_one_certificate_as_der);
     softhsm_start();
     federation_make(&federation, "example.org");
     federation_enrol(&federation, &alice, "alice", "P-256");
-    char *config = member_config(&alice, "{}");
-    write_file(path_of("%s/alice.json", federation.folder), config, 0644);
-    free(config);
+    write_config("alice.json", "{}");
+    write_config("direct.json", renewal_patch("direct.pem"));
+    have_places();
     int failed = ROWS_RUN("cli_words", NULL, NULL);
     member_free(&alice);
     federation_free(&federation);
