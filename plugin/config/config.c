@@ -12,6 +12,8 @@
 #include "config/config_walk.h"
 #include "config/config_whole.h"
 
+#define COLUMN_BYTES 24
+
 DEFINE_AUTO(json_t *, json_decref);
 
 static bool overrides_nothing(const json_t *root)
@@ -39,13 +41,18 @@ static nk_status report_syntax(const struct json_source *source, json_error_t *w
     if (why->line < 1) { /* nothing was read yet */
         return report(err, NK_E_NOMEM, "out of memory");
     }
+    char column[COLUMN_BYTES] = ""; /* jansson counts what it has read of the line: maybe nothing */
     char *near = strstr(why->text, " near ");
-    if (near != NULL && json_error_code(why) != json_error_duplicate_key) {
+    if (near != NULL && strcmp(near, " near end of file") != 0 &&
+        json_error_code(why) != json_error_duplicate_key) {
         *near = '\0';
     }
-    return report(err, NK_E_CONFIG, "%s%sline %d: not valid JSON: %s (column %d)",
+    if (why->column > 0) {
+        snprintf(column, sizeof(column), " (column %d)", why->column);
+    }
+    return report(err, NK_E_CONFIG, "%s%sline %d: not valid JSON: %s%s",
                   source->name != NULL ? source->name : "", source->name != NULL ? " " : "",
-                  why->line, why->text, why->column);
+                  why->line, why->text, column);
 }
 
 /* The members, then the whole: what is left of a document with faults must be sound by itself. */

@@ -38,7 +38,12 @@ static const struct row {
     { "all good", PART_WHOLE, NK_OK, NULL, "" },
 
     /* syntax */
-    { "empty text", PART_WHOLE, NK_E_CONFIG, "", "line 1: not valid JSON: " },
+    { "empty text", PART_WHOLE, NK_E_CONFIG, "",
+      "line 1: not valid JSON: '[' or '{' expected near end of file" },
+    { "the end is missing", PART_WHOLE, NK_E_CONFIG, "{'version': 1,\n",
+      "line 2: not valid JSON: string or '}' expected near end of file" },
+    { "an open string that is called the end", PART_WHOLE, NK_E_CONFIG,
+      "{'version': 'SECRET near end of file", "line 1: not valid JSON: premature end of input" },
     { "an array", PART_WHOLE, NK_E_CONFIG, "[]", "line 1: must be an object, not an array" },
     { "an open string never shows its value", PART_NODE, NK_E_CONFIG, "'pin': 'SECRET\n",
       "line 3: not valid JSON: unexpected newline" },
@@ -333,6 +338,7 @@ static void check_row(void **state)
     }
     assert_int_equal(err.status, row->want_status);
     assert_null(strstr(err.text, "SECRET"));
+    assert_null(strstr(err.text, "column 0"));
     assert_int_equal(config != NULL, row->want_status == NK_OK);
     config_free(config);
 }
