@@ -216,8 +216,8 @@ static enum reason next_hidden(const struct our_leaf *ours, const struct own_jud
 #define HIDDEN_REASONS 4
 
 void own_certificate_faults(const struct own_judges *judges, int our_role, X509 *leaf,
-                            STACK_OF(X509) *intermediates, const nk_host *host,
-                            void (*tell)(void *arg, const nk_error *fault), void *arg)
+                            STACK_OF(X509) *intermediates, const nk_host *host, own_fault *tell,
+                            void *arg)
 {
     struct our_leaf ours = describe_leaf(leaf, our_role);
     struct chain_failure failure = { .reason = REASONS_LEN };
@@ -229,7 +229,7 @@ void own_certificate_faults(const struct own_judges *judges, int our_role, X509 
     } else {
         nk_error fault = { .struct_size = sizeof(fault) };
         (void)refuse_leaf(&ours, &failure, &fault);
-        tell(arg, &fault);
+        tell(arg, failure.reason, &fault);
     }
     chain_path_clear(&path);
     for (int at = 0; at < HIDDEN_REASONS && failure.reason != REASONS_LEN;) {
@@ -239,10 +239,10 @@ void own_certificate_faults(const struct own_judges *judges, int our_role, X509 
         bool told = hidden.reason == failure.reason && failure.depth == 0;
         if (hidden.reason != REASONS_LEN && !told) {
             (void)refuse_leaf(&ours, &hidden, &fault);
-            tell(arg, &fault);
+            tell(arg, hidden.reason, &fault);
         }
     }
     if (check_names(&ours, &names) != NK_OK && failure.reason != REASON_MALFORMED) {
-        tell(arg, &names);
+        tell(arg, REASON_MALFORMED, &names);
     }
 }

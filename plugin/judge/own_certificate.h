@@ -4,6 +4,7 @@
 #define NODEKEY_OWN_CERTIFICATE_H
 
 #include "chain/chain.h"
+#include "judge/policy.h"
 
 /* `our_role` is OUR_SERVER or OUR_CLIENT; see policy_check_ours. */
 MUST_USE nk_status own_certificate_check(struct chain *chain, struct pool *pool, int our_role,
@@ -17,7 +18,7 @@ struct own_judges {
 };
 /* See policy_find_our_faults. */
 void own_certificate_faults(const struct own_judges *judges, int our_role, X509 *leaf,
-                            STACK_OF(X509) *intermediates, const nk_host *host,
-                            void (*tell)(void *arg, const nk_error *fault), void *arg);
+                            STACK_OF(X509) *intermediates, const nk_host *host, own_fault *tell,
+                            void *arg);
 
 #endif

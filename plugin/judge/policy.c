@@ -362,8 +362,8 @@ nk_status policy_check_ours(struct policy *policy, int our_role, X509 *leaf,
 }
 
 void policy_find_our_faults(struct policy *policy, int our_role, X509 *leaf,
-                            STACK_OF(X509) *intermediates, const nk_host *host,
-                            void (*tell)(void *arg, const nk_error *fault), void *arg)
+                            STACK_OF(X509) *intermediates, const nk_host *host, own_fault *tell,
+                            void *arg)
 {
     const struct own_judges judges = { policy->chain, policy->crls, policy->settings.strict };
 

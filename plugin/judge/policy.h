@@ -11,6 +11,7 @@
 
 #include "base/auto.h"
 #include "chain/pool.h"
+#include "chain/reasons.h"
 #include "config/config.h"
 #include "nodekey/plugin.h"
 #include "peer/peer.h"
@@ -83,11 +84,13 @@ char *policy_explain(struct policy *policy, const struct peer *peer, bool dialle
 MUST_USE nk_status policy_check_ours(struct policy *policy, int our_role, X509 *leaf,
                                      STACK_OF(X509) *intermediates, const nk_host *host,
                                      nk_error *err);
-/* The same for who wants to know all that is wrong: each fault is told, in sentences of its own;
- * none: the certificate is good. [any] */
+/* Is told of one fault, in a sentence of its own. */
+typedef void own_fault(void *arg, enum reason reason, const nk_error *fault);
+/* The same for who wants to know all that is wrong: each fault is told; none: the
+ * certificate is good. [any] */
 void policy_find_our_faults(struct policy *policy, int our_role, X509 *leaf,
-                            STACK_OF(X509) *intermediates, const nk_host *host,
-                            void (*tell)(void *arg, const nk_error *fault), void *arg);
+                            STACK_OF(X509) *intermediates, const nk_host *host, own_fault *tell,
+                            void *arg);
 /* The roots and lists in force, or NULL: none; borrowed from `policy`. */
 STACK_OF(X509) *policy_roots(const struct policy *policy);
 const struct crls *policy_crls(const struct policy *policy);

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Module, token, PIN and key: looked for, logged in to once, and proven. */
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "check/check_cure.h"
+#include "check/check_private.h"
+#include "wait/bounded_call.h"
+
+#define SHUT_WAIT_MS 1000
+
+DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
+
+/* A look at the key of one identity. Its calls may hang, and outlive the check: it has a report of
+ * its own. */
+struct look {
+    struct bounded_call bounded;    /* first: the thread knows no more */
+    struct hsm_key_request request; /* borrows from the configuration */
+    struct {
+        char module[CHECK_TOPIC_BYTES];
+        char pin[CHECK_TOPIC_BYTES];
+        char key[CHECK_TOPIC_BYTES];
+        char certificate[CHECK_TOPIC_BYTES];
+    } topics;
+    EVP_PKEY *leaf_public; /* NULL: the certificate cannot be read */
+    struct check_report report;
+    struct check_ear ear;
+    struct hsm_listing listing;
+    struct hsm_admin *admin;
+    struct hsm_key *key;
+};
+
+static void drop_look(struct look *look)
+{
+    bounded_call_drop(&look->bounded);
+}
+DEFINE_AUTO(struct look *, drop_look);
+
+static void clear_look(struct bounded_call *bounded)
+{
+    struct look *look = (struct look *)bounded;
+
+    EVP_PKEY_free(look->leaf_public);
+    check_report_clear(&look->report);
+    hsm_listing_clear(&look->listing);
+}
+
+/* --- the token --- */
+
+static bool find_module(struct look *look)
+{
+    const struct hsm_list_request request = { .module = look->request.module,
+                                              .host = &look->ear.host };
+    nk_error err = { .struct_size = sizeof(err) };
+
+    look->ear.topic = look->topics.module;
+    if (hsm_list(&request, &look->listing, &err) != NK_OK) {
+        AUTO(free) char *cure = check_cure_path(look->request.module, CHECK_READ);
+        check_add(&look->report, CHECK_BAD, look->topics.module, cure, "%s", err.text);
+        return false;
+    }
+    check_add(&look->report, CHECK_GOOD, look->topics.module, NULL, "%s", look->listing.looked);
+    return true;
+}
+
+static void tell_token(struct look *look, const char *label)
+{
+    for (size_t i = 0; i < look->listing.len; i++) {
+        const struct hsm_token *token = &look->listing.tokens[i];
+        if (strcmp(token->label, label) == 0) {
+            check_add(&look->report, CHECK_GOOD, look->topics.key, NULL,
+                      "token \"%s\", serial %s, of %s, custody: %s", token->label, token->serial,
+                      token->manufacturer,
+                      token->hardware ? "hardware, as the module claims" : "software");
+            return;
+        }
+    }
+}
+
+static bool log_in(struct look *look)
+{
+    nk_error err = { .struct_size = sizeof(err) };
+
+    look->ear.topic = look->topics.key;
+    nk_status status = hsm_admin_open(&look->request, &look->admin, &err);
+    if (status != NK_OK) {
+        check_add(&look->report, CHECK_BAD,
+                  status == NK_E_PIN ? look->topics.pin : look->topics.key, NULL, "%s", err.text);
+        return false;
+    }
+    tell_token(look, hsm_admin_label(look->admin));
+    check_add(&look->report, CHECK_GOOD, look->topics.pin, NULL, "the token takes it");
+    return true;
+}
+
+/* --- the key --- */
+
+/* Demands of the configuration that hide each other: each by itself. */
+static void find_custody(struct look *look, EVP_PKEY *public_key)
+{
+    const struct hsm_custody asked = look->request.custody;
+    const struct hsm_custody lax = { .allow_extractable = true, .allow_imported = true };
+    struct hsm_custody alone[] = { lax, lax, lax };
+
+    alone[0].allow_extractable = asked.allow_extractable;
+    alone[1].allow_imported = asked.allow_imported;
+    alone[2].require_hardware = asked.require_hardware;
+    for (size_t i = 0; i < ARRAY_LEN(alone); i++) {
+        struct hsm_key *key = NULL;
+        nk_error err = { .struct_size = sizeof(err) };
+        if (hsm_admin_use(look->admin, public_key, &alone[i], &key, &err) == NK_OK) {
+            hsm_key_shut(key, SHUT_WAIT_MS);
+            hsm_key_unref(key);
+        } else {
+            check_add(&look->report, CHECK_BAD, look->topics.key, NULL, "%s", err.text);
+        }
+    }
+}
+
+static bool prove_key(struct look *look, EVP_PKEY *public_key)
+{
+    char schemes[HSM_SCHEMES_BYTES];
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_status status = hsm_admin_use(look->admin, public_key, NULL, &look->key, &err);
+
+    if (status != NK_OK) {
+        check_add(&look->report, CHECK_BAD, look->topics.key, NULL, "%s", err.text);
+        if (status == NK_E_IDENTITY) {
+            find_custody(look, public_key);
+        }
+        return false;
+    }
+    hsm_key_schemes(look->key, schemes);
+    check_add(&look->report, CHECK_GOOD, look->topics.key, NULL, "signs %s; the first took %.1f ms",
+              schemes, hsm_key_preflight_us(look->key) / 1000.0);
+    return true;
+}
+
+static void look_at_key(struct look *look)
+{
+    AUTO(EVP_PKEY_free) EVP_PKEY *found = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_status status = hsm_admin_public(look->admin, look->leaf_public, &found, &err);
+
+    if (status != NK_OK) {
+        check_add(&look->report, CHECK_BAD, look->topics.key, NULL, "%s", err.text);
+        return;
+    }
+    if (look->leaf_public != NULL && EVP_PKEY_eq(found, look->leaf_public) != 1) {
+        (void)prove_key(look, look->leaf_public); /* says what the certificate is for */
+        (void)prove_key(look, found);
+    } else if (prove_key(look, found) && look->leaf_public != NULL) {
+        check_add(&look->report, CHECK_GOOD, look->topics.certificate, NULL,
+                  "the key on the token signs for it");
+    }
+}
+
+static void run_look(struct bounded_call *bounded)
+{
+    struct look *look = (struct look *)bounded;
+
+    if (find_module(look) && log_in(look)) {
+        look_at_key(look);
+    }
+}
+
+/* --- the step --- */
+
+static struct look *begin_look(struct check *check, int role)
+{
+    struct look *look = bounded_call_new(sizeof(*look), run_look, clear_look);
+
+    if (look == NULL) {
+        return NULL;
+    }
+    check_topic(check, role, "module", look->topics.module);
+    check_topic(check, role, "pin", look->topics.pin);
+    check_topic(check, role, "key", look->topics.key);
+    check_topic(check, role, "certificate", look->topics.certificate);
+    look->request = config_key_request(check->config, role);
+    check_listen(&look->ear, &look->report, look->topics.key, check->order->host);
+    look->request.host = &look->ear.host;
+    look->bounded.where = look->request.module;
+    look->leaf_public =
+        check->chains[role].leaf != NULL ? X509_get_pubkey(check->chains[role].leaf) : NULL;
+    return look;
+}
+
+static void take_findings(struct check *check, const struct check_report *report)
+{
+    for (size_t i = 0; i < report->len; i++) {
+        const struct check_finding *one = &report->findings[i];
+        check_add(check->report, one->mark, one->topic, one->cure, "%s", one->text);
+    }
+    check->report->no_memory = check->report->no_memory || report->no_memory;
+}
+
+static bool types_at_terminal(const struct look *look)
+{
+    return look->request.pin.kind == HSM_PIN_PROMPT || look->request.pin.kind == HSM_PIN_PROTECTED;
+}
+
+static void check_key(struct check *check, int role)
+{
+    unsigned patience_ms = check->config->token.login_timeout_ms;
+    nk_error err = { .struct_size = sizeof(err) };
+    AUTO(drop_look) struct look *look = begin_look(check, role);
+
+    if (look == NULL) {
+        check->report->no_memory = true;
+        return;
+    }
+    if (types_at_terminal(look)) { /* takes as long as it takes */
+        run_look(&look->bounded);
+    } else {
+        enum bounded_call_end end = bounded_call_run(&look->bounded, patience_ms, false);
+        if (end != BOUNDED_CALL_DONE) {
+            (void)bounded_call_report(&look->bounded, end, patience_ms, &err);
+            check_add(check->report, CHECK_BAD, look->topics.module, NULL, "%s", err.text);
+            check->left = true;
+            return;
+        }
+    }
+    take_findings(check, &look->report);
+    check->admins[role] = look->admin;
+    check->keys[role] = look->key;
+}
+
+void check_keys(struct check *check)
+{
+    char topic[CHECK_TOPIC_BYTES];
+
+    for (int role = 0; role < OUR_ROLES; role++) {
+        if (!check_has_identity(check, role)) {
+            continue;
+        }
+        if (check->order->token) {
+            check_key(check, role);
+        } else {
+            check_add(check->report, CHECK_WARNING, check_topic(check, role, "key", topic), NULL,
+                      "neither module nor token was looked at (--no-token)");
+        }
+    }
+}
