@@ -58,8 +58,8 @@ static void check_core(const struct check *check)
                   "no " CORE_NAME " here (package libgrpc29), in which the plugin works");
     } else {
         check_add(check->report, CHECK_GOOD, "gRPC", NULL,
-                  "%s: signs on threads that poll, and does not talk to cores on BoringSSL with "
-                  "Ed25519 keys",
+                  "core %s: signs on the threads that poll (grpc.lent_threads), and no peer on "
+                  "BoringSSL takes Ed25519",
                   version());
     }
 }

@@ -11,7 +11,7 @@
 #include "judge/own_chain.h"
 #include "judge/policy.h"
 
-/* What the steps before have found, for those that follow. */
+/* Findings of the steps before, for those that follow. */
 struct check {
     const struct check_order *order;
     struct check_report *report;

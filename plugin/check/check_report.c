@@ -61,6 +61,16 @@ static bool append_finding(struct check_report *report, const struct check_findi
     return true;
 }
 
+/* Errors name the member themselves, since logs have no topic. */
+static void drop_topic(char *text, const char *topic)
+{
+    size_t len = strlen(topic);
+
+    if (strncmp(text, topic, len) == 0 && strncmp(text + len, ": ", 2) == 0) {
+        memmove(text, text + len + 2, strlen(text + len + 2) + 1);
+    }
+}
+
 void check_add(struct check_report *report, enum check_mark mark, const char *topic,
                const char *cure, const char *fmt, ...)
 {
@@ -75,6 +85,9 @@ void check_add(struct check_report *report, enum check_mark mark, const char *to
     finding.text = len >= 0 ? finding.text : NULL;
     bool whole =
         finding.topic != NULL && finding.text != NULL && (cure == NULL || finding.cure != NULL);
+    if (whole) {
+        drop_topic(finding.text, finding.topic);
+    }
     bool told = whole && is_told(report, &finding);
     if (told || !whole || !append_finding(report, &finding)) {
         clear_finding(&finding);

@@ -128,7 +128,7 @@ static void tell_lists(const struct check *check)
     }
 }
 
-/* What is left of the files makes the policy by which the rest is judged. */
+/* The policy by which the rest is judged, of the files that are left. */
 static void make_policy(struct check *check)
 {
     struct config *config = check->config;
@@ -155,28 +155,38 @@ static void make_policy(struct check *check)
     }
 }
 
+/* Certificates that may have signed lists; empty where none can be read. Owned: free_certificates;
+ * NULL: no memory. */
+static STACK_OF(X509) *read_issuers(const struct config *config)
+{
+    STACK_OF(X509) *issuers = NULL;
+
+    return roots_read(config->roots.paths, config->roots.len, config->federation.strict, NULL,
+                      &issuers, NULL) == NK_OK
+               ? issuers
+               : sk_X509_new_null();
+}
+
 void check_trust(struct check *check)
 {
     struct config *config = check->config;
+    bool nobody = config->admit.len == 0 && !config->all_certified && !check->faulty;
 
     check_memory(check);
-    if (check->report->no_memory) {
+    bool roots = keep_good(check, &config->roots, root_is_good, NULL);
+    AUTO(free_certificates) STACK_OF(X509) *issuers = read_issuers(config);
+    if (issuers == NULL || check->memory.ledger == NULL) {
+        check->report->no_memory = true;
         return;
     }
-    bool nobody = config->admit.len == 0 && !config->all_certified && !check->faulty;
-    check->whole = keep_good(check, &config->roots, root_is_good, NULL) && !check->faulty;
-    if (config->roots.len == 0) {
+    bool lists = keep_good(check, &config->crls, list_is_good, issuers);
+    check->whole = roots && lists && !check->faulty;
+    if (config->roots.len > 0) {
+        make_policy(check);
+    } else {
         check_add(check->report, CHECK_WARNING, "policy", NULL,
                   "nobody can be judged before federation.roots is mended");
-        return;
     }
-    AUTO(free_certificates) STACK_OF(X509) *issuers = NULL;
-    nk_error err = { .struct_size = sizeof(err) };
-    if (roots_read(config->roots.paths, config->roots.len, config->federation.strict, NULL,
-                   &issuers, &err) == NK_OK) {
-        check->whole = keep_good(check, &config->crls, list_is_good, issuers) && check->whole;
-    }
-    make_policy(check);
     if (nobody) {
         check_add(check->report, CHECK_BAD, "admit", NULL,
                   "an empty list: nobody can come in, and no server that we dial is accepted");

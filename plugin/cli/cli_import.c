@@ -12,6 +12,7 @@
 #include "base/report.h"
 #include "base/text.h"
 #include "base/trusted_path.h"
+#include "check/admission.h"
 #include "check/ends.h"
 #include "cli/cli_import.h"
 #include "cli/cli_ours.h"
@@ -80,37 +81,17 @@ static bool chain_write(const struct chain_file *chain, BIO *bio)
     return good;
 }
 
-static bool is_admitted(struct policy *policy, int role, const char *pem, char why[NK_DETAIL_BYTES])
-{
-    AUTO(peer_free) struct peer *peer = NULL;
-    struct opinion opinion;
-    nk_error own = { .struct_size = sizeof(own) };
-
-    nk_status status = peer_read(role == OUR_SERVER ? NK_PEER_IS_SERVER : NK_PEER_IS_CLIENT, NULL,
-                                 pem, NULL, &peer, &own);
-    if (status != NK_OK) { /* policy_check_ours has read it before */
-        return true;
-    }
-    policy_identify(policy, peer, &opinion);
-    snprintf(why, NK_DETAIL_BYTES, "%s", opinion.verdict.detail);
-    return opinion.verdict.decision == NK_ALLOW;
-}
-
-/* Members of a federation mostly have the same rules: what ours refuse, those of others do. */
 static void warn_if_not_admitted(const struct ours *ours, struct policy *policy,
                                  const struct chain_file *chain)
 {
     char why[NK_DETAIL_BYTES] = "";
     bool admitted = false;
-    char *pem = NULL;
-    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
-    bool good = bio != NULL && chain_write(chain, bio) && BIO_write(bio, "", 1) == 1; /* its NUL */
 
-    (void)BIO_get_mem_data(bio, &pem);
-    for (int role = 0; good && !admitted && role < OUR_ROLES; role++) {
-        admitted = ours_shares_file(ours, role) && is_admitted(policy, role, pem, why);
+    for (int role = 0; !admitted && role < OUR_ROLES; role++) {
+        admitted = ours_shares_file(ours, role) &&
+                   admission_of_ours(policy, role, chain->leaf, chain->others, why);
     }
-    if (good && !admitted) {
+    if (!admitted) {
         log_line(&cli_host, NK_LOG_WARNING,
                  "our own rules would not admit this certificate (%s): peers with the same rules "
                  "refuse us; have the certificate or the admit rules changed",

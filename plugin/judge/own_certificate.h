@@ -4,13 +4,14 @@
 #define NODEKEY_OWN_CERTIFICATE_H
 
 #include "chain/chain.h"
-#include "judge/policy.h"
 
 /* `our_role` is OUR_SERVER or OUR_CLIENT; see policy_check_ours. */
 MUST_USE nk_status own_certificate_check(struct chain *chain, struct pool *pool, int our_role,
                                          X509 *leaf, STACK_OF(X509) *intermediates,
                                          const nk_host *host, nk_error *err);
 
+/* Is told of one fault, in a sentence of its own. */
+typedef void own_fault(void *arg, enum reason reason, const nk_error *fault);
 struct own_judges {
     struct chain *chain;
     const struct crls *crls; /* NULL: none */

@@ -11,8 +11,8 @@
 
 #include "base/auto.h"
 #include "chain/pool.h"
-#include "chain/reasons.h"
 #include "config/config.h"
+#include "judge/own_certificate.h"
 #include "nodekey/plugin.h"
 #include "peer/peer.h"
 #include "trust/crl.h"
@@ -84,8 +84,6 @@ char *policy_explain(struct policy *policy, const struct peer *peer, bool dialle
 MUST_USE nk_status policy_check_ours(struct policy *policy, int our_role, X509 *leaf,
                                      STACK_OF(X509) *intermediates, const nk_host *host,
                                      nk_error *err);
-/* Is told of one fault, in a sentence of its own. */
-typedef void own_fault(void *arg, enum reason reason, const nk_error *fault);
 /* The same for who wants to know all that is wrong: each fault is told; none: the
  * certificate is good. [any] */
 void policy_find_our_faults(struct policy *policy, int our_role, X509 *leaf,
