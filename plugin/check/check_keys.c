@@ -25,6 +25,7 @@ struct look {
         char certificate[CHECK_TOPIC_BYTES];
     } topics;
     EVP_PKEY *leaf_public; /* NULL: the certificate cannot be read */
+    bool forgets;
     struct check_report report;
     struct check_ear ear;
     struct hsm_listing listing;
@@ -77,6 +78,16 @@ static void tell_token(struct look *look, const char *label)
             return;
         }
     }
+}
+
+/* A refusal that nobody remembers would be sent again by the next start. */
+static bool may_log_in(struct look *look)
+{
+    if (look->forgets) {
+        check_add(&look->report, CHECK_WARNING, look->topics.pin, NULL,
+                  "not sent before state_dir is mended, so the key was not looked at");
+    }
+    return !look->forgets;
 }
 
 static bool log_in(struct look *look)
@@ -161,7 +172,7 @@ static void run_look(struct bounded_call *bounded)
 {
     struct look *look = (struct look *)bounded;
 
-    if (find_module(look) && log_in(look)) {
+    if (find_module(look) && may_log_in(look) && log_in(look)) {
         look_at_key(look);
     }
 }
@@ -182,6 +193,7 @@ static struct look *begin_look(struct check *check, int role)
     look->request = config_key_request(check->config, role);
     check_listen(&look->ear, &look->report, look->topics.key, check->order->host);
     look->request.host = &look->ear.host;
+    look->forgets = check->forgets;
     look->bounded.where = look->request.module;
     look->leaf_public =
         check->chains[role].leaf != NULL ? X509_get_pubkey(check->chains[role].leaf) : NULL;

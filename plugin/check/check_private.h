@@ -19,6 +19,7 @@ struct check {
     bool faulty; /* members with faults were left out of `config` */
     struct policy_memory memory;
     struct policy *policy; /* NULL: it cannot be made */
+    bool forgets;          /* state_dir is at fault, so no PIN is sent */
     bool whole;            /* the policy is that of the node: no file was left out */
     struct own_chain chains[OUR_ROLES];
     struct hsm_admin *admins[OUR_ROLES]; /* logged in; NULL: not, or the other role's */

@@ -84,6 +84,7 @@ static void check_memory(struct check *check)
                   "those seen; name a folder of the node's");
     } else if (policy_memory_peek(path, &check->memory, &err) != NK_OK) {
         check_add_error(check, &(struct check_place){ "state_dir", path, CHECK_KEEP }, &err);
+        check->forgets = true;
     } else {
         check_add(check->report, CHECK_GOOD, "state_dir", NULL, "%s", path);
         return;
@@ -128,20 +129,22 @@ static void tell_lists(const struct check *check)
     }
 }
 
-/* The policy by which the rest is judged, of the files that are left. */
-static void make_policy(struct check *check)
+/* Lists that are at fault clear nobody, and so would refuse everybody: those that are left only
+ * revoke. */
+static void lose_lists(struct config *config)
+{
+    config->federation.crl.mode = config->crls.len > 0 ? CRL_SOFT : CRL_OFF;
+}
+
+/* The policy by which the rest is judged, of the files that are left. `lists`: none of those is
+ * missing; else warnings would be about settings that are not the node's. */
+static void make_policy(struct check *check, bool lists)
 {
     struct config *config = check->config;
     struct check_ear ear;
     nk_error err = { .struct_size = sizeof(err) };
-    bool off = config->federation.crl.mode == CRL_OFF;
-
-    if (config->crls.len == 0) {
-        config->federation.crl.mode = CRL_OFF;
-    }
-    bool told = off || config->federation.crl.mode != CRL_OFF; /* else "off" would be no setting */
     check_listen(&ear, check->report, "policy", NULL);
-    if (policy_new(config, &check->memory, told ? &ear.host : NULL, &check->policy, &err) !=
+    if (policy_new(config, &check->memory, lists ? &ear.host : NULL, &check->policy, &err) !=
         NK_OK) {
         check_add(check->report, CHECK_BAD, "policy", NULL, "%s", err.text);
         return;
@@ -180,9 +183,12 @@ void check_trust(struct check *check)
         return;
     }
     bool lists = keep_good(check, &config->crls, list_is_good, issuers);
+    if (!lists) {
+        lose_lists(config);
+    }
     check->whole = roots && lists && !check->faulty;
     if (config->roots.len > 0) {
-        make_policy(check);
+        make_policy(check, lists);
     } else {
         check_add(check->report, CHECK_WARNING, "policy", NULL,
                   "nobody can be judged before federation.roots is mended");
