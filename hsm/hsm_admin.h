@@ -117,6 +117,27 @@ MUST_USE nk_status hsm_pin_forget(const struct hsm_key_request *request, bool *r
 MUST_USE nk_status hsm_pin_source_check(const struct hsm_pin_source *source, const nk_host *host,
                                         nk_error *err);
 
+/* --- another PIN --- */
+
+struct hsm_pin_change {
+    const struct hsm_key_request *key; /* its PIN is the present one: a file, or asked for */
+    struct hsm_pin_source next;
+    const nk_host *next_host; /* asked for it by HSM_PIN_PROMPT */
+};
+struct hsm_pin_changed {
+    char label[33];
+    bool finished; /* a change that was interrupted before */
+    bool changed;  /* false: the token has that PIN already */
+};
+/* Gives the token of the URI another user PIN, and its file with it. Killed at any moment, the next
+ * login finds the one that the token takes: the new PIN is in FILE.next before the token is asked
+ * (pin/pin_place.h). Two logins, one with each. NK_E_PIN: a PIN cannot be had, is refused, or has a
+ * length that the token does not take. NK_E_CONFIG: the PIN's source cannot be written, another
+ * change is under way, or the module lacks C_SetPIN. In these cases the token is not touched.
+ * NK_E_TOKEN: no such token, or C_SetPIN fails; the text says which PIN the token has. [one] */
+MUST_USE nk_status hsm_pin_change(const struct hsm_pin_change *change,
+                                  struct hsm_pin_changed *ret_changed, nk_error *err);
+
 /* --- one token, logged in --- */
 
 struct hsm_admin;

@@ -114,6 +114,8 @@ static struct hsm_admin *make_admin(const struct hsm_key_request *request)
     return admin;
 }
 
+/* The token has the relay's answer and no file, so it is here that another PIN of the file is tried
+ * (pin_take_other). */
 static nk_status log_in_with(struct hsm_admin *admin, const struct hsm_pin_source *pin,
                              nk_error *err)
 {
@@ -123,9 +125,20 @@ static nk_status log_in_with(struct hsm_admin *admin, const struct hsm_pin_sourc
                                                          admin->request.token.login_timeout_ms },
                                        .state_dir = admin->request.state_dir,
                                        .host = &admin->relay };
+    nk_error first = { .struct_size = sizeof(first) };
     nk_status status = pin_open(pin, admin->name.label, &admin->host, &admin->pin, err);
-    return status == NK_OK ? token_join(admin->module, &admin->name, &terms, &admin->token, err)
-                           : status;
+    if (status != NK_OK) {
+        return status;
+    }
+    status = token_join(admin->module, &admin->name, &terms, &admin->token, &first);
+    if (status == NK_E_PIN && ckr_refuses_pin(first.native) && pin_take_other(admin->pin)) {
+        status = token_join(admin->module, &admin->name, &terms, &admin->token, err);
+        if (status == NK_OK) {
+            pin_finish_change(admin->pin);
+        }
+        return status;
+    }
+    return status == NK_OK ? NK_OK : report_copy(err, &first);
 }
 
 nk_status hsm_admin_open(const struct hsm_key_request *request, struct hsm_admin **ret_admin,

@@ -43,6 +43,11 @@ typedef nk_status admin_piece(struct hsm_admin *admin, CK_SESSION_HANDLE session
 MUST_USE nk_status admin_work(struct hsm_admin *admin, CK_FLAGS flags, admin_piece *do_it,
                               void *arg, nk_error *err);
 
+/* Whether the token takes a PIN of that length; `what` is "user PIN". NK_E_PIN: it does not;
+ * NK_E_TOKEN: the module says what cannot be. */
+MUST_USE nk_status admin_check_length(const CK_TOKEN_INFO *info, const char *label,
+                                      const struct pin *pin, const char *what, nk_error *err);
+
 /* The private keys that fit the URI; as object_find_named. */
 MUST_USE nk_status admin_find_keys(struct hsm_admin *admin, CK_SESSION_HANDLE session,
                                    handles_ptr *ret_found, CK_ULONG *ret_len, nk_error *err);

@@ -104,17 +104,17 @@ static nk_status find_blank(struct plan *plan, nk_error *err)
                   told);
 }
 
-static nk_status check_length(const struct plan *plan, const struct pin *pin, const char *what,
-                              nk_error *err)
+nk_status admin_check_length(const CK_TOKEN_INFO *info, const char *label, const struct pin *pin,
+                             const char *what, nk_error *err)
 {
-    unsigned long min = plan->info.ulMinPinLen;
-    unsigned long max = plan->info.ulMaxPinLen;
+    unsigned long min = info->ulMinPinLen;
+    unsigned long max = info->ulMaxPinLen;
 
     if (max != 0 && min > max) {
         CK_RV rv = cryptoki_lied(
             CRYPTOKI_C_GetTokenInfo,
             "the module says that a PIN has %lu bytes or more, and at most %lu", min, max);
-        return report_ckr(err, NK_E_TOKEN, rv, "initialise token \"%s\"", plan->label_text);
+        return report_ckr(err, NK_E_TOKEN, rv, "set a PIN of token \"%s\"", label);
     }
     if (pin_len(pin) < min || (max != 0 && pin_len(pin) > max)) {
         return report(err, NK_E_PIN, "the %s has %zu bytes, and this token takes %lu to %lu", what,
@@ -141,10 +141,10 @@ static nk_status read_pins(struct plan *plan, const struct hsm_init_request *req
                           err);
     }
     if (status == NK_OK) {
-        status = check_length(plan, plan->so_pin, "SO PIN", err);
+        status = admin_check_length(&plan->info, plan->label_text, plan->so_pin, "SO PIN", err);
     }
     if (status == NK_OK) {
-        status = check_length(plan, plan->user_pin, "user PIN", err);
+        status = admin_check_length(&plan->info, plan->label_text, plan->user_pin, "user PIN", err);
     }
     if (status == NK_OK && pin_equal(plan->so_pin, plan->user_pin)) {
         status = report(err, NK_E_PIN,

@@ -42,13 +42,17 @@ bool atomic_file_begin(struct atomic_file *file)
     return file->fd >= 0;
 }
 
+static bool set_mtime(const struct atomic_file *file)
+{
+    const struct timespec times[] = { *file->mtime, *file->mtime };
+    return futimens(file->fd, times) == 0;
+}
+
 static bool write_aside(const struct atomic_file *file, const void *bytes, size_t len)
 {
-    const struct timespec times[] = { { .tv_sec = file->mtime }, { .tv_sec = file->mtime } };
-
     return file_write_fd(file->fd, bytes, len) && ftruncate(file->fd, (off_t)len) == 0 &&
            (file->mode == 0 || fchmod(file->fd, file->mode) == 0) &&
-           (file->mtime == 0 || futimens(file->fd, times) == 0) &&
+           (file->mtime == NULL || set_mtime(file)) &&
            (file->sync == ATOMIC_NO_SYNC || fsync(file->fd) == 0);
 }
 
@@ -83,19 +87,28 @@ void atomic_file_drop(struct atomic_file *file)
 
 /* --- between processes --- */
 
-int atomic_file_lock(int folder, const char *lock_name, unsigned wait_ms)
+bool atomic_file_wait(int fd, unsigned wait_ms)
 {
     long long deadline = clock_now_ms() + wait_ms;
-    int lock = openat(folder, lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-    while (lock >= 0 && TEMP_FAILURE_RETRY(flock(lock, LOCK_EX | LOCK_NB)) != 0) {
-        int cause = errno;
-        if (cause != EWOULDBLOCK || clock_now_ms() >= deadline) {
-            close(lock);
-            errno = cause;
-            return -1;
+    while (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX | LOCK_NB)) != 0) {
+        if (errno != EWOULDBLOCK || clock_now_ms() >= deadline) {
+            return false;
         }
         clock_sleep_ms(LOCK_PAUSE_MS);
+    }
+    return true;
+}
+
+int atomic_file_lock(int folder, const char *lock_name, unsigned wait_ms)
+{
+    int lock = openat(folder, lock_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (lock >= 0 && !atomic_file_wait(lock, wait_ms)) {
+        int cause = errno;
+        close(lock);
+        errno = cause;
+        return -1;
     }
     return lock;
 }

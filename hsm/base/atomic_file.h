@@ -19,10 +19,10 @@ enum atomic_sync {
 };
 
 struct atomic_file {
-    int folder;       /* borrowed */
-    const char *name; /* borrowed; in that folder */
-    mode_t mode;      /* 0: 0600, less the umask */
-    time_t mtime;     /* 0: of the write */
+    int folder;                   /* borrowed */
+    const char *name;             /* borrowed; in that folder */
+    mode_t mode;                  /* 0: 0600, less the umask */
+    const struct timespec *mtime; /* borrowed; NULL: of the write */
     enum atomic_sync sync;
     bool unlocked; /* others may replace the same file at this moment */
 
@@ -44,5 +44,7 @@ void atomic_file_drop(struct atomic_file *file);
  * errno is EWOULDBLOCK. The descriptor is owned: atomic_file_unlock; -1: see errno. */
 MUST_USE int atomic_file_lock(int folder, const char *lock_name, unsigned wait_ms);
 void atomic_file_unlock(int lock);
+/* Likewise of a file or folder that is open; atomic_file_unlock closes it. False: see errno. */
+MUST_USE bool atomic_file_wait(int fd, unsigned wait_ms);
 
 #endif

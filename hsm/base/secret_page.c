@@ -91,6 +91,9 @@ void *secret_page_new(enum secret_page_children children)
 
 void secret_page_free(void *page)
 {
+    if (page == NULL) {
+        return;
+    }
     OPENSSL_cleanse(page, SECRET_PAGE_BYTES);
     forget_page(page); /* before the page goes: a child made in between would touch it */
     munmap(page, SECRET_PAGE_BYTES);

@@ -15,6 +15,6 @@ enum secret_page_children {
  * handler does, so that only a child made without fork() keeps the bytes. mlock may fail (its limit
  * is often 64 KiB): then the page could be swapped, which swap encryption is for. */
 void *secret_page_new(enum secret_page_children children);
-void secret_page_free(void *page);
+void secret_page_free(void *page); /* NULL is allowed */
 
 #endif

@@ -154,6 +154,11 @@ bool ckr_is_ours(CK_RV rv)
     return rv >= CKR_NODEKEY && rv < CKR_NODEKEY + CKR_NODEKEY_LEN;
 }
 
+bool ckr_refuses_pin(CK_RV rv)
+{
+    return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE;
+}
+
 static void quote_lie(CK_RV rv, char *text, size_t room)
 {
     pthread_mutex_lock(&lies_lock);

@@ -54,6 +54,8 @@ enum rung ckr_rung(CK_RV rv);
 MUST_USE CK_RV ckr_lied(unsigned function, const char *name, const char text[CKR_LIE_BYTES]);
 MUST_USE bool ckr_is_lie(CK_RV rv);
 MUST_USE bool ckr_is_ours(CK_RV rv); /* CKR_NODEKEY_... */
+/* C_Login's answers to a PIN that is not the right one. */
+MUST_USE bool ckr_refuses_pin(CK_RV rv);
 /* The name, such as "CKR_PIN_LOCKED", in `room`-byte `text`; of a vendor's own values and unknown
  * ones "CKR_VENDOR_DEFINED 0x80000383" and "CKR 0x2ff".
  * Returns `text`. */

@@ -322,6 +322,13 @@ CK_RV cryptoki_init_pin(const struct cryptoki *call, CK_SESSION_HANDLE session, 
     return answer(call->list.C_InitPIN(session, pin, len));
 }
 
+CK_RV cryptoki_set_pin(const struct cryptoki *call, CK_SESSION_HANDLE session, CK_UTF8CHAR *old,
+                       CK_ULONG old_len, CK_UTF8CHAR *next, CK_ULONG next_len)
+{
+    cryptoki_begin(CRYPTOKI_C_SetPIN);
+    return answer(call->list.C_SetPIN(session, old, old_len, next, next_len));
+}
+
 CK_RV cryptoki_generate_key_pair(const struct cryptoki *call, CK_SESSION_HANDLE session,
                                  CK_MECHANISM *mechanism,
                                  const struct cryptoki_template *public_key,

@@ -40,6 +40,7 @@
     ROW(C_Sign, 1)                                                                                 \
     ROW(C_InitToken, 0)                                                                            \
     ROW(C_InitPIN, 0)                                                                              \
+    ROW(C_SetPIN, 0)                                                                               \
     ROW(C_GenerateKeyPair, 0)                                                                      \
     ROW(C_DestroyObject, 0)
 
@@ -125,6 +126,9 @@ MUST_USE CK_RV cryptoki_init_token(const struct cryptoki *call, CK_SLOT_ID slot,
                                    CK_ULONG len, CK_UTF8CHAR label[32]);
 MUST_USE CK_RV cryptoki_init_pin(const struct cryptoki *call, CK_SESSION_HANDLE session,
                                  CK_UTF8CHAR *pin, CK_ULONG len);
+MUST_USE CK_RV cryptoki_set_pin(const struct cryptoki *call, CK_SESSION_HANDLE session,
+                                CK_UTF8CHAR *old, CK_ULONG old_len, CK_UTF8CHAR *next,
+                                CK_ULONG next_len);
 MUST_USE CK_RV cryptoki_generate_key_pair(const struct cryptoki *call, CK_SESSION_HANDLE session,
                                           CK_MECHANISM *mechanism,
                                           const struct cryptoki_template *public_key,

@@ -6,19 +6,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
 
 #include "base/callback.h"
 #include "base/file.h"
-#include "base/path_terms.h"
 #include "base/report.h"
 #include "base/secret_page.h"
 #include "base/text.h"
 #include "base/trusted_path.h"
 #include "base/words.h"
 #include "pin/pin_file.h"
+#include "pin/pin_private.h"
 
 #define UTF16_LE_MARK "\xff\xfe"
 #define UTF16_BE_MARK "\xfe\xff"
@@ -26,17 +27,6 @@
 #define LABEL_ROOM 33 /* CK_TOKEN_INFO has 32 bytes */
 /* Room for a mark, a PIN, a line end and a byte more, which shows that a source is too long. */
 #define READ_ROOM (sizeof(FILE_UTF8_MARK) - 1 + PIN_MAX_BYTES + 3)
-
-struct pin {
-    unsigned char *bytes; /* the page */
-    size_t len;
-    char *path;               /* of `file` and `credential`; else NULL */
-    struct path_terms *terms; /* of whoever gave the path; counted */
-    bool is_credential;
-    bool has_worked;
-    bool is_protected;
-    bool is_lost; /* this process was forked, and its page is zero */
-};
 
 DEFINE_AUTO(struct pin *, pin_free);
 
@@ -127,12 +117,16 @@ static nk_status open_file(const struct pin *pin, int *ret_fd, nk_error *err)
 
 static nk_status read_file(struct pin *pin, nk_error *err)
 {
+    struct stat info;
     int fd = -1;
     nk_status status = open_file(pin, &fd, err);
     if (status != NK_OK) {
         return status;
     }
     status = pin_file_check(fd, pin->path, pin->is_credential, err);
+    if (status == NK_OK && fstat(fd, &info) == 0) {
+        pin->written = info.st_mtim;
+    }
     if (status == NK_OK) {
         status = read_all(pin, fd, pin->path, err);
     }
@@ -249,9 +243,34 @@ nk_status pin_open(const struct hsm_pin_source *source, const char *token_label,
     return status;
 }
 
+nk_status pin_read_aside(const struct pin *pin, char *path, struct pin *ret_aside, nk_error *err)
+{
+    *ret_aside = (struct pin){ .bytes = secret_page_new(SECRET_PAGE_WIPED),
+                               .path = path,
+                               .terms = pin->terms,
+                               .is_credential = pin->is_credential };
+    return ret_aside->bytes != NULL
+               ? read_file(ret_aside, err)
+               : report_errno(err, NK_E_NOMEM, "no protected page for the PIN");
+}
+
+void pin_swap_bytes(struct pin *pin, struct pin *aside)
+{
+    unsigned char *old = pin->bytes;
+
+    pin->has_worked = pin->has_worked && pin_equal(pin, aside);
+    pin->bytes = aside->bytes;
+    pin->len = aside->len;
+    pin->written = aside->written;
+    pin->is_lost = false;
+    aside->bytes = old;
+}
+
 /* Aside first: a source that fails must not take the PIN that works. */
 nk_status pin_refresh(struct pin *pin, nk_error *err)
 {
+    struct pin fresh;
+
     if (pin->path == NULL) {
         return !pin->is_lost ? NK_OK
                              : report(err, NK_E_PIN,
@@ -259,21 +278,10 @@ nk_status pin_refresh(struct pin *pin, nk_error *err)
                                       "which was forked; use file or credential, or open here",
                                       words()->pin);
     }
-    struct pin fresh = { .bytes = secret_page_new(SECRET_PAGE_WIPED),
-                         .path = pin->path,
-                         .terms = pin->terms,
-                         .is_credential = pin->is_credential };
-    if (fresh.bytes == NULL) {
-        return report_errno(err, NK_E_NOMEM, "no protected page for the PIN");
-    }
-    nk_status status = read_file(&fresh, err);
+    nk_status status = pin_read_aside(pin, pin->path, &fresh, err);
     if (status == NK_OK) {
-        unsigned char *old = pin->bytes;
-        pin->has_worked = pin->has_worked && pin_equal(pin, &fresh);
-        pin->bytes = fresh.bytes;
-        pin->len = fresh.len;
-        pin->is_lost = false;
-        fresh.bytes = old;
+        pin_swap_bytes(pin, &fresh);
+        pin->is_next = false;
     }
     secret_page_free(fresh.bytes);
     return status;
@@ -296,9 +304,7 @@ void pin_free(struct pin *pin)
     if (pin == NULL) {
         return;
     }
-    if (pin->bytes != NULL) {
-        secret_page_free(pin->bytes);
-    }
+    secret_page_free(pin->bytes);
     path_terms_unref(pin->terms);
     free(pin->path);
     free(pin);

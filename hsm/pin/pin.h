@@ -24,6 +24,17 @@ MUST_USE nk_status pin_open(const struct hsm_pin_source *source, const char *tok
 /* Before each login after the first. When the source fails, the PIN stays what it was, and NK_E_PIN
  * names the source and the cure. */
 MUST_USE nk_status pin_refresh(struct pin *pin, nk_error *err);
+/* After the token refused the PIN of a `file`: takes another that may be the one, since the PIN is
+ * changed or a change of it was interrupted (pin_place.h). The file's, if that is written anew;
+ * else that of FILE.next, if it was written for a change of the file as it is. False: there is
+ * none, so the PIN stays what it was. */
+MUST_USE bool pin_take_other(struct pin *pin);
+/* Whether the PIN is that of FILE.next; until pin_refresh. */
+bool pin_is_next(const struct pin *pin);
+/* After the token took the PIN of FILE.next: the file takes its place, as the interrupted change
+ * would have done it, where we may write and no change is under way. A warning says so, or what to
+ * do. Nothing is done for other PINs. */
+void pin_finish_change(struct pin *pin);
 /* Wipes the page. NULL is allowed. */
 void pin_free(struct pin *pin);
 

@@ -123,8 +123,9 @@ static nk_status settle_pin_locked(struct token *token, struct pin **pin, nk_err
         *pin = NULL;
         return NK_OK;
     }
-    /* The login is the process's, so the token would not notice that this PIN is a wrong one. */
-    if (!pin_equal(token->pin, *pin)) {
+    /* The login is the process's, so the token would not notice that this PIN is a wrong one. The
+     * one in use may be what an interrupted change of this PIN left. */
+    if (!pin_equal(token->pin, *pin) && (!pin_take_other(*pin) || !pin_equal(token->pin, *pin))) {
         return report(err, NK_E_PIN,
                       "%s: not the PIN that this process has logged in to token \"%s\" with",
                       words()->pin, token->name.label);

@@ -230,33 +230,84 @@ static CK_RV send_pin_to_locked(struct token *token, CK_SESSION_HANDLE session, 
     return rv;
 }
 
-CK_RV token_send_pin_locked(struct token *token, CK_FLAGS flags, nk_error *err)
+/* CKR_USER_ALREADY_LOGGED_IN is as the module says it; the caller knows what it means. */
+static CK_RV try_pin_locked(struct token *token, CK_SESSION_HANDLE session, CK_USER_TYPE user,
+                            nk_error *err)
 {
-    AUTO(path_terms_restore) struct path_terms *former = path_terms_use(pin_terms(token->pin));
     AUTO(refused_file_close) struct refused_file *state = NULL;
-    CK_RV rv = check_flags(token, flags, err);
-    rv = rv == CKR_OK ? may_send_locked(token, &state, err) : rv;
+    CK_RV rv = may_send_locked(token, &state, err);
     if (rv != CKR_OK) {
         return rv;
     }
-    rv = send_pin_to_locked(token, token->anchor, CKU_USER);
-    token->login_is_ours = rv == CKR_OK;
+    rv = send_pin_to_locked(token, session, user);
     if (rv == CKR_OK) {
         pin_works(token->pin);
     }
-    /* The login is the process's: another user of the module may have been first. */
-    return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN
-               ? CKR_OK
+    return rv == CKR_OK || (rv == CKR_USER_ALREADY_LOGGED_IN && user == CKU_USER)
+               ? rv
                : explain_refusal_locked(token, state, rv, err);
 }
 
-/* The lock is held over the call: a login elsewhere must not exchange the PIN meanwhile. */
-static CK_RV authenticate_locked(struct token *token, CK_SESSION_HANDLE session, nk_error *err)
+/* --- a PIN that is changed at this moment, or whose change was interrupted --- */
+
+static CK_RV check_flags_anew(const struct token *token, nk_error *err)
+{
+    CK_TOKEN_INFO info;
+    CK_RV rv = cryptoki_get_token_info(token->module->call, token->slot, &info);
+    if (rv != CKR_OK) {
+        report_ckr(err, NK_E_TOKEN, rv, "ask token \"%s\" for its state", token->name.label);
+        return rv;
+    }
+    return check_flags(token, info.flags, err);
+}
+
+/* After `refusal` of the PIN, which is remembered now, as `first` tells: at most one other is sent,
+ * and none if one wrong PIN more would lock the token. */
+static CK_RV try_other_pin_locked(struct token *token, CK_SESSION_HANDLE session, CK_USER_TYPE user,
+                                  CK_RV refusal, const nk_error *first, nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+
+    if (!ckr_refuses_pin(refusal) || !pin_take_other(token->pin)) {
+        report_copy(err, first);
+        return refusal;
+    }
+    CK_RV rv = check_flags_anew(token, &own);
+    rv = rv == CKR_OK ? try_pin_locked(token, session, user, &own) : rv;
+    if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN) {
+        pin_finish_change(token->pin);
+        return rv;
+    }
+    report_where(&own, own.status, "%s; the PIN %s", first->text,
+                 pin_is_next(token->pin) ? "of its .next file, which a change of it left"
+                                         : "that it holds by now");
+    report_copy(err, &own);
+    nk_status status = pin_refresh(token->pin, NULL); /* back to the file's own */
+    (void)status;
+    return rv;
+}
+
+CK_RV token_send_pin_locked(struct token *token, CK_FLAGS flags, nk_error *err)
 {
     AUTO(path_terms_restore) struct path_terms *former = path_terms_use(pin_terms(token->pin));
-    AUTO(refused_file_close) struct refused_file *state = NULL;
-    CK_RV rv = CKR_OK;
+    nk_error first = { .struct_size = sizeof(first) };
+    CK_RV rv = check_flags(token, flags, err);
+    if (rv != CKR_OK) {
+        return rv;
+    }
+    rv = try_pin_locked(token, token->anchor, CKU_USER, &first);
+    if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN) {
+        rv = try_other_pin_locked(token, token->anchor, CKU_USER, rv, &first, err);
+    }
+    token->login_is_ours = rv == CKR_OK;
+    /* The login is the process's: another user of the module may have been first. */
+    return rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : rv;
+}
 
+/* --- the login for one signature --- */
+
+static CK_RV authenticate_once_locked(struct token *token, CK_SESSION_HANDLE session, nk_error *err)
+{
     bool refused = refused_here(token->pin, &token->name);
     if (refused) { /* the PIN may have been corrected since, and no other login is due */
         token_refresh_pin_locked(token);
@@ -264,19 +315,24 @@ static CK_RV authenticate_locked(struct token *token, CK_SESSION_HANDLE session,
     }
     /* A PIN that has not worked is new, or another user of the module has logged in. */
     if (is_locked_out(token) || !pin_has_worked(token->pin)) {
-        rv = may_send_locked(token, &state, err);
-    } else if (refused) {
-        rv = report_refused_before(token, NULL, err);
+        return try_pin_locked(token, session, CKU_CONTEXT_SPECIFIC, err);
     }
-    if (rv != CKR_OK) {
-        return rv;
+    if (refused) {
+        return report_refused_before(token, NULL, err);
     }
-    rv = send_pin_to_locked(token, session, CKU_CONTEXT_SPECIFIC);
-    if (rv == CKR_OK) {
-        pin_works(token->pin);
-        return CKR_OK;
-    }
-    return explain_refusal_locked(token, state, rv, err);
+    CK_RV rv = send_pin_to_locked(token, session, CKU_CONTEXT_SPECIFIC);
+    return rv == CKR_OK ? CKR_OK : explain_refusal_locked(token, NULL, rv, err);
+}
+
+/* The lock is held over the call: a login elsewhere must not exchange the PIN meanwhile. */
+static CK_RV authenticate_locked(struct token *token, CK_SESSION_HANDLE session, nk_error *err)
+{
+    AUTO(path_terms_restore) struct path_terms *former = path_terms_use(pin_terms(token->pin));
+    nk_error first = { .struct_size = sizeof(first) };
+    CK_RV rv = authenticate_once_locked(token, session, &first);
+    return rv == CKR_OK
+               ? rv
+               : try_other_pin_locked(token, session, CKU_CONTEXT_SPECIFIC, rv, &first, err);
 }
 
 CK_RV token_authenticate(struct token *token, CK_SESSION_HANDLE session, nk_error *err)

@@ -16,7 +16,7 @@ enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
     X(csr, "request a certificate for the key that is there")                                      \
     X(import, "check a certificate, and put it where the node looks for it")                       \
     X(check, "is the set-up sound, and what mends it")                                             \
-    X(pin, "which PINs the token has refused, and forget them")                                    \
+    X(pin, "which PINs the token has refused; give it another PIN")                                \
     X(explain, "would this peer be let in, and why")                                               \
     X(version, "the versions of nodekey, its ABI and OpenSSL")                                     \
     X(help, "what a command does, and its options")

@@ -71,11 +71,12 @@ nk_status publication_write(struct publication *publication, int our_role, struc
     }
     time_t now = time(NULL);
     time_t after = publication->last_mtime[our_role] + 1;
+    const struct timespec mtime = { .tv_sec = now > after ? now : after };
     struct atomic_file file = { .folder = publication->folder.fd,
                                 .name = file_names[our_role],
-                                .mtime = now > after ? now : after };
+                                .mtime = &mtime };
     bool written = atomic_file_write(&file, pem, strlen(pem));
-    publication->last_mtime[our_role] = file.mtime;
+    publication->last_mtime[our_role] = mtime.tv_sec;
     publication->written_ms = clock_now_ms();
     if (!written) {
         return report_errno(err, NK_E_INTERNAL, "write to %s", publication->folder.path);

@@ -53,6 +53,7 @@ const struct lie lies[] = {
     LACKS(C_Sign, TO(OPEN) | TO(PROVIDER)),
     LACKS(C_InitToken, TO(INIT) | TO(OPEN), .harmless = TO(OPEN), .held = TO(OPEN)),
     LACKS(C_InitPIN, TO(INIT) | TO(OPEN), .harmless = TO(OPEN), .held = TO(OPEN)),
+    LACKS(C_SetPIN, TO(OPEN), .harmless = TO(OPEN)),
     LACKS(C_GenerateKeyPair, TO(ENROLL) | TO(OPEN), .harmless = TO(OPEN), .held = TO(OPEN)),
     LACKS(C_DestroyObject, TO(ENROLL) | TO(OPEN), .harmless = TO(OPEN), .held = TO(OPEN)),
     ROW("C_GetFunctionList", "version", "1.x", "old_version=1\n", TO(OPEN), .told = TO(OPEN),
