@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `nodekey check` over set-ups that are broken: all that is wrong, nothing else, and each command
- * that it offers mends what it is offered for. Each row stands in a folder of its own that a shell
- * line breaks, where $N is the command and $D the folder of certificates; each C_Login is counted.
- */
+ * that it offers mends what it is offered for. Each row is a folder of its own that a shell line
+ * breaks, where $N is the command and $D the folder of certificates; each C_Login is counted. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
