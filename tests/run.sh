@@ -19,6 +19,7 @@ packages=(
   libnss3-tools # a token whose module wants init arguments
   pcscd vsmartcard-vpcd python3-cryptography iproute2 # a virtual PIV card
   gnutls-bin python3-grpcio python3-venv # peers on other stacks
+  shellcheck
 )
 
 case $preset in

@@ -25,7 +25,7 @@ pkcs11:*) ;;
 esac
 
 byte() {
-    printf "\\$(printf '%03o' "$1")"
+    printf '%b' "\\0$(printf '%03o' "$1")"
 }
 
 header() { # TAG LENGTH

@@ -37,6 +37,7 @@ compile_tree() {
   for file in "$tree"/*/*/*.c "$tree"/plugin/*.c; do
     room=$(basename "$(dirname "$file")")
     [ "$room" = plugin ] && room=front
+    # shellcheck disable=SC2086 # $also is several options, or none
     "$here/keep_deps.sh" "$cc" -I "$tree/build/rooms/room_$room" $also -isystem "$tree/usr" -MD -MT x.o \
       -MF "$tree/build/hsm/$(basename "$file").d" -c "$file" -o "$tree/build/x.o"
   done

@@ -46,9 +46,8 @@ rig_recipe() {
   cp federation-ca.pem ca.pem
   cp federation-ca.key ca.key
   (
-    nodekey=true
     eval "$(sed -n '/^certify() {/,/^}/p' "$top/tests/tokens/rig.sh")"
-    certify node-a
+    nodekey=true certify node-a
   )
 }
 
@@ -72,7 +71,8 @@ federation_recipe() {
   echo unused >site/passphrase
   mkdir -p node-a
   mv node-a.csr node-a/node.csr
-  { # shellcheck disable=SC2016 # as the page has it
+  # shellcheck disable=SC2016 # as the page has it
+  {
     echo 'site=site node=a ip=127.0.0.1'
     sed -n '/^    cd \$site$/,/^    cd \.\.$/p' "$top/examples/federation/README.md"
   } >recipe.sh
@@ -128,7 +128,7 @@ while read -r file; do
   esac
 done < <(cd "$top" && find README.md examples tests -path tests/names/ca_recipes.sh -o \( -name README.md -o -path 'examples/*' -o -name '*.sh' \) -type f \
   -exec grep -lE 'x509 (-req|.*-CA )|openssl ca |-extfile [^ ]' {} +)
-copies=$(cd "$top" && grep -rlE 'copy_extensions (copy|copyall)' README.md examples tests | grep -v '^tests/names/ca_recipes.sh$' || true)
+copies=$(cd "$top" && { grep -rlE 'copy_extensions (copy|copyall)' README.md examples tests | grep -v '^tests/names/ca_recipes.sh$' || true; })
 [ -z "$copies" ] || fail "the request is copied: $copies"
 
 # --- csr --verify ---
@@ -144,7 +144,7 @@ verify() { # exit status, what it says, file
 }
 
 usage='-addext keyUsage=critical,digitalSignature -addext extendedKeyUsage=serverAuth,clientAuth -addext basicConstraints=critical,CA:FALSE'
-# shellcheck disable=SC2086
+# shellcheck disable=SC2086 # several options
 ask sound.csr -addext "$names" $usage
 verify 0 'spiffe://federation.example/node/a' sound.csr
 openssl req -in sound.csr -outform DER -out sound.der

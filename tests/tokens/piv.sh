@@ -4,6 +4,7 @@
 # the reader's socket and port have fixed names. Keys are made on the card, certificates written to
 # it; then nodes talk while the card and pcscd go and come back.
 # usage: piv.sh --build DIR [--times N] [--only TEXT]
+# shellcheck disable=SC2016 # what the command files expand
 if [ -z "${NODEKEY_PIV_NAMESPACES-}" ]; then
   if ! why=$(unshare --mount --net --propagation private true 2>&1); then
     echo "piv.sh: the card's reader needs a mount and a network namespace of its own, which cannot be made" \

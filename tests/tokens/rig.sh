@@ -31,6 +31,7 @@ handshakes=${handshakes:-$((times > 3 ? 500 : 100))}
 nodekey=$build/nodekey
 storm=$build/tests/tokens/token_storm
 export NODEKEY_MODULE=${NODEKEY_MODULE:-$build/nodekey.so}
+# shellcheck disable=SC2034 # for whoever sources this
 modules=$(pkg-config --variable=p11_module_path p11-kit-1)
 
 umask 077
