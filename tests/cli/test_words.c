@@ -27,12 +27,22 @@ static struct member alice;
 
 /* --- help --- */
 
+/* UTF-8, each character a column. */
+static size_t count_columns(const char *text, size_t len)
+{
+    size_t columns = 0;
+    for (size_t i = 0; i < len; i++) {
+        columns += ((unsigned char)text[i] & 0xc0) != 0x80 ? 1 : 0;
+    }
+    return columns;
+}
+
 static void require_narrow(const char *of, const char *text)
 {
     for (const char *line = text; *line != '\0';) {
         size_t len = strcspn(line, "\n");
-        if (len > COLUMNS_MAX) {
-            fail_msg("%s: %zu columns: %.*s", of, len, (int)len, line);
+        if (count_columns(line, len) > COLUMNS_MAX) {
+            fail_msg("%s: more than %d columns: %.*s", of, COLUMNS_MAX, (int)len, line);
         }
         line += len + (line[len] == '\n' ? 1 : 0);
     }
