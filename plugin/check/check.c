@@ -80,9 +80,7 @@ static void clear_check(struct check *check)
     }
     policy_unref(check->policy);
     policy_memory_clear(&check->memory);
-    if (!check->left) {
-        config_free(check->config);
-    }
+    config_free(check->config);
 }
 
 void check_run(const struct check_order *order, struct check_report *report)

@@ -18,6 +18,7 @@ DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 struct look {
     struct bounded_call bounded;    /* first: the thread knows no more */
     struct hsm_key_request request; /* borrows from the configuration */
+    struct config *left;            /* which is the look's when it outlives the check */
     struct {
         char module[CHECK_TOPIC_BYTES];
         char pin[CHECK_TOPIC_BYTES];
@@ -46,6 +47,7 @@ static void clear_look(struct bounded_call *bounded)
     EVP_PKEY_free(look->leaf_public);
     check_report_clear(&look->report);
     hsm_listing_clear(&look->listing);
+    config_free(look->left);
 }
 
 /* --- the token --- */
@@ -177,6 +179,18 @@ static void run_look(struct bounded_call *bounded)
     }
 }
 
+/* Behind the check's back, when a call that hung comes back after all. */
+static void undo_look(struct bounded_call *bounded)
+{
+    struct look *look = (struct look *)bounded;
+
+    if (look->key != NULL) {
+        hsm_key_shut(look->key, SHUT_WAIT_MS);
+        hsm_key_unref(look->key);
+    }
+    hsm_admin_close(look->admin);
+}
+
 /* --- the step --- */
 
 static struct look *begin_look(struct check *check, int role)
@@ -194,6 +208,7 @@ static struct look *begin_look(struct check *check, int role)
     check_listen(&look->ear, &look->report, look->topics.key, check->order->host);
     look->request.host = &look->ear.host;
     look->forgets = check->forgets;
+    look->bounded.undo = undo_look;
     look->bounded.where = look->request.module;
     look->leaf_public =
         check->chains[role].leaf != NULL ? X509_get_pubkey(check->chains[role].leaf) : NULL;
@@ -231,7 +246,8 @@ static void check_key(struct check *check, int role)
         if (end != BOUNDED_CALL_DONE) {
             (void)bounded_call_report(&look->bounded, end, patience_ms, &err);
             check_add(check->report, CHECK_BAD, look->topics.module, NULL, "%s", err.text);
-            check->left = true;
+            look->left = check->config;
+            check->config = NULL;
             return;
         }
     }
@@ -244,7 +260,7 @@ void check_keys(struct check *check)
 {
     char topic[CHECK_TOPIC_BYTES];
 
-    for (int role = 0; role < OUR_ROLES; role++) {
+    for (int role = 0; role < OUR_ROLES && check->config != NULL; role++) {
         if (!check_has_identity(check, role)) {
             continue;
         }

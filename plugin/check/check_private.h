@@ -15,8 +15,8 @@
 struct check {
     const struct check_order *order;
     struct check_report *report;
-    struct config *config;
-    bool faulty; /* members with faults were left out of `config` */
+    struct config *config; /* NULL: none, or left to a call that hangs in a module */
+    bool faulty;           /* members with faults were left out of `config` */
     struct policy_memory memory;
     struct policy *policy; /* NULL: it cannot be made */
     bool forgets;          /* state_dir is at fault, so no PIN is sent */
@@ -24,7 +24,6 @@ struct check {
     struct own_chain chains[OUR_ROLES];
     struct hsm_admin *admins[OUR_ROLES]; /* logged in; NULL: not, or the other role's */
     struct hsm_key *keys[OUR_ROLES];     /* proven; NULL: not */
-    bool left; /* a call hangs in a module: `config` is its thread's for good */
 };
 
 #define CHECK_TOPIC_BYTES 32
