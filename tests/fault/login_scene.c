@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fault/login_scene.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "fixtures/authority.h"
+#include "fixtures/check.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/softhsm/softhsm.h"
 
 struct identity identity;
+
+void identity_set_next(const struct identity *of, const char *pin)
+{
+    const char *next = path_of("%s.next", of->pin_path);
+    struct stat info;
+    assert_int_equal(stat(of->pin_path, &info), 0);
+    write_file(next, pin, 0600);
+    const struct timespec times[] = { info.st_mtim, info.st_mtim };
+    assert_int_equal(utimensat(AT_FDCWD, next, times, 0), 0);
+}
 
 const char *file_like(const char *end)
 {

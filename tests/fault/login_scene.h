@@ -18,6 +18,10 @@ int login_tear_down(void **state);
 int fresh_state(void **state);
 int fresh_right(void **state);
 
+/* Writes FILE.next beside the identity's PIN file as `nodekey pin --change` does, for the file as
+ * it is. */
+void identity_set_next(const struct identity *of, const char *pin);
+
 /* The path of the one file in state_dir whose name ends so, or NULL. */
 const char *file_like(const char *end);
 /* The path of the file of refused PINs, or NULL. */

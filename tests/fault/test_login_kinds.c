@@ -15,6 +15,8 @@
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/softhsm/softhsm.h"
 
+#define OTHER_PIN "2468-larch"
+
 static void a_pin_that_works_survives_the_loss_of_the_state_dir(void **state)
 {
     (void)state;
@@ -319,6 +321,56 @@ static void a_pin_changed_on_the_token_is_refused_once(void **state)
     identity_free(&mine);
 }
 
+/* Likewise, but the PIN's change can be seen: it is in FILE.next, and then in the file. No
+ * signature fails, and each change costs one refusal. */
+static void a_pin_changed_by_nodekey_costs_no_signature(void **state)
+{
+    const struct rig_terms *mode = *state;
+    const char *label = mode->sign_timeout_ms > 0 ? "kate" : "juno";
+    struct identity mine = generate(label, (struct kind){ CK_TRUE, CK_TRUE });
+    rig_set_terms(mode);
+    struct hsm_key *key = open_key(&mine);
+    unsigned long failed = faulty_count()->login_failed;
+    identity_set_next(&mine, WRONG_PIN); /* the right one from here */
+    change_pin(label, SOFTHSM_PIN, WRONG_PIN);
+    assert_int_equal(all_sign(key, &mine), SIGNERS * SIGNATURES_EACH);
+    assert_int_equal(faulty_count()->login_failed, failed + 1);
+    assert_int_equal(access(path_of("%s.next", mine.pin_path), F_OK), -1);
+    change_pin(label, WRONG_PIN, OTHER_PIN);
+    identity_set_pin(&mine, OTHER_PIN);
+    assert_int_equal(all_sign(key, &mine), SIGNERS * SIGNATURES_EACH);
+    assert_int_equal(faulty_count()->login_failed, failed + 2);
+    rig_shut(key);
+    rig_set_terms(&(struct rig_terms){ .sign_timeout_ms = 0 });
+    identity_free(&mine);
+}
+
+/* A node that runs while its PIN is changed goes on by the login that it has, and takes the new PIN
+ * when it needs another. */
+static void a_login_after_the_change_takes_the_new_pin(void **state)
+{
+    (void)state;
+    static const char again[] = "sign_error=0x30\nsign_error_at=1\n"; /* by C_Finalize alone */
+    struct identity mine = generate("lena", (struct kind){ .private = CK_TRUE });
+    struct hsm_key *key = open_key(&mine);
+    unsigned long failed = faulty_count()->login_failed;
+    identity_set_next(&mine, WRONG_PIN);
+    change_pin("lena", SOFTHSM_PIN, WRONG_PIN);
+    assert_signs(key, &mine);
+    assert_int_equal(access(path_of("%s.next", mine.pin_path), F_OK), 0);
+    faulty_set(again);
+    assert_signs(key, &mine);
+    assert_int_equal(faulty_count()->login_failed, failed + 1);
+    assert_int_equal(access(path_of("%s.next", mine.pin_path), F_OK), -1);
+    change_pin("lena", WRONG_PIN, OTHER_PIN);
+    identity_set_pin(&mine, OTHER_PIN);
+    faulty_set("sign_error=0x30\nsign_error_at=1\n\n");
+    assert_signs(key, &mine);
+    assert_int_equal(faulty_count()->login_failed, failed + 1);
+    rig_shut(key);
+    identity_free(&mine);
+}
+
 /* --- an application that has logged in itself --- */
 
 static void a_login_of_the_application_is_used_and_left(void **state)
@@ -364,6 +416,11 @@ int main(void)
           a_pin_changed_on_the_token_is_refused_once, fresh_right, NULL, &direct },
         { "a_pin_changed_on_the_token_is_refused_once: deadline",
           a_pin_changed_on_the_token_is_refused_once, fresh_right, NULL, &deadline },
+        { "a_pin_changed_by_nodekey_costs_no_signature: direct",
+          a_pin_changed_by_nodekey_costs_no_signature, fresh_right, NULL, &direct },
+        { "a_pin_changed_by_nodekey_costs_no_signature: deadline",
+          a_pin_changed_by_nodekey_costs_no_signature, fresh_right, NULL, &deadline },
+        cmocka_unit_test_setup(a_login_after_the_change_takes_the_new_pin, fresh_right),
         cmocka_unit_test_setup(a_login_of_the_application_is_used_and_left, fresh_right),
     };
     return cmocka_run_group_tests_name("login", tests, login_set_up, login_tear_down);
