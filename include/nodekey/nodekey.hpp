@@ -122,7 +122,7 @@ class Node
     std::shared_ptr<grpc::ServerCredentials> server_credentials()
     {
         grpc_server_credentials *made = nullptr;
-        opened().run([&made](const nk_plugin *plugin, nk_instance *instance, nk_error *err) {
+        opened()->run([&made](const nk_plugin *plugin, nk_instance *instance, nk_error *err) {
             return plugin->server_credentials(instance, &made, err);
         });
         return nodekey::server_credentials(made);
@@ -132,7 +132,7 @@ class Node
     std::shared_ptr<grpc::ChannelCredentials> channel_credentials()
     {
         grpc_channel_credentials *made = nullptr;
-        opened().run([&made](const nk_plugin *plugin, nk_instance *instance, nk_error *err) {
+        opened()->run([&made](const nk_plugin *plugin, nk_instance *instance, nk_error *err) {
             return plugin->channel_credentials(instance, &made, err);
         });
         return nodekey::channel_credentials(made);
@@ -142,60 +142,64 @@ class Node
      * the policy in force no longer admits it; answer UNAUTHENTICATED. */
     Peer peer(grpc::ServerContextBase &context)
     {
-        return peer_of(NK_PEER_IS_CLIENT, detail::begun(context.c_call()));
+        return peer_of(NK_PEER_IS_CLIENT, context.c_call());
     }
     /* The server that a call of ours talks to. NK_E_PEER: the policy in force no longer admits it
      * (cancel the call), or the call has no peer yet: ask when initial metadata or the status has
      * come. */
     Peer peer(grpc::ClientContext &context)
     {
-        return peer_of(NK_PEER_IS_SERVER, detail::begun(context.c_call()));
+        return peer_of(NK_PEER_IS_SERVER, context.c_call());
     }
 
     /* For streams; short calls are judged when they begin. NK_E_PEER: the policy in force does not
      * admit the client, and the call is cancelled. NK_E_USAGE: guarded already. */
     Guard guard(grpc::ServerContextBase &context)
     {
-        return guard_of(NK_PEER_IS_CLIENT, detail::begun(context.c_call()));
+        return guard_of(NK_PEER_IS_CLIENT, context.c_call());
     }
-    /* The same for the server of a call of ours; NK_E_PEER also before it has a peer, as in peer.
+    /* The same for the server of a call of ours; NK_E_PEER also before it has a peer, as for peer.
      */
     Guard guard(grpc::ClientContext &context)
     {
-        return guard_of(NK_PEER_IS_SERVER, detail::begun(context.c_call()));
+        return guard_of(NK_PEER_IS_SERVER, context.c_call());
     }
 
     /* nk_plugin.reload, and its errors. NK_E_USAGE in a hook. */
     void reload()
     {
-        opened().run([](const nk_plugin *plugin, nk_instance *instance, nk_error *err) {
+        opened()->run([](const nk_plugin *plugin, nk_instance *instance, nk_error *err) {
             return plugin->reload(instance, err);
         });
     }
 
   private:
-    detail::Instance &opened() const
+    /* Shared, so that a call outlives a Node that one of its hooks destroys. */
+    std::shared_ptr<detail::Instance> opened() const
     {
         if (instance_ == nullptr) {
             throw Error(NK_E_CLOSED, "the node was moved from");
         }
-        return *instance_;
+        return instance_;
     }
     Peer peer_of(uint32_t role, grpc_call *call)
     {
         nk_peer *found = nullptr;
-        detail::AuthContext context(grpc_call_auth_context(call));
-        opened().run([&](const nk_plugin *plugin, nk_instance *instance, nk_error *err) {
+        detail::AuthContext context = detail::auth_context_of(call);
+        std::shared_ptr<detail::Instance> shared = opened();
+        shared->run([&](const nk_plugin *plugin, nk_instance *instance, nk_error *err) {
             return plugin->peer_identity(instance, role, context.get(), &found, err);
         });
-        return Peer(found, detail::FreePeer{ instance_->plugin()->free_peer });
+        return Peer(found, detail::FreePeer{ shared->plugin()->free_peer });
     }
     Guard guard_of(uint32_t role, grpc_call *call)
     {
-        opened().run([role, call](const nk_plugin *plugin, nk_instance *instance, nk_error *err) {
+        (void)detail::auth_context_of(call);
+        std::shared_ptr<detail::Instance> shared = opened();
+        shared->run([role, call](const nk_plugin *plugin, nk_instance *instance, nk_error *err) {
             return plugin->guard_call(instance, role, call, err);
         });
-        return Guard(instance_, call);
+        return Guard(std::move(shared), call);
     }
 
     std::shared_ptr<detail::Instance> instance_;

@@ -349,15 +349,6 @@ struct FreePeer {
     }
 };
 
-/* A context has no call before it is used for one. */
-inline grpc_call *begun(grpc_call *call)
-{
-    if (call == nullptr) {
-        throw Error(NK_E_PEER, "the call has no peer yet: it has not begun");
-    }
-    return call;
-}
-
 struct ReleaseContext {
     void operator()(grpc_auth_context *context) const noexcept
     {
@@ -365,6 +356,17 @@ struct ReleaseContext {
     }
 };
 using AuthContext = std::unique_ptr<grpc_auth_context, ReleaseContext>;
+
+/* Never empty. A context of grpc++ has no call before it is used for one, and a call of ours has no
+ * peer before it is connected. */
+inline AuthContext auth_context_of(grpc_call *call)
+{
+    AuthContext context(call != nullptr ? grpc_call_auth_context(call) : nullptr);
+    if (context == nullptr) {
+        throw Error(NK_E_PEER, "the call has no peer yet: ask when its initial metadata is there");
+    }
+    return context;
+}
 
 } // namespace detail
 } // namespace nodekey
