@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "answer/answer.h"
 #include "base/text.h"
-#include "check/answer.h"
 #include "cli/cli.h"
 #include "cli/cli_explain.h"
 

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answer/answer.h"
 #include "base/file.h"
 #include "base/report.h"
-#include "check/answer.h"
 #include "cli/cli.h"
 #include "config/config.h"
 #include "judge/policy.h"

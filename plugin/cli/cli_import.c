@@ -8,12 +8,12 @@
 
 #include <openssl/pem.h>
 
+#include "answer/ends.h"
 #include "base/file.h"
 #include "base/report.h"
 #include "base/text.h"
 #include "base/trusted_path.h"
 #include "check/admission.h"
-#include "check/ends.h"
 #include "cli/cli_import.h"
 #include "cli/cli_ours.h"
 #include "cli/cli_write.h"

@@ -11,6 +11,7 @@
 
 #include "base/report.h"
 #include "base/text.h"
+#include "dial/token_key.h"
 #include "peer/leaf_names.h"
 
 DEFINE_AUTO(BIO *, BIO_free_all);
@@ -158,19 +159,6 @@ static bool sign_request(X509_REQ *request, EVP_PKEY *signer, const struct hsm_k
            X509_REQ_sign_ctx(request, ctx) > 0;
 }
 
-static nk_status key_of(struct hsm_key *key, EVP_PKEY **ret_pkey, nk_error *err)
-{
-    AUTO(free) char *reference = NULL;
-    nk_status status = hsm_key_reference(key, &reference, err);
-    if (status != NK_OK) {
-        return status;
-    }
-    AUTO(BIO_free_all) BIO *bio = BIO_new_mem_buf(reference, -1);
-    *ret_pkey = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
-    return *ret_pkey != NULL ? NK_OK
-                             : report_openssl(err, NK_E_INTERNAL, "hand the key to OpenSSL");
-}
-
 static nk_status pem_of(X509_REQ *request, char **ret_pem, nk_error *err)
 {
     AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
@@ -196,7 +184,7 @@ nk_status request_make(const struct request_spec *spec, struct hsm_key *key, EVP
         X509_REQ_set_pubkey(request, public_key) != 1 || !add_extensions(request, spec)) {
         return report_openssl(err, NK_E_INTERNAL, "build the request");
     }
-    nk_status status = key_of(key, &signer, err);
+    nk_status status = token_key_load(key, &signer, err);
     if (status != NK_OK) {
         return status;
     }

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "answer/ends.h"
 #include "base/text.h"
-#include "check/ends.h"
 #include "cli/cli_ours.h"
 #include "hsm_admin.h"
 

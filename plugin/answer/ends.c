@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "check/ends.h"
+#include "answer/ends.h"
 
 #include "base/text.h"
 #include "trust/x509_name.h"

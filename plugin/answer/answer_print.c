@@ -2,14 +2,14 @@
  * Answers as a person reads them, in a column of labels and one of text. Texts have passed
  * peer_read, the grammar of rule names or the command line's checks: printable ASCII, so that no
  * certificate can write to a terminal. */
-#include "check/answer.h"
+#include "answer/answer.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "answer/ends.h"
 #include "base/text.h"
-#include "check/ends.h"
 
 #define LABEL_COLUMNS 13
 #define NAME_COLUMNS_MAX 24

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "check/answer.h"
+#include "answer/answer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer/ends.h"
 #include "base/report.h"
 #include "chain/reasons.h"
-#include "check/ends.h"
 #include "peer/peer.h"
 
 DEFINE_AUTO(json_t *, json_decref);
