@@ -16,9 +16,6 @@ struct chain_file { /* both owned */
 /* Appends the certificates of the file to `all`; "-" is standard input. NK_E_IDENTITY: there is
  * none, or there is something else, such as a private key. */
 MUST_USE nk_status chain_file_read(const char *path, STACK_OF(X509) *all, nk_error *err);
-/* The same for what is read already and called `name`; `text`, which a NUL follows, is used up. */
-MUST_USE nk_status chain_text_read(char *text, size_t len, const char *name, STACK_OF(X509) *all,
-                                   nk_error *err);
 /* Moves what belongs into the node's file out of `all`: the certificate for `key`, and all that are
  * not self-signed. `key` NULL: the token does not tell its public half, so the first is taken, and
  * must prove itself by signing. NK_E_IDENTITY: none is for the key. */

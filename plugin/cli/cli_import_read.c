@@ -163,14 +163,11 @@ nk_status chain_file_read(const char *path, STACK_OF(X509) *all, nk_error *err)
 {
     AUTO(free) char *text = NULL;
     size_t len = 0;
+    const char *name = sent_name(path);
     nk_status status = sent_read(path, "chain", &text, &len, err);
-
-    return status == NK_OK ? chain_text_read(text, len, sent_name(path), all, err) : status;
-}
-
-nk_status chain_text_read(char *text, size_t len, const char *name, STACK_OF(X509) *all,
-                          nk_error *err)
-{
+    if (status != NK_OK) {
+        return status;
+    }
     AUTO(BIO_free_all) BIO *bio = BIO_new_mem_buf(text, (int)len);
     if (bio == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
@@ -185,7 +182,7 @@ nk_status chain_text_read(char *text, size_t len, const char *name, STACK_OF(X50
         if (next == 0) {
             break;
         }
-        nk_status status = add_block(all, &block, name, err);
+        status = add_block(all, &block, name, err);
         if (status != NK_OK) {
             return status;
         }

@@ -7,15 +7,13 @@
 
 #include <openssl/err.h>
 
-#include "base/file.h"
 #include "base/report.h"
 #include "base/text.h"
-#include "cli/cli_import.h"
+#include "judge/own_chain.h"
 #include "peer/leaf_names.h"
 #include "rules/rule_member.h"
 #include "trust/x509_name.h"
 
-#define CERTIFICATE_MAX_BYTES ((size_t)256 * 1024) /* as a node reads */
 #define SUBJECT_BYTES 256
 
 DEFINE_AUTO(X509 *, X509_free);
@@ -29,41 +27,20 @@ static const char *place_of(const struct ours *ours)
     return ours->config->identities[ours->role].certificate;
 }
 
-static nk_status read_file(const char *path, STACK_OF(X509) *all, nk_error *err)
-{
-    AUTO(free) char *text = NULL;
-    size_t len = 0;
-    nk_error own = { .struct_size = sizeof(own) };
-    nk_status status = file_read(path, CERTIFICATE_MAX_BYTES, NK_E_IDENTITY, &text, &len, &own);
-
-    if (status != NK_OK) {
-        return own.native_kind == NK_NATIVE_ERRNO && own.native == ENOENT ? NK_OK
-                                                                          : report_copy(err, &own);
-    }
-    return chain_text_read(text, len, path, all, err);
-}
-
-static nk_status read_place(const struct ours *ours, STACK_OF(X509) **ret_all, nk_error *err)
-{
-    const struct config *config = ours->config;
-
-    if (config_is_uri(place_of(ours))) {
-        return hsm_certificates(config->identities[ours->role].module, place_of(ours),
-                                config->token.login_timeout_ms, ret_all, err);
-    }
-    *ret_all = sk_X509_new_null();
-    return *ret_all != NULL ? read_file(place_of(ours), *ret_all, err)
-                            : report(err, NK_E_NOMEM, "out of memory");
-}
-
 nk_status present_read(const struct ours *ours, X509 **ret_leaf, nk_error *err)
 {
-    STACK_OF(X509) *all = NULL;
-    nk_status status = read_place(ours, &all, err);
+    struct own_chain chain = { .leaf = NULL };
+    nk_error own = { .struct_size = sizeof(own) };
+    nk_status status = own_chain_read(ours->config, ours->role, &chain, &own);
+    bool is_absent = status != NK_OK && !config_is_uri(place_of(ours)) &&
+                     own.native_kind == NK_NATIVE_ERRNO && own.native == ENOENT;
 
-    *ret_leaf = status == NK_OK ? sk_X509_shift(all) : NULL;
-    sk_X509_pop_free(all, X509_free);
-    return status;
+    if (status == NK_OK || is_absent) {
+        *ret_leaf = chain.leaf;
+        chain.leaf = NULL;
+    }
+    own_chain_clear(&chain);
+    return status == NK_OK || is_absent ? NK_OK : report_copy(err, &own);
 }
 
 /* --- its names --- */
