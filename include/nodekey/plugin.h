@@ -136,6 +136,9 @@ enum { NK_HOST_TRUST_FOLDERS = 1 };
 
 enum { NK_LOG_ERROR = 0, NK_LOG_WARNING = 1, NK_LOG_INFO = 2, NK_LOG_DEBUG = 3 };
 
+/* A function of any type; whoever calls it has cast it to its own. */
+typedef void (*nk_function)(void);
+
 /* The functions of the host. open copies the table; host_data and the functions behind it must stay
  * valid until close has returned, every server and channel made with the credentials is destroyed,
  * the credentials are released, and no verify_peer is running any more; or until the process ends.
@@ -145,8 +148,8 @@ typedef struct nk_host {
     uint32_t struct_size; /* sizeof(nk_host) */
     uint32_t reserved;    /* 0, or open answers NK_E_USAGE */
     void *host_data;      /* handed back in every callback */
-    /* [any] Required for credentials: &grpc_version_string as the host sees it. Another address
-     * than ours means that the program has a gRPC core of its own, whose objects ours are not. */
+    /* [any] Required for credentials: &grpc_version_string as the host sees it. It says which gRPC
+     * core is the host's, whose functions are called; one process has one. */
     const char *(*grpc_version)(void);
     /* [any] `line` is borrowed, one line without newline. */
     void (*log)(void *host_data, int32_t level, const char *line);
@@ -174,6 +177,10 @@ typedef struct nk_host {
 
     uint32_t flags;      /* NK_HOST_*; another bit is NK_E_USAGE */
     uint32_t reserved_2; /* 0, as `reserved` */
+    /* [any] For programs that have gRPC linked in statically: the function of that name, or NULL.
+     * `nodekey/core.h` has one. With a shared gRPC it stays NULL: the functions are found beside
+     * grpc_version. Asked once, when the first credentials are made. */
+    nk_function (*symbol)(const char *name);
 } nk_host;
 
 typedef struct nk_plugin {

@@ -5,11 +5,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include <grpc/grpc.h>
-
 #include "base/report.h"
 #include "config/cipher_suites.h"
 #include "config/config.h"
+#include "grpc/core.h"
 #include "grpc/forked.h"
 #include "grpc/per_rpc_check.h"
 #include "grpc/polling_threads.h"
@@ -67,19 +66,11 @@ struct publication *credentials_publication(const struct credentials *credential
     return credentials->publication;
 }
 
-/* Objects of one core given to another crash it: the host's core must be the one we are linked
- * with. Function addresses are unique in a process, copies of a library are not. */
 static nk_status check_grpc_core(const struct credentials *credentials, int our_role, nk_error *err)
 {
-    if (verdicts_host(credentials->verdicts)->grpc_version == NULL) {
-        return report(err, NK_E_USAGE,
-                      "nk_host.grpc_version is not set; give &grpc_version_string");
-    }
-    if (verdicts_host(credentials->verdicts)->grpc_version != grpc_version_string) {
-        return report(err, NK_E_USAGE,
-                      "this program has a gRPC core of its own (linked in, or another copy of "
-                      "libgrpc); credentials of this one would crash it: link it with the system's "
-                      "libgrpc");
+    nk_status status = core_bind(verdicts_host(credentials->verdicts), err);
+    if (status != NK_OK) {
+        return status;
     }
     if (forked_after_grpc()) {
         return report(err, NK_E_USAGE,
@@ -87,7 +78,7 @@ static nk_status check_grpc_core(const struct credentials *credentials, int our_
                       "are not here and no call would end; fork first, then grpc_init and open in "
                       "each process, or exec a program of its own");
     }
-    if (grpc_is_initialized() == 0) {
+    if (core()->grpc_is_initialized() == 0) {
         return report(err, NK_E_USAGE, "call grpc_init before asking for credentials");
     }
     if (verdicts_closed(credentials->verdicts)) {
@@ -130,12 +121,11 @@ static grpc_tls_credentials_options *make_options(struct credentials *credential
         return NULL;
     }
     grpc_tls_certificate_verifier *verifier =
-        grpc_tls_certificate_verifier_external_create(external);
-    grpc_tls_credentials_options *options = grpc_tls_credentials_options_create();
-    grpc_tls_credentials_options_set_certificate_provider(options, provider);
-    grpc_tls_credentials_options_watch_identity_key_cert_pairs(options);
-    grpc_tls_credentials_options_set_certificate_verifier(options, verifier);
-    grpc_tls_certificate_verifier_release(verifier);
+        core()->grpc_tls_certificate_verifier_external_create(external);
+    grpc_tls_credentials_options *options = core()->grpc_tls_credentials_options_create();
+    core_set_identity_provider(options, provider);
+    core()->grpc_tls_credentials_options_set_certificate_verifier(options, verifier);
+    core()->grpc_tls_certificate_verifier_release(verifier);
     return options;
 }
 
@@ -143,8 +133,7 @@ static grpc_tls_certificate_provider *watch_file(const struct credentials *crede
                                                  int our_role)
 {
     const char *path = publication_path(credentials->publication, our_role);
-    return grpc_tls_certificate_provider_file_watcher_create(path, path, NULL,
-                                                             PUBLICATION_WATCH_SECONDS);
+    return core_watch_file(path, PUBLICATION_WATCH_SECONDS);
 }
 
 /* gRPC's own check is off, since it would refuse before us, without a name and by laxer rules; TLS
@@ -156,9 +145,9 @@ static grpc_server_credentials *make_server(struct credentials *credentials,
     if (options == NULL) {
         return NULL;
     }
-    grpc_tls_credentials_options_set_cert_request_type(
+    core()->grpc_tls_credentials_options_set_cert_request_type(
         options, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
-    return grpc_tls_server_credentials_create(options);
+    return core()->grpc_tls_server_credentials_create(options);
 }
 
 /* The provider of all our channels, and what keeps it watched. Made with the first channel
@@ -184,7 +173,7 @@ static nk_status start_outbound(struct credentials *credentials, struct outbound
                            ? watch_keepalive_start(idle, socket_path, &outbound->keepalive, err)
                            : report(err, NK_E_NOMEM, "no memory for credentials");
     if (status != NK_OK) {
-        grpc_tls_certificate_provider_release(outbound->provider);
+        core()->grpc_tls_certificate_provider_release(outbound->provider);
         free(outbound);
         return status;
     }
@@ -222,7 +211,7 @@ void credentials_close(struct credentials *credentials)
     credentials->outbound = NULL;
     pthread_mutex_unlock(&credentials->outbound_lock);
     if (outbound != NULL) {
-        grpc_tls_certificate_provider_release(outbound->provider);
+        core()->grpc_tls_certificate_provider_release(outbound->provider);
         watch_keepalive_stop(outbound->keepalive); /* its grpc_shutdown comes last */
         free(outbound);
     }
@@ -253,7 +242,7 @@ nk_status credentials_server(struct credentials *credentials, grpc_server_creden
     }
     grpc_tls_certificate_provider *provider = watch_file(credentials, OUR_SERVER);
     grpc_server_credentials *made = make_server(credentials, provider);
-    grpc_tls_certificate_provider_release(provider);
+    core()->grpc_tls_certificate_provider_release(provider);
     if (made == NULL) {
         return report(err, NK_E_NOMEM, "no memory for credentials");
     }
@@ -269,12 +258,13 @@ static grpc_channel_credentials *compose_channel(struct credentials *credentials
 {
     grpc_call_credentials *check = per_rpc_check_channel(credentials->verdicts);
     grpc_channel_credentials *made =
-        check != NULL ? grpc_composite_channel_credentials_create(channel, check, NULL) : NULL;
+        check != NULL ? core()->grpc_composite_channel_credentials_create(channel, check, NULL)
+                      : NULL;
 
     if (check != NULL) {
-        grpc_call_credentials_release(check);
+        core()->grpc_call_credentials_release(check);
     }
-    grpc_channel_credentials_release(channel);
+    core()->grpc_channel_credentials_release(channel);
     return made;
 }
 
@@ -302,10 +292,10 @@ nk_status credentials_channel(struct credentials *credentials, grpc_channel_cred
     if (options == NULL) {
         return report(err, NK_E_NOMEM, "no memory for credentials");
     }
-    grpc_tls_credentials_options_set_verify_server_cert(options, 0);
-    grpc_tls_credentials_options_set_check_call_host(options,
-                                                     checks_call_host(credentials) ? 1 : 0);
-    grpc_channel_credentials *channel = grpc_tls_credentials_create(options);
+    core()->grpc_tls_credentials_options_set_verify_server_cert(options, 0);
+    core()->grpc_tls_credentials_options_set_check_call_host(options,
+                                                             checks_call_host(credentials) ? 1 : 0);
+    grpc_channel_credentials *channel = core()->grpc_tls_credentials_create(options);
     grpc_channel_credentials *made = channel != NULL ? compose_channel(credentials, channel) : NULL;
     if (made == NULL) {
         return report(err, NK_E_INTERNAL, "gRPC makes no channel credentials");

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include <grpc/grpc.h>
+#include "grpc/core.h"
 
 static atomic_bool at_fork; /* as the parent was just before */
 static atomic_bool here;
@@ -13,7 +13,7 @@ static atomic_bool here;
  * does not ask. */
 static void look_at_grpc(void)
 {
-    atomic_store(&at_fork, forked_after_grpc() || grpc_is_initialized() != 0);
+    atomic_store(&at_fork, forked_after_grpc() || core_is_initialized());
 }
 
 static void remember_grpc(void)

@@ -6,12 +6,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
-#include <grpc/support/alloc.h>
-
 #include "base/callback.h"
 #include "base/report.h"
+#include "grpc/core.h"
 #include "grpc/peer_identity.h"
 #include "grpc/refusal.h"
 #include "judge/verdicts.h"
@@ -32,7 +29,11 @@ struct guards {
     struct guard *first; /* guarded by lock, and so is all that hangs on it */
 };
 
-DEFINE_AUTO(grpc_auth_context *, grpc_auth_context_release);
+static void release_context(grpc_auth_context *context)
+{
+    core()->grpc_auth_context_release(context);
+}
+DEFINE_AUTO(grpc_auth_context *, release_context);
 
 struct guards *guards_new(void)
 {
@@ -47,7 +48,7 @@ struct guards *guards_new(void)
 static void guard_free(struct guard *guard)
 {
     if (guard->call != NULL) {
-        grpc_call_unref(guard->call);
+        core()->grpc_call_unref(guard->call);
     }
     peer_free(guard->peer);
     free(guard);
@@ -78,19 +79,19 @@ static struct guard **find_guard_locked(struct guards *guards, const grpc_call *
 static void cancel_call(grpc_call *call, bool closed)
 {
     callback_enter();
-    (void)grpc_call_cancel_with_status(call, GRPC_STATUS_UNAUTHENTICATED, closed ? CLOSED : REFUSED,
-                                       NULL);
+    (void)core()->grpc_call_cancel_with_status(call, GRPC_STATUS_UNAUTHENTICATED,
+                                               closed ? CLOSED : REFUSED, NULL);
     callback_leave();
 }
 
 static bool judge_call(struct verdicts *verdicts, struct policy *policy, grpc_call *call,
                        struct peer *peer, time_t *ret_until)
 {
-    char *address = grpc_call_get_peer(call);
+    char *address = core()->grpc_call_get_peer(call);
     bool admitted = verdicts_admit_peer(verdicts, policy, peer,
                                         &(struct occasion){ "stream", address }, ret_until);
 
-    gpr_free(address);
+    core()->gpr_free(address);
     return admitted;
 }
 
@@ -119,7 +120,10 @@ static void judge_if_behind(struct guards *guards, struct verdicts *verdicts, ui
 nk_status guard_add(struct guards *guards, struct verdicts *verdicts, uint32_t role,
                     grpc_call *call, nk_error *err)
 {
-    AUTO(grpc_auth_context_release) grpc_auth_context *context = grpc_call_auth_context(call);
+    if (!core_is_bound()) {
+        return report(err, NK_E_USAGE, NO_CREDENTIALS);
+    }
+    AUTO(release_context) grpc_auth_context *context = core()->grpc_call_auth_context(call);
     AUTO(guard_free) struct guard *guard = calloc(1, sizeof(*guard));
     AUTO(policy_unref) struct policy *policy = verdicts_policy(verdicts);
     if (guard == NULL) {
@@ -139,7 +143,7 @@ nk_status guard_add(struct guards *guards, struct verdicts *verdicts, uint32_t r
         return report(err, NK_E_PEER, "%s", closed ? CLOSED : REFUSED "; the log says why");
     }
     guard->generation = policy_generation(policy);
-    grpc_call_ref(call);
+    core()->grpc_call_ref(call);
     guard->call = call;
     if (!list_guard(guards, guard)) {
         return report(err, NK_E_USAGE, "this call is guarded already");
@@ -188,7 +192,7 @@ static struct claim claim_next(struct guards *guards, uint64_t generation, bool 
         if (is_behind(guard, closed ? UINT64_MAX : generation, now)) {
             guard->judged_now = true;
             claim = (struct claim){ .call = guard->call, .peer = peer_ref(guard->peer) };
-            grpc_call_ref(claim.call);
+            core()->grpc_call_ref(claim.call);
             break;
         }
     }
@@ -226,7 +230,7 @@ static bool judge_next_guard(struct guards *guards, struct verdicts *verdicts)
     if (!admitted) {
         cancel_call(claim.call, verdicts_closed(verdicts));
     }
-    grpc_call_unref(claim.call);
+    core()->grpc_call_unref(claim.call);
     peer_free(claim.peer);
     return true;
 }

@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <grpc/grpc_security.h>
-#include <grpc/grpc_security_constants.h>
-
 #include "base/report.h"
+#include "grpc/core.h"
+#include "grpc/refusal.h"
 
 /* An answer to the host: it has the facts, and gives them back to peer_identity_free. */
 struct answer {
@@ -27,8 +26,9 @@ DEFINE_AUTO(struct answer *, answer_free);
 
 static const grpc_auth_property *find_property(const grpc_auth_context *context, const char *name)
 {
-    grpc_auth_property_iterator at = grpc_auth_context_find_properties_by_name(context, name);
-    return grpc_auth_property_iterator_next(&at);
+    grpc_auth_property_iterator at =
+        core()->grpc_auth_context_find_properties_by_name(context, name);
+    return core()->grpc_auth_property_iterator_next(&at);
 }
 
 /* Property values are NUL-terminated by gRPC, so a value with a NUL of its own is cut short. */
@@ -66,6 +66,9 @@ nk_status peer_identity_peer(uint32_t role, const grpc_auth_context *context,
 nk_status peer_identity_read(struct verdicts *verdicts, uint32_t role,
                              const grpc_auth_context *context, nk_peer **ret, nk_error *err)
 {
+    if (!core_is_bound()) {
+        return report(err, NK_E_USAGE, NO_CREDENTIALS);
+    }
     struct opinion opinion;
     AUTO(answer_free) struct answer *answer = calloc(1, sizeof(*answer));
     AUTO(policy_unref) struct policy *policy = verdicts_policy(verdicts);

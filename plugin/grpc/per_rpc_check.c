@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-#include <grpc/grpc_security_constants.h>
-#include <grpc/support/string_util.h>
-
+#include "grpc/core.h"
 #include "grpc/peer_identity.h"
 #include "grpc/refusal.h"
 
@@ -58,7 +56,7 @@ void per_rpc_check_server(struct verdicts *verdicts, grpc_server_credentials *cr
     const grpc_auth_metadata_processor processor = { .process = check_inbound,
                                                      .destroy = release_verdicts,
                                                      .state = verdicts_ref(verdicts) };
-    grpc_server_credentials_set_auth_metadata_processor(credentials, processor);
+    core()->grpc_server_credentials_set_auth_metadata_processor(credentials, processor);
 }
 
 /* --- outbound --- */
@@ -75,7 +73,7 @@ static int check_outbound(void *state, grpc_auth_metadata_context context,
     if (context.channel_auth_context == NULL ||
         !is_still_admitted(state, NK_PEER_IS_SERVER, context.channel_auth_context)) {
         *status = GRPC_STATUS_UNAUTHENTICATED;
-        *details = gpr_strdup(refusal(state));
+        *details = core()->gpr_strdup(refusal(state));
     }
     return 1; /* answered at once */
 }
@@ -83,7 +81,7 @@ static int check_outbound(void *state, grpc_auth_metadata_context context,
 static char *describe_check(void *state)
 {
     (void)state;
-    return gpr_strdup("nodekey: is the peer still admitted?");
+    return core()->gpr_strdup("nodekey: is the peer still admitted?");
 }
 
 grpc_call_credentials *per_rpc_check_channel(struct verdicts *verdicts)
@@ -95,5 +93,6 @@ grpc_call_credentials *per_rpc_check_channel(struct verdicts *verdicts)
         .state = verdicts_ref(verdicts),
         .type = CREDENTIALS_TYPE,
     };
-    return grpc_metadata_credentials_create_from_plugin(plugin, GRPC_PRIVACY_AND_INTEGRITY, NULL);
+    return core()->grpc_metadata_credentials_create_from_plugin(plugin, GRPC_PRIVACY_AND_INTEGRITY,
+                                                                NULL);
 }

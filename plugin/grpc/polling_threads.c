@@ -5,13 +5,11 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include <grpc/grpc.h>
-#include <grpc/support/time.h>
-
 #include "base/callback.h"
 #include "base/clock.h"
 #include "base/report.h"
 #include "base/thread.h"
+#include "grpc/core.h"
 #include "hsm.h"
 #include "wait/rundown.h"
 
@@ -26,10 +24,10 @@ struct polling_threads {
 
 static void polling_threads_free(struct polling_threads *polling)
 {
-    grpc_completion_queue_destroy(polling->queue);
+    core()->grpc_completion_queue_destroy(polling->queue);
     free(polling->threads);
     free(polling);
-    grpc_shutdown();
+    core()->grpc_shutdown();
 }
 
 /* The queue's only event is its shutdown; what gRPC runs for others happens inside the call. */
@@ -39,7 +37,8 @@ static void *poll_queue(void *arg)
 
     callback_enter();
     (void)pthread_setname_np(pthread_self(), THREAD_NAME);
-    (void)grpc_completion_queue_next(polling->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+    (void)core()->grpc_completion_queue_next(polling->queue,
+                                             core()->gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
     if (rundown_end(&polling->running) &&
         hsm_enter()) { /* else the process exits: gRPC may be gone */
         polling_threads_free(polling);
@@ -60,8 +59,8 @@ static struct polling_threads *make_polling(unsigned threads)
         free(polling);
         return NULL;
     }
-    grpc_init();
-    polling->queue = grpc_completion_queue_create_for_next(NULL);
+    core()->grpc_init();
+    polling->queue = core()->grpc_completion_queue_create_for_next(NULL);
     return polling;
 }
 
@@ -100,7 +99,7 @@ nk_status polling_threads_start(unsigned threads, struct polling_threads **ret_p
 void polling_threads_dismiss(struct polling_threads *polling)
 {
     if (polling != NULL) {
-        grpc_completion_queue_shutdown(polling->queue);
+        core()->grpc_completion_queue_shutdown(polling->queue);
     }
 }
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <grpc/support/string_util.h>
+#include "grpc/core.h"
 
 struct verifier {
     grpc_tls_certificate_verifier_external external;
@@ -23,7 +23,7 @@ static void tell_refusal(const nk_verdict *verdict, grpc_status_code *status, ch
     snprintf(text, sizeof(text), "nodekey refused the peer: %s: %s", verdict->reason,
              verdict->detail);
     *status = GRPC_STATUS_UNAUTHENTICATED;
-    *details = gpr_strdup(text);
+    *details = core()->gpr_strdup(text);
 }
 
 /* Non-zero: the verdict is in *status. gRPC 1.51 runs this on the thread that polls, under the

@@ -6,10 +6,8 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include <grpc/grpc.h>
-#include <grpc/support/time.h>
-
 #include "base/report.h"
+#include "grpc/core.h"
 
 #define ADDRESS_BYTES 160 /* a scheme and sun_path */
 #define ABSTRACT_BYTES 64 /* "/nodekey-PID-XXXXXX/watch" and more */
@@ -27,11 +25,11 @@ static struct keepalive *make_keepalive(grpc_server_credentials *credentials)
     if (keepalive == NULL) {
         return NULL;
     }
-    grpc_init();
+    core()->grpc_init();
     keepalive->credentials = credentials;
-    keepalive->queue = grpc_completion_queue_create_for_pluck(NULL);
-    keepalive->server = grpc_server_create(NULL, NULL);
-    grpc_server_register_completion_queue(keepalive->server, keepalive->queue, NULL);
+    keepalive->queue = core()->grpc_completion_queue_create_for_pluck(NULL);
+    keepalive->server = core()->grpc_server_create(NULL, NULL);
+    core()->grpc_server_register_completion_queue(keepalive->server, keepalive->queue, NULL);
     return keepalive;
 }
 
@@ -57,10 +55,10 @@ nk_status watch_keepalive_start(grpc_server_credentials *credentials, const char
     name_socket(path, address, sizeof(address));
     struct keepalive *keepalive = make_keepalive(credentials);
     if (keepalive == NULL) {
-        grpc_server_credentials_release(credentials);
+        core()->grpc_server_credentials_release(credentials);
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    if (grpc_server_add_http2_port(keepalive->server, address, credentials) == 0) {
+    if (core()->grpc_server_add_http2_port(keepalive->server, address, credentials) == 0) {
         watch_keepalive_stop(keepalive);
         return report(err, NK_E_INTERNAL, "gRPC cannot listen on %s", address);
     }
@@ -73,13 +71,13 @@ void watch_keepalive_stop(struct keepalive *keepalive)
     if (keepalive == NULL) {
         return;
     }
-    grpc_server_shutdown_and_notify(keepalive->server, keepalive->queue, keepalive);
-    (void)grpc_completion_queue_pluck(keepalive->queue, keepalive,
-                                      gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
-    grpc_server_destroy(keepalive->server);
-    grpc_completion_queue_shutdown(keepalive->queue);
-    grpc_completion_queue_destroy(keepalive->queue);
-    grpc_server_credentials_release(keepalive->credentials);
+    core()->grpc_server_shutdown_and_notify(keepalive->server, keepalive->queue, keepalive);
+    (void)core()->grpc_completion_queue_pluck(keepalive->queue, keepalive,
+                                              core()->gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+    core()->grpc_server_destroy(keepalive->server);
+    core()->grpc_completion_queue_shutdown(keepalive->queue);
+    core()->grpc_completion_queue_destroy(keepalive->queue);
+    core()->grpc_server_credentials_release(keepalive->credentials);
     free(keepalive);
-    grpc_shutdown();
+    core()->grpc_shutdown();
 }

@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "fixtures/check.h"
 #include "fixtures/wire/rpc.h"
+#include "grpc/core.h"
 #include "grpc/polling_threads.h"
 
 #define PATIENCE_MS 30000
@@ -89,6 +90,15 @@ static void without_any(void **state)
     assert_int_equal(polling_threads_join(NULL, 0), 0);
 }
 
+static int bind_core(void **state)
+{
+    const nk_host host = { .struct_size = sizeof(host), .grpc_version = grpc_version_string };
+    nk_error err = { .struct_size = sizeof(err) };
+
+    (void)state;
+    return core_bind(&host, &err) == NK_OK ? 0 : -1;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,5 +109,5 @@ int main(void)
         cmocka_unit_test(who_does_not_wait_leaves_it_to_them),
         cmocka_unit_test(without_any),
     };
-    return cmocka_run_group_tests_name("lent_start", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("lent_start", tests, bind_core, NULL);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Nothing fails open between gRPC and the judge: no credentials without our verifier, and a
- * verifier that comes to no clear yes refuses. The linker puts the functions below between our
- * objects and gRPC (--wrap), since neither side can be made to fail there. */
+ * verifier that comes to no clear yes refuses. The functions below stand between our objects (by
+ * the linker, --wrap) and gRPC (by nk_host.symbol), since neither side can be made to fail there.
+ */
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,59 +33,64 @@ static struct {
 } seen;
 static grpc_tls_certificate_verifier *last_external;
 
-grpc_tls_certificate_verifier *__real_grpc_tls_certificate_verifier_external_create(
-    grpc_tls_certificate_verifier_external *external);
-grpc_tls_certificate_verifier *__wrap_grpc_tls_certificate_verifier_external_create(
-    grpc_tls_certificate_verifier_external *external);
-grpc_tls_certificate_verifier *__wrap_grpc_tls_certificate_verifier_external_create(
-    grpc_tls_certificate_verifier_external *external)
+static grpc_tls_certificate_verifier *
+spy_verifier_create(grpc_tls_certificate_verifier_external *external)
 {
-    last_external = __real_grpc_tls_certificate_verifier_external_create(external);
+    last_external = grpc_tls_certificate_verifier_external_create(external);
     return last_external;
 }
 
-void __real_grpc_tls_credentials_options_set_certificate_verifier(
-    grpc_tls_credentials_options *options, grpc_tls_certificate_verifier *verifier);
-void __wrap_grpc_tls_credentials_options_set_certificate_verifier(
-    grpc_tls_credentials_options *options, grpc_tls_certificate_verifier *verifier);
-void __wrap_grpc_tls_credentials_options_set_certificate_verifier(
-    grpc_tls_credentials_options *options, grpc_tls_certificate_verifier *verifier)
+static void spy_set_verifier(grpc_tls_credentials_options *options,
+                             grpc_tls_certificate_verifier *verifier)
 {
     seen.options = options;
     seen.verifier = verifier;
-    __real_grpc_tls_credentials_options_set_certificate_verifier(options, verifier);
+    grpc_tls_credentials_options_set_certificate_verifier(options, verifier);
 }
 
-void __real_grpc_tls_credentials_options_set_cert_request_type(
-    grpc_tls_credentials_options *options, grpc_ssl_client_certificate_request_type type);
-void __wrap_grpc_tls_credentials_options_set_cert_request_type(
-    grpc_tls_credentials_options *options, grpc_ssl_client_certificate_request_type type);
-void __wrap_grpc_tls_credentials_options_set_cert_request_type(
-    grpc_tls_credentials_options *options, grpc_ssl_client_certificate_request_type type)
+static void spy_set_request_type(grpc_tls_credentials_options *options,
+                                 grpc_ssl_client_certificate_request_type type)
 {
     seen.request_type = (int)type;
-    __real_grpc_tls_credentials_options_set_cert_request_type(options, type);
+    grpc_tls_credentials_options_set_cert_request_type(options, type);
 }
 
-grpc_server_credentials *
-__real_grpc_tls_server_credentials_create(grpc_tls_credentials_options *options);
-grpc_server_credentials *
-__wrap_grpc_tls_server_credentials_create(grpc_tls_credentials_options *options);
-grpc_server_credentials *
-__wrap_grpc_tls_server_credentials_create(grpc_tls_credentials_options *options)
+static grpc_server_credentials *spy_server_create(grpc_tls_credentials_options *options)
 {
     assert_ptr_equal(options, seen.options);
     seen.made++;
-    return __real_grpc_tls_server_credentials_create(options);
+    return grpc_tls_server_credentials_create(options);
 }
 
-grpc_channel_credentials *__real_grpc_tls_credentials_create(grpc_tls_credentials_options *options);
-grpc_channel_credentials *__wrap_grpc_tls_credentials_create(grpc_tls_credentials_options *options);
-grpc_channel_credentials *__wrap_grpc_tls_credentials_create(grpc_tls_credentials_options *options)
+static grpc_channel_credentials *spy_channel_create(grpc_tls_credentials_options *options)
 {
     assert_ptr_equal(options, seen.options);
     seen.made++;
-    return __real_grpc_tls_credentials_create(options);
+    return grpc_tls_credentials_create(options);
+}
+
+/* Functions of gRPC, as a program with a core of its own would hand them in. */
+static nk_function find_function(const char *name)
+{
+    static const struct {
+        const char *name;
+        nk_function spy;
+    } spies[] = {
+        { "grpc_tls_certificate_verifier_external_create", (nk_function)spy_verifier_create },
+        { "grpc_tls_credentials_options_set_certificate_verifier", (nk_function)spy_set_verifier },
+        { "grpc_tls_credentials_options_set_cert_request_type", (nk_function)spy_set_request_type },
+        { "grpc_tls_server_credentials_create", (nk_function)spy_server_create },
+        { "grpc_tls_credentials_create", (nk_function)spy_channel_create },
+    };
+    nk_function found = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(spies); i++) {
+        if (strcmp(spies[i].name, name) == 0) {
+            return spies[i].spy;
+        }
+    }
+    *(void **)&found = dlsym(RTLD_DEFAULT, name);
+    return found;
 }
 
 static bool no_verifier; /* memory is out when the verifier is made */
@@ -235,7 +242,9 @@ static void an_unknown_role_is_refused(void **state)
 static int start(void **state)
 {
     (void)state;
-    static nk_host host = { .struct_size = sizeof(host), .grpc_version = grpc_version_string };
+    static nk_host host = { .struct_size = sizeof(host),
+                            .grpc_version = grpc_version_string,
+                            .symbol = find_function };
     nk_error err = { .struct_size = sizeof(err) };
     struct config *config = NULL;
     softhsm_start();

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "grpc/core.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/report.h"
+
+#define FIVE_ARGUMENTS_SINCE 50 /* grpc_tls_certificate_provider_file_watcher_create, gRPC 1.75 */
+
+/* Of the file watcher: with the path of a SPIFFE bundle in later cores. */
+typedef grpc_tls_certificate_provider *watch_of_four(const char *key, const char *certificate,
+                                                     const char *roots, unsigned seconds);
+typedef grpc_tls_certificate_provider *watch_of_five(const char *key, const char *certificate,
+                                                     const char *roots, const char *bundle,
+                                                     unsigned seconds);
+typedef void set_provider(grpc_tls_credentials_options *options,
+                          grpc_tls_certificate_provider *provider);
+typedef void take_options(grpc_tls_credentials_options *options);
+
+/* One core: functions of one type, those of several, and its number. */
+struct bound {
+    struct core functions;
+    unsigned long number; /* 29 of gRPC 1.51 */
+    set_provider *set_identity;
+    take_options *watch_identity; /* NULL: not needed any more */
+    watch_of_four *watch_of_four; /* one of the two */
+    watch_of_five *watch_of_five;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct bound the_core; /* written once, under the lock, before is_bound */
+static atomic_bool is_bound;
+
+/* --- finding functions --- */
+
+/* Where functions are looked for: what the host hands out, else a library. */
+struct source {
+    nk_function (*symbol)(const char *name);
+    void *library;
+};
+
+/* A function by its name. ISO C casts no object pointer to a function's. */
+static bool find_function(const struct source *source, const char *name, void *function)
+{
+    if (source->symbol != NULL) {
+        nk_function given = source->symbol(name);
+        memcpy(function, &given, sizeof(given));
+        return given != NULL;
+    }
+    void *found = dlsym(source->library, name);
+    memcpy(function, &found, sizeof(found));
+    return found != NULL;
+}
+
+/* The library whose function that is. A program that is not position-independent has the address of
+ * its own procedure linkage table: then what it is linked with is looked through. */
+static void *open_library_of(const char *(*version)(void))
+{
+    Dl_info info;
+    void *address = NULL;
+
+    memcpy(&address, &version, sizeof(address));
+    void *library = dladdr(address, &info) != 0
+                        ? dlopen(info.dli_fname, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD)
+                        : NULL;
+    return library != NULL ? library : dlopen(NULL, RTLD_LAZY | RTLD_LOCAL);
+}
+
+/* By the text that both answer: each core has one of its own. */
+static bool is_core_of(const struct source *source, const char *(*version)(void))
+{
+    const char *(*found)(void) = NULL;
+
+    return find_function(source, "grpc_version_string", &found) && found() == version();
+}
+
+static bool find_named(const struct source *source, struct core *functions,
+                       const char **ret_missing)
+{
+#define CORE_FIND(name)                                                                            \
+    if (!find_function(source, #name, &functions->name)) {                                         \
+        *ret_missing = #name;                                                                      \
+        return false;                                                                              \
+    }
+    CORE_FUNCTIONS(CORE_FIND)
+#undef CORE_FIND
+    return true;
+}
+
+static bool find_renamed(const struct source *source, struct bound *bound, const char **ret_missing)
+{
+    if (!find_function(source, "grpc_tls_credentials_options_set_identity_certificate_provider",
+                       &bound->set_identity) &&
+        !find_function(source, "grpc_tls_credentials_options_set_certificate_provider",
+                       &bound->set_identity)) {
+        *ret_missing = "grpc_tls_credentials_options_set_identity_certificate_provider";
+        return false;
+    }
+    (void)find_function(source, "grpc_tls_credentials_options_watch_identity_key_cert_pairs",
+                        &bound->watch_identity);
+    void *watch = bound->number >= FIVE_ARGUMENTS_SINCE ? (void *)&bound->watch_of_five
+                                                        : (void *)&bound->watch_of_four;
+    *ret_missing = "grpc_tls_certificate_provider_file_watcher_create";
+    return find_function(source, *ret_missing, watch);
+}
+
+/* --- binding --- */
+
+/* The number before the first dot of "29.0.0"; 0: another grammar. */
+static unsigned long read_number(const char *version)
+{
+    char *end = NULL;
+
+    if (version == NULL || version[0] < '1' || version[0] > '9') {
+        return 0;
+    }
+    unsigned long number = strtoul(version, &end, 10);
+    return *end == '.' ? number : 0;
+}
+
+static nk_status find_core(const nk_host *host, struct bound *bound, nk_error *err)
+{
+    const char *missing = "";
+
+    if (host->grpc_version == NULL) {
+        return report(err, NK_E_USAGE,
+                      "nk_host.grpc_version is not set; give &grpc_version_string");
+    }
+    const struct source source = { host->symbol, host->symbol == NULL
+                                                     ? open_library_of(host->grpc_version)
+                                                     : NULL };
+    if (!is_core_of(&source, host->grpc_version)) {
+        return report(err, NK_E_USAGE,
+                      "the functions of this program's gRPC core cannot be found: for one that is "
+                      "linked in statically set nk_host.symbol = nk_core_symbol (nodekey/core.h)");
+    }
+    bound->number = read_number(host->grpc_version());
+    if (bound->number == 0) {
+        return report(err, NK_E_UNSUPPORTED, "gRPC core \"%s\" has no number that nodekey knows",
+                      host->grpc_version());
+    }
+    if (!find_named(&source, &bound->functions, &missing) ||
+        !find_renamed(&source, bound, &missing)) {
+        return report(err, NK_E_UNSUPPORTED, "gRPC core %s lacks %s; take another version",
+                      host->grpc_version(), missing);
+    }
+    return NK_OK;
+}
+
+nk_status core_bind(const nk_host *host, nk_error *err)
+{
+    struct bound bound = { .number = 0 };
+    nk_status status = find_core(host, &bound, err);
+
+    if (status != NK_OK) {
+        return status;
+    }
+    pthread_mutex_lock(&lock);
+    if (!atomic_load(&is_bound)) {
+        the_core = bound;
+        atomic_store(&is_bound, true);
+    }
+    bool same = the_core.functions.grpc_init == bound.functions.grpc_init;
+    pthread_mutex_unlock(&lock);
+    return same ? NK_OK
+                : report(err, NK_E_USAGE,
+                         "this process has two gRPC cores, and nodekey serves the other one; use "
+                         "one core, or another process");
+}
+
+bool core_is_bound(void)
+{
+    return atomic_load(&is_bound);
+}
+
+const struct core *core(void)
+{
+    return &the_core.functions;
+}
+
+/* --- what has other names --- */
+
+void core_set_identity_provider(grpc_tls_credentials_options *options,
+                                grpc_tls_certificate_provider *provider)
+{
+    the_core.set_identity(options, provider);
+    if (the_core.watch_identity != NULL) {
+        the_core.watch_identity(options);
+    }
+}
+
+grpc_tls_certificate_provider *core_watch_file(const char *path, unsigned seconds)
+{
+    return the_core.watch_of_five != NULL ? the_core.watch_of_five(path, path, NULL, NULL, seconds)
+                                          : the_core.watch_of_four(path, path, NULL, seconds);
+}
+
+/* --- before a host has spoken --- */
+
+static int (*shown_is_initialized)(void); /* NULL: no core is shown to all */
+
+__attribute__((__constructor__)) static void look_for_shown(void)
+{
+    const struct source all = { .library = RTLD_DEFAULT };
+
+    (void)find_function(&all, "grpc_is_initialized", &shown_is_initialized);
+}
+
+bool core_is_initialized(void)
+{
+    if (atomic_load(&is_bound)) {
+        return the_core.functions.grpc_is_initialized() != 0;
+    }
+    return shown_is_initialized != NULL && shown_is_initialized() != 0;
+}
