@@ -32,10 +32,6 @@ static nk_status copy_host(const nk_host *host, nk_host *ret_host, nk_error *err
                       "nk_host.reserved or reserved_2 is not 0; a later version may give it a "
                       "meaning, which this one would not heed: zero the struct");
     }
-    if (copy.authorize_rpc != NULL) {
-        return report(err, NK_E_UNSUPPORTED,
-                      "nk_host.authorize_rpc is not called by this version; leave it NULL");
-    }
     if ((copy.flags & ~(uint32_t)NK_HOST_TRUST_FOLDERS) != 0) {
         return report(err, NK_E_USAGE, "nk_host.flags has bits that this version does not know");
     }
@@ -383,12 +379,6 @@ static nk_status later(const char *name, nk_error *err)
     return report(err, NK_E_UNSUPPORTED, "%s is not in this version (" NODEKEY_VERSION ")", name);
 }
 
-static nk_status later_bundle(nk_instance *instance, uint32_t role, char **ret_pem, nk_error *err)
-{
-    (void)instance, (void)role, (void)ret_pem;
-    return later("pem_bundle", err);
-}
-
 static nk_status later_text(nk_instance *instance, char **ret_text, nk_error *err)
 {
     (void)instance, (void)ret_text;
@@ -414,7 +404,6 @@ static const nk_plugin table = {
     .peer_identity = plugin_peer_identity,
     .guard_call = plugin_guard_call,
     .unguard_call = plugin_unguard_call,
-    .pem_bundle = later_bundle,
     .reload = plugin_reload,
     .status = later_text,
     .metrics = later_text,

@@ -52,8 +52,8 @@ nk_load_refuse(nk_error *err, nk_status status, const char *format, ...)
  *   NK_E_USAGE        the path is absent or relative: give an absolute one
  *   NK_E_CONFIG       dlopen refuses it, and the text ends in dlerror's reason: correct the path,
  *                     or install the library that it names
- *   NK_E_UNSUPPORTED  the module is not nodekey's, or of another ABI than this header: install the
- *                     one that the program was compiled for, or compile the program again */
+ *   NK_E_UNSUPPORTED  the module is not nodekey's, or of another ABI than this header, or an older
+ * minor: install the one that the program was compiled for, or compile the program again */
 static inline const nk_plugin *nk_load(const char *path, nk_error *err)
 {
     void *library;
@@ -79,13 +79,13 @@ static inline const nk_plugin *nk_load(const char *path, nk_error *err)
                               "load the plugin: %s is not nodekey of ABI %u: it has no %s", path,
                               NK_ABI_MAJOR, NK_ENTRY_SYMBOL);
     }
-    /* Within major 0 another minor may break, too. */
-    if (table->abi_major != NK_ABI_MAJOR || table->abi_minor != NK_ABI_MINOR ||
+    if (table->abi_major != NK_ABI_MAJOR || table->abi_minor < NK_ABI_MINOR ||
         !NK_HAS(nk_plugin, table, check_claim)) {
         return nk_load_refuse(err, NK_E_UNSUPPORTED,
-                              "load the plugin: %s has ABI %u.%u, this program needs %u.%u", path,
-                              (unsigned)table->abi_major, (unsigned)table->abi_minor, NK_ABI_MAJOR,
-                              NK_ABI_MINOR);
+                              "load the plugin: %s has ABI %u.%u, this program needs %u.%u or a "
+                              "later minor",
+                              path, (unsigned)table->abi_major, (unsigned)table->abi_minor,
+                              NK_ABI_MAJOR, NK_ABI_MINOR);
     }
     return table;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * nodekey plugin ABI, version 0: mutual-TLS gRPC credentials whose private key stays in a PKCS#11
- * token. Major version 0 may still change; a host checks abi_major and abi_minor before use.
+ * token. From 0.3 on a minor version only appends members, so that a program works with every later
+ * plugin of its major version; it asks for abi_minor or more, and by NK_HAS for what is newer.
  *
  * A host dlopens nodekey.so by absolute path, looks up NK_ENTRY_SYMBOL and reads one constant table
  * from it (nk_load of load.h). Nothing else is exported. Plain C types only. Every struct that
@@ -35,7 +36,7 @@ extern "C" {
 #endif
 
 #define NK_ABI_MAJOR 0u /* a bump breaks: the entry symbol is renamed with it */
-#define NK_ABI_MINOR 3u /* within major 0: a different minor may break, too */
+#define NK_ABI_MINOR 3u /* grows when members are appended */
 #define NK_ENTRY_SYMBOL "nodekey_plugin_v0"
 #define NK_ERROR_TEXT_BYTES 1024
 #define NK_RULE_NAME_BYTES 64
@@ -164,10 +165,6 @@ typedef struct nk_host {
      * and so does a late one; at most 64 run in all, and while 64 late ones have not come back,
      * peers are refused unasked. A status other than NK_OK or an unwritten verdict refuse. */
     nk_status (*verify_peer)(void *host_data, const nk_peer *peer, nk_verdict *verdict);
-    /* [plugin] later: a host that sets it gets NK_E_UNSUPPORTED from open, since it would not be
-     * asked. */
-    nk_status (*authorize_rpc)(void *host_data, const nk_peer *peer, const char *method,
-                               nk_verdict *verdict);
     /* [plugin], or on the caller's thread in open and reload. `name` and `json`, an object, are
      * borrowed. README lists them: "policy", "reload-failed", "rotated", "crl-expiring",
      * "crl-expired". */
@@ -258,8 +255,6 @@ typedef struct nk_plugin {
      * NK_E_USAGE: it was not guarded. */
     nk_status (*unguard_call)(nk_instance *instance, struct grpc_call *call, nk_error *err);
 
-    /* [any] later: key reference, chain and roots as text, for a gRPC core that embeds itself. */
-    nk_status (*pem_bundle)(nk_instance *instance, uint32_t role, char **ret_pem, nk_error *err);
     /* [any] Reads configuration (if it came from a file), roots, CRLs and certificates again now,
      * as a change of these files does by itself within reload.interval_seconds. Each part that is
      * good comes into force: trust at once, a renewed certificate for the same key when gRPC has
@@ -287,7 +282,8 @@ typedef struct nk_plugin {
     nk_status (*check_claim)(const nk_peer *peer, const char *claim, nk_error *err);
 } nk_plugin;
 
-/* Does the other side's struct reach this member? Ask before touching anything newer than 0.1. */
+/* Whether the other side's struct reaches this member. Ask before touching what is newer than the
+ * minor version that you require. */
 #define NK_HAS(type, p, member) ((p)->struct_size >= offsetof(type, member) + sizeof((p)->member))
 
 /* The one export. No side effects, no allocation: safe to call only to look. [any] */

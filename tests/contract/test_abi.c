@@ -42,9 +42,9 @@ AT(nk_host, grpc_version, 16);
 AT(nk_host, log, 24);
 AT(nk_host, ask_pin, 32);
 AT(nk_host, verify_peer, 40);
-AT(nk_host, authorize_rpc, 48);
-AT(nk_host, event, 56);
-AT(nk_host, flags, 64);
+AT(nk_host, event, 48);
+AT(nk_host, flags, 56);
+AT(nk_host, symbol, 64);
 AT(nk_plugin, abi_major, 4);
 AT(nk_plugin, abi_minor, 6);
 AT(nk_plugin, version, 8);
@@ -57,13 +57,12 @@ AT(nk_plugin, check_peer, 56);
 AT(nk_plugin, peer_identity, 64);
 AT(nk_plugin, guard_call, 72);
 AT(nk_plugin, unguard_call, 80);
-AT(nk_plugin, pem_bundle, 88);
-AT(nk_plugin, reload, 96);
-AT(nk_plugin, status, 104);
-AT(nk_plugin, metrics, 112);
-AT(nk_plugin, free_text, 120);
-AT(nk_plugin, free_peer, 128);
-AT(nk_plugin, check_claim, 136);
+AT(nk_plugin, reload, 88);
+AT(nk_plugin, status, 96);
+AT(nk_plugin, metrics, 104);
+AT(nk_plugin, free_text, 112);
+AT(nk_plugin, free_peer, 120);
+AT(nk_plugin, check_claim, 128);
 #endif
 
 static void the_table_is_whole(void **state)
@@ -191,36 +190,9 @@ static void what_comes_later_says_so(void **state)
     (void)state;
     char *untouched = leaf;
     char *text = untouched;
-    assert_int_equal(plugin->pem_bundle(instance, NK_PEER_IS_CLIENT, &text, NULL),
-                     NK_E_UNSUPPORTED);
     assert_int_equal(plugin->status(instance, &text, NULL), NK_E_UNSUPPORTED);
     assert_int_equal(plugin->metrics(instance, &text, NULL), NK_E_UNSUPPORTED);
     assert_ptr_equal(text, untouched);
-}
-
-static nk_status authorize(void *host_data, const nk_peer *peer, const char *method,
-                           nk_verdict *verdict)
-{
-    (void)host_data;
-    (void)peer;
-    (void)method;
-    verdict->decision = NK_DENY;
-    return NK_OK;
-}
-
-static void a_callback_that_would_not_be_asked_is_refused(void **state)
-{
-    (void)state;
-    nk_instance *ret = NULL;
-    nk_error err = { .struct_size = sizeof(err) };
-    nk_host host = good_host;
-    host.authorize_rpc = authorize;
-    assert_int_equal(plugin->open_file(&host, config_path, &ret, &err), NK_E_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "authorize_rpc"));
-    /* compiled against a table that ends before it: nothing to ask */
-    host.struct_size = offsetof(nk_host, authorize_rpc);
-    assert_int_equal(plugin->open_file(&host, config_path, &ret, NULL), NK_OK);
-    assert_int_equal(plugin->close(ret, NULL), NK_OK);
 }
 
 static void flags_that_are_not_known_are_refused(void **state)
@@ -369,7 +341,6 @@ int main(void)
         cmocka_unit_test(a_guard_wants_a_call_and_a_role),
         cmocka_unit_test(a_claim_is_held_against_the_certificate),
         cmocka_unit_test(what_comes_later_says_so),
-        cmocka_unit_test(a_callback_that_would_not_be_asked_is_refused),
         cmocka_unit_test(flags_that_are_not_known_are_refused),
         cmocka_unit_test(a_newer_host_is_taken),
         cmocka_unit_test(failure_leaves_deny_and_a_clean_queue),

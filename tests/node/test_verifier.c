@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Nothing fails open between gRPC and the judge: no credentials without our verifier, and a
- * verifier that comes to no clear yes refuses. The functions below stand between our objects (by
- * the linker, --wrap) and gRPC (by nk_host.symbol), since neither side can be made to fail there.
- */
+ * verifier that comes to no clear yes refuses. Functions below stand between our objects (by the
+ * linker, --wrap) and gRPC (by nk_host.symbol), since neither side can be made to fail there. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
