@@ -66,6 +66,11 @@ struct hsm_key_request {
     const struct hsm_words *words; /* for texts, also of later signatures; NULL: a node's */
 };
 
+/* Function of that name, or NULL. */
+typedef nk_function hsm_find_function(void *source, const char *name);
+/* Says in which libcrypto keys are loaded, where that is not the one that we are linked with;
+ * before hsm_provider_register. NK_E_UNSUPPORTED: it is no OpenSSL 3 or 4. [any] */
+MUST_USE nk_status hsm_use_crypto(hsm_find_function *find, void *source, nk_error *err);
 /* Registers our provider with OpenSSL's default library context, once per process, for ever:
  * unloading at exit crashes with keys alive. Programs that have references to keys decoded call
  * this function before hsm_key_open. NK_E_INTERNAL: the provider does not load, or ordinary keys

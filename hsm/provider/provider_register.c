@@ -11,11 +11,18 @@
 #include "base/fork.h"
 #include "base/report.h"
 #include "hsm.h"
+#include "provider/crypto.h"
 #include "provider/provider.h"
 #include "scheme/key_kinds.h"
 
+#define LINKED(name) .name = name,
+static const struct crypto ours = { NK_CORE_CRYPTO(LINKED) };
+
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
-static OSSL_PROVIDER *registered; /* guarded by register_lock; never unloaded */
+/* Guarded by register_lock: */
+static struct crypto crypto = { NK_CORE_CRYPTO(LINKED) };
+static OSSL_PROVIDER *registered; /* in `crypto`; never unloaded */
+#undef LINKED
 FORK_PART(.lock = &register_lock);
 
 #define NAMES_ROW(id, type, more, signature, ...) { type, signature },
@@ -29,30 +36,75 @@ static const struct {
  * serves every plain fetch from then on. */
 static bool ordinary_keys_are_ours(void)
 {
-    bool ours = false;
+    bool found = false;
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        EVP_KEYMGMT *keymgmt = EVP_KEYMGMT_fetch(NULL, names[i].keymgmt, NULL);
-        EVP_SIGNATURE *signature = EVP_SIGNATURE_fetch(NULL, names[i].signature, NULL);
-        ours |= keymgmt != NULL && EVP_KEYMGMT_get0_provider(keymgmt) == registered;
-        ours |= signature != NULL && EVP_SIGNATURE_get0_provider(signature) == registered;
-        EVP_KEYMGMT_free(keymgmt);
-        EVP_SIGNATURE_free(signature);
+        EVP_KEYMGMT *keymgmt = crypto.EVP_KEYMGMT_fetch(NULL, names[i].keymgmt, NULL);
+        EVP_SIGNATURE *signature = crypto.EVP_SIGNATURE_fetch(NULL, names[i].signature, NULL);
+        found |= keymgmt != NULL && crypto.EVP_KEYMGMT_get0_provider(keymgmt) == registered;
+        found |= signature != NULL && crypto.EVP_SIGNATURE_get0_provider(signature) == registered;
+        crypto.EVP_KEYMGMT_free(keymgmt);
+        crypto.EVP_SIGNATURE_free(signature);
     }
-    return ours;
+    return found;
 }
 
 static nk_status load_provider(nk_error *err)
 {
     (void)ordinary_keys_are_ours();
-    if (OSSL_PROVIDER_add_builtin(NULL, PROVIDER_BUILTIN_NAME, provider_init) != 1) {
+    if (crypto.OSSL_PROVIDER_add_builtin(NULL, PROVIDER_BUILTIN_NAME, provider_init) != 1) {
         return report_openssl(err, NK_E_INTERNAL, "add the OpenSSL provider");
     }
     /* Retaining the fallbacks: loading ours must not be what switches "default" off. */
-    registered = OSSL_PROVIDER_try_load(NULL, PROVIDER_BUILTIN_NAME, 1);
+    registered = crypto.OSSL_PROVIDER_try_load(NULL, PROVIDER_BUILTIN_NAME, 1);
     if (registered == NULL) {
         return report_openssl(err, NK_E_INTERNAL, "load the OpenSSL provider");
     }
+    return NK_OK;
+}
+
+static bool find_functions(hsm_find_function *find, void *source, struct crypto *found,
+                           const char **ret_missing)
+{
+    nk_function function = NULL;
+
+#define FIND(name)                                                                                 \
+    function = find(source, #name);                                                                \
+    if (function == NULL) {                                                                        \
+        *ret_missing = #name;                                                                      \
+        return false;                                                                              \
+    }                                                                                              \
+    memcpy(&found->name, &function, sizeof(function));
+    NK_CORE_CRYPTO(FIND)
+#undef FIND
+    return true;
+}
+
+nk_status hsm_use_crypto(hsm_find_function *find, void *source, nk_error *err)
+{
+    struct crypto found = ours;
+    const char *missing = "";
+
+    if (!find_functions(find, source, &found, &missing)) {
+        return report(
+            err, NK_E_UNSUPPORTED,
+            "this program's gRPC does not use OpenSSL 3 or 4: its libcrypto lacks %s, and "
+            "token keys come to it by a provider alone",
+            missing);
+    }
+    if (found.OPENSSL_version_major() != 3 && found.OPENSSL_version_major() != 4) {
+        return report(err, NK_E_UNSUPPORTED,
+                      "this program's gRPC uses OpenSSL %u; nodekey knows 3 and 4",
+                      found.OPENSSL_version_major());
+    }
+    pthread_mutex_lock(&register_lock);
+    if (found.OSSL_PROVIDER_add_builtin != crypto.OSSL_PROVIDER_add_builtin) {
+        /* OpenSSL heeds the first call; a call that comes too late is not told so. */
+        (void)found.OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+        crypto = found;
+        registered = NULL;
+    }
+    pthread_mutex_unlock(&register_lock);
     return NK_OK;
 }
 

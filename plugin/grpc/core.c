@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/report.h"
+#include "hsm.h"
 
 #define FIVE_ARGUMENTS_SINCE 50 /* grpc_tls_certificate_provider_file_watcher_create, gRPC 1.75 */
 
@@ -86,7 +87,7 @@ static bool find_named(const struct source *source, struct core *functions,
         *ret_missing = #name;                                                                      \
         return false;                                                                              \
     }
-    CORE_FUNCTIONS(CORE_FIND)
+    NK_CORE_GRPC(CORE_FIND)
 #undef CORE_FIND
     return true;
 }
@@ -122,6 +123,14 @@ static unsigned long read_number(const char *version)
     return *end == '.' ? number : 0;
 }
 
+/* For hsm_use_crypto: a shared core shows the libcrypto that it is linked with, too. */
+static nk_function find_in_source(void *arg, const char *name)
+{
+    nk_function found = NULL;
+
+    return find_function(arg, name, &found) ? found : NULL;
+}
+
 static nk_status find_core(const nk_host *host, struct bound *bound, nk_error *err)
 {
     const char *missing = "";
@@ -130,9 +139,8 @@ static nk_status find_core(const nk_host *host, struct bound *bound, nk_error *e
         return report(err, NK_E_USAGE,
                       "nk_host.grpc_version is not set; give &grpc_version_string");
     }
-    const struct source source = { host->symbol, host->symbol == NULL
-                                                     ? open_library_of(host->grpc_version)
-                                                     : NULL };
+    struct source source = { host->symbol,
+                             host->symbol == NULL ? open_library_of(host->grpc_version) : NULL };
     if (!is_core_of(&source, host->grpc_version)) {
         return report(err, NK_E_USAGE,
                       "the functions of this program's gRPC core cannot be found: for one that is "
@@ -148,7 +156,7 @@ static nk_status find_core(const nk_host *host, struct bound *bound, nk_error *e
         return report(err, NK_E_UNSUPPORTED, "gRPC core %s lacks %s; take another version",
                       host->grpc_version(), missing);
     }
-    return NK_OK;
+    return hsm_use_crypto(find_in_source, &source, err);
 }
 
 nk_status core_bind(const nk_host *host, nk_error *err)

@@ -14,55 +14,12 @@
 #include <grpc/support/time.h>
 
 #include "base/auto.h"
+#include "nodekey/detail/core_names.h"
 #include "nodekey/plugin.h"
-
-/* X(name): functions that every core has, of one type in all of them. */
-#define CORE_FUNCTIONS(X)                                                                          \
-    X(gpr_free)                                                                                    \
-    X(gpr_inf_future)                                                                              \
-    X(gpr_strdup)                                                                                  \
-    X(grpc_auth_context_find_properties_by_name)                                                   \
-    X(grpc_auth_context_release)                                                                   \
-    X(grpc_auth_property_iterator_next)                                                            \
-    X(grpc_call_auth_context)                                                                      \
-    X(grpc_call_cancel_with_status)                                                                \
-    X(grpc_call_credentials_release)                                                               \
-    X(grpc_call_get_peer)                                                                          \
-    X(grpc_call_ref)                                                                               \
-    X(grpc_call_unref)                                                                             \
-    X(grpc_channel_credentials_release)                                                            \
-    X(grpc_completion_queue_create_for_next)                                                       \
-    X(grpc_completion_queue_create_for_pluck)                                                      \
-    X(grpc_completion_queue_destroy)                                                               \
-    X(grpc_completion_queue_next)                                                                  \
-    X(grpc_completion_queue_pluck)                                                                 \
-    X(grpc_completion_queue_shutdown)                                                              \
-    X(grpc_composite_channel_credentials_create)                                                   \
-    X(grpc_init)                                                                                   \
-    X(grpc_is_initialized)                                                                         \
-    X(grpc_metadata_credentials_create_from_plugin)                                                \
-    X(grpc_server_add_http2_port)                                                                  \
-    X(grpc_server_create)                                                                          \
-    X(grpc_server_credentials_release)                                                             \
-    X(grpc_server_credentials_set_auth_metadata_processor)                                         \
-    X(grpc_server_destroy)                                                                         \
-    X(grpc_server_register_completion_queue)                                                       \
-    X(grpc_server_shutdown_and_notify)                                                             \
-    X(grpc_shutdown)                                                                               \
-    X(grpc_tls_certificate_provider_release)                                                       \
-    X(grpc_tls_certificate_verifier_external_create)                                               \
-    X(grpc_tls_certificate_verifier_release)                                                       \
-    X(grpc_tls_credentials_create)                                                                 \
-    X(grpc_tls_credentials_options_create)                                                         \
-    X(grpc_tls_credentials_options_set_cert_request_type)                                          \
-    X(grpc_tls_credentials_options_set_certificate_verifier)                                       \
-    X(grpc_tls_credentials_options_set_check_call_host)                                            \
-    X(grpc_tls_credentials_options_set_verify_server_cert)                                         \
-    X(grpc_tls_server_credentials_create)
 
 struct core {
 #define CORE_MEMBER(name) __typeof__(&(name)) name;
-    CORE_FUNCTIONS(CORE_MEMBER)
+    NK_CORE_GRPC(CORE_MEMBER)
 #undef CORE_MEMBER
 };
 
@@ -72,7 +29,7 @@ const struct core *core(void);
 bool core_is_bound(void);
 /* Finds the host's core, by nk_host.grpc_version. NK_E_USAGE: it is not set, or the functions
  * cannot be found beside it, or another host of this process has another core; NK_E_UNSUPPORTED:
- * the core lacks a function, which is named. [any] */
+ * the core lacks a function, which is named, or uses no OpenSSL 3 or 4. [any] */
 MUST_USE nk_status core_bind(const nk_host *host, nk_error *err);
 
 /* Functions that versions of gRPC name or type otherwise. After core_bind. [any] */

@@ -25,6 +25,11 @@ struct credentials {
     struct polling_threads *polling; /* guarded by polling_lock; NULL: none run */
 };
 
+nk_status credentials_choose_core(const nk_host *host, nk_error *err)
+{
+    return host->grpc_version != NULL ? core_bind(host, err) : NK_OK;
+}
+
 nk_status credentials_open(struct verdicts *verdicts, unsigned lent_threads,
                            struct credentials **ret_credentials, nk_error *err)
 {

@@ -11,6 +11,10 @@
 
 struct credentials;
 
+/* Which gRPC core and which libcrypto are the host's, before anything is asked of either; core.h
+ * has the errors. Nothing for a host without grpc_version, which gets no credentials. [any] */
+MUST_USE nk_status credentials_choose_core(const nk_host *host, nk_error *err);
+
 /* Takes a reference to `verdicts` and makes the folder of the publication; gRPC is not touched, and
  * need not be initialised. `lent_threads` begin with the first credentials. *ret_credentials is
  * owned: credentials_free. NK_E_INTERNAL: no folder; NK_E_NOMEM. */

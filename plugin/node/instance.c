@@ -77,7 +77,10 @@ static nk_status open_parts(struct nk_instance *instance, const nk_host *host, n
     if (instance->guards == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    nk_status status = policy_memory_open(config->state_dir, &instance->memory, err);
+    nk_status status = credentials_choose_core(host, err);
+    if (status == NK_OK) {
+        status = policy_memory_open(config->state_dir, &instance->memory, err);
+    }
     if (status == NK_OK) {
         status = verdicts_open(config, &instance->memory, host, &instance->verdicts, err);
     }

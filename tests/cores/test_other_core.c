@@ -91,8 +91,8 @@ static void a_core_linked_in_statically(void **state)
     print_message("%s", end.out);
     assert_true(WIFEXITED(end.status));
     assert_int_equal(WEXITSTATUS(end.status), 0);
-    assert_non_null(strstr(end.out, path_of("server %d ", NK_E_USAGE)));
-    assert_non_null(strstr(end.out, path_of("channel %d ", NK_E_USAGE)));
+    assert_non_null(strstr(end.out, path_of("open %d ", NK_E_USAGE)));
+    assert_non_null(strstr(end.out, "nk_core_symbol"));
     free(end.out);
 }
 
