@@ -61,22 +61,34 @@ quickstart_recipe() { # takes the key alone
   mv node-a.leaf node-a.crt
 }
 
+# A site of examples/federation, and the request where its node left it.
+make_site() {
+  rm -rf federation operations
+  mkdir -p federation/site/issued federation/node-a operations
+  cp "$top"/examples/federation/{site.cnf,node.ext} federation/site
+  cp "$top/examples/operations/sign.sh" operations
+  cp federation-ca.pem federation/site/site.pem
+  cp federation-ca.key federation/site/site.key
+  touch federation/site/index
+  echo unused >federation/site/passphrase
+  echo site a 127.0.0.1 >federation/nodes.txt
+  mv node-a.csr federation/node-a/node.csr
+}
+
 federation_recipe() {
-  rm -rf site
-  mkdir -p site/issued
-  cp "$top"/examples/federation/{site.cnf,node.ext} site
-  cp federation-ca.pem site/site.pem
-  cp federation-ca.key site/site.key
-  touch site/index
-  echo unused >site/passphrase
-  mkdir -p node-a
-  mv node-a.csr node-a/node.csr
-  # shellcheck disable=SC2016 # as the page has it
+  make_site
   {
-    echo 'site=site node=a ip=127.0.0.1'
+    echo 'cd federation; site=site node=a ip=127.0.0.1'
+    # shellcheck disable=SC2016 # as the page has it
     sed -n '/^    cd \$site$/,/^    cd \.\.$/p' "$top/examples/federation/README.md"
   } >recipe.sh
-  grep -q 'openssl ca' recipe.sh && quietly bash -e recipe.sh && mv node-a/node.crt node-a.crt
+  grep -q 'openssl ca' recipe.sh && quietly bash -e recipe.sh && mv federation/node-a/node.crt node-a.crt
+}
+
+operations_recipe() { # as if csr --verify had found nothing
+  make_site
+  ln -s /bin/true operations/nodekey
+  PATH=$PWD/operations:$PATH operations/sign.sh a node-a/node.csr >node-a.crt 2>quietly.log
 }
 
 # The one of before, by which the attacks are seen to be some.
@@ -109,14 +121,16 @@ ca_files federation-ca
 mapfile -t pages < <(cd "$top" && grep -l '^cat >node-a.ext' README.md examples/*/README.md)
 for name in authority attested anybody; do
   attack copying_recipe $name $name
-  for recipe in "${pages[@]/#/page_recipe }" rig_recipe quickstart_recipe federation_recipe; do
+  for recipe in "${pages[@]/#/page_recipe }" rig_recipe quickstart_recipe federation_recipe operations_recipe; do
     attack "$recipe" $name ''
   done
 done
 
 # A recipe that is not above is not attacked.
 known="${pages[*]}"
-known+=' examples/quickstart/federation.sh tests/tokens/rig.sh examples/federation/README.md'
+known+=' examples/quickstart/federation.sh tests/tokens/rig.sh examples/federation/README.md examples/operations/sign.sh'
+# Certifies nothing:
+known+=' examples/operations/revoke.sh'
 # They certify a key alone, without a request:
 known+=' examples/quickstart/intruders.sh tests/tokens/piv.sh'
 # Attacks of their own, by the page's command:
