@@ -64,6 +64,9 @@ static void take_steps(struct check *check)
         check_keys(check);
     }
     check_machine(check);
+    if (check->order->against != NULL) {
+        check_against(check);
+    }
 }
 
 static void clear_check(struct check *check)

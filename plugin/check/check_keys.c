@@ -205,6 +205,9 @@ static struct look *begin_look(struct check *check, int role)
     check_topic(check, role, "key", look->topics.key);
     check_topic(check, role, "certificate", look->topics.certificate);
     look->request = config_key_request(check->config, role);
+    if (check->order->against != NULL && look->request.token.sign_timeout_ms == 0) {
+        look->request.token.sign_timeout_ms = look->request.token.login_timeout_ms; /* of a dial */
+    }
     check_listen(&look->ear, &look->report, look->topics.key, check->order->host);
     look->request.host = &look->ear.host;
     look->forgets = check->forgets;

@@ -59,5 +59,6 @@ void check_trust(struct check *check);
 void check_identities(struct check *check);
 void check_keys(struct check *check);
 void check_machine(const struct check *check);
+void check_against(const struct check *check);
 
 #endif

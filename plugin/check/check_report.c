@@ -19,6 +19,7 @@ void check_report_clear(struct check_report *report)
         clear_finding(&report->findings[i]);
     }
     free(report->findings);
+    json_decref(report->against);
     *report = (struct check_report){ .findings = NULL };
 }
 

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
 #include "base/auto.h"
 #include "judge/digest.h"
 #include "nodekey/plugin.h"
@@ -25,6 +27,7 @@ struct check_report { /* zeroed: empty */
     size_t len;
     char digest[DIGEST_CHARS + 1]; /* of the policy; "": it could not be made */
     bool no_memory;                /* a finding is missing */
+    json_t *against;               /* of dial_json; NULL: nobody was dialled */
 };
 void check_report_clear(struct check_report *report);
 /* Nothing is bad. */

@@ -139,6 +139,9 @@ static void serve_tls(int fd, const struct dial_peer_server *server)
     if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
         die("SSL_new");
     }
+    if (script->meets != NULL) {
+        script->meets();
+    }
     bool open = SSL_accept(ssl) == 1 && !script->leaves;
     for (size_t at = 0; open && !script->silent && at < len; at += step) {
         open = SSL_write(ssl, says + at, (int)step) > 0;

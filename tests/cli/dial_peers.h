@@ -35,6 +35,7 @@ struct tls_script {
     size_t says_len;            /* 0: strlen */
     unsigned pause_ms;          /* between two bytes */
     bool silent;                /* says nothing, and stays */
+    void (*meets)(void);        /* when a client comes, before the handshake */
     bool leaves;                /* closes after the handshake */
 };
 
