@@ -179,7 +179,7 @@ static bool can_dial(const struct check *check, int role)
     return check->keys[role] != NULL && check->chains[role].leaf != NULL && check->policy != NULL;
 }
 
-void check_against(const struct check *check)
+void check_against(struct check *check)
 {
     struct dial_result result;
     nk_error err = { .struct_size = sizeof(err) };
@@ -196,6 +196,9 @@ void check_against(const struct check *check)
     if (dial_with(check, role, &result, &err) != NK_OK) {
         check_add(check->report, CHECK_BAD, TOPIC, NULL, "%s", err.text);
         return;
+    }
+    if (result.end == DIAL_OUR_KEY) {
+        check->looks[role] = NULL; /* the signature may hang still: its host is its own for good */
     }
     tell_result(check, &result);
     dial_result_clear(&result);

@@ -255,8 +255,11 @@ static void check_key(struct check *check, int role)
         }
     }
     take_findings(check, &look->report);
+    look->ear.report = NULL; /* from here on also threads of the key's log */
     check->admins[role] = look->admin;
     check->keys[role] = look->key;
+    check->looks[role] = &look->bounded;
+    look = NULL;
 }
 
 void check_keys(struct check *check)

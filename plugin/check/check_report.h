@@ -42,7 +42,7 @@ void check_add(struct check_report *report, enum check_mark mark, const char *to
 struct check_ear {
     nk_host host; /* to be handed out; asks as `asked` does */
     const nk_host *asked;
-    struct check_report *report;
+    struct check_report *report; /* NULL: nothing is heard any more */
     const char *topic;
 };
 /* `asked` may be NULL: nobody is asked. The ear stays where it is. */
