@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "check/check_private.h"
 #include "dial/dial.h"
 #include "dial/token_key.h"
@@ -25,8 +26,7 @@ static void tell_way(struct check_report *report, const struct dial_result *resu
 {
     if (result->connect_us != DIAL_NO_TIME) {
         check_add(report, CHECK_GOOD, TOPIC, NULL,
-                  "%s takes connections: the name was looked up in %.1f ms, the connection made in "
-                  "%.1f ms",
+                  "%s takes connections: its address was found in %.1f ms, connected in %.1f ms",
                   result->address, MS(result->lookup_us), MS(result->connect_us));
     }
     if (result->others[0] != '\0') {
@@ -38,7 +38,7 @@ static void tell_way(struct check_report *report, const struct dial_result *resu
 static void tell_handshake(struct check_report *report, const struct dial_result *result)
 {
     if (result->handshake_us != DIAL_NO_TIME) {
-        check_add(report, CHECK_GOOD, TOPIC, NULL, "%s, %s, group %s, in %.1f ms%s%s",
+        check_add(report, CHECK_GOOD, TOPIC, NULL, "%s, %s, group %s, handshake in %.1f ms%s%s",
                   result->version, result->cipher, result->group, MS(result->handshake_us),
                   result->scheme != NULL ? ", in which we signed by " : "",
                   result->scheme != NULL ? result->scheme : "");
@@ -100,12 +100,11 @@ static void tell_rules(struct check_report *report, const json_t *answer)
                       "and more rules; `nodekey explain' and --json have them all");
             return;
         }
-        bool applies = json_is_true(json_object_get(rule, "applies"));
+        const char *outcome = json_is_true(json_object_get(rule, "matches"))   ? "matches"
+                              : json_is_true(json_object_get(rule, "applies")) ? "no match"
+                                                                               : "not asked";
         check_add(report, CHECK_WARNING, TOPIC, NULL, "rule \"%s\" of %s: %s%s%s",
-                  text_of(rule, "name"), text_of(rule, "list"),
-                  json_is_true(json_object_get(rule, "matches")) ? "matches"
-                  : applies                                      ? "no match"
-                                                                 : "is for the other direction",
+                  text_of(rule, "name"), text_of(rule, "list"), outcome,
                   text_of(rule, "why")[0] != '\0' ? ": " : "", text_of(rule, "why"));
     }
 }
@@ -114,6 +113,7 @@ static void tell_verdict(struct check_report *report, const struct dial_result *
 {
     const json_t *answer = result->answer;
     const char *note = text_of(answer, "note");
+    const char *detail = text_of(answer, "detail");
 
     if (answer == NULL) {
         return;
@@ -123,9 +123,25 @@ static void tell_verdict(struct check_report *report, const struct dial_result *
                   text_of(answer, "rule"), note[0] != '\0' ? "; " : "", note);
         return;
     }
-    check_add(report, CHECK_BAD, TOPIC, NULL, "we refuse it: %s: %s (%s)",
-              text_of(answer, "reason"), text_of(answer, "meaning"), text_of(answer, "detail"));
+    check_add(report, CHECK_BAD, TOPIC, NULL, "we refuse it: %s: %s", text_of(answer, "reason"),
+              detail[0] != '\0' ? detail : text_of(answer, "meaning"));
     tell_rules(report, answer);
+}
+
+static void tell_certificate(const struct check *check, const struct dial_result *result)
+{
+    const json_t *chain = json_object_get(json_object_get(result->answer, "peer"), "chain");
+    const char *subject = text_of(json_array_get(chain, 0), "subject");
+    X509 *leaf = sk_X509_num(result->chain) > 0 ? sk_X509_value(result->chain, 0) : NULL;
+
+    if (leaf != NULL && subject[0] != '\0') { /* else it cannot be read */
+        check_add_span(check,
+                       &(struct check_span){ .topic = TOPIC,
+                                             .subject = subject,
+                                             .begin = text_read_time(X509_get0_notBefore(leaf)),
+                                             .end = text_read_time(X509_get0_notAfter(leaf)),
+                                             .ended = CHECK_BAD });
+    }
 }
 
 static void tell_result(const struct check *check, struct dial_result *result)
@@ -134,6 +150,7 @@ static void tell_result(const struct check *check, struct dial_result *result)
 
     tell_way(report, result);
     tell_handshake(report, result);
+    tell_certificate(check, result);
     tell_end(report, result, check->order->against);
     tell_verdict(report, result);
     report->against = dial_json(result);
