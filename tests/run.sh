@@ -20,6 +20,7 @@ packages=(
   pcscd vsmartcard-vpcd python3-cryptography iproute2 # a virtual PIV card
   gnutls-bin python3-grpcio python3-venv # peers on other stacks
   shellcheck
+  nginx haproxy curl # programs on OpenSSL, for examples/openssl
 )
 
 case $preset in
