@@ -96,7 +96,7 @@ outlived
 # Not by ctest's list: sanitizers leave some out.
 for page in "$here"/../../examples/*/README.md; do
   name=$(basename "$(dirname "$page")")
-  grep -q "^nodekey_recipe($name[ )]" "$here/CMakeLists.txt" ||
+  grep -q "^nodekey_recipe(${name}[ )]" "$here/CMakeLists.txt" ||
     fail "examples/$name/README.md has no test recipe_$name"
 done
 
