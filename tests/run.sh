@@ -20,11 +20,8 @@ packages=(
   pcscd vsmartcard-vpcd python3-cryptography iproute2 # a virtual PIV card
   gnutls-bin python3-grpcio python3-venv # peers on other stacks
   shellcheck
-<<<<<<< HEAD
   nginx haproxy curl # programs on OpenSSL, for examples/openssl
-=======
   systemd procps # its tools, and /bin/kill: it need not be PID 1
->>>>>>> 5f3d416 (recipe_systemd: left out where there are no namespaces; the tools of systemd are installed)
 )
 
 case $preset in
