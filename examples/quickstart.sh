@@ -301,8 +301,8 @@ What lies where, in $work:
 Next:
   $here/quickstart.sh --again $work --build $build
       starts the three nodes again
-  SOFTHSM2_CONF=$work/node-a/softhsm2.conf $nodekey tokens --login $work/node-a/node.json
-      shows the key that never left its token
+  SOFTHSM2_CONF=$work/node-a/softhsm2.conf $nodekey check $work/node-a/node.json
+      says whether all that the node needs is sound, and what mends it
   $nodekey explain $work/node-a/node.json $work/node-b/node.pem --target ${ip[b]}
       who may join, and why, before anybody dials
 END

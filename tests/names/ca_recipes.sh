@@ -91,6 +91,20 @@ operations_recipe() { # as if csr --verify had found nothing
   PATH=$PWD/operations:$PATH operations/sign.sh a node-a/node.csr >node-a.crt 2>quietly.log
 }
 
+user_recipe() {
+  rm -rf ca node-a
+  mkdir node-a
+  mv node-a.csr node-a/node.csr
+  (
+    letters=(a)
+    domain=federation.example
+    eval "$(sed -n '/^make_ca() {/,/^}/p; /^signature() {/,/^}/p' "$top/tests/real/ordinary_user_nodes.sh")"
+    make_ca
+    quietly bash -ec "$(signature "${letters[0]}")"
+  )
+  mv node-a/node.crt node-a.crt
+}
+
 # The one of before, by which the attacks are seen to be some.
 copying_recipe() {
   quietly openssl x509 -req -in node-a.csr -CA federation-ca.pem -CAkey federation-ca.key \
@@ -121,7 +135,7 @@ ca_files federation-ca
 mapfile -t pages < <(cd "$top" && grep -l '^cat >node-a.ext' README.md examples/*/README.md)
 for name in authority attested anybody; do
   attack copying_recipe $name $name
-  for recipe in "${pages[@]/#/page_recipe }" rig_recipe quickstart_recipe federation_recipe operations_recipe; do
+  for recipe in "${pages[@]/#/page_recipe }" rig_recipe quickstart_recipe federation_recipe operations_recipe user_recipe; do
     attack "$recipe" $name ''
   done
 done
@@ -129,6 +143,7 @@ done
 # A recipe that is not above is not attacked.
 known="${pages[*]}"
 known+=' examples/quickstart/federation.sh tests/tokens/rig.sh examples/federation/README.md examples/operations/sign.sh'
+known+=' tests/real/ordinary_user_nodes.sh'
 # Certifies nothing:
 known+=' examples/operations/revoke.sh'
 # They certify a key alone, without a request:

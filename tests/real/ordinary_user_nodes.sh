@@ -36,6 +36,11 @@ END
   done
 }
 
+# The CA's command.
+signature() { # letter
+  echo "openssl x509 -req -in node-$1/node.csr -subj /CN=node-$1 -CA ca/ca.pem -CAkey ca/ca.key -extfile ca/node-$1.ext -days 90 -out node-$1/node.crt"
+}
+
 # What Debian's SoftHSM says to whoever is not of its group, before he has a store of his own.
 softhsm_without_store() {
   local said
@@ -121,7 +126,7 @@ make_node() { # letter, options of the start
   printf '\nnode %s%s\n' "$1" "${TPM2_PKCS11_TCTI:+, with TPM2_PKCS11_TCTI=$TPM2_PKCS11_TCTI TPM2_PKCS11_STORE=$TPM2_PKCS11_STORE}"
   run "$1" "nodekey init $folder/node.json --so-pin-file $folder/so.pin"
   run "$1" "nodekey enroll $folder/node.json --san URI:spiffe://$domain/node/$1 --san IP:127.0.0.1 --out $folder/node.csr"
-  run "$1" "openssl x509 -req -in $folder/node.csr -subj /CN=node-$1 -CA ca/ca.pem -CAkey ca/ca.key -extfile ca/node-$1.ext -days 90 -out $folder/node.crt"
+  run "$1" "$(signature "$1")"
   run "$1" "nodekey import $folder/node.json $folder/node.crt"
   run "$1" "node --plugin $plugin --config $folder/node.json --listen 127.0.0.1:${port[$1]}${2:+ $2}"
   printf 'node %s: %d commands\n' "$1" "$commands"
