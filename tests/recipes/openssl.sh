@@ -19,7 +19,7 @@ as_at_the_end() {
 words='
 fails() { if "$@"; then return 1; fi; }
 dial() { # PORT: by a client with a key in a file
-  OPENSSL_CONF=/dev/null curl -sS -f -m 10 --cert client.pem --key client.key --cacert ca.pem "https://localhost:$1/"
+  OPENSSL_CONF=/dev/null curl -sS -f -m 10 --cert client.pem --key client.key --cacert ca.pem "https://127.0.0.1:$1/"
 }
 nginx_answers() { dial 8443 | grep "nginx saw CN=client"; }
 haproxy_answers() { dial 8444 | grep "haproxy saw /CN=client"; }
