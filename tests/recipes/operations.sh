@@ -105,6 +105,10 @@ after() {
   check "stolen: the new machine is let in under the old name" saw node-a/log inbound b 3
   check "dead token: a's log says so" grep -q 'token node: no signature: CKR_' node-a/log
   check "dead token: a lives" alive a
+  for words in 'no signature: ' 'has not come back from ' 'its user PIN is locked' 'refuses the PIN ' \
+    'our renewed certificate is in use' 'a new key takes '; do
+    check "the page's words are the log's: $words" grep -qaF "$words" "$plugin"
+  done
   check "upgraded: b lives" alive b
   check "no PIN is in a log or in the shell's variables" eval '! cat */*.pin | grep -qFf - */*log "$tree/log/environment"'
 
