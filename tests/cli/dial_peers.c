@@ -26,6 +26,7 @@ struct dial_peer_server {
     const struct plain_script *plain;
     const struct tls_script *tls;
     SSL_CTX *context;
+    unsigned served; /* broken handshakes */
     int fillers[QUEUE_FILLERS];
 };
 
@@ -91,27 +92,34 @@ static bool say(int fd, const struct plain_script *script)
 }
 
 /* A server through memory, of whose answer only so much is sent. */
-static void break_off(int fd, SSL_CTX *context, size_t tls_bytes)
+static void break_off(int fd, struct dial_peer_server *server)
 {
+    const struct plain_script *script = server->plain;
     unsigned char bytes[16384];
-    SSL *ssl = SSL_new(context);
+    SSL *ssl = SSL_new(server->context);
     SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     ssize_t got = recv(fd, bytes, sizeof(bytes), 0);
     if (got > 0 && BIO_write(SSL_get_rbio(ssl), bytes, (int)got) == (int)got) {
         (void)SSL_accept(ssl);
-        int made = BIO_read(SSL_get_wbio(ssl), bytes, (int)tls_bytes);
-        if (made != (int)tls_bytes || send(fd, bytes, tls_bytes, MSG_NOSIGNAL) < 0) {
+        int made = BIO_read(SSL_get_wbio(ssl), bytes, (int)script->tls_bytes);
+        if (made <= 0 || (!script->damages && made != (int)script->tls_bytes)) {
             die("a part of a handshake");
         }
+        if (script->damages) {
+            bytes[(server->served * 37) % (unsigned)made] ^=
+                (unsigned char)(1 + server->served % 255);
+        }
+        (void)send(fd, bytes, (size_t)made, MSG_NOSIGNAL);
     }
     SSL_free(ssl);
+    server->served++;
 }
 
-static void serve_plainly(int fd, const struct dial_peer_server *server)
+static void serve_plainly(int fd, struct dial_peer_server *server)
 {
     const struct plain_script *script = server->plain;
     if (script->tls_bytes > 0) {
-        break_off(fd, server->context, script->tls_bytes);
+        break_off(fd, server);
         return;
     }
     if (!script->first && !await_client(fd)) {
@@ -186,8 +194,10 @@ struct dial_peer_server *dial_plain_server(const struct plain_script *script,
                                            const struct tls_peer *identity)
 {
     struct dial_peer_server *server = open_server(SOMAXCONN);
+    struct tls_peer peer = *identity;
+    peer.version = TLS1_2_VERSION; /* whose handshake is in the clear up to our certificate */
     server->plain = script;
-    server->context = tls_peer_context(identity);
+    server->context = tls_peer_context(&peer);
     start(server);
     return server;
 }

@@ -120,6 +120,7 @@ static void expect(struct nodekey_end *end, int code, const char *const *lines)
     "✓ against: TLSv1.3, TLS_AES_256_GCM_SHA384, group secp256r1, handshake in "                 \
     "| ms, in which we signed by ecdsa_secp256r1_sha256"
 #define LETS_US "✓ against: it lets us in:| the first byte of HTTP/2 came after "
+#define REFUSED "✗ against: 127.0.0.1:|: it ends the connection once it has seen our certificate "
 #define WE_LET "✓ against: we let it in, by rule \"members\"|"
 
 /* --- scripted peers --- */
@@ -166,9 +167,7 @@ static const struct row {
     { "it refuses us, and says why",
       "us.json",
       1,
-      { WAY, HANDSHAKE,
-        "✗ against: 127.0.0.1:|: it ends the connection once it has seen our certificate (TLS "
-        "alert 48, unknown_ca); see that node's log",
+      { WAY, HANDSHAKE, REFUSED "(TLS alert 48, unknown_ca); see that node's log",
         "! against: it names the CAs|, and none of ours is among them", WE_LET },
       { .names_cas = true },
       { .san = MEMBER },
@@ -387,10 +386,7 @@ static void a_node_that_denies_us(void **state)
 {
     (void)state;
     static const char *const lines[LINES_MAX] = {
-        WAY, HANDSHAKE,
-        "✗ against: 127.0.0.1:|: it ends the connection once it has seen our certificate (without "
-        "an alert, as gRPC does); see that node's log",
-        WE_LET
+        WAY, HANDSHAKE, REFUSED "(without an alert, as gRPC does); see that node's log", WE_LET
     };
     dial_node("{\"deny\": [{\"name\": \"us\", \"uri\": [\"spiffe://" DOMAIN "/node/us\"]}]}", 1,
               lines);

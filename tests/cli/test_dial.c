@@ -22,6 +22,8 @@
 #define HOUR 3600L
 #define SHORT_MS 1500u
 #define HANGS_S 30
+#define DAMAGED 300
+#define NOT_JUDGED "(not judged)"
 
 static struct federation federation;
 static struct federation other;
@@ -149,20 +151,19 @@ static struct dial_result dial(const char *target, unsigned timeout_ms)
 static const char *reason_of(const struct dial_result *result)
 {
     const char *reason = json_string_value(json_object_get(result->answer, "reason"));
-    return reason != NULL ? reason : "(not judged)";
+    return reason != NULL ? reason : NOT_JUDGED;
 }
 
 /* `reason`: of our policy, "" allows; NULL: it was not asked. */
 static void expect(struct dial_result *result, enum dial_end end, const char *piece,
                    const char *reason)
 {
-    bool judged = result->answer != NULL;
-    if (result->end != end || strstr(result->detail, piece) == NULL || judged != (reason != NULL) ||
-        (judged && strcmp(reason_of(result), reason) != 0) ||
-        (judged && result->allowed != (reason[0] == '\0'))) {
+    const char *wanted = reason != NULL ? reason : NOT_JUDGED;
+    if (result->end != end || strstr(result->detail, piece) == NULL ||
+        strcmp(reason_of(result), wanted) != 0 || result->allowed != (wanted[0] == '\0')) {
         fail_msg("%s: %s: \"%s\", policy: %s; wanted %s: \"%s\", policy: %s", result->address,
                  dial_label(result->end), result->detail, reason_of(result), dial_label(end), piece,
-                 reason != NULL ? reason : "(not judged)");
+                 wanted);
     }
     assert_int_equal(dial_is_fine(result), end == DIAL_FINE && result->allowed);
     dial_result_clear(result);
@@ -330,6 +331,27 @@ static void check_plain(void **state)
     struct dial_result result = dial(path_of("127.0.0.1:%d", dial_server_port(server)), timeout_ms);
     assert_true(result.handshake_us == DIAL_NO_TIME);
     expect(&result, row->end, row->detail, NULL);
+    dial_server_stop(server);
+    X509_free(identity.certificate);
+}
+
+/* Whatever comes of it, it is no connection, and it ends. */
+static void damaged_handshakes(void **state)
+{
+    (void)state;
+    const struct certificate_spec spec = { .san = MEMBER };
+    const struct plain_script script = { .tls_bytes = 16384, .damages = true };
+    struct tls_peer identity = identity_of(&spec, &federation);
+    struct dial_peer_server *server = dial_plain_server(&script, &identity);
+    const char *target = path_of("127.0.0.1:%d", dial_server_port(server));
+    size_t broken = 0;
+    for (int i = 0; i < DAMAGED; i++) {
+        struct dial_result result = dial(target, SHORT_MS);
+        assert_false(dial_is_fine(&result));
+        broken += result.end == DIAL_BROKEN_TLS;
+        dial_result_clear(&result);
+    }
+    assert_true(broken > DAMAGED / 4); /* the rest hits what only our policy reads */
     dial_server_stop(server);
     X509_free(identity.certificate);
 }
@@ -855,6 +877,7 @@ int main(void)
     ROWS_TEST(a_name_without_an_address);
     ROWS_TEST(a_resolver_that_does_not_answer);
     ROWS_OF(plain_rows, check_plain)
+    ROWS_TEST(damaged_handshakes);
     ROWS_OF(tls_rows, check_tls)
     ROWS_OF(node_rows, check_node)
     ROWS_TEST(grpc_without_credentials);
