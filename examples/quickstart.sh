@@ -136,8 +136,8 @@ build_release() {
     build=$top/build/release
     step "building nodekey in $build"
     quietly cmake -S "$top" --preset release
-    if ! cmake --build "$build" --target nodekey_plugin nodekey node host 2>&1 |
-        show_progress build.log; then
+    if ! cmake --build "$build" --target nodekey_plugin nodekey_provider_module nodekey node host \
+        2>&1 | show_progress build.log; then
         tail -n 40 build.log >&2
         die "the build failed"
     fi
