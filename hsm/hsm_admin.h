@@ -138,6 +138,10 @@ struct hsm_pin_changed {
 MUST_USE nk_status hsm_pin_change(const struct hsm_pin_change *change,
                                   struct hsm_pin_changed *ret_changed, nk_error *err);
 
+/* Whether such a change was interrupted, and no login has ended it yet: FILE.next is there, written
+ * for the file as it is. [any] */
+bool hsm_pin_change_is_left(const struct hsm_pin_source *source);
+
 /* --- one token, logged in --- */
 
 struct hsm_admin;

@@ -215,6 +215,12 @@ static const struct row {
     { "a PIN with a blank", "printf '%s \\n' \"$(cat node.pin)\" >node.pin",
       .bad = { "node.pin|refuses the PIN" }, .warns = "blank" },
     { "the last try", ":", .bad = { "node.pin|" }, .script = "flags=final_try\n", .logins = -1 },
+    { "a change of the PIN that was interrupted",
+      "mv node.pin node.pin.next; umask 77; echo 00000000 >node.pin; touch -r node.pin node.pin.next",
+      .bad = { "node.pin|refuses the PIN" }, .mends = true, .warns = "ends the change" },
+    { "a change of the PIN that did not reach the token",
+      "umask 77; echo 00000000 >node.pin.next; touch -r node.pin node.pin.next", .bad = { NULL },
+      .mends = true, .warns = "remove it" },
     { "a locked PIN", ":", .bad = { "node.pin|" }, .script = "flags=locked\n", .logins = -1 },
     { "no such key", KEY("pkcs11:token=node;object=none"), .bad = { "node.key|no private key" } },
     { "no such key, and an expired certificate",
@@ -565,6 +571,9 @@ int main(void)
     setenv("M", faulty_start(), 1);
     setenv("N", command != NULL ? command : NODEKEY, 1);
     setenv("D", scratch_folder(), 1);
+    assert_int_equal(mkdir(path_of("%s/bin", scratch_folder()), 0755), 0);
+    assert_int_equal(symlink(getenv("N"), path_of("%s/bin/nodekey", scratch_folder())), 0);
+    setenv("PATH", path_of("%s/bin:%s", scratch_folder(), getenv("PATH")), 1);
     setenv("FAULTY_LOG", path_of("%s/logins", scratch_folder()), 1);
     write_setup();
     ROWS_OF(rows, check_row)
