@@ -146,13 +146,46 @@ starts() { # with so many C_Logins
 
 # --- the TPM's drop-in ---
 
-verify() { # drop-in: no word but about what it is asked
+verify() {
   local said
-  install -m 0644 "$1" /etc/systemd/system/node.service.d/
   said=$(systemd-analyze verify /etc/systemd/system/node.service 2>&1) || return 1
   printf %s "$said"
   [ -z "$said" ]
 }
+
+# The page's as_node with tpm.conf's lines; the TPM is swtpm, at a socket.
+as_node_with_tpm() {
+  local tpm="-p SupplementaryGroups=tss -p Environment=TPM2_PKCS11_STORE=/var/lib/nodekey/tpm"
+  eval "$(sed -n '/^as_node() {/,/^}/p' README.md | sed "s,nodekey/tokens,nodekey/tpm,
+    s,-p Environment=SOFTHSM2_CONF=/etc/nodekey/softhsm2.conf,$tpm -p Environment=TPM2_PKCS11_TCTI=swtpm:path=/run/tpm/socket,
+    s,LoadCredential=node.pin:/etc/nodekey/node.pin,LoadCredentialEncrypted=node.pin:/etc/credstore.encrypted/node.pin,")"
+  as_node "$@"
+}
+start_tpm() {
+  local _
+  install -d -o nodekey -g nodekey -m 0700 /run/tpm /run/tpm/state
+  setpriv --reuid nodekey --regid nodekey --clear-groups swtpm socket --tpm2 --tpmstate dir=/run/tpm/state \
+    --server type=unixio,path=/run/tpm/socket --ctrl type=unixio,path=/run/tpm/socket.ctrl \
+    --flags not-need-init,startup-clear --seccomp action=none >"$tree/log/swtpm" 2>&1 &
+  for _ in {1..200}; do
+    ! [ -S /run/tpm/socket ] || return 0
+    sleep 0.05
+  done
+  return 1
+}
+use_tpm() {
+  install -m 0644 tpm.conf /etc/systemd/system/node.service.d/
+  printf '[Service]\nEnvironment=TPM2_PKCS11_TCTI=swtpm:path=/run/tpm/socket\n' >/etc/systemd/system/node.service.d/zz.conf
+  sed 's,"softhsm","tpm2",' node.json >tpm.json
+  put tpm.json /etc/nodekey/node.json
+  systemctl daemon-reload
+  as_node_with_tpm -p LoadCredential=so.pin:/etc/nodekey/so.pin \
+    nodekey init /etc/nodekey/node.json --so-pin-file "\${CREDENTIALS_DIRECTORY}/so.pin" &&
+    as_node_with_tpm nodekey enroll /etc/nodekey/node.json --san IP:127.0.0.1 >tpm.csr &&
+    openssl x509 -req -in tpm.csr -subj /CN=node-a -CA federation-ca.pem -CAkey federation-ca.key -extfile node-a.ext \
+      -days 2 -out tpm.crt && as_node_with_tpm nodekey import /etc/nodekey/node.json - <tpm.crt
+}
+serves_by_tpm() { systemctl restart node && listens && talks && logged 'custody: hardware'; }
 
 # A device that is not one: what counts is that the node's user may open it.
 opens_device() {
@@ -202,9 +235,14 @@ after() {
   check "a wrong configuration: it ends with 6 and is not started again" ends_with 6 'not valid JSON' 0
   put counting.json /etc/nodekey/node.json
   check "mended, it serves" starts 1
+  check "verify is content" verify
+  check "security: exposure of at most 1.1" systemd-analyze security --offline=true --threshold=11 /etc/systemd/system/node.service
+  check "a TPM" start_tpm
+  check "the key in it" use_tpm
+  check "node b talks to the service with the TPM" serves_by_tpm
   check "reload: a CRL" revoke_b
   check "who is revoked is out" does_not talks
   check "by that reason" logged ': revoked: '
-  check "with tpm.conf verify is content" verify tpm.conf
+  check "with tpm.conf verify is content" verify
   check "its user may open the TPM" opens_device
 }
