@@ -23,6 +23,8 @@ struct dial_peer_server {
     int port;
     bool serves;
     pthread_t thread;
+    pthread_mutex_t mutex; /* guards `client` */
+    int client;            /* -1: none */
     const struct plain_script *plain;
     const struct tls_script *tls;
     SSL_CTX *context;
@@ -58,6 +60,8 @@ static struct dial_peer_server *open_server(int backlog)
         die("listen");
     }
     server->port = ntohs(address.sin_port);
+    server->client = -1;
+    pthread_mutex_init(&server->mutex, NULL);
     memset(server->fillers, -1, sizeof(server->fillers));
     return server;
 }
@@ -161,6 +165,13 @@ static void serve_tls(int fd, const struct dial_peer_server *server)
     SSL_free(ssl);
 }
 
+static void set_client(struct dial_peer_server *server, int fd)
+{
+    pthread_mutex_lock(&server->mutex);
+    server->client = fd;
+    pthread_mutex_unlock(&server->mutex);
+}
+
 static void *run(void *arg)
 {
     struct dial_peer_server *server = arg;
@@ -171,11 +182,13 @@ static void *run(void *arg)
             return NULL; /* stopped */
         }
         tls_peer_bound_waiting(&patience, fd);
+        set_client(server, fd);
         if (server->tls != NULL) {
             serve_tls(fd, server);
         } else {
             serve_plainly(fd, server);
         }
+        set_client(server, -1);
         close(fd);
     }
 }
@@ -264,6 +277,11 @@ int dial_server_port(const struct dial_peer_server *server)
 void dial_server_stop(struct dial_peer_server *server)
 {
     shutdown(server->fd, SHUT_RDWR);
+    pthread_mutex_lock(&server->mutex);
+    if (server->client >= 0) {
+        shutdown(server->client, SHUT_RDWR); /* a client may be patient */
+    }
+    pthread_mutex_unlock(&server->mutex);
     if (server->serves) {
         pthread_join(server->thread, NULL);
     }
@@ -273,6 +291,7 @@ void dial_server_stop(struct dial_peer_server *server)
             close(server->fillers[i]);
         }
     }
+    pthread_mutex_destroy(&server->mutex);
     SSL_CTX_free(server->context);
     free(server);
 }
