@@ -174,7 +174,8 @@ static const struct row {
     { "init wants a SO PIN that fits", "init new.json --so-pin-file short.pin", 1,
       "the SO PIN has 2 bytes, and this token takes 4 to" },
     { "init wants two PINs", "init new.json --so-pin-file node.pin", 1, "are equal" },
-    { "init cannot ask without a terminal", "init new.json", 1, "no terminal to ask" },
+    { "init cannot ask without a terminal", "init new.json", 1,
+      "no terminal to ask for the new SO PIN on; give it by --so-pin-file FILE" },
 };
 
 static void check_row(void **state)
