@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <thread>
 
 #include "host/scenario.hpp"
 #include "host/talk.hpp"
@@ -218,8 +219,17 @@ static void moved_and_closed(const Setting &setting)
     MUST(is_reached(setting, second));
     first = std::move(second);
     MUST(is_reached(setting, first));
-    second = setting.open("node-b.json");
-    first = std::move(second); // closes node a's
+    auto held = std::make_shared<int>();
+    std::weak_ptr<int> still_held = held;
+    Hooks hooks;
+    hooks.log = [held](int32_t, const std::string &) {};
+    second = setting.open("node-a.json", hooks);
+    hooks = Hooks();
+    held = nullptr;
+    MUST(!still_held.expired());
+    second = setting.open("node-b.json"); // closes node a's
+    MUST(still_held.expired());
+    first = std::move(second);
     first.reload();
     first.close();
     first.close();
@@ -292,8 +302,14 @@ static void many_nodes(const Setting &setting)
         hooks.log = [&log](int32_t, const std::string &line) { log(line); };
         Node node = setting.open("node-a.json", hooks);
         MUST(log.size() > 0);
+        MUST(thrown_by([&] { setting.open("absent.json"); }) == NK_E_CONFIG);
         auto inbound = node.server_credentials();
         auto outbound = node.channel_credentials();
+    }
+    for (int waits = 0; grpc_is_initialized() != 0;
+         waits++) { // gRPC shuts down on a thread of its own
+        MUST(waits < 1000);
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
 }
 
