@@ -308,7 +308,7 @@ static void many_nodes(const Setting &setting)
     }
     for (int waits = 0; grpc_is_initialized() != 0;
          waits++) { // gRPC shuts down on a thread of its own
-        MUST(waits < 1000);
+        MUST(waits < 6000);
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
 }

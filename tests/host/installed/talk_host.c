@@ -16,7 +16,7 @@
 #include <nodekey/load.h>
 
 #define POLL_MS 50
-#define CALL_MS 20000
+#define CALL_MS 60000
 
 static const nk_plugin *nk;
 static nk_instance *node;

@@ -67,7 +67,7 @@ static int dial(nodekey::Node &node, const std::string &target)
     void *tag = nullptr;
     bool ok = false;
     grpc::GenericStub stub(grpc::CreateChannel(target, node.channel_credentials()));
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
     auto call = stub.PrepareCall(&context, "/talk.Host/Who", &queue);
     call->StartCall(nullptr);
     queue.Next(&tag, &ok);
