@@ -25,19 +25,22 @@ make_devices() { # root
   mkdir -m 1777 "$1/dev/shm"
 }
 
-make_root() { # folder
+make_root() { # folder, command and its arguments
   local path
   mount --make-rprivate /
   mount -t tmpfs -o mode=755 tmpfs "$1"
   mkdir "$1/upper" "$1/work" "$1/root"
   mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
-  for path in "$PWD" "$top"; do # of the root's other file systems, those that are needed
-    [ "$(stat -c %d "$path")" = "$(stat -c %d /)" ] || mount --bind "$path" "$1/root$path"
-  done
   make_devices "$1/root"
   mount -t proc proc "$1/root/proc"
   mount -t sysfs sysfs "$1/root/sys"
   mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
+  for path in "$PWD" "$top" "${@:2}"; do # of other file systems than the root's, what is needed
+    if [ -d "$path" ] && [ "$(stat -c %d "$path")" != "$(stat -c %d /)" ]; then
+      mkdir -p "$1/root$path"
+      mount --bind "$path" "$1/root$path"
+    fi
+  done
 }
 
 # Of Debian's units only those that the command needs: what else runs at a boot would empty /tmp, and more.
@@ -73,7 +76,7 @@ END
 
 inside() { # folder, command and its arguments
   local root=$1/root here
-  make_root "$1"
+  make_root "$@"
   if $with_systemd; then
     mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
     write_units "$root" "${@:2}"

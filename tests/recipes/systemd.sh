@@ -207,6 +207,7 @@ after() {
   check "no new privileges" of_the_process status '^NoNewPrivs:.1$'
   check "no capability" of_the_process status '^CapBnd:.0+$'
   check "umask 077" of_the_process status '^Umask:.0077$'
+  check "its PIN stays out of swap" of_the_process status '^VmLck:[^0-9]*[1-9]'
   check "no core" of_the_process limits '^Max core file size +0 +0 '
   check "STATE_DIRECTORY" of_the_process environ '^STATE_DIRECTORY=/var/lib/nodekey:/var/lib/nodekey/tokens$'
   check "CREDENTIALS_DIRECTORY" of_the_process environ '^CREDENTIALS_DIRECTORY=/run/credentials/node.service$'
