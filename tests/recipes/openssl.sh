@@ -56,7 +56,8 @@ outage() {
   as_at_the_end 'stop nginx; stop haproxy; module_is softhsm; start_nginx; start_haproxy -W; both
     mv ~/tokens ~/away; mkdir ~/tokens; sleep 1.1
     fails nginx_answers; fails haproxy_answers
-    rmdir ~/tokens; mv ~/away ~/tokens; sleep 2.5
+    rmdir ~/tokens; mv ~/away ~/tokens
+    for _ in {1..40}; do ! both || break; sleep 0.5; done
     both'
 }
 reloads() {
