@@ -33,9 +33,10 @@ static const char about[] =
     "A node that is server and client at once and speaks P2PFL's protocol, with its key in a "
     "PKCS#11 token. Stops on SIGTERM; on SIGHUP reads configuration, roots, CRLs and certificate "
     "again.\v"
-    "Exit status: 0 stopped as asked and all greeted nodes talked; 1 something failed; 2 wrong "
-    "command line; 3 no PIN, a refused or a locked one; 4 wrong configuration. After 2, 3 and 4 "
-    "do not start it again before somebody has mended the cause.";
+    "Exit status: 0 stopped as asked, or with --once or --no-serve all greeted nodes talked; 1 "
+    "something failed; 2 wrong command line; 4 no PIN, a refused or a locked one; 6 wrong "
+    "configuration or no plugin. After 2, 4 and 6 do not start it again before somebody has mended "
+    "the cause.";
 
 static long read_number(struct argp_state *state, const char *text, long least, long most)
 {

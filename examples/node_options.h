@@ -8,8 +8,9 @@
 
 #include "node_greet.h"
 
-/* What the process ends with, beside EXIT_SUCCESS and EXIT_FAILURE. */
-enum { EXIT_USAGE = 2, EXIT_PIN = 3, EXIT_CONFIG = 4 };
+/* What the process ends with, beside EXIT_SUCCESS and EXIT_FAILURE: the numbers of LSB, which
+ * systemd calls INVALIDARGUMENT, NOPERMISSION and NOTCONFIGURED. */
+enum { EXIT_USAGE = 2, EXIT_PIN = 4, EXIT_CONFIG = 6 };
 
 struct options {
     const char *plugin;

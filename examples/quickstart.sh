@@ -136,8 +136,8 @@ build_release() {
     build=$top/build/release
     step "building nodekey in $build"
     quietly cmake -S "$top" --preset release
-    if ! cmake --build "$build" --target nodekey_plugin nodekey node host 2>&1 |
-        show_progress build.log; then
+    if ! cmake --build "$build" --target nodekey_plugin nodekey_provider_module nodekey node host \
+        2>&1 | show_progress build.log; then
         tail -n 40 build.log >&2
         die "the build failed"
     fi
@@ -301,8 +301,8 @@ What lies where, in $work:
 Next:
   $here/quickstart.sh --again $work --build $build
       starts the three nodes again
-  SOFTHSM2_CONF=$work/node-a/softhsm2.conf $nodekey tokens --login $work/node-a/node.json
-      shows the key that never left its token
+  SOFTHSM2_CONF=$work/node-a/softhsm2.conf $nodekey check $work/node-a/node.json
+      says whether all that the node needs is sound, and what mends it
   $nodekey explain $work/node-a/node.json $work/node-b/node.pem --target ${ip[b]}
       who may join, and why, before anybody dials
 END

@@ -64,6 +64,8 @@ struct hsm_key_request {
      * can be had only once (fd, prompt) is not asked for again. */
     struct hsm_key *sibling;
     const struct hsm_words *words; /* for texts, also of later signatures; NULL: a node's */
+    /* hsm_admin_open sends one PIN at most, and leaves a change of it that was interrupted. */
+    bool only_looks;
 };
 
 /* Function of that name, or NULL. */

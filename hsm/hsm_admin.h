@@ -133,10 +133,14 @@ struct hsm_pin_changed {
  * login finds the one that the token takes: the new PIN is in FILE.next before the token is asked
  * (pin/pin_place.h). Two logins, one with each. NK_E_PIN: a PIN cannot be had, is refused, or has a
  * length that the token does not take. NK_E_CONFIG: the PIN's source cannot be written, another
- * change is under way, or the module lacks C_SetPIN. In these cases the token is not touched.
- * NK_E_TOKEN: no such token, or C_SetPIN fails; the text says which PIN the token has. [one] */
+ * change is under way, or the module lacks C_SetPIN. NK_E_TOKEN: no such token, or C_SetPIN fails.
+ * The token keeps its old PIN unless the text says what it has, and where that is. [one] */
 MUST_USE nk_status hsm_pin_change(const struct hsm_pin_change *change,
                                   struct hsm_pin_changed *ret_changed, nk_error *err);
+
+/* Whether such a change was interrupted, and no login has ended it yet: FILE.next is there, written
+ * for the file as it is. [any] */
+bool hsm_pin_change_is_left(const struct hsm_pin_source *source);
 
 /* --- one token, logged in --- */
 

@@ -20,6 +20,8 @@ packages=(
   pcscd vsmartcard-vpcd python3-cryptography iproute2 # a virtual PIV card
   gnutls-bin python3-grpcio python3-venv # peers on other stacks
   shellcheck
+  nginx haproxy curl # programs on OpenSSL, for examples/openssl
+  systemd procps # its tools, and /bin/kill: it need not be PID 1
 )
 
 case $preset in

@@ -116,7 +116,7 @@ operate() { # arguments
     fi
     quietly "$nodekey" "$@"
     if [[ $shown_member == "$SOFTHSM2_CONF" ]]; then
-        sed "s|^$PWD/||; s/^/    /" tool.log
+        sed "s|$PWD/||g; s/^/    /" tool.log
     fi
 }
 
@@ -137,4 +137,5 @@ make_member() { # letter, key type, IP address
         --out "$folder/node.csr"
     issue "$folder" "$uri" "$3"
     operate import "$folder/node.json" "ca/$folder.pem"
+    operate check "$folder/node.json"
 }

@@ -131,7 +131,8 @@ static nk_status log_in_with(struct hsm_admin *admin, const struct hsm_pin_sourc
         return status;
     }
     status = token_join(admin->module, &admin->name, &terms, &admin->token, &first);
-    if (status == NK_E_PIN && ckr_refuses_pin(first.native) && pin_take_other(admin->pin)) {
+    if (status == NK_E_PIN && ckr_refuses_pin(first.native) && !admin->request.only_looks &&
+        pin_take_other(admin->pin)) {
         status = token_join(admin->module, &admin->name, &terms, &admin->token, err);
         if (status == NK_OK) {
             pin_finish_change(admin->pin);

@@ -178,8 +178,10 @@ static nk_status make_token(struct plan *plan, nk_error *err)
     CK_RV rv = cryptoki_init_token(plan->module->call, plan->slot, pin_bytes(plan->so_pin),
                                    pin_len(plan->so_pin), plan->label);
     if (rv != CKR_OK) {
+        char told[384];
+        module_surroundings(plan->module->path, told, sizeof(told));
         return report_ckr(err, rv == CKR_PIN_INCORRECT ? NK_E_PIN : NK_E_TOKEN, rv,
-                          "initialise token \"%s\"", plan->label_text);
+                          "initialise token \"%s\" (%s)", plan->label_text, told);
     }
     rv = set_user_pin(plan);
     if (rv != CKR_OK) {

@@ -6,6 +6,7 @@
 #include "base/report.h"
 #include "key/key_find.h"
 #include "key/key_half.h"
+#include "module/module_needs.h"
 
 /* --- a session for one piece of work --- */
 
@@ -28,8 +29,11 @@ nk_status admin_work(struct hsm_admin *admin, CK_FLAGS flags, admin_piece *do_it
         status = do_it(admin, session, arg, err);
         session_close(admin->module, session);
     } else {
-        report_ckr(err, NK_E_TOKEN, rv, "open a session with token \"%s\"%s", admin->name.label,
-                   rv == CKR_TOKEN_WRITE_PROTECTED ? ", which is read-only" : "");
+        char told[384];
+        module_surroundings(admin->module->path, told, sizeof(told));
+        report_ckr(err, NK_E_TOKEN, rv, "open a session with token \"%s\"%s (%s)",
+                   admin->name.label, rv == CKR_TOKEN_WRITE_PROTECTED ? ", which is read-only" : "",
+                   told);
     }
     module_leave(admin->module);
     return status;

@@ -284,6 +284,11 @@ static nk_status change_with(struct change *change, const struct hsm_pin_change 
     return status == NK_OK ? change_or_leave(change, changed, err) : status;
 }
 
+bool hsm_pin_change_is_left(const struct hsm_pin_source *source)
+{
+    return source->kind == HSM_PIN_FILE && pin_place_is_left(source->where);
+}
+
 nk_status hsm_pin_change(const struct hsm_pin_change *wanted, struct hsm_pin_changed *ret_changed,
                          nk_error *err)
 {

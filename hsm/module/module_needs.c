@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "module/module_needs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,12 +15,19 @@
 #include "base/text.h"
 
 #define LINE_MAX_BYTES 4096
+#define OBSTACLE_BYTES 256
 
 static void close_file(FILE *file)
 {
     fclose(file);
 }
 DEFINE_AUTO(FILE *, close_file);
+
+static void close_folder(DIR *folder)
+{
+    closedir(folder);
+}
+DEFINE_AUTO(DIR *, close_folder);
 
 /* errno of an access by what we are now, as the module's open will be; 0: it may. */
 static int refusal_of(const char *path, int mode)
@@ -71,13 +79,29 @@ static bool read_folder_line(char *line, char folder[PATH_MAX])
     return true;
 }
 
-static void find_softhsm_folder(FILE *file, char folder[PATH_MAX])
+/* false, with errno: the file cannot be read. */
+static bool find_softhsm_folder(const char *path, char folder[PATH_MAX])
 {
     char line[LINE_MAX_BYTES];
+    AUTO(close_file) FILE *file = fopen(path, "re");
 
+    if (file == NULL) {
+        return false;
+    }
     snprintf(folder, PATH_MAX, "%s", SOFTHSM_FOLDER);
     while (fgets(line, sizeof(line), file) != NULL && !read_folder_line(line, folder)) {
     }
+    return !ferror(file); /* as of a folder */
+}
+
+static const char *softhsm_folder_cure(const char *folder, int refused)
+{
+    if (refused != ENOENT) {
+        return SOFTHSM_CURE;
+    }
+    return folder[0] == '/' ? "make it, or correct directories.tokendir"
+                            : "SoftHSM takes directories.tokendir as it stands: write an absolute "
+                              "path, without ~ or variables";
 }
 
 static bool softhsm_lacks(char *text, size_t room)
@@ -86,24 +110,60 @@ static bool softhsm_lacks(char *text, size_t room)
     char folder[PATH_MAX];
 
     find_softhsm_file(path);
-    AUTO(close_file) FILE *file = fopen(path, "re");
-    if (file == NULL) {
+    if (!find_softhsm_folder(path, folder)) {
         snprintf(text, room, "it cannot read %s (%s); " SOFTHSM_CURE, path, strerror(errno));
         return true;
     }
-    find_softhsm_folder(file, folder);
     int refused = refusal_of(folder, R_OK | X_OK);
     if (refused != 0) {
         snprintf(text, room, "it cannot read %s, the folder of tokens of %s (%s); %s", folder, path,
-                 strerror(refused),
-                 refused == ENOENT ? "make it, or correct directories.tokendir" : SOFTHSM_CURE);
+                 strerror(refused), softhsm_folder_cure(folder, refused));
     }
     return refused != 0;
+}
+
+/* The folder of a token that this user may not change. */
+static bool find_closed_token(const char *folder, char path[PATH_MAX])
+{
+    const struct dirent *entry = NULL;
+    bool found = false;
+    AUTO(close_folder) DIR *entries = opendir(folder);
+
+    while (!found && entries != NULL && (entry = readdir(entries)) != NULL) {
+        int len = snprintf(path, PATH_MAX, "%s/%s", folder, entry->d_name);
+        found =
+            entry->d_name[0] != '.' && len < PATH_MAX && refusal_of(path, R_OK | W_OK | X_OK) != 0;
+    }
+    return found;
+}
+
+/* SoftHSM passes over such tokens without a word. */
+static bool softhsm_is_kept_from(char *text, size_t room)
+{
+    char path[PATH_MAX];
+    char folder[PATH_MAX];
+
+    find_softhsm_file(path);
+    if (!find_softhsm_folder(path, folder) || refusal_of(folder, R_OK | X_OK) != 0) {
+        return false; /* softhsm_lacks tells */
+    }
+    int refused = refusal_of(folder, W_OK);
+    if (refused != 0) {
+        snprintf(text, room, "%s cannot be written (%s)", folder, strerror(refused));
+        return true;
+    }
+    if (!find_closed_token(folder, path)) {
+        return false;
+    }
+    snprintf(text, room, "the token in %s is closed to this user: if another made it, chown -R it",
+             path);
+    return true;
 }
 
 /* --- tpm2-pkcs11 1.9 --- */
 
 #define TPM_DEVICE "/dev/tpmrm0"
+#define TPM_STORE_FILE "tpm2_pkcs11.sqlite3"
 
 /* NULL: TPM2_PKCS11_TCTI names what is no device, such as a resource manager. */
 static const char *find_tpm_device(void)
@@ -117,18 +177,43 @@ static const char *find_tpm_device(void)
     return strncmp(named, prefix, strlen(prefix)) == 0 ? named + strlen(prefix) : NULL;
 }
 
-static bool tpm_lacks(char *text, size_t room)
+static bool tpm_store_lacks(const char *store, char *text, size_t room)
 {
-    const char *store = getenv("TPM2_PKCS11_STORE");
-    const char *device = find_tpm_device();
-    int refused = store != NULL ? refusal_of(store, R_OK | W_OK | X_OK) : 0;
+    char path[PATH_MAX];
+    int refused = refusal_of(store, R_OK | W_OK | X_OK);
 
     if (refused != 0) {
         snprintf(text, room, "it cannot write its store %s (%s); make that folder as this user",
                  store, strerror(refused));
         return true;
     }
-    refused = device != NULL ? refusal_of(device, R_OK | W_OK) : 0;
+    snprintf(path, sizeof(path), "%s/" TPM_STORE_FILE, store);
+    refused = refusal_of(path, R_OK | W_OK);
+    if (refused == 0 || refused == ENOENT) {
+        return false;
+    }
+    snprintf(text, room, "it cannot write %s (%s); if another user made it, chown it", path,
+             strerror(refused));
+    return true;
+}
+
+static bool tpm_lacks(char *text, size_t room)
+{
+    const char *store = getenv("TPM2_PKCS11_STORE");
+    const char *device = find_tpm_device();
+
+    if (store != NULL && tpm_store_lacks(store, text, room)) {
+        return true;
+    }
+    if (device == NULL) {
+        const char *named = getenv("TPM2_PKCS11_TCTI");
+        snprintf(text, room,
+                 "does a TPM answer this user where TPM2_PKCS11_TCTI says, and is the package "
+                 "libtss2-tcti-%.*s... there?",
+                 (int)strcspn(named, ":"), named);
+        return true;
+    }
+    int refused = refusal_of(device, R_OK | W_OK);
     if (refused != 0) {
         snprintf(text, room, "it cannot open %s (%s); %s", device, strerror(refused),
                  refused == ENOENT ? "switch the TPM 2.0 on in the firmware and pass the device to "
@@ -155,12 +240,13 @@ static bool softokn_lacks(char *text, size_t room)
 #define PROXY "libp11-kit" /* where the link p11-kit-proxy.so leads */
 
 static const struct known {
-    const char *stem; /* what the file's name begins with */
-    bool (*lacks)(char *text, size_t room);
+    const char *stem;                              /* what the file's name begins with */
+    bool (*lacks)(char *text, size_t room);        /* to initialise */
+    bool (*is_kept_from)(char *text, size_t room); /* though it initialises; or NULL */
 } known[] = {
-    { "libsofthsm2", softhsm_lacks },
-    { "libtpm2_pkcs11", tpm_lacks },
-    { "libsoftokn3", softokn_lacks },
+    { "libsofthsm2", softhsm_lacks, softhsm_is_kept_from },
+    { "libtpm2_pkcs11", tpm_lacks, NULL },
+    { "libsoftokn3", softokn_lacks, NULL },
 };
 
 /* p11-kit's proxy shows the tokens of the other modules, as they are told by their variables. */
@@ -193,6 +279,19 @@ static bool is_read_by(const struct variable *variable, const char *path)
     return reads;
 }
 
+/* The rest of the surroundings: "; " and what the module is kept from. */
+static void add_obstacle(const char *path, char *text, size_t room)
+{
+    char told[OBSTACLE_BYTES];
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (is_of(known[i].stem, path) && known[i].is_kept_from != NULL &&
+            known[i].is_kept_from(told, sizeof(told))) {
+            snprintf(text, room, "; %s", told);
+        }
+    }
+}
+
 void module_surroundings(const char *path, char *text, size_t room)
 {
     size_t used =
@@ -204,6 +303,9 @@ void module_surroundings(const char *path, char *text, size_t room)
             used += (size_t)snprintf(text + used, room - used, ", %s%s%s", variables[i].name,
                                      value != NULL ? "=" : " not set", value != NULL ? value : "");
         }
+    }
+    if (used < room) {
+        add_obstacle(path, text + used, room - used);
     }
     text_flatten(text, strlen(text), TEXT_ONE_LINE);
 }

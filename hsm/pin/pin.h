@@ -31,6 +31,8 @@ MUST_USE nk_status pin_refresh(struct pin *pin, nk_error *err);
 MUST_USE bool pin_take_other(struct pin *pin);
 /* Whether the PIN is that of FILE.next; until pin_refresh. */
 bool pin_is_next(const struct pin *pin);
+/* Whether the PIN is of the file of `before`, which was written since; a warning says so. */
+bool pin_follows(const struct pin *pin, const struct pin *before);
 /* After the token took the PIN of FILE.next: the file takes its place, as the interrupted change
  * would have done it, where we may write and no change is under way. A warning says so, or what to
  * do. Nothing is done for other PINs. */

@@ -2,6 +2,7 @@
 #include "pin/pin_file.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <sys/stat.h>
@@ -64,6 +65,16 @@ static nk_status check_readers(int fd, const struct stat *info, const char *path
     return NK_OK;
 }
 
+/* An option may name the file of a credential where the configuration would have its name. */
+static bool lies_among_credentials(const char *path)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    size_t len = folder != NULL && folder[0] == '/' ? strlen(folder) : 0;
+
+    return len > 0 && strncmp(path, folder, len) == 0 && path[len] == '/' &&
+           strchr(path + len + 1, '/') == NULL;
+}
+
 nk_status pin_file_check(int fd, const char *path, bool is_credential, nk_error *err)
 {
     struct stat info = { 0 };
@@ -72,7 +83,8 @@ nk_status pin_file_check(int fd, const char *path, bool is_credential, nk_error 
     switch (file_find_flaw(&info, S_IFREG, S_IWGRP | S_IRWXO)) {
     case FILE_SOUND:
         /* systemd's credentials are 0440 with an ACL for the service's user. */
-        return is_credential ? NK_OK : check_readers(fd, &info, path, err);
+        return is_credential || lies_among_credentials(path) ? NK_OK
+                                                             : check_readers(fd, &info, path, err);
     case FILE_ODD_KIND:
         return report(err, NK_E_PIN, "%s: %s is not a regular file", words()->pin, path);
     case FILE_ODD_OWNER:

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/secret_page.h"
 #include "pin/pin_place.h"
@@ -47,6 +48,18 @@ bool pin_take_other(struct pin *pin)
 bool pin_is_next(const struct pin *pin)
 {
     return pin->is_next;
+}
+
+bool pin_follows(const struct pin *pin, const struct pin *before)
+{
+    if (pin->path == NULL || before->path == NULL || strcmp(pin->path, before->path) != 0) {
+        return false;
+    }
+    path_terms_note(pin->terms,
+                    "%s: was written since this process logged in with what it held; the token is "
+                    "asked at the next login whether it takes this PIN",
+                    pin->path);
+    return true;
 }
 
 /* Under the lock of changes: what worked is still the PIN that the change left. */

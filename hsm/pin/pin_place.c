@@ -128,3 +128,15 @@ void pin_place_drop_next(const struct pin_place *place)
 {
     (void)unlinkat(place->folder, place->next, 0);
 }
+
+bool pin_place_is_left(const char *path)
+{
+    char next[PATH_MAX];
+    struct stat file;
+    struct stat other;
+
+    return snprintf(next, sizeof(next), "%s" PIN_NEXT_SUFFIX, path) < PATH_MAX &&
+           stat(path, &file) == 0 && lstat(next, &other) == 0 &&
+           file.st_mtim.tv_sec == other.st_mtim.tv_sec &&
+           file.st_mtim.tv_nsec == other.st_mtim.tv_nsec;
+}

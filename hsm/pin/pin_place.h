@@ -41,4 +41,7 @@ MUST_USE nk_status pin_place_finish(const struct pin_place *place, nk_error *err
 /* Removes a FILE.next that the token does not take. */
 void pin_place_drop_next(const struct pin_place *place);
 
+/* Whether FILE.next is there, written for FILE as it is. */
+bool pin_place_is_left(const char *path);
+
 #endif

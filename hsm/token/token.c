@@ -111,6 +111,15 @@ static bool remove_user(struct token *token)
     return last;
 }
 
+/* The login is the process's, so the token would not notice that this PIN is a wrong one. It may be
+ * what an interrupted change left of the one in use, or the one that its file was given since:
+ * then it is proved by the next login, which reads the file, as for those who share the token. */
+static bool is_pin_in_use_locked(const struct token *token, struct pin *pin)
+{
+    return pin_equal(token->pin, pin) || (pin_take_other(pin) && pin_equal(token->pin, pin)) ||
+           (!refused_here(pin, &token->name) && pin_follows(pin, token->pin));
+}
+
 /* Takes over `pin` when nobody has logged in. Under the token's lock. */
 static nk_status settle_pin_locked(struct token *token, struct pin **pin, nk_error *err)
 {
@@ -123,14 +132,11 @@ static nk_status settle_pin_locked(struct token *token, struct pin **pin, nk_err
         *pin = NULL;
         return NK_OK;
     }
-    /* The login is the process's, so the token would not notice that this PIN is a wrong one. The
-     * one in use may be what an interrupted change of this PIN left. */
-    if (!pin_equal(token->pin, *pin) && (!pin_take_other(*pin) || !pin_equal(token->pin, *pin))) {
-        return report(err, NK_E_PIN,
-                      "%s: not the PIN that this process has logged in to token \"%s\" with",
-                      words()->pin, token->name.label);
-    }
-    return NK_OK;
+    return is_pin_in_use_locked(token, *pin)
+               ? NK_OK
+               : report(err, NK_E_PIN,
+                        "%s: not the PIN that this process has logged in to token \"%s\" with",
+                        words()->pin, token->name.label);
 }
 
 /* Under join_lock. */

@@ -18,6 +18,10 @@
  *     is refused: it is logged, and such credentials open no port.
  *   - CompositeChannelCredentials answers an empty pointer. Set call credentials per call instead:
  *     grpc::ClientContext::set_credentials.
+ *   - transport_security_type in auth_context() is "tls", not "ssl". All else is as with grpc++'s:
+ *     IsPeerAuthenticated, the subjectAltNames as the identity, x509_* and peer_*. A resumed
+ *     connection has no x509_pem_cert_chain. All of it is of the handshake: nk_plugin.peer_identity
+ *     and nodekey::Node::peer judge the peer by the policy that is in force now.
  *   - CreateChannel with a session cache in its arguments would show an old identity after a
  *     rotation: give it none. */
 #ifndef NODEKEY_GRPCPP_H

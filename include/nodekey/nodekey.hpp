@@ -158,8 +158,7 @@ class Node
     {
         return guard_of(NK_PEER_IS_CLIENT, context.c_call());
     }
-    /* The same for the server of a call of ours; NK_E_PEER also before it has a peer, as for peer.
-     */
+    /* The same for the server of a call of ours; NK_E_PEER also where peer throws it. */
     Guard guard(grpc::ClientContext &context)
     {
         return guard_of(NK_PEER_IS_SERVER, context.c_call());

@@ -64,6 +64,9 @@ static void take_steps(struct check *check)
         check_keys(check);
     }
     check_machine(check);
+    if (check->order->against != NULL) {
+        check_against(check);
+    }
 }
 
 static void clear_check(struct check *check)
@@ -77,6 +80,9 @@ static void clear_check(struct check *check)
     }
     for (int role = 0; role < OUR_ROLES; role++) {
         hsm_admin_close(check->admins[role]);
+        if (check->looks[role] != NULL) {
+            bounded_call_drop(check->looks[role]);
+        }
     }
     policy_unref(check->policy);
     policy_memory_clear(&check->memory);

@@ -12,6 +12,7 @@ struct check_order {
     const char *path;    /* of the configuration */
     int role;            /* OUR_...; -1: both */
     bool token;          /* false: the module is not loaded, and no PIN is sent */
+    const char *against; /* HOST:PORT of a peer to dial, see dial_target_read; NULL: none */
     const nk_host *host; /* asked for a PIN */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Module, token, PIN and key: looked for, logged in to once, and proven. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
 struct look {
     struct bounded_call bounded;    /* first: the thread knows no more */
     struct hsm_key_request request; /* borrows from the configuration */
+    const char *config_path;        /* likewise, of the order */
     struct config *left;            /* which is the look's when it outlives the check */
     struct {
         char module[CHECK_TOPIC_BYTES];
@@ -92,6 +94,26 @@ static bool may_log_in(struct look *look)
     return !look->forgets;
 }
 
+/* The file's PIN is sent, and no other: ending the change is for who starts the node. */
+static void tell_interrupted_change(struct look *look, bool works)
+{
+    char next[PATH_MAX];
+    if (!hsm_pin_change_is_left(&look->request.pin)) {
+        return;
+    }
+    snprintf(next, sizeof(next), "%s.next", look->request.pin.where);
+    AUTO(free)
+    char *cure =
+        works ? check_command("rm", next, (char *)NULL)
+              : check_command("nodekey", "tokens", "--login", look->config_path, (char *)NULL);
+    check_add(&look->report, CHECK_WARNING, look->topics.pin, cure,
+              works
+                  ? "%s is left by a change of the PIN that did not reach the token: remove it"
+                  : "%s is left by a change of the PIN that was interrupted: the next login tries "
+                    "it, and ends the change",
+              next);
+}
+
 static bool log_in(struct look *look)
 {
     nk_error err = { .struct_size = sizeof(err) };
@@ -101,10 +123,14 @@ static bool log_in(struct look *look)
     if (status != NK_OK) {
         check_add(&look->report, CHECK_BAD,
                   status == NK_E_PIN ? look->topics.pin : look->topics.key, NULL, "%s", err.text);
+        if (status == NK_E_PIN) {
+            tell_interrupted_change(look, false);
+        }
         return false;
     }
     tell_token(look, hsm_admin_label(look->admin));
     check_add(&look->report, CHECK_GOOD, look->topics.pin, NULL, "the token takes it");
+    tell_interrupted_change(look, true);
     return true;
 }
 
@@ -205,6 +231,11 @@ static struct look *begin_look(struct check *check, int role)
     check_topic(check, role, "key", look->topics.key);
     check_topic(check, role, "certificate", look->topics.certificate);
     look->request = config_key_request(check->config, role);
+    if (check->order->against != NULL && look->request.token.sign_timeout_ms == 0) {
+        look->request.token.sign_timeout_ms = look->request.token.login_timeout_ms; /* of a dial */
+    }
+    look->request.only_looks = true;
+    look->config_path = check->order->path;
     check_listen(&look->ear, &look->report, look->topics.key, check->order->host);
     look->request.host = &look->ear.host;
     look->forgets = check->forgets;
@@ -252,8 +283,11 @@ static void check_key(struct check *check, int role)
         }
     }
     take_findings(check, &look->report);
+    look->ear.report = NULL; /* from here on also threads of the key's log */
     check->admins[role] = look->admin;
     check->keys[role] = look->key;
+    check->looks[role] = &look->bounded;
+    look = NULL;
 }
 
 void check_keys(struct check *check)

@@ -10,6 +10,7 @@
 #include "hsm_admin.h"
 #include "judge/own_chain.h"
 #include "judge/policy.h"
+#include "wait/bounded_call.h"
 
 /* Findings of the steps before, for those that follow. */
 struct check {
@@ -22,8 +23,9 @@ struct check {
     bool forgets;          /* state_dir is at fault, so no PIN is sent */
     bool whole;            /* the policy is that of the node: no file was left out */
     struct own_chain chains[OUR_ROLES];
-    struct hsm_admin *admins[OUR_ROLES]; /* logged in; NULL: not, or the other role's */
-    struct hsm_key *keys[OUR_ROLES];     /* proven; NULL: not */
+    struct hsm_admin *admins[OUR_ROLES];   /* logged in; NULL: not, or the other role's */
+    struct hsm_key *keys[OUR_ROLES];       /* proven; NULL: not */
+    struct bounded_call *looks[OUR_ROLES]; /* that made both, and hold the host that they log to */
 };
 
 #define CHECK_TOPIC_BYTES 32
@@ -59,5 +61,6 @@ void check_trust(struct check *check);
 void check_identities(struct check *check);
 void check_keys(struct check *check);
 void check_machine(const struct check *check);
+void check_against(struct check *check);
 
 #endif

@@ -19,6 +19,7 @@ void check_report_clear(struct check_report *report)
         clear_finding(&report->findings[i]);
     }
     free(report->findings);
+    json_decref(report->against);
     *report = (struct check_report){ .findings = NULL };
 }
 
@@ -99,7 +100,7 @@ static void hear_line(void *host_data, int32_t level, const char *line)
 {
     const struct check_ear *ear = host_data;
 
-    if (level == NK_LOG_ERROR || level == NK_LOG_WARNING) {
+    if (ear->report != NULL && (level == NK_LOG_ERROR || level == NK_LOG_WARNING)) {
         check_add(ear->report, level == NK_LOG_ERROR ? CHECK_BAD : CHECK_WARNING, ear->topic, NULL,
                   "%s", line);
     }

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
 #include "base/auto.h"
 #include "judge/digest.h"
 #include "nodekey/plugin.h"
@@ -25,6 +27,7 @@ struct check_report { /* zeroed: empty */
     size_t len;
     char digest[DIGEST_CHARS + 1]; /* of the policy; "": it could not be made */
     bool no_memory;                /* a finding is missing */
+    json_t *against;               /* of dial_json; NULL: nobody was dialled */
 };
 void check_report_clear(struct check_report *report);
 /* Nothing is bad. */
@@ -39,7 +42,7 @@ void check_add(struct check_report *report, enum check_mark mark, const char *to
 struct check_ear {
     nk_host host; /* to be handed out; asks as `asked` does */
     const nk_host *asked;
-    struct check_report *report;
+    struct check_report *report; /* NULL: nothing is heard any more */
     const char *topic;
 };
 /* `asked` may be NULL: nobody is asked. The ear stays where it is. */

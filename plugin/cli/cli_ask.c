@@ -12,7 +12,7 @@
 #include "base/secret_page.h"
 #include "cli/cli_ours.h"
 
-static struct pin_question user_pin = { .what = "PIN" };
+static struct pin_question user_pin = { .what = "PIN", .instead = "a file in node.pin" };
 
 static void print_line(void *data, int32_t level, const char *line)
 {
@@ -92,7 +92,8 @@ nk_status cli_ask_pin(void *host_data, const char *token_label, char *buf, size_
     const struct pin_question *question = host_data;
     int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (tty < 0) {
-        cli_fail("there is no terminal to ask for the %s on; give it by a file", question->what);
+        cli_fail("there is no terminal to ask for the %s on; give it by %s", question->what,
+                 question->instead);
         return NK_E_PIN;
     }
     ssize_t len = ask_pin_once(tty, question, token_label, "", buf, room);

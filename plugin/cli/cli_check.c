@@ -4,12 +4,15 @@
 
 #include "check/check.h"
 #include "cli/cli_ours.h"
+#include "dial/dial.h"
 
-enum { OPTION_NO_TOKEN = CLI_OPTION_OWN };
+enum { OPTION_NO_TOKEN = CLI_OPTION_OWN, OPTION_AGAINST };
 
 static const struct argp_option options[] = {
     { "no-token", OPTION_NO_TOKEN, NULL, 0,
       "Load no module and send no PIN: files, certificates and rules alone", 0 },
+    { "against", OPTION_AGAINST, "HOST:PORT", 0,
+      "Dial that peer, too, as the node would: how far it comes, and who refuses whom", 0 },
     CLI_ROLE_OPTION,
     CLI_JSON_OPTION,
     { 0 },
@@ -21,7 +24,8 @@ static const char doc[] =
     "command mends it, the command.\v"
     "Run it as the node's user, with the environment of the node. It logs in once, as the node "
     "does at its start: not on the last try, nor with a PIN that was refused before. A PIN that is "
-    "refused now is remembered in state_dir; nothing else is written. A line begins with ✓ for "
+    "refused now is remembered in state_dir; nothing else is written. With --against the peer is "
+    "shown our certificate, and nothing is called. A line begins with ✓ for "
     "what "
     "is sound, ! for what may hurt, ✗ for what keeps the node from starting or from being let "
     "in.\n\n"
@@ -30,7 +34,28 @@ static const char doc[] =
 struct wish {
     struct ours_choice ours;
     bool no_token;
+    const char *against;
 };
+
+static void take_target(struct wish *wish, const char *argument, const struct argp_state *state)
+{
+    struct dial_target target;
+    nk_error err = { .struct_size = sizeof(err) };
+
+    if (dial_target_read(argument, &target, &err) != NK_OK) {
+        argp_error(state, "--against %s", err.text);
+    }
+    wish->against = argument;
+}
+
+static error_t check_wish(const struct wish *wish, const struct argp_state *state)
+{
+    if (wish->against != NULL && wish->no_token) {
+        argp_error(state, "--against shows our certificate, for which the token signs: leave out "
+                          "--no-token");
+    }
+    return 0;
+}
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
@@ -42,6 +67,13 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     if (key == OPTION_NO_TOKEN) {
         wish->no_token = true;
         return 0;
+    }
+    if (key == OPTION_AGAINST) {
+        take_target(wish, argument, state);
+        return 0;
+    }
+    if (key == ARGP_KEY_END) {
+        return check_wish(wish, state);
     }
     return ours_argument(key, argument, &wish->ours, state);
 }
@@ -81,9 +113,9 @@ static json_t *json_of_findings(const struct check_report *report)
 
 static enum cli_exit tell_json(const struct check_report *report, enum cli_exit end)
 {
-    return cli_put_json(json_pack("{s:b, s:s?, s:o}", "sound", end == CLI_OK, "policy_digest",
+    return cli_put_json(json_pack("{s:b, s:s?, s:o, s:O?}", "sound", end == CLI_OK, "policy_digest",
                                   report->digest[0] != '\0' ? report->digest : NULL, "findings",
-                                  json_of_findings(report)),
+                                  json_of_findings(report), "against", report->against),
                         end);
 }
 
@@ -99,6 +131,7 @@ enum cli_exit cli_check(int argc, char **argv)
     const struct check_order order = { .path = wish.ours.path,
                                        .role = wish.ours.role,
                                        .token = !wish.no_token,
+                                       .against = wish.against,
                                        .host = &cli_asking_host };
     check_run(&order, &report);
     enum cli_exit end = check_is_sound(&report) ? CLI_OK : CLI_FAILED;

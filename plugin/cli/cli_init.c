@@ -49,8 +49,16 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 static nk_status make_token(const struct wish *wish, char **ret_label, nk_error *err)
 {
-    static struct pin_question new_so = { .what = "new SO PIN", .twice = true };
-    static struct pin_question new_user = { .what = "new PIN", .twice = true };
+    static struct pin_question new_so = {
+        .what = "new SO PIN",
+        .instead = "--so-pin-file FILE",
+        .twice = true,
+    };
+    static struct pin_question new_user = {
+        .what = "new PIN",
+        .instead = "a file in node.pin",
+        .twice = true,
+    };
     nk_host so_host = cli_asking_host;
     nk_host user_host = cli_asking_host;
     struct ours ours;

@@ -58,8 +58,9 @@ bool ours_shares_file(const struct ours *ours, int role);
 
 /* host_data of hosts that ask on the terminal. */
 struct pin_question {
-    const char *what; /* "PIN" */
-    bool twice;       /* for a PIN that is being set */
+    const char *what;    /* "PIN" */
+    const char *instead; /* where it may come from, if there is no terminal */
+    bool twice;          /* for a PIN that is being set */
 };
 nk_status cli_ask_pin(void *host_data, const char *token_label, char *buf, size_t room,
                       size_t *ret_len);

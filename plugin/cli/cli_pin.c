@@ -121,7 +121,11 @@ static nk_status check_sharing(const struct ours *ours, nk_error *err)
 static nk_status change_pin(const struct ours_choice *choice, const char *new_pin_file,
                             struct hsm_pin_changed *ret_changed, nk_error *err)
 {
-    static struct pin_question question = { .what = "new PIN", .twice = true };
+    static struct pin_question question = {
+        .what = "new PIN",
+        .instead = "--new-pin-file FILE",
+        .twice = true,
+    };
     nk_host host = cli_asking_host;
     struct ours ours;
     nk_status status = ours_read(choice, &ours, err);

@@ -14,30 +14,51 @@
 
 #include "judge/policy.h"
 
-/* X(constant, label, meaning): how far a dial came, the furthest last. Each is what the peer did;
- * our verdict on the peer is another matter. */
+/* X(constant, label, meaning, advice): how far a dial came, the furthest last. Each is what the
+ * peer did; our verdict on the peer is another matter. */
 #define DIAL_ENDS(X)                                                                               \
-    X(DIAL_NO_ADDRESS, "no-address", "the name has no address")                                    \
-    X(DIAL_UNREACHABLE, "unreachable", "there is no way to that address")                          \
-    X(DIAL_TIMED_OUT, "timed-out", "no host answers there, or a filter drops what we send")        \
-    X(DIAL_PORT_CLOSED, "port-closed", "the host is there, but nobody listens on that port")       \
-    X(DIAL_SILENT, "silent", "it takes the connection, and says nothing or too little in time")    \
-    X(DIAL_CLOSED, "closed", "it closes the connection before it shows a certificate")             \
-    X(DIAL_PLAIN_HTTP, "plain-http", "it speaks HTTP without TLS")                                 \
-    X(DIAL_PLAIN_H2, "plain-http2", "it speaks HTTP/2 without TLS, as gRPC without credentials")   \
-    X(DIAL_NOT_TLS, "not-tls", "it speaks something else than TLS")                                \
-    X(DIAL_OLD_TLS, "old-tls", "it speaks no version of TLS that gRPC does, 1.2 and 1.3")          \
-    X(DIAL_ALERT, "alert", "it breaks off the handshake before it sees our certificate")           \
-    X(DIAL_BROKEN_TLS, "broken-tls", "its part of the handshake is wrong")                         \
-    X(DIAL_OUR_KEY, "our-key", "our own key did not sign the handshake")                           \
-    X(DIAL_NO_H2, "no-h2", "it speaks TLS, but does not choose \"h2\", without which is no gRPC")  \
-    X(DIAL_REFUSED_US, "refused-us", "it ends the connection once it has seen our certificate")    \
-    X(DIAL_CLOSED_LATE, "closed-late", "it ends the connection after the handshake")               \
-    X(DIAL_NO_FIRST_BYTE, "no-first-byte", "it says nothing in HTTP/2")                            \
-    X(DIAL_NOT_H2, "not-h2", "it chose \"h2\", but what it says is not HTTP/2")                    \
-    X(DIAL_FINE, "fine", "it lets us in")
+    X(DIAL_NO_ADDRESS, "no-address", "the name has no address",                                    \
+      "dial it by a name that DNS or /etc/hosts has")                                              \
+    X(DIAL_UNREACHABLE, "unreachable", "there is no way to that address",                          \
+      "see to address and route")                                                                  \
+    X(DIAL_TIMED_OUT, "timed-out", "no host answers there, or a filter drops what we send",        \
+      "see to address and filters")                                                                \
+    X(DIAL_PORT_CLOSED, "port-closed", "the host is there, but nobody listens on that port",       \
+      "start the node there, or dial the port that it listens on")                                 \
+    X(DIAL_SILENT, "silent", "it takes the connection, and says nothing or too little in time",    \
+      "see whether that node hangs, or its token; a port of another service is silent, too")       \
+    X(DIAL_CLOSED, "closed", "it closes the connection before it shows a certificate",             \
+      "see that node's log: its key fails, or it has no version of TLS, group or cipher suite of " \
+      "ours")                                                                                      \
+    X(DIAL_PLAIN_HTTP, "plain-http", "it speaks HTTP without TLS",                                 \
+      "dial a node; this is another service")                                                      \
+    X(DIAL_PLAIN_H2, "plain-http2", "it speaks HTTP/2 without TLS, as gRPC without credentials",   \
+      "give that server nodekey's server credentials")                                             \
+    X(DIAL_NOT_TLS, "not-tls", "it speaks something else than TLS",                                \
+      "dial a node; this is another service")                                                      \
+    X(DIAL_OLD_TLS, "old-tls", "it speaks no version of TLS that gRPC does",                       \
+      "have it speak TLS 1.2 or 1.3")                                                              \
+    X(DIAL_ALERT, "alert", "it breaks off the handshake before it sees our certificate",           \
+      "have it take what gRPC 1.51 offers: the group P-256, and ECDHE with AES-GCM")               \
+    X(DIAL_BROKEN_TLS, "broken-tls", "its part of the handshake is wrong",                         \
+      "see what is on the way, and the versions on both sides")                                    \
+    X(DIAL_OUR_KEY, "our-key", "our own key did not sign the handshake",                           \
+      "see what is said of the key")                                                               \
+    X(DIAL_NO_H2, "no-h2",                                                                         \
+      "it speaks TLS, but does not choose \"h2\", without which gRPC has no connection",           \
+      "dial a gRPC server, with nothing on the way that ends TLS")                                 \
+    X(DIAL_REFUSED_US, "refused-us", "it ends the connection once it has seen our certificate",    \
+      "see that node's log for the reason, or there: nodekey explain CONFIG OURS.pem --role "      \
+      "client")                                                                                    \
+    X(DIAL_CLOSED_LATE, "closed-late", "it ends the connection after the handshake",               \
+      "see its log")                                                                               \
+    X(DIAL_NO_FIRST_BYTE, "no-first-byte", "it says nothing in HTTP/2",                            \
+      "see whether that node hangs")                                                               \
+    X(DIAL_NOT_H2, "not-h2", "it chose \"h2\", but what it says is not HTTP/2",                    \
+      "dial a gRPC server")                                                                        \
+    X(DIAL_FINE, "fine", "it lets us in", "")
 
-#define DIAL_CONSTANT(constant, label, meaning) constant,
+#define DIAL_CONSTANT(constant, label, meaning, advice) constant,
 enum dial_end { DIAL_ENDS(DIAL_CONSTANT) DIAL_ENDS_LEN };
 #undef DIAL_CONSTANT
 
@@ -102,5 +123,9 @@ bool dial_is_fine(const struct dial_result *result);
 
 const char *dial_label(enum dial_end end);   /* [any] */
 const char *dial_meaning(enum dial_end end); /* [any] */
+/* The cure, as words; "" where none is needed. [any] */
+const char *dial_advice(enum dial_end end);
+/* All of it but the certificates themselves. Owned: json_decref; NULL: no memory. [any] */
+json_t *dial_json(const struct dial_result *result);
 
 #endif

@@ -210,9 +210,11 @@ static enum dial_end end_by_alert(const struct seen *seen, char detail[NK_DETAIL
 static enum dial_end end_by_openssl(const struct seen *seen, char detail[NK_DETAIL_BYTES])
 {
     unsigned long error = ERR_peek_error();
-    const char *reason = error != 0 ? ERR_reason_error_string(error) : NULL;
+    nk_error own = { .struct_size = sizeof(own) };
 
-    snprintf(detail, NK_DETAIL_BYTES, "OpenSSL: %s", reason != NULL ? reason : "no reason given");
+    report_openssl(&own, NK_E_PEER, "OpenSSL");
+    snprintf(detail, NK_DETAIL_BYTES, "%.*s", NK_DETAIL_BYTES - 1, own.text);
+    text_flatten(detail, strlen(detail), TEXT_PRINTABLE);
     if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_UNSUPPORTED_PROTOCOL) {
         return DIAL_OLD_TLS;
     }

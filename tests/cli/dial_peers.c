@@ -23,9 +23,12 @@ struct dial_peer_server {
     int port;
     bool serves;
     pthread_t thread;
+    pthread_mutex_t mutex; /* guards `client` */
+    int client;            /* -1: none */
     const struct plain_script *plain;
     const struct tls_script *tls;
     SSL_CTX *context;
+    unsigned served; /* broken handshakes */
     int fillers[QUEUE_FILLERS];
 };
 
@@ -57,6 +60,8 @@ static struct dial_peer_server *open_server(int backlog)
         die("listen");
     }
     server->port = ntohs(address.sin_port);
+    server->client = -1;
+    pthread_mutex_init(&server->mutex, NULL);
     memset(server->fillers, -1, sizeof(server->fillers));
     return server;
 }
@@ -91,27 +96,34 @@ static bool say(int fd, const struct plain_script *script)
 }
 
 /* A server through memory, of whose answer only so much is sent. */
-static void break_off(int fd, SSL_CTX *context, size_t tls_bytes)
+static void break_off(int fd, struct dial_peer_server *server)
 {
+    const struct plain_script *script = server->plain;
     unsigned char bytes[16384];
-    SSL *ssl = SSL_new(context);
+    SSL *ssl = SSL_new(server->context);
     SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     ssize_t got = recv(fd, bytes, sizeof(bytes), 0);
     if (got > 0 && BIO_write(SSL_get_rbio(ssl), bytes, (int)got) == (int)got) {
         (void)SSL_accept(ssl);
-        int made = BIO_read(SSL_get_wbio(ssl), bytes, (int)tls_bytes);
-        if (made != (int)tls_bytes || send(fd, bytes, tls_bytes, MSG_NOSIGNAL) < 0) {
+        int made = BIO_read(SSL_get_wbio(ssl), bytes, (int)script->tls_bytes);
+        if (made <= 0 || (!script->damages && made != (int)script->tls_bytes)) {
             die("a part of a handshake");
         }
+        if (script->damages) {
+            bytes[(server->served * 37) % (unsigned)made] ^=
+                (unsigned char)(1 + server->served % 255);
+        }
+        (void)send(fd, bytes, (size_t)made, MSG_NOSIGNAL);
     }
     SSL_free(ssl);
+    server->served++;
 }
 
-static void serve_plainly(int fd, const struct dial_peer_server *server)
+static void serve_plainly(int fd, struct dial_peer_server *server)
 {
     const struct plain_script *script = server->plain;
     if (script->tls_bytes > 0) {
-        break_off(fd, server->context, script->tls_bytes);
+        break_off(fd, server);
         return;
     }
     if (!script->first && !await_client(fd)) {
@@ -139,6 +151,9 @@ static void serve_tls(int fd, const struct dial_peer_server *server)
     if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
         die("SSL_new");
     }
+    if (script->meets != NULL) {
+        script->meets();
+    }
     bool open = SSL_accept(ssl) == 1 && !script->leaves;
     for (size_t at = 0; open && !script->silent && at < len; at += step) {
         open = SSL_write(ssl, says + at, (int)step) > 0;
@@ -148,6 +163,13 @@ static void serve_tls(int fd, const struct dial_peer_server *server)
         open = SSL_read(ssl, bytes, sizeof(bytes)) > 0;
     }
     SSL_free(ssl);
+}
+
+static void set_client(struct dial_peer_server *server, int fd)
+{
+    pthread_mutex_lock(&server->mutex);
+    server->client = fd;
+    pthread_mutex_unlock(&server->mutex);
 }
 
 static void *run(void *arg)
@@ -160,11 +182,13 @@ static void *run(void *arg)
             return NULL; /* stopped */
         }
         tls_peer_bound_waiting(&patience, fd);
+        set_client(server, fd);
         if (server->tls != NULL) {
             serve_tls(fd, server);
         } else {
             serve_plainly(fd, server);
         }
+        set_client(server, -1);
         close(fd);
     }
 }
@@ -183,8 +207,10 @@ struct dial_peer_server *dial_plain_server(const struct plain_script *script,
                                            const struct tls_peer *identity)
 {
     struct dial_peer_server *server = open_server(SOMAXCONN);
+    struct tls_peer peer = *identity;
+    peer.version = TLS1_2_VERSION; /* whose handshake is in the clear up to our certificate */
     server->plain = script;
-    server->context = tls_peer_context(identity);
+    server->context = tls_peer_context(&peer);
     start(server);
     return server;
 }
@@ -251,6 +277,11 @@ int dial_server_port(const struct dial_peer_server *server)
 void dial_server_stop(struct dial_peer_server *server)
 {
     shutdown(server->fd, SHUT_RDWR);
+    pthread_mutex_lock(&server->mutex);
+    if (server->client >= 0) {
+        shutdown(server->client, SHUT_RDWR); /* a client may be patient */
+    }
+    pthread_mutex_unlock(&server->mutex);
     if (server->serves) {
         pthread_join(server->thread, NULL);
     }
@@ -260,6 +291,7 @@ void dial_server_stop(struct dial_peer_server *server)
             close(server->fillers[i]);
         }
     }
+    pthread_mutex_destroy(&server->mutex);
     SSL_CTX_free(server->context);
     free(server);
 }

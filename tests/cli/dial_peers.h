@@ -19,7 +19,8 @@ struct plain_script {
     bool stays;        /* until the client goes; else it closes */
     bool endless;      /* says it again and again */
     unsigned pause_ms; /* between two bytes */
-    size_t tls_bytes;  /* of a real server's part of the handshake; then it closes */
+    size_t tls_bytes;  /* of a real server's part of the handshake, TLS 1.2; then it closes */
+    bool damages;      /* one byte of it, another for each client */
 };
 
 /* A peer that speaks TLS. */
@@ -35,6 +36,7 @@ struct tls_script {
     size_t says_len;            /* 0: strlen */
     unsigned pause_ms;          /* between two bytes */
     bool silent;                /* says nothing, and stays */
+    void (*meets)(void);        /* when a client comes, before the handshake */
     bool leaves;                /* closes after the handshake */
 };
 

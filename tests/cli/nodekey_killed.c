@@ -85,12 +85,13 @@ static void note_step(pid_t child, struct killed_run *run)
     const char *path = find_path(child, room);
     const char *log = getenv("FAULTY_LOG");
 
-    if (strcmp(path, "node.pin.next") == 0 && run->next == 0) {
-        run->next = run->stops;
-    } else if (strcmp(path, "node.pin") == 0 && run->set != 0) {
-        run->placed = run->stops;
-    } else if (log != NULL && strcmp(path, log) == 0 && run->next != 0 && run->set == 0) {
-        run->set = run->stops;
+    if (strcmp(path, "node.pin.next") == 0 && run->at[STEP_NEXT] == 0) {
+        run->at[STEP_NEXT] = run->stops;
+    } else if (log != NULL && strcmp(path, log) == 0 && run->at[STEP_NEXT] != 0 &&
+               run->at[STEP_SET] == 0) {
+        run->at[STEP_SET] = run->stops;
+    } else if (strcmp(path, "node.pin") == 0 && run->at[STEP_SET] != 0) {
+        run->at[STEP_PLACED] = run->stops;
     }
 }
 
@@ -115,10 +116,9 @@ static enum store follow_store(pid_t child, enum store store)
 
 static bool is_moment(const struct killed_run *run, struct killed_moment moment)
 {
-    unsigned from = moment.after_next ? run->next : 0;
+    bool begun = moment.step == STEP_START || run->at[moment.step] != 0;
 
-    return moment.stops != 0 && (!moment.after_next || run->next != 0) &&
-           run->stops >= from + moment.stops;
+    return moment.stops != 0 && begun && run->stops >= run->at[moment.step] + moment.stops;
 }
 
 struct killed_run nodekey_killed(const char *const argv[], struct killed_moment moment)

@@ -5,25 +5,31 @@
 
 #include <stdbool.h>
 
-/* Stops are the entries to and the returns from system calls of the first thread, from 1. */
+/* Stops are the entries to and the returns from system calls of the first thread, from 1. The steps
+ * of hsm/pin/pin_place.h begin at these. */
+enum killed_step {
+    STEP_START,  /* at 0: the program is loaded */
+    STEP_NEXT,   /* the rename to node.pin.next */
+    STEP_SET,    /* the first opening of $FAULTY_LOG after that: C_SetPIN is over */
+    STEP_PLACED, /* the rename to node.pin */
+    STEPS
+};
+
 struct killed_run {
-    unsigned stops;  /* in all */
-    unsigned next;   /* at the rename to node.pin.next; 0: not reached */
-    unsigned set;    /* at the first opening of the log of calls after that: C_SetPIN is over */
-    unsigned placed; /* at the rename to node.pin; 0: not reached */
-    bool killed;     /* false: the program came to its end, with exit status 0 */
+    unsigned stops;     /* in all */
+    unsigned at[STEPS]; /* 0: not reached */
+    bool killed;        /* false: the program came to its end, with exit status 0 */
 };
 
-/* SIGKILL comes this many stops after the program was loaded, or with `after_next` after the rename
- * to node.pin.next; a little later where it would destroy SoftHSM's own file. 0: not at all. Stdout
- * and stderr go to the file "killed.out". */
+/* SIGKILL comes so many stops after the step began; a little later where it would destroy SoftHSM's
+ * own file. 0: not at all. */
 struct killed_moment {
+    enum killed_step step;
     unsigned stops;
-    bool after_next;
 };
 
-/* The command as nodekey_run takes it, in scratch_folder(), by words that end with NULL. Fails the
- * test when the program ends in any other way. */
+/* The command in scratch_folder(), by words that end with NULL; its output goes to the file
+ * "killed.out" there. Fails the test when the program ends in any other way. */
 struct killed_run nodekey_killed(const char *const argv[], struct killed_moment moment);
 
 #endif

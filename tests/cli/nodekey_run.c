@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/nodekey_run.h"
 
+#include <pty.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "fixtures/authority.h"
 #include "fixtures/check.h"
@@ -12,6 +15,7 @@
 #include "fixtures/softhsm/softhsm.h"
 
 #define STDERR_MAX_BYTES 65536
+#define SHOWN_MAX_BYTES 65536
 
 static char *read_stderr(const char *path)
 {
@@ -42,6 +46,38 @@ struct nodekey_end nodekey_run(const char *folder, const char *arguments, const 
     assert_null(strstr(end.out, SOFTHSM_PIN)); /* the SO PIN has it in it */
     assert_null(strstr(end.err, SOFTHSM_PIN));
     return end;
+}
+
+char *nodekey_typed(const char *const argv[], const char *const *answers, int *ret_code)
+{
+    const char *other = getenv("NODEKEY_COMMAND");
+    size_t len = 0;
+    char *shown = calloc(1, SHOWN_MAX_BYTES);
+    int terminal = -1;
+    int status = 0;
+    assert_non_null(shown);
+    pid_t child = forkpty(&terminal, NULL, NULL, NULL);
+    assert_true(child >= 0);
+    if (child == 0) {
+        execv(other != NULL ? other : NODEKEY, (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    for (;;) { /* a terminal whose other end is gone gives an error, not an end */
+        ssize_t got = read(terminal, shown + len, SHOWN_MAX_BYTES - 1 - len);
+        if (got <= 0) {
+            break;
+        }
+        len += (size_t)got;
+        if (len > 2 && strcmp(shown + len - 2, ": ") == 0 && *answers != NULL) {
+            assert_int_equal(write(terminal, *answers, strlen(*answers)), strlen(*answers));
+            assert_int_equal(write(terminal, "\n", 1), 1);
+            answers++;
+        }
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    close(terminal);
+    *ret_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return shown;
 }
 
 void nodekey_end_clear(struct nodekey_end *end)

@@ -14,6 +14,10 @@ struct nodekey_end {
 struct nodekey_end nodekey_run(const char *folder, const char *arguments, const char *in);
 void nodekey_end_clear(struct nodekey_end *end);
 
+/* On a terminal of its own, with the answers in turn, each after a text that ends in ": ".
+ * *ret_code is the exit code. What the terminal showed is owned: free. */
+char *nodekey_typed(const char *const argv[], const char *const *answers, int *ret_code);
+
 /* Fails the test, showing both texts, unless the code is this and both pieces are there; NULL: that
  * text is not looked at. */
 void nodekey_ends(const char *folder, const char *arguments, const char *in, int code,

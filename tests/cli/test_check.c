@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `nodekey check` over set-ups that are broken: all that is wrong, nothing else, and each command
- * that it offers mends what it is offered for. Each row is a folder of its own that a shell line
- * breaks, where $N is the command and $D the folder of certificates; each C_Login is counted. */
+ * that it offers mends what it is offered for. What it calls sound, nodes start with and talk, and
+ * nothing else. Each row is a folder of its own that a shell line breaks, where $N is the command
+ * and $D the folder of certificates; each C_Login is counted. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <openssl/pem.h>
 
 #include "base/auto.h"
+#include "cli/check_node.h"
 #include "fixtures/authority.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/process.h"
@@ -37,6 +39,8 @@ static const struct row {
     const char *warns;        /* a piece of a warning; or NULL */
     const char *script;       /* of the scripted module; or NULL */
     const char *options;
+    int nodes; /* a check_node_end where the check is of another opinion; 0: a bad finding keeps two
+                  such nodes from opening, and else they talk */
 } rows[] = {
     { "a sound one", ":", .bad = { NULL } },
     { "with a folder of CRLs", "mkdir crls && mv ca.crl site.crl crls && " SET("crls", "[\"crls\"]"),
@@ -183,8 +187,8 @@ static const struct row {
       .bad = { "node.certificate|expired on", "node.certificate|as revoked" } },
     { "ends soon", TAKE("soon.pem", "node.pem"), .bad = { NULL }, .warns = "CN=node, until" },
     { "not admitted by our own rules", "sed -i 's|/node/|/guest/|' node.json", .bad = { NULL },
-      .warns = "our own rules do not admit" },
-    { "rules that admit nobody", SET("admit", "[]"), .bad = { "admit|nobody can come in" } },
+      .warns = "our own rules do not admit", .nodes = CHECK_NODE_REFUSED },
+    { "rules that admit nobody", SET("admit", "[]"), .bad = { "admit|nobody can come in" }, .nodes = CHECK_NODE_REFUSED },
     { "everybody is admitted", SET("admit", "\"all-certified\""), .bad = { NULL },
       .warns = "every holder of a certificate" },
 
@@ -215,6 +219,12 @@ static const struct row {
     { "a PIN with a blank", "printf '%s \\n' \"$(cat node.pin)\" >node.pin",
       .bad = { "node.pin|refuses the PIN" }, .warns = "blank" },
     { "the last try", ":", .bad = { "node.pin|" }, .script = "flags=final_try\n", .logins = -1 },
+    { "a change of the PIN that was interrupted",
+      "mv node.pin node.pin.next; umask 77; echo 00000000 >node.pin; touch -r node.pin node.pin.next",
+      .bad = { "node.pin|refuses the PIN" }, .mends = true, .warns = "ends the change", .nodes = CHECK_NODE_TALKED },
+    { "a change of the PIN that did not reach the token",
+      "umask 77; echo 00000000 >node.pin.next; touch -r node.pin node.pin.next", .bad = { NULL },
+      .mends = true, .warns = "remove it" },
     { "a locked PIN", ":", .bad = { "node.pin|" }, .script = "flags=locked\n", .logins = -1 },
     { "no such key", KEY("pkcs11:token=node;object=none"), .bad = { "node.key|no private key" } },
     { "no such key, and an expired certificate",
@@ -239,11 +249,11 @@ static const struct row {
       "chmod 644 node.pin; openssl x509 -in root.pem -outform DER -out r; mv r root.pem; rmdir state",
       .bad = { "node.pin|", "federation.roots|", "state_dir|" }, .mends = true,
       .logins = -1 },
-    { "a clock that is behind", "touch -d '+1 day' node.json", .bad = { "clock|set the clock" } },
+    { "a clock that is behind", "touch -d '+1 day' node.json", .bad = { "clock|set the clock" }, .nodes = CHECK_NODE_TALKED },
     { "a wrong PIN, and no token asked", "echo 00000000 >node.pin", .bad = { NULL }, .logins = -1,
-      .options = "--no-token", .warns = "--no-token" },
+      .options = "--no-token", .warns = "--no-token", .nodes = CHECK_NODE_SHUT },
     { "for clients alone, asked about the client", TAKE("client.pem", "node.pem"), .bad = { NULL },
-      .options = "--role client" },
+      .options = "--role client", .nodes = CHECK_NODE_SHUT },
     { "two identities on one token",
       TOP("server", "{\"key\": \"pkcs11:token=node;object=second\", \"certificate\": "
                     "\"second.pem\"}") " && " TAKE("second.pem", "second.pem"),
@@ -345,6 +355,25 @@ static void apply_cures(const json_t *document, const char *folder)
     }
 }
 
+/* --- nodes of the same set-up --- */
+
+/* The check is of one opinion with those who start. */
+static void expect_nodes(const char *folder, const struct row *row)
+{
+    const char *const argv[] = { "sh", "-c",
+                                 path_of("cd %s; . ./env; exec %s node.json", folder, CHECK_NODE),
+                                 NULL };
+    int wanted = row->nodes != 0       ? row->nodes
+                 : row->bad[0] != NULL ? CHECK_NODE_SHUT
+                                       : CHECK_NODE_TALKED;
+    struct process_end end = process_run(&(struct process){ .argv = argv, .with_stderr = true });
+
+    if (!WIFEXITED(end.status) || WEXITSTATUS(end.status) != wanted) {
+        fail_msg("%s: nodes: 0x%x, not %d: %s", row->name, end.status, wanted, end.out);
+    }
+    free(end.out);
+}
+
 static void check_row(void **state)
 {
     static int number;
@@ -359,6 +388,8 @@ static void check_row(void **state)
                                        "'(TMPDIR|RUNTIME_DIRECTORY)=' || :; } >env",
                                        folder, folder, row->breaks));
     faulty_set(row->script != NULL ? row->script : "");
+    run_line(scratch_folder(), path_of("cp -a %s %s-nodes", folder, folder));
+    expect_nodes(path_of("%s-nodes", folder), row);
     (void)!unlink(log);
     json_t *document = run_check(folder, row, &code);
     int logins = faulty_logins(log);
@@ -565,6 +596,9 @@ int main(void)
     setenv("M", faulty_start(), 1);
     setenv("N", command != NULL ? command : NODEKEY, 1);
     setenv("D", scratch_folder(), 1);
+    assert_int_equal(mkdir(path_of("%s/bin", scratch_folder()), 0755), 0);
+    assert_int_equal(symlink(getenv("N"), path_of("%s/bin/nodekey", scratch_folder())), 0);
+    setenv("PATH", path_of("%s/bin:%s", scratch_folder(), getenv("PATH")), 1);
     setenv("FAULTY_LOG", path_of("%s/logins", scratch_folder()), 1);
     write_setup();
     ROWS_OF(rows, check_row)

@@ -2,6 +2,7 @@
  * Peers of every kind, dialled as the node would: each row has the words for what happened, and our
  * policy's for who answered. */
 #include <netdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@
 #define HOUR 3600L
 #define SHORT_MS 1500u
 #define HANGS_S 30
+#define DAMAGED 300
+#define NOT_JUDGED "(not judged)"
 
 static struct federation federation;
 static struct federation other;
@@ -29,13 +32,14 @@ static struct policy *policy;
 static EVP_PKEY *our_key;
 static X509 *our_leaf;
 static EVP_PKEY *server_key;
-static struct member bob; /* a node that is dialled */
+static struct member bob; /* a node that is dialled, and dials */
+static struct node dialler;
 
 /* --- the name service --- */
 
 static const char
     *fake_hosts[3]; /* "node.test" has these addresses; the first NULL: asked for real */
-static bool resolver_hangs;
+static atomic_bool resolver_hangs;
 
 int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
                        struct addrinfo **found);
@@ -46,7 +50,7 @@ int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo
                        struct addrinfo **found)
 {
     struct addrinfo **end = found;
-    if (resolver_hangs) {
+    if (atomic_load(&resolver_hangs)) {
         sleep(2);
         return EAI_AGAIN;
     }
@@ -95,12 +99,14 @@ static int start(void **state)
     server_key = software_key("P-256");
     federation_write_crls(&federation, 1, NULL);
     policy = make_policy("{}");
+    node_open(&dialler, &bob, "{}");
     return 0;
 }
 
 static int stop(void **state)
 {
     (void)state;
+    node_close(&dialler);
     policy_unref(policy);
     member_free(&bob);
     X509_free(our_leaf);
@@ -149,20 +155,19 @@ static struct dial_result dial(const char *target, unsigned timeout_ms)
 static const char *reason_of(const struct dial_result *result)
 {
     const char *reason = json_string_value(json_object_get(result->answer, "reason"));
-    return reason != NULL ? reason : "(not judged)";
+    return reason != NULL ? reason : NOT_JUDGED;
 }
 
 /* `reason`: of our policy, "" allows; NULL: it was not asked. */
 static void expect(struct dial_result *result, enum dial_end end, const char *piece,
                    const char *reason)
 {
-    bool judged = result->answer != NULL;
-    if (result->end != end || strstr(result->detail, piece) == NULL || judged != (reason != NULL) ||
-        (judged && strcmp(reason_of(result), reason) != 0) ||
-        (judged && result->allowed != (reason[0] == '\0'))) {
+    const char *wanted = reason != NULL ? reason : NOT_JUDGED;
+    if (result->end != end || strstr(result->detail, piece) == NULL ||
+        strcmp(reason_of(result), wanted) != 0 || result->allowed != (wanted[0] == '\0')) {
         fail_msg("%s: %s: \"%s\", policy: %s; wanted %s: \"%s\", policy: %s", result->address,
                  dial_label(result->end), result->detail, reason_of(result), dial_label(end), piece,
-                 reason != NULL ? reason : "(not judged)");
+                 wanted);
     }
     assert_int_equal(dial_is_fine(result), end == DIAL_FINE && result->allowed);
     dial_result_clear(result);
@@ -215,9 +220,9 @@ static void a_name_without_an_address(void **state)
 static void a_resolver_that_does_not_answer(void **state)
 {
     (void)state;
-    resolver_hangs = true;
+    atomic_store(&resolver_hangs, true);
     struct dial_result result = dial("node.test:50051", 300);
-    resolver_hangs = false;
+    atomic_store(&resolver_hangs, false);
     expect(&result, DIAL_NO_ADDRESS, "the resolver did not answer in 300 ms", NULL);
     sleep(3); /* the thread that was left behind ends before the process does */
 }
@@ -330,6 +335,27 @@ static void check_plain(void **state)
     struct dial_result result = dial(path_of("127.0.0.1:%d", dial_server_port(server)), timeout_ms);
     assert_true(result.handshake_us == DIAL_NO_TIME);
     expect(&result, row->end, row->detail, NULL);
+    dial_server_stop(server);
+    X509_free(identity.certificate);
+}
+
+/* Whatever comes of it, it is no connection, and it ends. */
+static void damaged_handshakes(void **state)
+{
+    (void)state;
+    const struct certificate_spec spec = { .san = MEMBER };
+    const struct plain_script script = { .tls_bytes = 16384, .damages = true };
+    struct tls_peer identity = identity_of(&spec, &federation);
+    struct dial_peer_server *server = dial_plain_server(&script, &identity);
+    const char *target = path_of("127.0.0.1:%d", dial_server_port(server));
+    size_t broken = 0;
+    for (int i = 0; i < DAMAGED; i++) {
+        struct dial_result result = dial(target, SHORT_MS);
+        assert_false(dial_is_fine(&result));
+        broken += result.end == DIAL_BROKEN_TLS;
+        dial_result_clear(&result);
+    }
+    assert_true(broken > DAMAGED / 4); /* the rest hits what only our policy reads */
     dial_server_stop(server);
     X509_free(identity.certificate);
 }
@@ -566,14 +592,19 @@ static const struct tls_row {
       true },
 };
 
+static X509 *root_of(enum trust trust)
+{
+    return trust == OUR_ROOT     ? federation.root.certificate
+           : trust == OTHER_ROOT ? other.root.certificate
+                                 : NULL;
+}
+
 static void check_tls(void **state)
 {
     const struct tls_row *row = *state;
     struct tls_script script = row->script;
     struct tls_peer identity = identity_of(&row->spec, row->of_other_ca ? &other : &federation);
-    script.trusts = row->trust == OUR_ROOT     ? federation.root.certificate
-                    : row->trust == OTHER_ROOT ? other.root.certificate
-                                               : NULL;
+    script.trusts = root_of(row->trust);
     struct dial_peer_server *server = dial_tls_server(&script, &identity);
     unsigned timeout_ms = row->end == DIAL_NO_FIRST_BYTE ? SHORT_MS : 0;
     struct dial_result result = dial(path_of("127.0.0.1:%d", dial_server_port(server)), timeout_ms);
@@ -589,6 +620,46 @@ static void check_tls(void **state)
         assert_int_equal(sk_X509_num(result.chain), 2);
     }
     expect(&result, row->end, row->detail, row->reason);
+    dial_server_stop(server);
+    X509_free(identity.certificate);
+}
+
+/* --- the same peers, dialled by a node --- */
+
+/* A connection of gRPC's is there once the first frame has come. */
+static bool grpc_connects(int port)
+{
+    grpc_channel *channel = rpc_channel(dialler.channel, path_of("127.0.0.1:%d", port));
+    grpc_completion_queue *queue = grpc_completion_queue_create_for_next(NULL);
+    gpr_timespec deadline =
+        gpr_time_add(gpr_now(GPR_CLOCK_REALTIME), gpr_time_from_millis(SHORT_MS, GPR_TIMESPAN));
+    grpc_connectivity_state at = grpc_channel_check_connectivity_state(channel, 1);
+    bool in_time = true;
+    while (in_time && at != GRPC_CHANNEL_READY && at != GRPC_CHANNEL_TRANSIENT_FAILURE) {
+        grpc_channel_watch_connectivity_state(channel, at, deadline, queue, NULL);
+        in_time =
+            grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).success !=
+            0;
+        at = grpc_channel_check_connectivity_state(channel, 0);
+    }
+    grpc_channel_destroy(channel);
+    grpc_completion_queue_shutdown(queue);
+    while (grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type !=
+           GRPC_QUEUE_SHUTDOWN) {
+    }
+    grpc_completion_queue_destroy(queue);
+    return at == GRPC_CHANNEL_READY;
+}
+
+static void check_grpc(void **state)
+{
+    const struct tls_row *row = *state;
+    struct tls_script script = row->script;
+    struct tls_peer identity = identity_of(&row->spec, row->of_other_ca ? &other : &federation);
+    script.trusts = root_of(row->trust);
+    struct dial_peer_server *server = dial_tls_server(&script, &identity);
+    bool fine = row->end == DIAL_FINE && row->reason[0] == '\0';
+    assert_int_equal(grpc_connects(dial_server_port(server)), fine);
     dial_server_stop(server);
     X509_free(identity.certificate);
 }
@@ -855,7 +926,11 @@ int main(void)
     ROWS_TEST(a_name_without_an_address);
     ROWS_TEST(a_resolver_that_does_not_answer);
     ROWS_OF(plain_rows, check_plain)
+    ROWS_TEST(damaged_handshakes);
     ROWS_OF(tls_rows, check_tls)
+    for (size_t i = 0; i < ARRAY_LEN(tls_rows); i++) {
+        rows_add(path_of("gRPC agrees: %s", tls_rows[i].name), check_grpc, &tls_rows[i]);
+    }
     ROWS_OF(node_rows, check_node)
     ROWS_TEST(grpc_without_credentials);
     ROWS_TEST(grpcio_that_trusts_our_root);

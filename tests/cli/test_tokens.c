@@ -4,10 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <pty.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <jansson.h>
 
 #include "base/auto.h"
@@ -15,8 +11,6 @@
 #include "fixtures/authority.h"
 #include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
-
-#define SHOWN_MAX_BYTES 65536
 
 /* The module and the trust side; init needs neither roots nor certificate to be there. */
 #define CONFIG(key)                                                                                \
@@ -180,7 +174,8 @@ static const struct row {
     { "init wants a SO PIN that fits", "init new.json --so-pin-file short.pin", 1,
       "the SO PIN has 2 bytes, and this token takes 4 to" },
     { "init wants two PINs", "init new.json --so-pin-file node.pin", 1, "are equal" },
-    { "init cannot ask without a terminal", "init new.json", 1, "no terminal to ask" },
+    { "init cannot ask without a terminal", "init new.json", 1,
+      "no terminal to ask for the new SO PIN on; give it by --so-pin-file FILE" },
 };
 
 static void check_row(void **state)
@@ -196,37 +191,10 @@ static void check_row(void **state)
 
 /* --- PINs typed on a terminal --- */
 
-/* The answers in turn, each after a text that ends in ": "; *ret_code is the exit code. What the
- * terminal showed is owned: free. */
 static char *type_into(const char *const *answers, const char *config, int *ret_code)
 {
-    size_t len = 0;
-    char *shown = calloc(1, SHOWN_MAX_BYTES);
-    int terminal = -1;
-    int status = 0;
-    assert_non_null(shown);
-    pid_t child = forkpty(&terminal, NULL, NULL, NULL);
-    assert_true(child >= 0);
-    if (child == 0) {
-        execl(NODEKEY, NODEKEY, "init", config, (char *)NULL);
-        _exit(127);
-    }
-    for (;;) { /* a terminal whose other end is gone gives an error, not an end */
-        ssize_t got = read(terminal, shown + len, SHOWN_MAX_BYTES - 1 - len);
-        if (got <= 0) {
-            break;
-        }
-        len += (size_t)got;
-        if (len > 2 && strcmp(shown + len - 2, ": ") == 0 && *answers != NULL) {
-            assert_int_equal(write(terminal, *answers, strlen(*answers)), strlen(*answers));
-            assert_int_equal(write(terminal, "\n", 1), 1);
-            answers++;
-        }
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    close(terminal);
-    *ret_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    return shown;
+    const char *const argv[] = { "nodekey", "init", config, NULL };
+    return nodekey_typed(argv, answers, ret_code);
 }
 
 static void a_pin_that_is_set_is_asked_for_twice(void **state)

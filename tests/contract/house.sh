@@ -18,8 +18,8 @@ too_many() { # TEXT LINES...: fails if there are lines
 }
 files() { # product: files of what ships; all: tests and examples, too
   case $1 in
-  product) find hsm plugin include -name '*.[ch]' ;;
-  all) find hsm plugin include tests examples -name '*.[ch]' ;;
+  product) find hsm plugin include -name '*.[ch]' -o -name '*.hpp' ;;
+  all) find hsm plugin include tests examples -name '*.[ch]' -o -name '*.hpp' -o -name '*.cc' ;;
   esac | sort
 }
 

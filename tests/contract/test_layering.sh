@@ -116,6 +116,13 @@ plant_tree
 rm -f "$tree"/*/*/*.c
 check "no dependency file" "no dependency file was kept"
 
+whole=$tree
+tree=$tree/p11-kit
+mkdir "$tree"
+plant_tree
+check "a checkout below a folder of that name" ""
+tree=$whole
+
 # The build: every header of every room, as every room sees it.
 rows=0
 while read -r room uses; do

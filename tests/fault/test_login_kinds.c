@@ -364,8 +364,17 @@ static void a_login_after_the_change_takes_the_new_pin(void **state)
     assert_int_equal(access(path_of("%s.next", mine.pin_path), F_OK), -1);
     change_pin("lena", WRONG_PIN, OTHER_PIN);
     identity_set_pin(&mine, OTHER_PIN);
+    struct hsm_key *second = open_key(&mine); /* by the login that there is */
+    assert_signs(second, &mine);
+    rig_shut(second);
     faulty_set("sign_error=0x30\nsign_error_at=1\n\n");
     assert_signs(key, &mine);
+    assert_int_equal(faulty_count()->login_failed, failed + 1);
+    identity_set_pin(&mine, WRONG_PIN);
+    second = open_key(&mine); /* nobody knows yet; the token is not asked while a login holds */
+    rig_shut(second);
+    identity_set_pin(&mine, SOFTHSM_PIN);
+    assert_refused(&mine, "not the PIN that this process has logged in"); /* it was refused */
     assert_int_equal(faulty_count()->login_failed, failed + 1);
     rig_shut(key);
     identity_free(&mine);

@@ -2,7 +2,9 @@
 // The life of a nodekey::Node and its hooks: what they throw, and what is left when it is closed.
 #include <atomic>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <thread>
 
 #include "host/scenario.hpp"
 #include "host/talk.hpp"
@@ -153,6 +155,60 @@ static void open_fails(const Setting &setting)
     MUST(thrown_by([&] { setting.open("node-a.json", hooks); }) == NK_E_USAGE);
 }
 
+static void other_plugins(const Setting &setting)
+{
+    const auto has = [](unsigned major, unsigned minor) {
+        return "has ABI " + std::to_string(major) + "." + std::to_string(minor) +
+               ", this program needs ";
+    };
+    const std::map<std::string, std::string> rows = {
+        { "null", "is not nodekey of ABI " },
+        { "major", has(NK_ABI_MAJOR + 1, NK_ABI_MINOR) },
+        { "minor", has(NK_ABI_MAJOR, NK_ABI_MINOR + 1) },
+        { "short", has(NK_ABI_MAJOR, NK_ABI_MINOR) },
+    };
+    for (const auto &row : rows) {
+        setenv("OTHER_PLUGIN", row.first.c_str(), 1);
+        try {
+            Node node(OTHER_PLUGIN, setting.path("node-a.json"));
+            MUST(false);
+        } catch (const nodekey::Error &error) {
+            MUST(error.status() == NK_E_UNSUPPORTED);
+            MUST(std::strstr(error.what(), row.second.c_str()) != nullptr);
+        }
+    }
+}
+
+// Where gRPC runs host code on a thread of the plugin's, only the plugin knows that it cannot be
+// closed.
+static void close_is_refused(const Setting &setting)
+{
+    Log log;
+    Hooks hooks;
+    hooks.log = [&log](int32_t, const std::string &line) { log(line); };
+    setenv("OTHER_PLUGIN", "busy", 1);
+    {
+        Node node(OTHER_PLUGIN, setting.path("node-a.json"), hooks);
+        MUST(thrown_by([&] { node.close(); }) == NK_E_USAGE);
+        node.reload();
+        node.close();
+        MUST(thrown_by([&] { node.reload(); }) == NK_E_CLOSED);
+    }
+    MUST(log.size() == 0);
+}
+
+static void close_is_refused_at_last(const Setting &setting)
+{
+    Log log;
+    Hooks hooks;
+    hooks.log = [&log](int32_t, const std::string &line) { log(line); };
+    setenv("OTHER_PLUGIN", "busy", 1);
+    {
+        Node node(OTHER_PLUGIN, setting.path("node-a.json"), hooks);
+    }
+    MUST(log.has("close was called from one of our callbacks"));
+}
+
 static void moved_and_closed(const Setting &setting)
 {
     Node first = setting.open("node-a.json");
@@ -163,8 +219,17 @@ static void moved_and_closed(const Setting &setting)
     MUST(is_reached(setting, second));
     first = std::move(second);
     MUST(is_reached(setting, first));
-    second = setting.open("node-b.json");
-    first = std::move(second); // closes node a's
+    auto held = std::make_shared<int>();
+    std::weak_ptr<int> still_held = held;
+    Hooks hooks;
+    hooks.log = [held](int32_t, const std::string &) {};
+    second = setting.open("node-a.json", hooks);
+    hooks = Hooks();
+    held = nullptr;
+    MUST(!still_held.expired());
+    second = setting.open("node-b.json"); // closes node a's
+    MUST(still_held.expired());
+    first = std::move(second);
     first.reload();
     first.close();
     first.close();
@@ -237,9 +302,24 @@ static void many_nodes(const Setting &setting)
         hooks.log = [&log](int32_t, const std::string &line) { log(line); };
         Node node = setting.open("node-a.json", hooks);
         MUST(log.size() > 0);
+        MUST(thrown_by([&] { setting.open("absent.json"); }) == NK_E_CONFIG);
         auto inbound = node.server_credentials();
         auto outbound = node.channel_credentials();
     }
+    for (int waits = 0; grpc_is_initialized() != 0;
+         waits++) { // gRPC shuts down on a thread of its own
+        MUST(waits < 6000);
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+}
+
+// Open when main returns: one is closed by its destructor, the other never.
+static void open_at_exit(const Setting &setting)
+{
+    static Node node = setting.open("node-a.json");
+    static Node *other = new Node(setting.open("node-b.json"));
+    static talk::Server server(node.server_credentials(), answer);
+    MUST(talk::call(other->channel_credentials(), server.target()).ok());
 }
 
 int main(int argc, char **argv)
@@ -253,11 +333,15 @@ int main(int argc, char **argv)
             { "verify_decides", verify_decides },
             { "ask_pin_answers", ask_pin_answers },
             { "open_fails", open_fails },
+            { "other_plugins", other_plugins },
+            { "close_is_refused", close_is_refused },
+            { "close_is_refused_at_last", close_is_refused_at_last },
             { "moved_and_closed", moved_and_closed },
             { "no_hook_after_close", no_hook_after_close },
             { "closed_in_a_hook", closed_in_a_hook },
             { "destroyed_in_a_hook", destroyed_in_a_hook },
             { "many_nodes", many_nodes },
+            { "open_at_exit", open_at_exit },
         },
         argc, argv);
 }

@@ -17,7 +17,7 @@ static const char address[] = "127.0.0.1";
 
 static std::chrono::system_clock::time_point deadline()
 {
-    return std::chrono::system_clock::now() + std::chrono::seconds(20);
+    return std::chrono::system_clock::now() + std::chrono::seconds(60);
 }
 
 struct Server::Service final : grpc::CallbackGenericService {

@@ -30,6 +30,11 @@ static const struct row {
     { "an ask_pin hook that answers, and one that answers too much", HOOKS_HOST, "ask_pin_answers",
       NULL },
     { "a node that does not open tells why", HOOKS_HOST, "open_fails", NULL },
+    { "plugins of another ABI are told by their numbers", HOOKS_HOST, "other_plugins", NULL },
+    { "a close that the plugin refuses leaves the node open", HOOKS_HOST, "close_is_refused",
+      NULL },
+    { "a close that the plugin refuses to the destructor is a line in the log", HOOKS_HOST,
+      "close_is_refused_at_last", NULL },
     { "a node that is moved and closed, both twice", HOOKS_HOST, "moved_and_closed", NULL },
     { "a server outlives its node: admits nobody, and no hook is left", HOOKS_HOST,
       "no_hook_after_close", NULL },
@@ -38,6 +43,7 @@ static const struct row {
     { "a node that is destroyed in another's hook says so in its log", HOOKS_HOST,
       "destroyed_in_a_hook", NULL },
     { "nodes that come and go leave nothing behind", HOOKS_HOST, "many_nodes", NULL },
+    { "nodes and a server that are open when main returns", HOOKS_HOST, "open_at_exit", NULL },
     { "who is there: at both ends, not before the call has a peer", CALLS_HOST, "peer", NULL },
     { "a peer refused meanwhile: not by auth_context(), by Node::peer", CALLS_HOST,
       "refused_meanwhile", NULL },
@@ -60,6 +66,11 @@ static void write_config(const struct member *member, const char *name, const ch
     free(text);
 }
 
+/* Only peers of one direction, so that nobody is judged in the other. */
+#define ADMITS(direction)                                                                          \
+    "{\"admit\": [{\"name\": \"members\", \"direction\": \"" direction "\", \"uri\": "             \
+    "[\"spiffe://federation.example/node/*\"]}]}"
+
 static void check_row(void **state)
 {
     const struct row *row = *state;
@@ -67,8 +78,8 @@ static void check_row(void **state)
                                  federation.folder, NULL };
     const struct process process = { .argv = argv, .with_stderr = true };
 
-    write_config(&member_a, "own.json", "{}");
-    write_config(&member_b, "calls.json", "{}");
+    write_config(&member_a, "own.json", ADMITS("inbound"));
+    write_config(&member_b, "calls.json", ADMITS("outbound"));
     struct process_end end = process_run(&process);
     if (!WIFEXITED(end.status) || WEXITSTATUS(end.status) != 0 || strstr(end.out, "held") == NULL ||
         (row->says != NULL && strstr(end.out, row->says) == NULL)) {

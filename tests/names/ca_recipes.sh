@@ -37,9 +37,17 @@ ca_files() { # name of the certificate and key
 
 # --- recipes: each signs node-a.csr into node-a.crt ---
 
-page_recipe() { # page: README's, and those of examples/
-  sed -n '/^cat >node-a.ext/,/-out node-a.crt$/p' "$top/$1" >recipe.sh
-  grep -q 'openssl x509' recipe.sh && quietly bash -e recipe.sh
+# Those of README and the pages of examples/ that write NAME.ext and then sign NAME.csr.
+page_recipe() { # page
+  local name
+  name=$(sed -n 's/^cat >\(.*\)\.ext .*/\1/p' "$top/$1")
+  sed -n "/^cat >$name.ext/,/-out $name\.\(crt\|pem\)\$/p" "$top/$1" | grep -v '^export ' >recipe.sh
+  for file in ca.pem ca.key; do
+    cp federation-$file $file
+  done
+  [ "$name" = node-a ] || mv node-a.csr "$name.csr"
+  grep -q 'openssl x509' recipe.sh && quietly bash -e recipe.sh || return
+  [ "$name" = node-a ] || mv "$name.pem" node-a.crt
 }
 
 rig_recipe() {
@@ -61,22 +69,48 @@ quickstart_recipe() { # takes the key alone
   mv node-a.leaf node-a.crt
 }
 
+# A site of examples/federation, and the request where its node left it.
+make_site() {
+  rm -rf federation operations
+  mkdir -p federation/site/issued federation/node-a operations
+  cp "$top"/examples/federation/{site.cnf,node.ext} federation/site
+  cp "$top/examples/operations/sign.sh" operations
+  cp federation-ca.pem federation/site/site.pem
+  cp federation-ca.key federation/site/site.key
+  touch federation/site/index
+  echo unused >federation/site/passphrase
+  echo site a 127.0.0.1 >federation/nodes.txt
+  mv node-a.csr federation/node-a/node.csr
+}
+
 federation_recipe() {
-  rm -rf site
-  mkdir -p site/issued
-  cp "$top"/examples/federation/{site.cnf,node.ext} site
-  cp federation-ca.pem site/site.pem
-  cp federation-ca.key site/site.key
-  touch site/index
-  echo unused >site/passphrase
-  mkdir -p node-a
-  mv node-a.csr node-a/node.csr
-  # shellcheck disable=SC2016 # as the page has it
+  make_site
   {
-    echo 'site=site node=a ip=127.0.0.1'
+    echo 'cd federation; site=site node=a ip=127.0.0.1'
+    # shellcheck disable=SC2016 # as the page has it
     sed -n '/^    cd \$site$/,/^    cd \.\.$/p' "$top/examples/federation/README.md"
   } >recipe.sh
-  grep -q 'openssl ca' recipe.sh && quietly bash -e recipe.sh && mv node-a/node.crt node-a.crt
+  grep -q 'openssl ca' recipe.sh && quietly bash -e recipe.sh && mv federation/node-a/node.crt node-a.crt
+}
+
+operations_recipe() { # as if csr --verify had found nothing
+  make_site
+  ln -s /bin/true operations/nodekey
+  PATH=$PWD/operations:$PATH operations/sign.sh a node-a/node.csr >node-a.crt 2>quietly.log
+}
+
+user_recipe() {
+  rm -rf ca node-a
+  mkdir node-a
+  mv node-a.csr node-a/node.csr
+  (
+    letters=(a)
+    domain=federation.example
+    eval "$(sed -n '/^make_ca() {/,/^}/p; /^signature() {/,/^}/p' "$top/tests/real/ordinary_user_nodes.sh")"
+    make_ca
+    quietly bash -ec "$(signature "${letters[0]}")"
+  )
+  mv node-a/node.crt node-a.crt
 }
 
 # The one of before, by which the attacks are seen to be some.
@@ -106,23 +140,24 @@ attack() { # recipe, what it grants of this attack
 }
 
 ca_files federation-ca
-mapfile -t pages < <(cd "$top" && grep -l '^cat >node-a.ext' README.md examples/*/README.md)
+mapfile -t pages < <(cd "$top" && grep -l '^cat >.*\.ext ' README.md examples/*/README.md)
 for name in authority attested anybody; do
   attack copying_recipe $name $name
-  for recipe in "${pages[@]/#/page_recipe }" rig_recipe quickstart_recipe federation_recipe; do
+  for recipe in "${pages[@]/#/page_recipe }" rig_recipe quickstart_recipe federation_recipe operations_recipe user_recipe; do
     attack "$recipe" $name ''
   done
 done
 
 # A recipe that is not above is not attacked.
 known="${pages[*]}"
-known+=' examples/quickstart/federation.sh tests/tokens/rig.sh examples/federation/README.md'
+known+=' examples/quickstart/federation.sh tests/tokens/rig.sh examples/federation/README.md examples/operations/sign.sh'
+known+=' tests/real/ordinary_user_nodes.sh'
+# Certify nothing:
+known+=' examples/operations/revoke.sh examples/openssl/openssl.cnf'
 # They certify a key alone, without a request:
 known+=' examples/quickstart/intruders.sh tests/tokens/piv.sh'
-# Attacks of their own, by the page's command:
-known+=' tests/recipes/federation.sh'
 while read -r file; do
-  case " $known " in
+  case " $known tests/recipes/${file#tests/recipes/} " in # there they follow pages
   *" $file "*) ;;
   *) fail "$file has a CA recipe that is not attacked here" ;;
   esac

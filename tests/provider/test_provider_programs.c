@@ -232,7 +232,7 @@ static void the_example_works(void **state)
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         must(kinds[i].object,
              path_of(
-                 "sed 's,/usr/lib/nodekey/nodekey-provider.so,%s,; s,/etc/nodekey/web.pin,%s/pin,;"
+                 "sed 's,/usr/local/lib/nodekey/nodekey-provider.so,%s,; s,/etc/nodekey/web.pin,%s/pin,;"
                  "s,/var/lib/nodekey,%s,' " EXAMPLES "/openssl/openssl.cnf >example.cnf;"
                  "export OPENSSL_CONF=example.cnf; " EXAMPLES "/openssl/uri2pem.sh $U >k;"
                  "cmp k $K.pem; openssl pkey -in k -pubout | cmp - $K.pub;"

@@ -25,6 +25,19 @@
 
 #define NOBODY                                                                                     \
     "setpriv --reuid=65534 --regid=65534 --clear-groups env -u SOFTHSM2_CONF HOME=/nonexistent "
+/* A store, a configuration and PINs of nobody's in $D/mine; then a command of his. */
+#define MINE                                                                                       \
+    "rm -rf mine && install -d -o 65534 mine mine/tokens && "                                      \
+    "echo \"directories.tokendir = $D/mine/tokens\" >mine/conf && "                                \
+    "sed 's|KEY|pkcs11:token=mine;object=identity|; s|MODULE|softhsm|; s|node.pin|mine/&|' "       \
+    "node.in >mine.json && "                                                                       \
+    "printf so-pin-of-mine >mine/so.pin && printf pin-of-mine >mine/node.pin && "                  \
+    "chmod 600 mine/*.pin && chown 65534 mine/*.pin && "                                           \
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN=ca "           \
+    "-keyout ca.key -out ca.pem 2>/dev/null; "
+#define AS_MINE NOBODY "SOFTHSM2_CONF=$D/mine/conf $N "
+#define MINE_INIT AS_MINE "init $D/mine.json --so-pin-file $D/mine/so.pin"
+#define MINE_ENROLL AS_MINE "enroll $D/mine.json --san DNS:node.example"
 #define TPM "env -u TPM2_PKCS11_TCTI -u TPM2_PKCS11_STORE -u TSS2_LOG HOME=$D/home "
 #define TOKENS "$N tokens --module $M "
 #define LOGIN "$N tokens --module $M --pin-file $D/node.pin --token plain "
@@ -89,6 +102,27 @@ static const struct row {
     { "10: its folder of tokens is another's", REPORT_FIRST,
       NOBODY "SOFTHSM2_CONF=$D/shut.conf $N tokens", .code = 1,
       .says = { "/shut, the folder of tokens of", "(Permission denied)", "uid 65534" } },
+    { "10: its folder of tokens begins with a tilde", REPORT_FIRST,
+      MINE "echo 'directories.tokendir = ~/tokens' >mine/conf; " AS_MINE "tokens", .code = 1,
+      .says = { "cannot read ~/tokens", "write an absolute path, without ~" } },
+    { "10: SOFTHSM2_CONF names a folder", REPORT_FIRST,
+      MINE NOBODY "SOFTHSM2_CONF=$D/mine $N tokens", .code = 1,
+      .says = { "cannot read /", "/mine (Is a directory)" } },
+    { "10: no token can be made in its folder", REPORT_FIRST,
+      MINE "chmod 500 mine/tokens; " MINE_INIT, .code = 1,
+      .says = { "initialise token \"mine\" (uid 65534",
+                "/mine/tokens cannot be written (Permission denied)" } },
+    { "10: no key can be made in its folder", REPORT_FIRST,
+      MINE MINE_INIT "; chmod -R a-w mine/tokens; " MINE_ENROLL, .code = 1,
+      .says = { "open a session with token \"mine\" (uid 65534",
+                "/mine/tokens cannot be written (Permission denied)" } },
+    { "10: its token was made by root", REPORT_FIRST,
+      MINE MINE_INIT "; chown -R 0 mine/tokens/*; " MINE_ENROLL, .code = 1,
+      .says = { "no such token", "the token in /",
+                "is closed to this user: if another made it, chown -R it" } },
+    { "10: the same token in the list", REPORT_FIRST,
+      MINE MINE_INIT "; chown -R 0 mine/tokens/*; " AS_MINE "tokens",
+      .says = { "no initialised token", "is closed to this user" } },
     { "10: no such token, and nothing is set", REPORT_FIRST,
       "env -u SOFTHSM2_CONF HOME=$D/home $N tokens --pin-file $D/node.pin --token none", .code = 1,
       .says = { "no such token", "SOFTHSM2_CONF not set" } },
@@ -102,6 +136,15 @@ static const struct row {
     { "10: the TPM's store is another's", REPORT_TPM,
       NOBODY "TPM2_PKCS11_STORE=$D/shut $N tokens --module tpm2", .code = 1,
       .says = { "cannot write its store /", "(Permission denied)" } },
+    { "10: the TPM's store was made by root", REPORT_TPM,
+      "install -d -o 65534 rooted && touch rooted/tpm2_pkcs11.sqlite3 && "
+      "chmod 600 rooted/*; " NOBODY "TPM2_PKCS11_STORE=$D/rooted $N tokens --module tpm2",
+      .code = 1,
+      .says = { "cannot write /",
+                "tpm2_pkcs11.sqlite3 (Permission denied); if another user made it" } },
+    { "10: no TPM answers", REPORT_TPM,
+      TPM "TPM2_PKCS11_TCTI=swtpm:path=$D/none $N tokens --module tpm2", .code = 1,
+      .says = { "does a TPM answer this user where TPM2_PKCS11_TCTI says", "libtss2-tcti-swtpm" } },
     { "10: tpm2-tss keeps quiet before our line", REPORT_TPM,
       TPM "TPM2_PKCS11_TCTI=device:$D/tpm9 $N tokens --module tpm2", .code = 1,
       .says = { "does not initialise" }, .never = "ERROR:tcti" },

@@ -28,9 +28,12 @@ die() {
   exit 1
 }
 
-# Whatever a recipe left running was started with the tree's HOME.
+# Whatever a recipe left running was started with the tree's HOME, or in its folders: nginx writes over its environment.
 running() {
-  env -u HOME grep -lzxF "HOME=$tree/home" /proc/[0-9]*/environ 2>/dev/null | tr -dc '0-9\n' || true
+  {
+    env -u HOME grep -lzxF "HOME=$tree/home" /proc/[0-9]*/environ 2>/dev/null || true
+    find /proc/[0-9]*/cwd -maxdepth 0 -lname "$tree/*" 2>/dev/null || true
+  } | tr -dc '0-9\n' | sort -u
 }
 
 clean_up() {

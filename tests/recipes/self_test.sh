@@ -83,14 +83,20 @@ fi
 # What they leave running ends with them.
 page 'touch made' 'sleep 4242 &' "setsid sh -c 'echo \$\$ >made; exec sleep 4242' >/dev/null &" 'sleep 0.3; cp made '"$folder/pid"
 run 0 '1 checks, 0 failed'
-if grep -qs sleep "/proc/$(cat "$folder/pid")/cmdline"; then
-  fail "a process outlives the recipe that started it"
-fi
+outlived() {
+  if grep -qs sleep "/proc/$(cat "$folder/pid")/cmdline"; then
+    fail "a process outlives the recipe that started it"
+  fi
+}
+outlived
+page 'touch made' "env -i sh -c 'echo \$\$ >made; exec sleep 4242' >/dev/null 2>&1 &" 'sleep 0.3; cp made '"$folder/pid"
+run 0 '1 checks, 0 failed'
+outlived
 
-tests=$(ctest --test-dir "$build" -N -R ^recipe_)
+# Not by ctest's list: sanitizers leave some out.
 for page in "$here"/../../examples/*/README.md; do
   name=$(basename "$(dirname "$page")")
-  grep -q " recipe_$name\$" <<<"$tests" ||
+  grep -q "^nodekey_recipe(${name}[ )]" "$here/CMakeLists.txt" ||
     fail "examples/$name/README.md has no test recipe_$name"
 done
 

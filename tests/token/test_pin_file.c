@@ -25,7 +25,7 @@
 
 #define BLANK "begins or ends with a blank"
 
-enum source { BY_FILE, BY_CREDENTIAL, BY_FD };
+enum source { BY_FILE, BY_CREDENTIAL, BY_FILE_OF_CREDENTIAL, BY_FD };
 
 /* Rows of the second table held before the files of Kubernetes and of editors were taken. */
 struct row {
@@ -58,6 +58,8 @@ static const struct row rows[] = {
       REFUSED("can be reached by group 4243, which is not one of ours (mode 440); chmod 600 it") },
     { "0440 of a group of ours, and an ACL", BY_FILE, PIN, 0440, 0, OURS, true,
       REFUSED("can be reached by those in its ACL (mode 440); setfacl -b it") },
+    { "the file of a credential, 0440, with an ACL", BY_FILE_OF_CREDENTIAL, PIN, 0440, 0, THEIRS,
+      true, GOOD },
     { "a mark of UTF-8", BY_FILE, TEXT("\xef\xbb\xbf" SOFTHSM_PIN "\r\n"), ORDINARY, GOOD },
     { "a mark of UTF-8 by a descriptor", BY_FD, TEXT("\xef\xbb\xbf" SOFTHSM_PIN), ORDINARY, GOOD },
     { "a mark of UTF-8 in a credential", BY_CREDENTIAL, TEXT("\xef\xbb\xbf" SOFTHSM_PIN), ORDINARY,
@@ -103,6 +105,8 @@ static const struct row held[] = {
       REFUSED("(mode 444)") },
     { "another's, of a group of ours", BY_FILE, PIN, 0440, ALIEN, OURS, false,
       REFUSED("belongs to uid 12345, not to us (uid 0); chown it") },
+    { "others may read the file of a credential", BY_FILE_OF_CREDENTIAL, PIN, 0444, 0, 0, false,
+      REFUSED("(mode 444)") },
     { "nothing", BY_FILE, TEXT(""), ORDINARY, REFUSED("is empty") },
     { "a line end and no more", BY_FILE, TEXT("\r\n"), ORDINARY, REFUSED("is empty") },
     { "two line ends", BY_FILE, TEXT(SOFTHSM_PIN "\n\n"), ORDINARY, REFUSED("more than one line") },
@@ -172,6 +176,7 @@ static const char *pin_source(const struct row *row)
 
     switch (row->source) {
     case BY_FILE:
+    case BY_FILE_OF_CREDENTIAL:
         return "\"file\": \"row.pin\"";
     case BY_CREDENTIAL:
         return "\"file\": null, \"credential\": \"row.pin\"";
@@ -194,6 +199,8 @@ static void check_row(void **state)
     nk_instance *instance = NULL;
 
     write_pin_file(row);
+    setenv("CREDENTIALS_DIRECTORY", row->source == BY_FILE ? "/run/credentials" : federation.folder,
+           1);
     char *config = member_config(&alice, path_of("{\"node\": {\"pin\": {%s}}}", pin_source(row)));
     warned = false;
     sent_before = (unsigned)faulty_count()->login;
@@ -221,7 +228,6 @@ static int start(void **state)
     federation_enrol(&federation, &alice, "alice", "P-256");
     alice.module = faulty_start();
     path = path_of("%s/row.pin", federation.folder);
-    setenv("CREDENTIALS_DIRECTORY", federation.folder, 1);
     node_open(&node, &alice, "{}"); /* faulty_count asks the module that is loaded */
     node_close(&node);
     return setgroups(ARRAY_LEN(groups), groups);

@@ -92,7 +92,7 @@ class Inside
     Gate *gate_;
 };
 
-/* What a hook threw, as one line of a buffer: nothing here may throw again. */
+/* An exception of a hook, as one line of a buffer: nothing here may throw again. */
 struct Thrown {
     char text[NK_DETAIL_BYTES] = "";
 
@@ -339,7 +339,7 @@ class Instance
     std::mutex closing_;
 };
 
-/* What peer_identity gave, with the function that takes it back. */
+/* Takes a peer back with the function of the plugin that gave it. */
 struct FreePeer {
     void (*free_peer)(nk_peer *peer) = nullptr;
 
