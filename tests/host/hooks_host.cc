@@ -164,7 +164,7 @@ static void other_plugins(const Setting &setting)
     const std::map<std::string, std::string> rows = {
         { "null", "is not nodekey of ABI " },
         { "major", has(NK_ABI_MAJOR + 1, NK_ABI_MINOR) },
-        { "minor", has(NK_ABI_MAJOR, NK_ABI_MINOR + 1) },
+        { "minor", has(NK_ABI_MAJOR, NK_ABI_MINOR - 1) },
         { "short", has(NK_ABI_MAJOR, NK_ABI_MINOR) },
     };
     for (const auto &row : rows) {
@@ -177,6 +177,10 @@ static void other_plugins(const Setting &setting)
             MUST(std::strstr(error.what(), row.second.c_str()) != nullptr);
         }
     }
+    setenv("OTHER_PLUGIN", "later", 1);
+    Node node(OTHER_PLUGIN, setting.path("node-a.json"));
+    MUST(thrown_by([&] { node.close(); }) == NK_E_USAGE); // its own way: the second time ends it
+    node.close();
 }
 
 // Where gRPC runs host code on a thread of the plugin's, only the plugin knows that it cannot be

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A plugin that is not ours, as $OTHER_PLUGIN says:
  *     null     has no table
- *     major, minor, short    of another ABI
+ *     major, minor, short    of another ABI, an older minor one, a shorter one
+ *     later    of a later minor version
  *     busy     opens, and does not let itself be closed the first time */
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,7 @@ const nk_plugin *nodekey_plugin_v0(void)
     const char *kind = getenv("OTHER_PLUGIN");
 
     table.abi_major = NK_ABI_MAJOR + (strcmp(kind, "major") == 0);
-    table.abi_minor = NK_ABI_MINOR + (strcmp(kind, "minor") == 0);
+    table.abi_minor = NK_ABI_MINOR - (strcmp(kind, "minor") == 0) + (strcmp(kind, "later") == 0);
     table.struct_size -= strcmp(kind, "short") == 0 ? (uint32_t)sizeof(void *) : 0;
     return strcmp(kind, "null") == 0 ? NULL : &table;
 }
