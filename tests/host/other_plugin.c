@@ -53,6 +53,7 @@ const nk_plugin *nodekey_plugin_v0(void)
 
     table.abi_major = NK_ABI_MAJOR + (strcmp(kind, "major") == 0);
     table.abi_minor = NK_ABI_MINOR - (strcmp(kind, "minor") == 0) + (strcmp(kind, "later") == 0);
-    table.struct_size -= strcmp(kind, "short") == 0 ? (uint32_t)sizeof(void *) : 0;
+    table.struct_size =
+        (uint32_t)(sizeof(table) - (strcmp(kind, "short") == 0 ? sizeof(void *) : 0));
     return strcmp(kind, "null") == 0 ? NULL : &table;
 }
