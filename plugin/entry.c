@@ -104,8 +104,11 @@ static nk_status open_source(const nk_host *host, const struct source *source, n
     nk_host own_host = { .struct_size = 0 };
     nk_error own = { .struct_size = sizeof(own) };
 
-    exit_gate_keep_openssl();
-    nk_status status = copy_host(host, &own_host, &own);
+    nk_status status = hsm_check_crypto(&own);
+    if (status == NK_OK) {
+        exit_gate_keep_openssl();
+        status = copy_host(host, &own_host, &own);
+    }
     if (status != NK_OK) {
         return deliver(err, &own, status);
     }
