@@ -8,7 +8,7 @@
 #include "base/path_terms.h"
 #include "base/report.h"
 #include "base/text.h"
-#include "grpc/credentials.h"
+#include "grpc/node_credentials.h"
 #include "grpc/peer_identity.h"
 #include "node/life.h"
 #include "node/reload.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * nodekey as a C++ class: mutual TLS for gRPC whose private key stays in a token. Header-only,
- * C++17, on public headers of grpc++ 1.51; needs grpc++, its gRPC core, and libdl where that is not
- * part of the C library. Nothing of nodekey is linked: the plugin is loaded by its path.
+ * C++17, on public headers of grpc++, 1.51 to 1.83; needs grpc++, its gRPC core, and libdl where
+ * that is not part of the C library. Nothing of nodekey is linked: the plugin is loaded by its path.
  *
  *     nodekey::Hooks hooks;
  *     hooks.log = [](int32_t, const std::string &line) { std::cerr << line << "\n"; };

@@ -4,8 +4,7 @@
 #ifndef NODEKEY_PER_RPC_CHECK_H
 #define NODEKEY_PER_RPC_CHECK_H
 
-#include <grpc/grpc_security.h>
-
+#include "grpc/core.h"
 #include "judge/verdicts.h"
 
 /* Inbound: a refused RPC ends with status 16 and reaches no handler. Once per credentials. */

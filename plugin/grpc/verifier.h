@@ -3,9 +3,8 @@
 #ifndef NODEKEY_VERIFIER_H
 #define NODEKEY_VERIFIER_H
 
-#include <grpc/grpc_security.h>
-
 #include "base/auto.h"
+#include "grpc/core.h"
 #include "grpc/publication.h"
 #include "judge/verdicts.h"
 

@@ -6,9 +6,8 @@
 #ifndef NODEKEY_WATCH_KEEPALIVE_H
 #define NODEKEY_WATCH_KEEPALIVE_H
 
-#include <grpc/grpc_security.h>
-
 #include "base/auto.h"
+#include "grpc/core.h"
 #include "nodekey/plugin.h"
 
 struct keepalive;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
-#include "grpc/credentials.h"
+#include "grpc/node_credentials.h"
 #include "grpc/guard.h"
 #include "judge/verdicts.h"
 #include "node/identity.h"

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bench/harness/bench.h"
+#include "bench/plain_tls.h"
 #include "fixtures/federation.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
@@ -48,40 +49,7 @@ static void stay_here(void)
 
 /* --- credentials without us --- */
 
-static struct tls_peer outsider; /* a member by its certificate; its key is in memory */
-
-static grpc_tls_credentials_options *software_options(void)
-{
-    char *key = pem_of_key(outsider.key);
-    char *chain = pem_of(outsider.certificate, outsider.issuers[0], NULL);
-    char *root = pem_of(outsider.root, NULL);
-    grpc_tls_identity_pairs *pairs = grpc_tls_identity_pairs_create();
-    grpc_tls_identity_pairs_add_pair(pairs, key, chain);
-    grpc_tls_certificate_provider *provider =
-        grpc_tls_certificate_provider_static_data_create(root, pairs);
-    grpc_tls_credentials_options *options = grpc_tls_credentials_options_create();
-    grpc_tls_credentials_options_set_certificate_provider(options, provider);
-    grpc_tls_credentials_options_watch_identity_key_cert_pairs(options);
-    grpc_tls_credentials_options_watch_root_certs(options);
-    grpc_tls_certificate_provider_release(provider);
-    free(root);
-    free(chain);
-    free(key);
-    return options;
-}
-
-static grpc_server_credentials *software_server(void)
-{
-    grpc_tls_credentials_options *options = software_options();
-    grpc_tls_credentials_options_set_cert_request_type(
-        options, GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-    return grpc_tls_server_credentials_create(options);
-}
-
-static grpc_channel_credentials *software_channel(void)
-{
-    return grpc_tls_credentials_create(software_options());
-}
+static struct plain_tls outsider; /* a member by its certificate; its key is in memory */
 
 /* gRPC's hook for a check per call, with nothing in it: what no check in this place can cost less
  * than. */
@@ -107,7 +75,7 @@ static grpc_channel_credentials *hooked_channel(void)
     const grpc_metadata_credentials_plugin plugin = { .get_metadata = say_yes,
                                                       .destroy = forget,
                                                       .type = "empty" };
-    grpc_channel_credentials *channel = software_channel();
+    grpc_channel_credentials *channel = plain_tls_channel(&outsider);
     grpc_call_credentials *call =
         grpc_metadata_credentials_create_from_plugin(plugin, GRPC_PRIVACY_AND_INTEGRITY, NULL);
     grpc_channel_credentials *hooked =
@@ -136,7 +104,7 @@ static void serve(int orders, const struct member *member)
     struct order order;
     grpc_init();
     node_open(&node, member, "{}");
-    grpc_server_credentials *software = software_server();
+    grpc_server_credentials *software = plain_tls_server(&outsider);
     while (read(orders, &order, sizeof(order)) == (ssize_t)sizeof(order)) {
         if (order.what == START) {
             rpc_server_stop(server);
@@ -263,9 +231,10 @@ static void call(const struct bench_options *options, int orders, const struct m
     ask(orders, (struct order){ .what = START });
     grpc_init();
     node_open(&node, member, "{}");
-    struct rig rig = { .orders = orders,
-                       .credentials = {
-                           [BENCH_WITHOUT] = software_channel(), [BENCH_WITH] = node.channel } };
+    struct rig
+        rig = { .orders = orders,
+                .credentials = {
+                    [BENCH_WITHOUT] = plain_tls_channel(&outsider), [BENCH_WITH] = node.channel } };
     rig.asks_server = true;
     compare(options, &rig, "rpc_check_server", "per-RPC check: CPU added to the server's");
     rig.asks_server = false;
@@ -288,12 +257,11 @@ int main(int argc, char **argv)
     softhsm_start();
     federation_make(&federation, "example.org");
     federation_enrol(&federation, &member, "node", KEY_TYPE);
-    outsider = stranger_make(&federation);
+    outsider = plain_tls_member(&federation, "stranger", KEY_TYPE);
     pid_t child = start_serving(&member, &orders);
     call(&options, orders, &member);
     stop_serving(child, orders);
     rpc_shutdown();
-    stranger_free(&outsider);
     member_free(&member);
     federation_free(&federation);
     return 0;

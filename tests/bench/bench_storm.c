@@ -110,7 +110,7 @@ static void sleep_until(double at_us)
     }
 }
 
-static void call_once(grpc_channel *channel)
+static void call_or_die(grpc_channel *channel)
 {
     struct rpc_result result = rpc_call(channel, RPC_DEADLINE_MS);
     if (!result.ok) {
@@ -127,7 +127,7 @@ static double call_until_done(grpc_channel *channel, const struct wave *wave)
     double end_us = 0;
     while (len < CALLS_MAX && (end_us == 0 || due_us < end_us)) {
         sleep_until(due_us);
-        call_once(channel);
+        call_or_die(channel);
         calls_us[len++] = now_us() - due_us;
         due_us += CALL_EVERY_US;
         end_us = end_us == 0 && wave->left == 0 ? now_us() : end_us;

@@ -26,7 +26,8 @@ struct self {
     struct rpc_server *server;
     grpc_channel_credentials *channel;
     struct team *teams[TEAM_MAX + 1];
-    struct node nodes[2]; /* of nodekey_side */
+    struct node nodes[2];                    /* of nodekey_side */
+    nk_function (*symbol)(const char *name); /* theirs */
     grpc_server_credentials *credentials;
     struct bare bare; /* of software_side */
 };
@@ -88,8 +89,12 @@ static bool start_nodekey(void *user, char *why, size_t room)
 {
     struct self *self = user;
     grpc_init();
-    node_open(&self->nodes[0], &self->ends->server, "{}");
-    node_open(&self->nodes[1], &self->ends->client, "{}");
+    for (size_t i = 0; i < 2; i++) {
+        node_prepare(&self->nodes[i]);
+        self->nodes[i].host.symbol = self->symbol;
+    }
+    node_open_with(&self->nodes[0], &self->ends->server, "{}");
+    node_open_with(&self->nodes[1], &self->ends->client, "{}");
     self->server = rpc_server_start(self->nodes[0].server, SERVER_THREADS, NULL, NULL);
     self->channel = self->nodes[1].channel;
     return first_dial(self, why, room);
@@ -115,11 +120,13 @@ struct outpost *nodekey_side(struct ends *ends)
 static bool start_software(void *user, char *why, size_t room)
 {
     struct self *self = user;
-    const struct plain_tls end = in_memory(self->ends, "software");
+    static struct plain_tls end;
+    end = in_memory(self->ends, "software");
     const char *path =
         path_of("%s/software-%s.pem", self->ends->federation->folder, self->ends->key_type);
     write_file(path, path_of("%s%s", end.key, end.chain), 0600);
-    swap_key_for(path);
+    swap_key_for(path, &end);
+    self->symbol = swap_key_symbol;
     if (!start_nodekey(user, why, room)) {
         return false;
     }

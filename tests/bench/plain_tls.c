@@ -23,12 +23,20 @@ static grpc_tls_credentials_options *options_for(const struct plain_tls *end)
 {
     grpc_tls_identity_pairs *pairs = grpc_tls_identity_pairs_create();
     grpc_tls_identity_pairs_add_pair(pairs, end->key, end->chain);
+    grpc_tls_credentials_options *options = grpc_tls_credentials_options_create();
+#ifdef LATER_CORE
+    grpc_tls_certificate_provider *provider = grpc_tls_certificate_provider_in_memory_create();
+    grpc_tls_certificate_provider_in_memory_set_root_certificate(provider, end->root);
+    grpc_tls_certificate_provider_in_memory_set_identity_certificate(provider, pairs);
+    grpc_tls_credentials_options_set_root_certificate_provider(options, provider);
+    grpc_tls_credentials_options_set_identity_certificate_provider(options, provider);
+#else
     grpc_tls_certificate_provider *provider =
         grpc_tls_certificate_provider_static_data_create(end->root, pairs);
-    grpc_tls_credentials_options *options = grpc_tls_credentials_options_create();
     grpc_tls_credentials_options_set_certificate_provider(options, provider);
     grpc_tls_credentials_options_watch_identity_key_cert_pairs(options);
     grpc_tls_credentials_options_watch_root_certs(options);
+#endif
     grpc_tls_certificate_provider_release(provider);
     return options;
 }

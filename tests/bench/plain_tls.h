@@ -3,9 +3,8 @@
 #ifndef NODEKEY_BENCH_PLAIN_TLS_H
 #define NODEKEY_BENCH_PLAIN_TLS_H
 
-#include <grpc/grpc_security.h>
-
 #include "fixtures/federation.h"
+#include "fixtures/wire/grpc_credentials.h"
 
 struct plain_tls {
     const char *key; /* PEM, or "engine:ID:KEY" */

@@ -94,7 +94,7 @@ static bool grows_by(const atomic_ulong *counter, unsigned long more)
 /* --- the connection that stands --- */
 
 /* Each must be answered. */
-static void call_once(grpc_channel *channel, struct figures *figures)
+static void call_standing(grpc_channel *channel, struct figures *figures)
 {
     double start = now_ms();
     struct rpc_result result = rpc_call(channel, RPC_DEADLINE_MS);
@@ -108,7 +108,7 @@ static void call_for(grpc_channel *channel, struct figures *figures, double ms)
 {
     double start = now_ms();
     while (now_ms() - start < ms) {
-        call_once(channel, figures);
+        call_standing(channel, figures);
     }
 }
 
@@ -135,7 +135,7 @@ static void call_until_open(grpc_channel *channel, struct recorder *log, struct 
 {
     double start = now_ms();
     while (!is_open(log)) {
-        call_once(channel, figures);
+        call_standing(channel, figures);
         if (now_ms() - start > PATIENCE_MS) {
             char *text = recorder_copy(log);
             print_message("%s", text);

@@ -19,7 +19,7 @@ static const struct row {
     const char *scenario;
     const char *says; /* on stderr, beside what the scenario itself looks at; NULL: no matter */
 } rows[] = {
-    { "a log hook that throws: gRPC's log has the line, the node serves", HOOKS_HOST, "log_throws",
+    { "a log hook that throws: standard error has the line, the node serves", HOOKS_HOST, "log_throws",
       "nodekey: the log hook threw: no disk; the line was: our identity" },
     { "an event hook that throws: an error in the log, the node serves", HOOKS_HOST, "event_throws",
       NULL },

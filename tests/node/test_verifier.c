@@ -14,7 +14,7 @@
 #include "fixtures/federation.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
-#include "grpc/credentials.h"
+#include "grpc/node_credentials.h"
 #include "grpc/verifier.h"
 #include "node/instance.h"
 

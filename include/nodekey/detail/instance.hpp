@@ -16,7 +16,6 @@
 
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
-#include <grpc/support/log.h>
 
 #include "nodekey/hooks.hpp"
 #include "nodekey/load.h"
@@ -162,15 +161,16 @@ class Host
         host.flags = hooks.flags;
         return host;
     }
-    /* Without a log hook the plugin calls none: such a line is one of ours, and goes to gRPC's. */
+    /* Without a log hook the plugin calls none: such a line is one of ours, and goes to standard
+     * error. */
     static void log(void *data, int32_t level, const char *line) noexcept
     {
         (void)with(data, [level, line](const Hooks &hooks) {
             Thrown thrown;
             if (!hooks.log) {
-                gpr_log(GPR_ERROR, "nodekey: %s", line);
+                std::fprintf(stderr, "nodekey: %s\n", line);
             } else if (!thrown.none_of("log", [&] { hooks.log(level, line); })) {
-                gpr_log(GPR_ERROR, "nodekey: %s; the line was: %s", thrown.text, line);
+                std::fprintf(stderr, "nodekey: %s; the line was: %s\n", thrown.text, line);
             }
         });
     }

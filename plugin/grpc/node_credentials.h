@@ -2,8 +2,8 @@
  * gRPC's credentials, and what an instance has with gRPC for them: the published identity, the
  * provider of all channels, polling threads. The only file that calls gRPC's experimental TLS
  * functions. */
-#ifndef NODEKEY_CREDENTIALS_H
-#define NODEKEY_CREDENTIALS_H
+#ifndef NODEKEY_NODE_CREDENTIALS_H
+#define NODEKEY_NODE_CREDENTIALS_H
 
 #include "base/auto.h"
 #include "grpc/publication.h"

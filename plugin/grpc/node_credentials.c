@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "grpc/credentials.h"
+#include "grpc/node_credentials.h"
 
 #include <limits.h>
 #include <pthread.h>

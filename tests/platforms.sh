@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The suite on other Debians than the one that CI has: built there without a warning, run there, and what
+# differs. A command of its own: it fetches some 700 MB per platform the first time, and what sid and
+# experimental hold changes from day to day.
+set -euo pipefail
+
+usage() {
+  cat <<'END'
+usage: tests/platforms.sh [--cache FOLDER] [--preset PRESET] [--tests REGEX] [PLATFORM...]
+
+Makes a tree of each PLATFORM (default: all three), builds this checkout there
+with -Werror, runs the suite, and prints the versions of its packages and the
+tests that fail there. Root, on Debian.
+
+  trixie     Debian 13
+  sid-grpc   sid, with gRPC from experimental
+  openssl4   sid, with OpenSSL from experimental; its gRPC is on OpenSSL 3, so only
+             what needs no gRPC runs there
+
+  --cache FOLDER    where trees are kept, each with its build;
+                    default: ~/.cache/nodekey-platforms
+  --preset PRESET   of CMake; default: dev
+  --tests REGEX     run these tests only, by ctest's -R
+  --help            this text
+
+A test that fails for a reason of the platform's has a row in tests/platforms.txt.
+
+Exit status: 0 all passed, but those that have a row; 1 others failed, or it did
+not build; 2 could not be tried.
+END
+}
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd "$here/.." && pwd)
+# shellcheck source=examples/install.sh
+. "$top/examples/install.sh"
+# shellcheck source=tests/packages.sh
+. "$here/packages.sh"
+# shellcheck source=tests/trees.sh
+. "$here/trees.sh"
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/nodekey-platforms
+preset=dev
+chosen=
+platforms=()
+status=0
+sources=/usr/src/nodekey
+
+die() {
+  echo "platforms.sh: $*" >&2
+  exit 2
+}
+
+while [ $# -gt 0 ]; do
+  case $1 in
+  --cache | --preset | --tests)
+    [ $# -ge 2 ] || die "$1 needs a value"
+    case $1 in
+    --cache) cache=$2 ;;
+    --preset) preset=$2 ;;
+    --tests) chosen=$2 ;;
+    esac
+    shift
+    ;;
+  --help)
+    usage
+    exit 0
+    ;;
+  trixie | sid-grpc | openssl4) platforms+=("$1") ;;
+  *)
+    usage >&2
+    exit 2
+    ;;
+  esac
+  shift
+done
+[ ${#platforms[@]} -gt 0 ] || platforms=(trixie sid-grpc openssl4)
+[ "$(id -u)" -eq 0 ] || die "only root can make a tree"
+install_missing mmdebstrap iproute2 || exit 2
+mkdir -p "$cache"
+cache=$(realpath "$cache")
+
+# A platform: its suite of Debian, the source packages it takes from experimental, and packages that its
+# archives of gRPC and OpenSSL are linked with.
+platform_of() { # platform
+  suite=sid experimental="" more=(libzstd-dev libutf8-range-dev)
+  case $1 in
+  trixie) suite=trixie more=(libzstd-dev) ;;
+  sid-grpc) experimental="src:grpc src:protobuf" ;;
+  openssl4) experimental=src:openssl ;;
+  esac
+}
+
+# PyPI's packages too, while there is a network: with the roots that this machine trusts, its proxy's among them.
+prepare_tree() { # platform, tree
+  local suite experimental more
+  platform_of "$1"
+  make_tree "$suite" "$2.new" "${packages[*]} ${more[*]}" "$experimental"
+  mkdir -p "$2.new$sources/build"
+  cp /etc/ssl/certs/ca-certificates.crt "$2.new$sources/roots.pem"
+  declare -f fetch_grpcio | { cat && echo "cd $sources && fetch_grpcio"; } |
+    PIP_CERT=$sources/roots.pem SSL_CERT_FILE=$sources/roots.pem chroot "$2.new" bash -eu
+  mv "$2.new" "$2"
+}
+
+# The checkout as it is, with its times: what is built and did not change is not built again.
+copy_checkout() { # tree
+  mkdir -p "$1$sources"
+  find "$1$sources" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf --one-file-system {} +
+  (cd "$top" && git ls-files -z --cached --others --exclude-standard | while IFS= read -rd '' file; do
+    [ ! -e "$file" ] || printf '%s\0' "$file"
+  done | tar --null -T - -c) | tar -C "$1$sources" --no-same-owner -x
+}
+
+print_versions() { # platform, tree
+  local package version names=()
+  printf '\n--- %s: Debian %s, %s\n' "$1" "$(<"$2/etc/debian_version")" "$(date -u +%F)"
+  names=(libgrpc-dev libssl-dev openssl gcc libc6 cmake libcmocka-dev libp11-kit0 libpkcs11-helper1-dev libjansson4 softhsm2
+    opensc libtpm2-pkcs11-1 swtpm libnss3 gnutls-bin python3)
+  for package in "${names[@]}"; do
+    # shellcheck disable=SC2016 # dpkg-query's
+    version=$(chroot "$2" dpkg-query -W -f '${Version}' "$package" 2>/dev/null) || version=-
+    printf '%-24s %s\n' "$package" "$version"
+  done
+}
+
+# What failed, by ctest's own list of it, each with its row of platforms.txt.
+print_failed() { # platform, ctest's list
+  local platform=$1 name reason
+  [ -s "$2" ] || return 0
+  while IFS=: read -r _ name; do
+    reason=$(awk -v platform="$platform" -v name="$name" \
+      '$1 == platform && $2 == name { $1 = $2 = ""; print substr($0, 3); exit }' "$here/platforms.txt")
+    printf '%-24s %s\n' "$name" "${reason:-FAILED}"
+    [ -n "$reason" ] || status=1
+  done <"$2"
+}
+
+try_platform() { # platform
+  local tree=$cache/$1 log=$cache/$1.log list tests=()
+  list=$tree$sources/build/$preset/Testing/Temporary/LastTestsFailed.log
+  [ -d "$tree" ] || prepare_tree "$1" "$tree" 2>&1 | show_progress "$log" || {
+    tail -n 20 "$log" >&2
+    die "no tree of $1"
+  }
+  copy_checkout "$tree"
+  print_versions "$1" "$tree"
+  if ! inside "$tree" bash -euc "cd $sources && cmake --preset $preset && cmake --build --preset $preset" 2>&1 |
+    show_progress "$log"; then
+    grep -E 'error|warning' -A 5 "$log" | head -n 40
+    echo "$1: does not build; all of it: $log"
+    status=1
+    return
+  fi
+  rm -f "$list"
+  [ -z "$chosen" ] || tests=(-R "$chosen")
+  [ "$1" != openssl4 ] || [ -n "$chosen" ] || tests=(-L unit)
+  inside "$tree" bash -c "cd $sources && exec ctest --preset $preset \"\$@\"" ctest "${tests[@]}" 2>&1 |
+    show_progress "$log" || true
+  grep -E '^[0-9]+% tests passed|^No tests' "$log" || status=1
+  print_failed "$1" "$list"
+}
+
+for platform in "${platforms[@]}"; do
+  try_platform "$platform"
+done
+exit $status
