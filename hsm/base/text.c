@@ -151,3 +151,10 @@ time_t text_read_time(const ASN1_TIME *date)
     struct tm utc;
     return date != NULL && ASN1_TIME_to_tm(date, &utc) == 1 ? timegm(&utc) : (time_t)-1;
 }
+
+int text_compare_to_now(const ASN1_TIME *date)
+{
+    int order = ASN1_TIME_cmp_time_t(date, time(NULL)); /* -2: it cannot be read */
+
+    return order == -2 ? 0 : order > 0 ? 1 : -1;
+}

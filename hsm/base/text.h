@@ -40,5 +40,7 @@ const char *text_time(char text[TEXT_TIME_BYTES], time_t at);
 const char *text_until(char text[TEXT_UNTIL_BYTES], time_t end, time_t now);
 /* `date` as decoded with its X509 or X509_CRL; NULL is allowed. -1: none, or not in the grammar. */
 time_t text_read_time(const ASN1_TIME *date);
+/* Before 0: `date` is now or was earlier; after 0: it is yet to come; 0: not in the grammar. */
+int text_compare_to_now(const ASN1_TIME *date);
 
 #endif

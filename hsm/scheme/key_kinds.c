@@ -50,7 +50,7 @@ DEFINE_AUTO(ASN1_OBJECT *, ASN1_OBJECT_free);
     "either role"
 /* TLS 1.2 ties a client's certificate to the curves that it offered (RFC 8422 section 5.1), of
  * which gRPC 1.51 has P-256 alone; OpenSSL looks, GnuTLS does not. */
-#define NOT_TLS_1_2 "they dial no OpenSSL server that has TLS 1.2 alone"
+#define NOT_TLS_1_2 "on gRPC 1.51 they dial no OpenSSL server that has TLS 1.2 alone"
 #define CHOOSE(kinds) "; where you need that, choose " kinds " or RSA"
 
 static const struct key_kind kinds[] = {

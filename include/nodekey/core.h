@@ -16,6 +16,9 @@
 
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
+#if __has_include(<grpc/credentials.h>) /* later cores declare half of it there */
+#include <grpc/credentials.h>
+#endif
 #include <grpc/support/alloc.h>
 #include <grpc/support/string_util.h>
 #include <grpc/support/time.h>

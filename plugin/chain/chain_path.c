@@ -35,7 +35,7 @@ static X509 *copy_as_issued(X509 *leaf)
     ERR_clear_error();
     X509 *copy = X509_dup(leaf);
     if (copy == NULL ||
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(copy), "OU", MBSTRING_ASC,
+        X509_NAME_add_entry_by_txt((X509_NAME *)X509_get_subject_name(copy), "OU", MBSTRING_ASC,
                                    (const unsigned char *)"not self-signed", -1, -1, 0) != 1) {
         X509_free(copy);
         return NULL;

@@ -86,7 +86,7 @@ static void tell_end(const struct check *check, const char *topic, const X509 *c
                                text_read_time(X509_get0_notAfter(certificate)), CHECK_BAD };
 
     x509_name_text(X509_get_subject_name(certificate), subject, sizeof(subject));
-    if (check->policy == NULL || X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0) {
+    if (check->policy == NULL || text_compare_to_now(X509_get0_notAfter(certificate)) > 0) {
         check_add_span(check, &span);
     }
 }

@@ -246,7 +246,7 @@ static void check_names(struct asked *asked)
 
 static nk_status examine(struct asked *asked, nk_error *err)
 {
-    X509_NAME *subject = X509_REQ_get_subject_name(asked->request);
+    const X509_NAME *subject = X509_REQ_get_subject_name(asked->request);
     EVP_PKEY *key = X509_REQ_get0_pubkey(asked->request);
 
     asked->like = X509_new();

@@ -198,10 +198,10 @@ static enum reason next_hidden(const struct our_leaf *ours, const struct own_jud
 {
     switch ((*at)++) {
     case 0:
-        return X509_cmp_current_time(X509_get0_notAfter(ours->certificate)) < 0 ? REASON_EXPIRED
-                                                                                : REASONS_LEN;
+        return text_compare_to_now(X509_get0_notAfter(ours->certificate)) < 0 ? REASON_EXPIRED
+                                                                              : REASONS_LEN;
     case 1:
-        return X509_cmp_current_time(X509_get0_notBefore(ours->certificate)) > 0
+        return text_compare_to_now(X509_get0_notBefore(ours->certificate)) > 0
                    ? REASON_NOT_YET_VALID
                    : REASONS_LEN;
     case 2:

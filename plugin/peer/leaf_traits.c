@@ -150,7 +150,7 @@ nk_status leaf_traits_read(X509 *leaf, struct traits_storage *storage, struct tr
 bool leaf_traits_hash_spki(const X509 *certificate, uint8_t ret_digest[NK_SHA256_BYTES])
 {
     return ASN1_item_digest(ASN1_ITEM_rptr(X509_PUBKEY), EVP_sha256(),
-                            X509_get_X509_PUBKEY(certificate), ret_digest, NULL) == 1;
+                            (void *)X509_get_X509_PUBKEY(certificate), ret_digest, NULL) == 1;
 }
 
 void leaf_traits_clear(struct traits_storage *storage)

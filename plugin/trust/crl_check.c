@@ -52,7 +52,7 @@ static nk_status check_critical(const X509_CRL *list, nk_error *err)
 {
     for (int i = 0; i < X509_CRL_get_ext_count(list); i++) {
         char oid[OID_BYTES];
-        X509_EXTENSION *extension = X509_CRL_get_ext(list, i);
+        X509_EXTENSION *extension = (X509_EXTENSION *)X509_CRL_get_ext(list, i); /* const in 4.0 */
         int nid = OBJ_obj2nid(X509_EXTENSION_get_object(extension));
         if (X509_EXTENSION_get_critical(extension) != 0 && nid != NID_issuing_distribution_point &&
             nid != NID_authority_key_identifier) {

@@ -12,7 +12,7 @@ DEFINE_AUTO(GENERAL_NAMES *, GENERAL_NAMES_free);
 bool root_form_has_unknown_critical(const X509 *root)
 {
     for (int i = 0; i < X509_get_ext_count(root); i++) {
-        X509_EXTENSION *extension = X509_get_ext(root, i);
+        X509_EXTENSION *extension = (X509_EXTENSION *)X509_get_ext(root, i); /* const in 4.0 */
         int nid = OBJ_obj2nid(X509_EXTENSION_get_object(extension));
         bool identifies = nid == NID_subject_key_identifier || nid == NID_authority_key_identifier;
         if (X509_EXTENSION_get_critical(extension) != 0 && !identifies &&

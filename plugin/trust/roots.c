@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/report.h"
+#include "base/text.h"
 #include "trust/key_limits.h"
 #include "trust/key_types.h"
 #include "trust/pem.h"
@@ -243,8 +244,8 @@ static nk_status check_names(STACK_OF(X509) *roots, nk_error *err)
 
 static bool is_valid_now(const X509 *root)
 {
-    return X509_cmp_current_time(X509_get0_notBefore(root)) < 0 &&
-           X509_cmp_current_time(X509_get0_notAfter(root)) > 0;
+    return text_compare_to_now(X509_get0_notBefore(root)) < 0 &&
+           text_compare_to_now(X509_get0_notAfter(root)) > 0;
 }
 
 /* Anchors are a name and a key (RFC 5280 section 6.1.1 d): certificates below chain to either. */
@@ -274,13 +275,13 @@ static const char *root_weakness(const X509 *root, bool twin)
                      "refused; have the federation make a root of RSA-2048 or more, P-256 or "
                      "Ed25519";
     }
-    if (X509_cmp_current_time(X509_get0_notAfter(root)) < 0) {
+    if (text_compare_to_now(X509_get0_notAfter(root)) < 0) {
         return twin ? "has expired, and another root of its name and key holds in its stead: take "
                       "the old one out"
                     : "has expired: every certificate below it is refused; get the federation's "
                       "new root";
     }
-    if (!twin && X509_cmp_current_time(X509_get0_notBefore(root)) > 0) {
+    if (!twin && text_compare_to_now(X509_get0_notBefore(root)) > 0) {
         return "is not yet valid: every certificate below it is refused; check this clock";
     }
     return NULL;

@@ -24,7 +24,7 @@ static grpc_tls_credentials_options *options_for(const struct plain_tls *end)
     grpc_tls_identity_pairs *pairs = grpc_tls_identity_pairs_create();
     grpc_tls_identity_pairs_add_pair(pairs, end->key, end->chain);
     grpc_tls_credentials_options *options = grpc_tls_credentials_options_create();
-#ifdef LATER_CORE
+#if LATER_CORE
     grpc_tls_certificate_provider *provider = grpc_tls_certificate_provider_in_memory_create();
     grpc_tls_certificate_provider_in_memory_set_root_certificate(provider, end->root);
     grpc_tls_certificate_provider_in_memory_set_identity_certificate(provider, pairs);

@@ -20,7 +20,7 @@ unsigned swap_key_count(void)
     return swapped;
 }
 
-#ifdef LATER_CORE
+#if LATER_CORE
 static void add_other_pair(grpc_tls_identity_pairs *pairs, const char *key, const char *chain)
 {
     (void)key;
@@ -57,7 +57,7 @@ nk_function swap_key_symbol(const char *name)
     if (strcmp(name, "grpc_tls_certificate_provider_file_watcher_create") == 0) {
         return (nk_function)watch_other_file;
     }
-#ifdef LATER_CORE
+#if LATER_CORE
     if (strcmp(name, "grpc_tls_identity_pairs_add_pair") == 0) {
         return (nk_function)add_other_pair;
     }

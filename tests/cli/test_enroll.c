@@ -235,7 +235,8 @@ static const struct kind_row {
 } kinds[] = {
     { "RSA-2048", NULL },
     { "P-256", NULL },
-    { "P-384", "warning: P-384 keys: they dial no OpenSSL server that has TLS 1.2 alone; " },
+    { "P-384",
+      "warning: P-384 keys: on gRPC 1.51 they dial no OpenSSL server that has TLS 1.2 alone; " },
     { "P-521", "warning: P-521 keys: no gRPC on BoringSSL " },
     { "Ed25519", "warning: Ed25519 keys: no gRPC on BoringSSL " },
 };
