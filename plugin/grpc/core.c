@@ -2,11 +2,13 @@
 #include "grpc/core.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fork.h"
 #include "base/report.h"
 #include "hsm.h"
 
@@ -35,6 +37,7 @@ struct bound {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct bound the_core; /* written once, under the lock, before is_bound */
 static atomic_bool is_bound;
+FORK_PART(.lock = &lock);
 
 /* --- finding functions --- */
 
@@ -120,7 +123,7 @@ static unsigned long read_number(const char *version)
         return 0;
     }
     unsigned long number = strtoul(version, &end, 10);
-    return *end == '.' ? number : 0;
+    return *end == '.' && number != ULONG_MAX ? number : 0;
 }
 
 /* For hsm_use_crypto: a shared core shows the libcrypto that it is linked with, too. */
@@ -131,7 +134,8 @@ static nk_function find_in_source(void *arg, const char *name)
     return find_function(arg, name, &found) ? found : NULL;
 }
 
-static nk_status find_core(const nk_host *host, struct bound *bound, nk_error *err)
+static nk_status find_core(const nk_host *host, struct source *source, struct bound *bound,
+                           nk_error *err)
 {
     const char *missing = "";
 
@@ -139,45 +143,55 @@ static nk_status find_core(const nk_host *host, struct bound *bound, nk_error *e
         return report(err, NK_E_USAGE,
                       "nk_host.grpc_version is not set; give &grpc_version_string");
     }
-    struct source source = { host->symbol,
-                             host->symbol == NULL ? open_library_of(host->grpc_version) : NULL };
-    if (!is_core_of(&source, host->grpc_version)) {
+    source->symbol = host->symbol;
+    source->library = host->symbol == NULL ? open_library_of(host->grpc_version) : NULL;
+    if (!is_core_of(source, host->grpc_version)) {
         return report(err, NK_E_USAGE,
                       "the functions of this program's gRPC core cannot be found: for one that is "
                       "linked in statically set nk_host.symbol = nk_core_symbol (nodekey/core.h)");
     }
-    bound->number = read_number(host->grpc_version());
+    const char *version = host->grpc_version();
+    bound->number = read_number(version);
     if (bound->number == 0) {
         return report(err, NK_E_UNSUPPORTED, "gRPC core \"%s\" has no number that nodekey knows",
-                      host->grpc_version());
+                      version != NULL ? version : "(none)");
     }
-    if (!find_named(&source, &bound->functions, &missing) ||
-        !find_renamed(&source, bound, &missing)) {
-        return report(err, NK_E_UNSUPPORTED, "gRPC core %s lacks %s; take another version",
-                      host->grpc_version(), missing);
+    if (!find_named(source, &bound->functions, &missing) ||
+        !find_renamed(source, bound, &missing)) {
+        return report(err, NK_E_UNSUPPORTED, "gRPC core %s lacks %s; take another version", version,
+                      missing);
     }
-    return hsm_use_crypto(find_in_source, &source, err);
+    return NK_OK;
+}
+
+/* In whichever order hosts come: the first core that is fit is the one of the process. */
+static bool is_bound_to(const struct bound *bound)
+{
+    pthread_mutex_lock(&lock);
+    if (!atomic_load(&is_bound)) {
+        the_core = *bound;
+        atomic_store(&is_bound, true);
+    }
+    bool same = the_core.functions.grpc_init == bound->functions.grpc_init;
+    pthread_mutex_unlock(&lock);
+    return same;
 }
 
 nk_status core_bind(const nk_host *host, nk_error *err)
 {
     struct bound bound = { .number = 0 };
-    nk_status status = find_core(host, &bound, err);
+    struct source source = { .symbol = NULL };
+    nk_status status = find_core(host, &source, &bound, err);
 
-    if (status != NK_OK) {
+    if (status == NK_OK && !atomic_load(&is_bound)) {
+        status = hsm_use_crypto(find_in_source, &source, err);
+    }
+    if (status != NK_OK || is_bound_to(&bound)) {
         return status;
     }
-    pthread_mutex_lock(&lock);
-    if (!atomic_load(&is_bound)) {
-        the_core = bound;
-        atomic_store(&is_bound, true);
-    }
-    bool same = the_core.functions.grpc_init == bound.functions.grpc_init;
-    pthread_mutex_unlock(&lock);
-    return same ? NK_OK
-                : report(err, NK_E_USAGE,
-                         "this process has two gRPC cores, and nodekey serves the other one; use "
-                         "one core, or another process");
+    return report(err, NK_E_USAGE,
+                  "this process has two gRPC cores, and nodekey serves the other one; use one "
+                  "core, or another process");
 }
 
 bool core_is_bound(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * core_host CONFIG CALLS: a program that is linked with gRPC in one of the ways that there are. It
- * serves and dials itself, each call on a connection of its own, and prints "CORE: CALLS talked", or
- * what nodekey says. Ends by exit(), without close, if $CORE_HOST_LEAVES is set. */
+ * serves and dials itself, each call on a connection of its own, and prints "CORE: CALLS talked",
+ * or what nodekey says. Ends by exit(), without close, if $CORE_HOST_LEAVES is set. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

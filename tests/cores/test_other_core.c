@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A host whose gRPC is not ours gets an error instead of a crash, and no credentials. */
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -10,8 +11,10 @@
 #include "fixtures/check.h"
 #include "fixtures/federation.h"
 #include "fixtures/process.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
+#include "nodekey/detail/core_names.h"
 
 static struct federation federation;
 static struct member alice;
@@ -96,6 +99,125 @@ static void a_core_linked_in_statically(void **state)
     free(end.out);
 }
 
+/* --- a core that is handed out by nk_host.symbol --- */
+
+static const char *lacking;
+static const char *version_text;
+
+static const char *told_version(void)
+{
+    return version_text;
+}
+
+/* This program's own functions, but the one that is lacking. */
+static nk_function find_all_but_one(const char *name)
+{
+    nk_function found = NULL;
+
+    if (strcmp(name, "grpc_version_string") == 0) {
+        return (nk_function)told_version;
+    }
+    if (lacking == NULL || strcmp(name, lacking) != 0) {
+        *(void **)&found = dlsym(RTLD_DEFAULT, name);
+    }
+    return found;
+}
+
+static nk_status open_told(nk_error *err)
+{
+    const nk_plugin *plugin = plugin_load();
+    nk_host host = recording_host(recorder_new());
+    nk_instance *instance = NULL;
+    char *config = member_config(&alice, "{}");
+
+    host.grpc_version = told_version;
+    host.symbol = find_all_but_one;
+    nk_status status = plugin->open_text(&host, config, federation.folder, &instance, err);
+    free(config);
+    if (status == NK_OK) {
+        assert_int_equal(plugin->close(instance, NULL), NK_OK);
+    }
+    return status;
+}
+
+#define LACKS(name) { "without " #name, #name },
+static const struct lack {
+    const char *name;
+    const char *function;
+} lacks[] = { NK_CORE_GRPC(LACKS) NK_CORE_CRYPTO(LACKS)
+                  LACKS(grpc_tls_certificate_provider_file_watcher_create) };
+
+static void a_core_that_lacks_a_function(void **state)
+{
+    const char *function = ((const struct lack *)*state)->function;
+    nk_error err = { .struct_size = sizeof(err) };
+
+    version_text = grpc_version_string();
+    lacking = function;
+    assert_int_equal(open_told(&err), NK_E_UNSUPPORTED);
+    lacking = NULL;
+    const char *at = strstr(err.text, path_of("lacks %s", function));
+    if (at == NULL || strchr(";,", at[strlen("lacks ") + strlen(function)]) == NULL) {
+        fail_msg("%s: %s", function, err.text);
+    }
+}
+
+static const struct version {
+    const char *name;
+    const char *text;
+    nk_status status;
+} versions[] = {
+    { "version 29.0.0", "29.0.0", NK_OK },
+    { "version 30.0.0-dev", "30.0.0-dev", NK_OK },
+    { "no version", NULL, NK_E_UNSUPPORTED },
+    { "version of no letters", "", NK_E_UNSUPPORTED },
+    { "version 29", "29", NK_E_UNSUPPORTED },
+    { "version 29-dev", "29-dev", NK_E_UNSUPPORTED },
+    { "version v29.0.0", "v29.0.0", NK_E_UNSUPPORTED },
+    { "version with a space", " 29.0.0", NK_E_UNSUPPORTED },
+    { "version -29.0.0", "-29.0.0", NK_E_UNSUPPORTED },
+    { "version +29.0.0", "+29.0.0", NK_E_UNSUPPORTED },
+    { "version 029.0.0", "029.0.0", NK_E_UNSUPPORTED },
+    { "version 0x1d.0.0", "0x1d.0.0", NK_E_UNSUPPORTED },
+    { "version .29", ".29", NK_E_UNSUPPORTED },
+    { "version past every number", "99999999999999999999999.0", NK_E_UNSUPPORTED },
+};
+
+static void a_version_text(void **state)
+{
+    const struct version *version = *state;
+    nk_error err = { .struct_size = sizeof(err) };
+
+    version_text = version->text;
+    nk_status status = open_told(&err);
+    print_message("    %d %s\n", (int)status, err.text);
+    assert_int_equal(status, version->status);
+    assert_true(status == NK_OK || strstr(err.text, "no number that nodekey knows") != NULL);
+}
+
+/* --- two cores --- */
+
+static void a_second_core_is_refused(void **state)
+{
+    (void)state;
+    Dl_info info;
+    void *address = NULL;
+    const char *(*version)(void) = grpc_version_string;
+    memcpy(&address, &version, sizeof(address));
+    assert_int_not_equal(dladdr(address, &info), 0);
+    const char *config = path_of("%s/alice.json", federation.folder);
+    const char *const argv[] = { TWO_CORES_HOST, config, info.dli_fname, NULL };
+    const struct process process = { .argv = argv };
+    struct process_end end = process_run(&process);
+    print_message("%s", end.out);
+    assert_true(WIFEXITED(end.status));
+    assert_int_equal(WEXITSTATUS(end.status), 0);
+    assert_non_null(
+        strstr(end.out, path_of("other %d this process has two gRPC cores", NK_E_USAGE)));
+    assert_non_null(strstr(end.out, "first 0"));
+    free(end.out);
+}
+
 static void our_core_gets_them(void **state)
 {
     (void)state;
@@ -106,11 +228,12 @@ static void our_core_gets_them(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(another_address),
-        cmocka_unit_test(no_address),
-        cmocka_unit_test(a_core_linked_in_statically),
-        cmocka_unit_test(our_core_gets_them),
-    };
-    return cmocka_run_group_tests_name("other_core", tests, start, stop);
+    ROWS_TEST(another_address);
+    ROWS_TEST(no_address);
+    ROWS_TEST(a_core_linked_in_statically);
+    ROWS_OF(lacks, a_core_that_lacks_a_function)
+    ROWS_OF(versions, a_version_text)
+    ROWS_TEST(a_second_core_is_refused);
+    ROWS_TEST(our_core_gets_them);
+    return ROWS_RUN("other_core", start, stop);
 }
