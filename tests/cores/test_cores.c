@@ -70,6 +70,27 @@ static void talk_and_exit(void **state)
     run_host(*state);
 }
 
+#ifndef NODEKEY_SANITIZED /* whose runtime must be in the program */
+/* Its BoringSSL is hidden, so nodekey has OpenSSL; its core has none, and cannot be had anyway. */
+static void beside_grpcio(void **state)
+{
+    (void)state;
+    const char *config = path_of("%s/alice.json", federation.folder);
+    const char *const argv[] = { GRPCIO_PYTHON, GRPCIO_HOST, getenv("NODEKEY_MODULE"), config,
+                                 NULL };
+    struct process_end end = process_run(&(struct process){ .argv = argv, .with_stderr = true });
+
+    print_message("%s", end.out);
+    assert_true(WIFEXITED(end.status));
+    assert_int_equal(WEXITSTATUS(end.status), 0);
+    assert_non_null(strstr(end.out, "open 0 \n"));
+    assert_non_null(strstr(end.out, "open 1 the functions of this program's gRPC core cannot be"));
+    assert_non_null(strstr(end.out, "open 9 this program's gRPC does not use OpenSSL 3 or 4"));
+    assert_non_null(strstr(end.out, " goes on\n"));
+    free(end.out);
+}
+#endif
+
 int main(void)
 {
     softhsm_start();
@@ -77,6 +98,9 @@ int main(void)
     federation_enrol(&federation, &alice, "alice", "P-256");
     ROWS_OF(rows, talk_and_close)
     ROWS_OF(rows, talk_and_exit)
+#ifndef NODEKEY_SANITIZED
+    ROWS_TEST(beside_grpcio);
+#endif
     int failed = ROWS_RUN("cores", NULL, NULL);
     member_free(&alice);
     federation_free(&federation);
