@@ -11,8 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DER_SEQUENCE 0x30
-#define DER_LENGTH_OF_TWO 0x82 /* bytes: every certificate of more than 255 */
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+#define DER_MAX_BYTES ((size_t)256 * 1024)
 
 /* --- words of a command --- */
 
@@ -54,7 +59,7 @@ char *check_command(const char *word, ...)
         put_word(out, next);
     }
     va_end(args);
-    if (fclose(out) != 0) {
+    if (fclose(out) != 0 || !text_is(command, TEXT_ONE_LINE)) {
         free(command);
         return NULL;
     }
@@ -63,42 +68,53 @@ char *check_command(const char *word, ...)
 
 /* --- modes --- */
 
-static bool is_ours_to_change(const struct stat *info)
+/* Groups that may write where paths lead (trusted_path.h): root's, and our own with a warning. */
+static const char *writers_change(const struct stat *info)
 {
-    return geteuid() == 0 || info->st_uid == geteuid();
-}
+    bool stranger = info->st_gid != 0 && info->st_gid != getegid();
 
-/* The change that a folder on the way needs; NULL: none. Sticky folders are everybody's, and a
- * group of root's may write (trusted_path.h). */
-static const char *way_change(const struct stat *info)
-{
-    if ((info->st_mode & S_ISVTX) != 0) {
-        return NULL;
-    }
     if ((info->st_mode & S_IWOTH) != 0) {
         return "go-w";
     }
-    return (info->st_mode & S_IWGRP) != 0 && info->st_gid != 0 && info->st_gid != getegid() ? "g-w"
-                                                                                            : NULL;
+    return (info->st_mode & S_IWGRP) != 0 && stranger ? "g-w" : NULL;
+}
+
+/* Sticky folders are everybody's: their mode is not ours to change. */
+static const char *folder_change(const struct stat *info)
+{
+    return (info->st_mode & S_ISVTX) == 0 ? writers_change(info) : NULL;
+}
+
+/* A group that root is shown may be that of the node's user, who needs it. */
+static const char *secret_change(const struct stat *info)
+{
+    if ((info->st_mode & S_IRWXG) != 0 && info->st_gid != getegid()) {
+        return geteuid() != 0 ? "600" : NULL;
+    }
+    return (info->st_mode & (S_IWGRP | S_IRWXO)) != 0 ? "600" : NULL;
 }
 
 static const char *end_change(const struct stat *info, enum check_use use)
 {
     switch (use) {
     case CHECK_SECRET:
-        return (info->st_mode & ACCESSPERMS & ~(mode_t)(S_IRUSR | S_IWUSR)) != 0 ? "600" : NULL;
+        return secret_change(info);
     case CHECK_KEEP:
-        return (info->st_mode & ACCESSPERMS) != S_IRWXU ? "700" : NULL;
+        return (info->st_mode & S_ISVTX) == 0 && (info->st_mode & (S_IWGRP | S_IWOTH)) != 0 ? "go-w"
+                                                                                            : NULL;
     case CHECK_READ:
-        return (info->st_mode & (S_IWGRP | S_IWOTH)) != 0 ? "go-w" : NULL;
+        return writers_change(info);
     default:
-        return way_change(info);
+        return folder_change(info);
     }
 }
 
-static char *change_mode(const char *change, const char *path)
+/* Files of another user are refused still, also where root may change their mode. */
+static char *change_mode(const struct stat *info, const char *change, const char *path)
 {
-    return change != NULL ? check_command("chmod", change, path, (char *)NULL) : NULL;
+    return change != NULL && info->st_uid == geteuid()
+               ? check_command("chmod", change, path, (char *)NULL)
+               : NULL;
 }
 
 /* The first folder on the way, from "/" on. */
@@ -112,12 +128,22 @@ static char *cure_way(const char *path)
         if (stat(part, &info) != 0) {
             return NULL;
         }
-        const char *change = way_change(&info);
+        const char *change = folder_change(&info);
         if (change != NULL) {
-            return is_ours_to_change(&info) ? change_mode(change, part) : NULL;
+            return change_mode(&info, change, part);
         }
     }
     return NULL;
+}
+
+/* Not where a link leads nowhere: a folder cannot take its place. */
+static char *make_folder(const char *path)
+{
+    struct stat info;
+
+    return lstat(path, &info) != 0 && errno == ENOENT
+               ? check_command("install", "-d", "-m", "0700", path, (char *)NULL)
+               : NULL;
 }
 
 static char *cure_end(const char *path, enum check_use use)
@@ -125,38 +151,49 @@ static char *cure_end(const char *path, enum check_use use)
     struct stat info;
 
     if (stat(path, &info) != 0) {
-        return errno == ENOENT && use == CHECK_KEEP
-                   ? check_command("install", "-d", "-m", "0700", path, (char *)NULL)
-                   : NULL;
+        return use == CHECK_KEEP ? make_folder(path) : NULL;
     }
-    bool folder = use == CHECK_KEEP || use == CHECK_HOLD;
-    bool right = S_ISDIR(info.st_mode) == folder && is_ours_to_change(&info);
-    return right ? change_mode(end_change(&info, use), path) : NULL;
+    mode_t kind = use == CHECK_KEEP || use == CHECK_HOLD ? S_IFDIR : S_IFREG;
+    return (info.st_mode & S_IFMT) == kind ? change_mode(&info, end_change(&info, use), path)
+                                           : NULL;
 }
 
 char *check_cure_path(const char *path, enum check_use use)
 {
     AUTO(free) char *real = path[0] == '/' ? realpath(path, NULL) : NULL;
-    const char *way = real != NULL ? real : path;
 
-    if (way[0] != '/') {
+    if (path[0] != '/') {
         return NULL;
     }
-    char *cure = cure_way(way);
-    return cure != NULL ? cure : cure_end(way, use);
+    char *cure = cure_way(path); /* to a link */
+    if (cure == NULL && real != NULL) {
+        cure = cure_way(real);
+    }
+    return cure != NULL ? cure : cure_end(real != NULL ? real : path, use);
+}
+
+/* --- certificates --- */
+
+/* One, and nothing behind it, which the command would drop. */
+static bool is_certificate(const char *text, size_t len)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    X509 *certificate = len <= LONG_MAX ? d2i_X509(NULL, &at, (long)len) : NULL;
+    bool whole = certificate != NULL && (const char *)at == text + len;
+
+    X509_free(certificate);
+    ERR_clear_error();
+    return whole;
 }
 
 char *check_cure_der(const char *path)
 {
-    unsigned char first[2] = { 0 };
-    FILE *file = fopen(path, "rbe");
-    bool der = file != NULL && fread(first, 1, sizeof(first), file) == sizeof(first) &&
-               first[0] == DER_SEQUENCE && first[1] == DER_LENGTH_OF_TWO;
+    AUTO(free) char *text = NULL;
+    size_t len = 0;
 
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return der ? check_command("openssl", "x509", "-inform", "DER", "-in", path, "-out", path,
+    return file_read(path, DER_MAX_BYTES, NK_E_CONFIG, &text, &len, NULL) == NK_OK &&
+                   is_certificate(text, len)
+               ? check_command("openssl", "x509", "-inform", "DER", "-in", path, "-out", path,
                                (char *)NULL)
                : NULL;
 }

@@ -12,15 +12,16 @@ enum check_use {
     CHECK_HOLD,   /* a folder in which we make something */
 };
 
-/* The command that gives the path, or the first folder on the way to it that is at fault, the mode
- * that its use asks for, or makes the folder; NULL: another command would be needed, or another
- * user, or there is no memory. Owned: free. */
+/* The command that takes from the path, or from the first folder on the way to it that is at fault,
+ * what its use forbids others, or makes the folder; NULL: another command would be needed, or
+ * another user, or there is no memory. What is not ours, or everybody's, is left alone. Owned:
+ * free. */
 char *check_cure_path(const char *path, enum check_use use);
 /* The command that turns a certificate in DER, as CAs hand them out, into PEM where it lies; NULL:
  * it is none. Owned: free. */
 char *check_cure_der(const char *path);
 /* The words joined by spaces, each quoted for a shell where it must be; NULL ends them. NULL: no
- * memory. Owned: free. */
+ * memory, or a terminal would not show all of it as it is. Owned: free. */
 char *check_command(const char *word, ...) __attribute__((sentinel));
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static void clear_finding(struct check_finding *finding)
 {
     free(finding->topic);
@@ -87,6 +89,7 @@ void check_add(struct check_report *report, enum check_mark mark, const char *to
     bool whole =
         finding.topic != NULL && finding.text != NULL && (cure == NULL || finding.cure != NULL);
     if (whole) {
+        text_flatten(finding.text, (size_t)len, TEXT_ONE_LINE);
         drop_topic(finding.text, finding.topic);
     }
     bool told = whole && is_told(report, &finding);

@@ -46,6 +46,8 @@ int main(int argc, char **argv)
     need(plugin->channel_credentials(second, &channel, &err) == NK_OK, CHECK_NODE_SHUT, err.text);
     struct rpc_server *serving = rpc_server_start(server, THREADS, NULL, NULL);
     struct rpc_result result = rpc_dial(channel, rpc_server_address(serving), RPC_DEADLINE_MS);
+    need(plugin->close(first, &err) == NK_OK && plugin->close(second, &err) == NK_OK,
+         CHECK_NODE_SHUT, err.text); /* which removes their folders, too */
     need(result.ok, CHECK_NODE_REFUSED, result.details);
     _exit(CHECK_NODE_TALKED);
 }

@@ -34,7 +34,8 @@ static const struct row {
     const char *name;
     const char *breaks;       /* a shell line */
     const char *bad[BAD_MAX]; /* "topic|piece" of every bad finding, in any order */
-    bool mends;               /* the offered commands make it sound */
+    bool mends;               /* the offered commands make it sound; else none is offered */
+    bool offers;              /* but for one that mends a part, or runs as another user */
     int logins;               /* at most 1; -1: none */
     const char *warns;        /* a piece of a warning; or NULL */
     const char *script;       /* of the scripted module; or NULL */
@@ -87,7 +88,7 @@ static const struct row {
     { "a configuration that others may write", "chmod 666 node.json", .bad = { "configuration|" },
       .mends = true, .logins = -1 },
     { "a configuration of another user's", "chown 65534 node.json", .bad = { "configuration|uid 65534" },
-      .logins = -1 },
+      .offers = true, .logins = -1 },
     { "a folder that others may write", "chmod 777 .", .bad = { "configuration|" }, .mends = true,
       .logins = -1 },
 
@@ -101,9 +102,30 @@ static const struct row {
     { "a PIN on a folder of others'", "mkdir p && mv node.pin p && chmod 777 p && " SET(
           "pin", "{\"file\": \"p/node.pin\"}"),
       .bad = { "node.pin|" }, .mends = true, .logins = -1 },
+    { "a PIN by way of a link in a folder of others'",
+      "mkdir p && chmod 777 p && ln -s ../node.pin p/node.pin && " SET(
+          "pin", "{\"file\": \"p/node.pin\"}"),
+      .bad = { "node.pin|" }, .mends = true, .logins = -1 },
+    { "a PIN in a folder of another user's",
+      "mkdir p && mv node.pin p && chmod 777 p && chown 65534 p && " SET(
+          "pin", "{\"file\": \"p/node.pin\"}"),
+      .bad = { "node.pin|belongs to uid 65534" }, .logins = -1 },
+    { "a PIN of another user's, for all", "chmod 666 node.pin && chown 65534 node.pin",
+      .bad = { "node.pin|belongs to uid 65534" }, .logins = -1 },
+    { "a PIN for the group of the node's user", "chgrp 65534 node.pin && chmod 640 node.pin",
+      .bad = { "node.pin|group 65534" }, .logins = -1 },
+    { "an empty PIN file that root's group may read", ": >node.pin && chmod 640 node.pin",
+      .bad = { "node.pin|empty" }, .logins = -1 },
+    { "a PIN file that is a pipe", "rm node.pin && mkfifo -m 600 node.pin",
+      .bad = { "node.pin|not a regular file" }, .logins = -1 },
     { "no state_dir there", "rmdir state", .bad = { "state_dir|No such file" }, .mends = true,
       .logins = 0 },
     { "a state_dir that a group may write", "chmod 770 state", .bad = { "state_dir|" }, .mends = true },
+    { "a state_dir that is everybody's", "chmod 1777 state", .bad = { "state_dir|" }, .logins = -1 },
+    { "a state_dir of another user's, for all", "chmod 777 state && chown 65534 state",
+      .bad = { "state_dir|belongs to uid 65534" }, .logins = -1 },
+    { "a state_dir by a link that leads nowhere", "rmdir state && ln -s none state",
+      .bad = { "state_dir|No such file" }, .logins = -1 },
     { "a state_dir that is a file", "rmdir state && touch state", .bad = { "state_dir|" } },
     { "none named", "sed -i '/state_dir/d' node.json", .bad = { NULL }, .warns = "each start forgets" },
     { "a damaged memory of CRLs", "echo no >state/crl-numbers.json",
@@ -122,6 +144,19 @@ static const struct row {
     { "no root", "rm root.pem", .bad = { "federation.roots|No such file" } },
     { "a root in DER", "openssl x509 -in root.pem -outform DER -out r && mv r root.pem",
       .bad = { "federation.roots|-inform DER" }, .mends = true },
+    { "a root in DER that root's group may write",
+      "openssl x509 -in root.pem -outform DER -out r && mv r root.pem && chmod 664 root.pem",
+      .bad = { "federation.roots|-inform DER" }, .mends = true },
+    { "two roots in DER in one file",
+      "for i in root other-root; do openssl x509 -in $D/good/../$i.pem -outform DER; done >r || :; "
+      "openssl x509 -in root.pem -outform DER >>r; mv r root.pem",
+      .bad = { "federation.roots|holds no certificate" } },
+    { "a CRL in DER as root", "openssl crl -in ca.crl -outform DER -out root.pem || cp ca.crl root.pem",
+      .bad = { "federation.roots|holds no certificate" } },
+    { "a root that is a pipe", "rm root.pem && mkfifo root.pem",
+      .bad = { "federation.roots|not a regular file" } },
+    { "a root that is a device", SET("roots", "[\"/dev/zero\"]"),
+      .bad = { "federation.roots|not a regular file" } },
     { "a root that others may write", "chmod 666 root.pem", .bad = { "federation.roots|" },
       .mends = true },
     { "no certificate in it", "echo >root.pem", .bad = { "federation.roots|holds no certificate" } },
@@ -161,7 +196,9 @@ static const struct row {
     /* --- our certificate --- */
     { "no certificate", "rm node.pem", .bad = { "node.certificate|No such file" } },
     { "a certificate in DER", "openssl x509 -in $D/leaf.pem -outform DER -out node.pem",
-      .bad = { "node.certificate|-inform DER", }, .mends = false },
+      .bad = { "node.certificate|-inform DER", }, .offers = true },
+    { "a certificate that is a pipe", "rm node.pem && mkfifo node.pem",
+      .bad = { "node.certificate|not a regular file" } },
     { "a certificate that others may write", "chmod 666 node.pem", .bad = { "node.certificate|" },
       .mends = true },
     { "a private key in it", "openssl genpkey -algorithm ed25519 >>node.pem 2>&-",
@@ -374,6 +411,18 @@ static void expect_nodes(const char *folder, const struct row *row)
     free(end.out);
 }
 
+static void expect_no_cure(const json_t *document, const struct row *row)
+{
+    const json_t *findings = json_object_get(document, "findings");
+
+    for (size_t i = 0; i < json_array_size(findings); i++) {
+        const char *cure = member(json_array_get(findings, i), "cure");
+        if (cure[0] != '\0') {
+            fail_msg("%s: mends nothing: %s", row->name, cure);
+        }
+    }
+}
+
 static void check_row(void **state)
 {
     static int number;
@@ -399,11 +448,60 @@ static void check_row(void **state)
     if (logins > (row->logins < 0 ? 0 : 1)) {
         fail_msg("%s: %d C_Logins", row->name, logins);
     }
-    if (row->mends) {
+    if (!row->mends && !row->offers) {
+        expect_no_cure(document, row);
+    } else if (row->mends) {
         apply_cures(document, folder);
         json_t *again = run_check(folder, row, &code);
         expect_findings(again, &(struct row){ .name = path_of("%s, mended", row->name) });
         assert_int_equal(code, 0);
+        json_decref(again);
+    }
+    json_decref(document);
+}
+
+/* --- odd names of folders --- */
+
+#define ODD_FOLDER "\"$FOLDER\""
+
+static const struct odd {
+    const char *name;
+    bool shown; /* as it is, by a terminal */
+} odd_names[] = { { "a b", true },        { "it's", true },
+                  { "$HOME;`id`", true }, { "*", true },
+                  { "\xc3\xa4", true },   { "a\nb", false },
+                  { "a\033[2Jb", false }, { "\xff", false },
+                  { "\xc2\x9b", false },  { "\xe2\x80\xae", false } };
+
+static void expect_not_shown(const json_t *document, const char *name)
+{
+    const json_t *findings = json_object_get(document, "findings");
+
+    for (size_t i = 0; i < json_array_size(findings); i++) {
+        assert_null(strstr(member(json_array_get(findings, i), "text"), name));
+    }
+}
+
+/* Commands have the name as it is, or there is none. */
+static void check_odd_name(void **state)
+{
+    const struct odd *odd = *state;
+    const struct row row = { .name = odd->name, .bad = { "federation.roots|everybody may write" } };
+    int code = 0;
+
+    faulty_set("");
+    setenv("FOLDER", path_of("%s/odd-%s", scratch_folder(), odd->name), 1);
+    run_line(scratch_folder(),
+             "cp -a good " ODD_FOLDER "; cd " ODD_FOLDER "; : >env; chmod 666 root.pem");
+    json_t *document = run_check(ODD_FOLDER, &row, &code);
+    expect_findings(document, &row);
+    if (!odd->shown) {
+        expect_not_shown(document, odd->name);
+        expect_no_cure(document, &row);
+    } else {
+        apply_cures(document, ODD_FOLDER);
+        json_t *again = run_check(ODD_FOLDER, &row, &code);
+        expect_findings(again, &(struct row){ .name = path_of("%s, mended", odd->name) });
         json_decref(again);
     }
     json_decref(document);
@@ -602,6 +700,7 @@ int main(void)
     setenv("FAULTY_LOG", path_of("%s/logins", scratch_folder()), 1);
     write_setup();
     ROWS_OF(rows, check_row)
+    ROWS_OF(odd_names, check_odd_name)
     ROWS_TEST(print_a_line_for_each);
     ROWS_TEST(wrong_usage_is_2);
     ROWS_TEST(nothing_is_written);

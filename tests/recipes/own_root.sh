@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs a command as root in a copy of this machine's root: users, files and processes that it makes are gone
-# when it ends. Needs namespaces (CAP_SYS_ADMIN).
+# Runs a command as root in a copy of this machine's root, with a loopback of its own: users, files and processes
+# that it makes are gone when it ends. Needs namespaces (CAP_SYS_ADMIN).
 # usage: own_root.sh [--systemd] COMMAND [ARGUMENT...]
 #   --systemd    by a systemd that is PID 1 there; needs dbus-daemon, and a cgroup2 tree that may be written to
 # Exit status: the command's; 77 where this machine does not let us.
@@ -77,6 +77,7 @@ END
 inside() { # folder, command and its arguments
   local root=$1/root here
   make_root "$@"
+  ip link set lo up
   if $with_systemd; then
     mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
     write_units "$root" "${@:2}"
@@ -132,11 +133,11 @@ if [ "${1:-}" = --inside ]; then
   inside "${@:2}"
 fi
 [ $# -gt 0 ] || { sed -n '3,8s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-unshare --mount --pid --fork true 2>/dev/null || cannot "namespaces are not to be had: CAP_SYS_ADMIN is needed"
+unshare --mount --pid --ipc --uts --net --fork true 2>/dev/null || cannot "namespaces are not to be had: CAP_SYS_ADMIN is needed"
 folder=$(mktemp -d /tmp/own-root.XXXXXX)
 trap clean_up EXIT
 trap 'exit 130' INT TERM
-namespaces=(--mount --pid --ipc --uts --fork --kill-child)
+namespaces=(--mount --pid --ipc --uts --net --fork --kill-child)
 mkdir "$folder/place"
 inside=(--inside "$folder/place")
 if $with_systemd; then
