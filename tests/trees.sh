@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Sourced by tests/platforms.sh: bare trees of Debian's releases, and commands that run in them.
+# Sourced by tests/platforms.sh and tests/real/ordinary_user.sh: bare trees of Debian's releases, and commands that run in them.
 
 # The mirror and the proxy that this machine's apt uses.
 # make_tree SUITE TARGET PACKAGES [SOURCES]: TARGET is a folder, or an archive when it ends so. PACKAGES are
@@ -37,6 +37,7 @@ inside() {
     tree=$1
     shift
     ip link set lo up
+    mount --bind "$tree" "$tree"
     mount -t proc proc "$tree/proc"
     mount -t sysfs -o ro sys "$tree/sys"
     mount -t tmpfs -o mode=755 dev "$tree/dev"

@@ -19,8 +19,8 @@ static const struct row {
     const char *scenario;
     const char *says; /* on stderr, beside what the scenario itself looks at; NULL: no matter */
 } rows[] = {
-    { "a log hook that throws: standard error has the line, the node serves", HOOKS_HOST, "log_throws",
-      "nodekey: the log hook threw: no disk; the line was: our identity" },
+    { "a log hook that throws: standard error has the line, the node serves", HOOKS_HOST,
+      "log_throws", "nodekey: the log hook threw: no disk; the line was: our identity" },
     { "an event hook that throws: an error in the log, the node serves", HOOKS_HOST, "event_throws",
       NULL },
     { "a verify hook that throws: that peer is refused, the next is asked about", HOOKS_HOST,
@@ -116,6 +116,10 @@ int main(void)
     write_plain();
     write_config(&member_a, "denies-b.json", DENY("spiffe://federation.example/node/node-b"));
     write_config(&member_b, "denies-a.json", DENY("spiffe://federation.example/node/node-a"));
+    write_config(
+        &member_b, "by-rule.json",
+        "{\"federation\": {\"server_name\": \"rule\"}, \"admit\": [{\"name\": \"members\", "
+        "\"uri\": [\"spiffe://federation.example/node/*\"]}]}");
     write_config(&member_a, "prompt.json",
                  "{\"node\": {\"pin\": {\"file\": null, \"prompt\": true}}}");
     write_file(path_of("%s/broken.json", federation.folder), "{", 0644);

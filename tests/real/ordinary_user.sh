@@ -28,6 +28,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$here/../.." && pwd)
 # shellcheck source=examples/install.sh
 . "$top/examples/install.sh"
+# shellcheck source=tests/trees.sh
+. "$top/tests/trees.sh"
 
 packages=(
   cmake ninja-build pkgconf gcc g++ libgrpc-dev libssl-dev libjansson-dev libp11-kit-dev libpkcs11-helper1-dev
@@ -98,36 +100,6 @@ timed() { # what, command and its arguments
   times+=("$(printf '%-40s %4d s' "$what" $((SECONDS - began)))")
 }
 
-# The mirror and the proxy that this machine's apt uses.
-make_archive() { # release, file
-  local mirror proxy options=() included=("${packages[@]}" "${tcti[$1]}")
-  # shellcheck disable=SC2016 # apt's own variable
-  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' | head -n 1)
-  proxy=$(apt-config dump --format '%v' Acquire::http::Proxy)
-  [ -z "$proxy" ] || options+=(--aptopt="Acquire::http::Proxy \"$proxy\"")
-  mmdebstrap --variant=minbase --format=tar "${options[@]}" --include="${included[*]}" "$1" "$2.part" \
-    "deb ${mirror:-http://deb.debian.org/debian} $1 main"
-  mv "$2.part" "$2"
-}
-
-# Runs in the tree, in namespaces that end with the command: no network but lo, no process left.
-inside() { # command and its arguments
-  # shellcheck disable=SC2016 # the inner shell's
-  unshare --mount --pid --net --ipc --fork --kill-child bash -euc '
-    tree=$1
-    shift
-    ip link set lo up
-    mount -t proc proc "$tree/proc"
-    mount -t tmpfs -o mode=755 dev "$tree/dev"
-    for name in null zero full random urandom tty; do
-      : >"$tree/dev/$name"
-      mount --bind "/dev/$name" "$tree/dev/$name"
-    done
-    mkdir -m 1777 "$tree/dev/shm"
-    ln -s /proc/self/fd "$tree/dev/fd"
-    exec chroot "$tree" "$@"' inside "$tree" "$@"
-}
-
 unpack() { # archive
   mkdir "$tree"
   tar -C "$tree" --exclude='./dev/*' -xpf "$1"
@@ -147,13 +119,13 @@ build='cd /usr/src/nodekey
 two_nodes() { # kind of token
   local began=$SECONDS what="$release: two nodes on $1"
   printf '\n--- %s\n' "$what"
-  inside runuser -l alice -c "bash /usr/src/nodekey/tests/real/ordinary_user_nodes.sh $1" || failed=1
+  inside "$tree" runuser -l alice -c "bash /usr/src/nodekey/tests/real/ordinary_user_nodes.sh $1" || failed=1
   times+=("$(printf '%-40s %4d s' "$what" $((SECONDS - began)))")
 }
 
 versions() {
   # shellcheck disable=SC2016 # dpkg-query's
-  inside dpkg-query -W -f '${Package} ${Version}, ' libgrpc-dev libssl-dev softhsm2 libtpm2-pkcs11-1 swtpm
+  inside "$tree" dpkg-query -W -f '${Package} ${Version}, ' libgrpc-dev libssl-dev softhsm2 libtpm2-pkcs11-1 swtpm
   printf 'Debian %s\n' "$(<"$tree/etc/debian_version")"
 }
 
@@ -161,9 +133,9 @@ try_release() {
   local archive
   archive=${cache:-$folder}/$release-$(printf '%s\n' "${packages[@]}" | sha256sum | cut -c 1-12).tar
   tree=$folder/$release
-  [ -e "$archive" ] || timed "$release: a bare tree, and packages" make_archive "$release" "$archive"
+  [ -e "$archive" ] || timed "$release: a bare tree, and packages" make_tree "$release" "$archive" "${packages[*]} ${tcti[$release]}"
   timed "$release: unpacked, with nodekey's sources" unpack "$archive"
-  timed "$release: nodekey built and installed" inside sh -euc "$build"
+  timed "$release: nodekey built and installed" inside "$tree" sh -euc "$build"
   versions
   two_nodes softhsm
   two_nodes tpm

@@ -31,6 +31,13 @@ struct rival {
     struct team *teams[TEAM_MAX + 1];
 };
 
+#if OPENSSL_VERSION_MAJOR >= 4 /* engines are gone: there is no rival */
+#define ENGINE_by_id(id) ((ENGINE *)NULL)
+#define ENGINE_init(engine) 0
+#define ENGINE_load_private_key(engine, uri, method, data) ((EVP_PKEY *)NULL)
+#define ENGINE_free(engine) ((void)(engine))
+#endif
+
 static ENGINE *find_engine(void)
 {
     ENGINE *engine = ENGINE_by_id("pkcs11");

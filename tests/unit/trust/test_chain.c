@@ -118,7 +118,7 @@ static struct shown root_beside_ten(const struct chain_row *row)
 static struct shown repeated_extension(const struct chain_row *row)
 {
     X509 *leaf = authority_issue(&root, leaf_key, &row->leaf);
-    X509_EXTENSION *extension = X509_get_ext(leaf, X509_get_ext_count(leaf) - 1);
+    X509_EXTENSION *extension = (X509_EXTENSION *)X509_get_ext(leaf, X509_get_ext_count(leaf) - 1);
     assert_true(X509_add_ext(leaf, extension, -1) == 1);
     return (struct shown){ .leaf = signed_by(leaf, root.key, EVP_sha256()) };
 }

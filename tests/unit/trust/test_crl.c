@@ -51,11 +51,13 @@ static const struct refusal {
       NULL,
       NULL,
       "critical extension 2.5.29.20" },
+#if OPENSSL_VERSION_MAJOR < 4 /* which decodes no such list */
     { "two numbers",
       { .issuer = &root, .number = 5, .extra = "2.5.29.20=DER:02:01:06" },
       NULL,
       NULL,
       "crlNumber" },
+#endif
     { "a negative number",
       { .issuer = &root, .number = -1, .extra = "2.5.29.20=DER:02:01:FF" },
       NULL,
