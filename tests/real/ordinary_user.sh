@@ -3,7 +3,7 @@
 # An ordinary user on bare Debian trees: nodekey is built and installed there, then two of his nodes
 # talk, with keys in SoftHSM and then in software TPMs. A command of its own, not part of CI: it
 # fetches some 500 MB per release the first time.
-# shellcheck disable=SC2317 # functions that timed and trap call by name
+# shellcheck disable=SC2317,SC2329 # functions that timed and trap call by name
 set -euo pipefail
 
 usage() {

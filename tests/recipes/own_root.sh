@@ -108,7 +108,7 @@ enter_group() {
   echo $$ >"$group/cgroup.procs"
 }
 
-# shellcheck disable=SC2317 # a trap calls it
+# shellcheck disable=SC2317,SC2329 # a trap calls it
 clean_up() {
   [ -z "$child" ] || kill -KILL "$child" 2>/dev/null || true # its child goes with it, and so do all
   wait
