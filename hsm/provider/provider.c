@@ -140,6 +140,18 @@ static void take_core_functions(struct provider *provider, const OSSL_DISPATCH *
     }
 }
 
+/* Before our first call: the program's own are another thing, and its functions came by `in`. */
+static bool is_crypto_whole(const struct provider *provider)
+{
+    nk_error why = { .struct_size = sizeof(why) };
+
+    if (hsm_check_crypto(&why) != NK_OK) {
+        (void)raise_error(provider, RAISE_INTERNAL, "%s", why.text);
+        return false;
+    }
+    return true;
+}
+
 int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
                    void **ret_ctx, const struct reference_format *format,
                    provider_terms_reader *read_terms)
@@ -153,6 +165,10 @@ int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const 
     provider->format = format;
     provider->read_terms = read_terms;
     take_core_functions(provider, in);
+    if (!is_crypto_whole(provider)) {
+        free(provider);
+        return 0;
+    }
     /* From the dispatch, or BIO_new_from_core_bio would return NULL. */
     provider->libctx = OSSL_LIB_CTX_new_from_dispatch(core, in);
     if (provider->libctx == NULL ||
