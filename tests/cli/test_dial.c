@@ -475,6 +475,15 @@ static const struct tls_row {
       { .san = MEMBER },
       false },
 
+    { "tickets without end",
+      DIAL_BROKEN_TLS,
+      "it sent more than 1048576 bytes",
+      "",
+      { .endless_tickets = true },
+      OUR_ROOT,
+      { .san = MEMBER },
+      false },
+
     /* they refused us */
     { "it trusts another CA",
       DIAL_REFUSED_US,
