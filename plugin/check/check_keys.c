@@ -318,7 +318,7 @@ void check_keys(struct check *check)
     char topic[CHECK_TOPIC_BYTES];
 
     for (int role = 0; role < OUR_ROLES && check->config != NULL; role++) {
-        if (!check_has_identity(check, role)) {
+        if (!check_has_identity(check, role) || check->no_module[role]) {
             continue;
         }
         if (is_spent(check, role)) {

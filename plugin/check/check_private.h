@@ -29,6 +29,7 @@ struct check {
     struct hsm_key *keys[OUR_ROLES];       /* proven; NULL: not */
     struct bounded_call *looks[OUR_ROLES]; /* that made both, and hold the host that they log to */
     enum check_pin pins[OUR_ROLES];
+    bool no_module[OUR_ROLES]; /* told where the certificate is on the token */
 };
 
 #define CHECK_TOPIC_BYTES 32

@@ -28,6 +28,8 @@
 #define TOP(member, value) "sed -i 's|\"version\"|\"" member "\": " value ", &|' node.json"
 #define FEDERATION(member, value) "sed -i 's|\"roots\"|\"" member "\": " value ", &|' node.json"
 #define KEY(uri) "sed -i 's|pkcs11:[^\"]*|" uri "|' node.json"
+#define ON_TOKEN                                                                                   \
+    "sed -i 's|\"node.pem\"|\"pkcs11:token=node;object=identity;type=cert\"|' node.json"
 #define SECOND(role, more)                                                                         \
     TOP(role,                                                                                      \
         "{\"key\": \"pkcs11:token=node;object=second\", \"certificate\": \"second.pem\"" more "}") \
@@ -186,6 +188,13 @@ static const struct row {
     { "no list in it", "echo >ca.crl", .bad = { "federation.crls|" } },
     { "an empty folder of CRLs", "mkdir crls && " SET("crls", "[\"crls\"]"),
       .bad = { "federation.crls|empty folder" } },
+    { "a folder of CRLs that others may write",
+      "mkdir crls && mv ca.crl site.crl crls && chmod 777 crls && " SET("crls", "[\"crls\"]"),
+      .bad = { "federation.crls|everybody may replace" }, .mends = true },
+    { "a CRL older than one seen before",
+      CHECK_NODE " node.json || :; sed -i 's/\"0*5\"/\"0000000000000000000000000000000000000009\"/' "
+                 "state/crl-numbers.json",
+      .bad = { "federation.crls|older than one seen before" } },
     { "a CRL that others may write", "chmod 666 ca.crl", .bad = { "federation.crls|" }, .mends = true },
     { "a CRL that another signed", TAKE("forged.crl", "ca.crl"),
       .bad = { "federation.crls|not signed by that CA" } },
@@ -246,6 +255,12 @@ static const struct row {
     { "a module that others may write",
       "cp $M m.so && chmod 777 m.so && " SET("module", "\"'$PWD'/m.so\""), .bad = { "node.module|m.so" },
       .mends = true, .logins = -1 },
+    { "no module, for the certificate, too", ON_TOKEN " && " SET("module", "\"/nonexistent/p11.so\""),
+      .bad = { "node.module|/nonexistent/p11.so" }, .logins = -1 },
+    { "a module that hangs, for the certificate, too",
+      ON_TOKEN " && " TOP("token", "{\"login_timeout_ms\": 300}"),
+      .bad = { "node.module|has not come back from C_Initialize" },
+      .script = "initialize_hang=1\n", .logins = -1 },
     { "a module that does not start", ":", .bad = { "node.module|CKR_DEVICE_ERROR" },
       .script = "initialize_error=0x30\n", .logins = -1 },
     { "a module that hangs", TOP("token", "{\"login_timeout_ms\": 300}"),
