@@ -175,7 +175,7 @@ char *check_cure_path(const char *path, enum check_use use)
 
 /* --- certificates --- */
 
-/* One, and nothing behind it, which the command would drop. */
+/* A single certificate: the command would drop what is behind it. */
 static bool is_certificate(const char *text, size_t len)
 {
     const unsigned char *at = (const unsigned char *)text;

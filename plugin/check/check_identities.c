@@ -13,7 +13,7 @@
 
 /* --- what is wrong with them --- */
 
-/* One certificate for both roles has most faults twice. */
+/* Faults that were told: a certificate for both roles has most of them twice. */
 struct faults_told {
     const struct check *check;
     const char *topic;

@@ -85,7 +85,7 @@ static struct nodekey_end check_against(const char *arguments, const char *host,
                        path_of("check %s --against %s:%d", arguments, host, port), NULL);
 }
 
-/* One line that begins with the first half of "BEGINNING|PIECE" and has the second. */
+/* A line that begins with the first half of "BEGINNING|PIECE" and has the second. */
 static bool has_line(const char *text, const char *wanted)
 {
     const char *bar = strchr(wanted, '|');

@@ -315,7 +315,7 @@ static const struct plain_row {
       { .tls_bytes = 700 } },
 };
 
-/* What members of the federation are, unless a row says otherwise. */
+/* Members of the federation, unless a row says otherwise. */
 static struct tls_peer identity_of(const struct certificate_spec *spec,
                                    const struct federation *whose)
 {
