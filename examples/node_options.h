@@ -8,7 +8,7 @@
 
 #include "node_greet.h"
 
-/* What the process ends with, beside EXIT_SUCCESS and EXIT_FAILURE: the numbers of LSB, which
+/* Exit statuses of the process, beside EXIT_SUCCESS and EXIT_FAILURE: the numbers of LSB, which
  * systemd calls INVALIDARGUMENT, NOPERMISSION and NOTCONFIGURED. */
 enum { EXIT_USAGE = 2, EXIT_PIN = 4, EXIT_CONFIG = 6 };
 

@@ -9,17 +9,18 @@ usage() {
 usage: examples/quickstart.sh [--keep] [--build FOLDER]
        examples/quickstart.sh --again FOLDER [--build FOLDER]
 
-Installs what is missing (as root), builds nodekey, makes a federation with three
-members whose keys are generated in SoftHSM tokens, lets every member talk to every
-member, and then lets intruders try. Everything happens in a temporary folder and on
-loopback addresses.
+Installs what is missing (as root), builds nodekey, makes a federation with
+three members whose keys are generated in SoftHSM tokens, lets every member talk
+to every member, and then lets intruders try. Everything happens in a temporary
+folder and on loopback addresses.
 
-  --keep            keep the temporary folder: members, their CA, intruders, logs
-  --again FOLDER    start the three nodes of a folder that was kept, until Ctrl-C
-  --build FOLDER    use this build as it is, instead of building the preset "release"
-  --help            this text
+  --keep           keep the temporary folder: members, CA, intruders, logs
+  --again FOLDER   start the three nodes of a folder that was kept, until Ctrl-C
+  --build FOLDER   use this build, instead of building the preset "release"
+  --help           this text
 
-Exit status: 0 if everything held, 1 if something did not, 2 if it could not be tried.
+Exit status: 0 if everything held, 1 if something did not, 2 if it could not be
+tried.
 END
 }
 

@@ -150,6 +150,11 @@ struct hsm_admin;
  * hsm_admin_close. Errors as hsm_list. [one] */
 MUST_USE nk_status hsm_admin_open(const struct hsm_key_request *request,
                                   struct hsm_admin **ret_admin, nk_error *err);
+/* The same for a second key with the same source of the PIN: on the sibling's token its login
+ * counts, and no PIN is read. `sibling` may be NULL, and stays until *ret_admin is closed. [one] */
+MUST_USE nk_status hsm_admin_open_beside(const struct hsm_key_request *request,
+                                         const struct hsm_admin *sibling,
+                                         struct hsm_admin **ret_admin, nk_error *err);
 /* Logs out; NULL is allowed. Keys of hsm_admin_use must be shut and released before. [one] */
 void hsm_admin_close(struct hsm_admin *admin);
 DEFINE_AUTO(struct hsm_admin *, hsm_admin_close);

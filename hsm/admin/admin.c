@@ -67,13 +67,14 @@ static nk_status hand_on_pin(void *host_data, const char *token_label, char *buf
                              size_t *ret_len)
 {
     const struct hsm_admin *admin = host_data;
+    const struct pin *pin = admin->sibling != NULL ? admin->sibling->pin : admin->pin;
 
     (void)token_label;
-    if (pin_len(admin->pin) > room) {
+    if (pin_len(pin) > room) {
         return NK_E_PIN;
     }
-    memcpy(buf, pin_bytes(admin->pin), pin_len(admin->pin));
-    *ret_len = pin_len(admin->pin);
+    memcpy(buf, pin_bytes(pin), pin_len(pin));
+    *ret_len = pin_len(pin);
     return NK_OK;
 }
 
@@ -142,8 +143,21 @@ static nk_status log_in_with(struct hsm_admin *admin, const struct hsm_pin_sourc
     return status == NK_OK ? NK_OK : report_copy(err, &first);
 }
 
-nk_status hsm_admin_open(const struct hsm_key_request *request, struct hsm_admin **ret_admin,
-                         nk_error *err)
+static nk_status log_in(struct hsm_admin *admin, const struct hsm_pin_source *pin,
+                        const struct hsm_admin *sibling, nk_error *err)
+{
+    if (sibling != NULL && sibling->module == admin->module &&
+        token_name_equal(&sibling->name, &admin->name)) {
+        admin->sibling = sibling;
+        admin->token = token_share(sibling->token);
+        return NK_OK;
+    }
+    return log_in_with(admin, pin, err);
+}
+
+nk_status hsm_admin_open_beside(const struct hsm_key_request *request,
+                                const struct hsm_admin *sibling, struct hsm_admin **ret_admin,
+                                nk_error *err)
 {
     AUTO(hsm_admin_close) struct hsm_admin *admin = make_admin(request);
     if (admin == NULL) {
@@ -160,13 +174,19 @@ nk_status hsm_admin_open(const struct hsm_key_request *request, struct hsm_admin
         status = admin_pick(admin->module, admin->uri, NULL, &admin->name, err);
     }
     if (status == NK_OK) {
-        status = log_in_with(admin, &request->pin, err);
+        status = log_in(admin, &request->pin, sibling, err);
     }
     if (status == NK_OK) {
         *ret_admin = admin;
         admin = NULL;
     }
     return status;
+}
+
+nk_status hsm_admin_open(const struct hsm_key_request *request, struct hsm_admin **ret_admin,
+                         nk_error *err)
+{
+    return hsm_admin_open_beside(request, NULL, ret_admin, err);
 }
 
 void hsm_admin_close(struct hsm_admin *admin)

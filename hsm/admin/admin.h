@@ -28,6 +28,7 @@ struct hsm_admin {
     struct token *token;
     struct token_name name;
     struct pin *pin;
+    const struct hsm_admin *sibling; /* whose login and PIN are ours, too; NULL: our own are */
     nk_host host; /* the caller's */
     nk_host relay;
     CK_OBJECT_HANDLE made[2]; /* by hsm_admin_generate: public, private; 0: nothing */

@@ -103,7 +103,7 @@ static const char *end_change(const struct stat *info, enum check_use use)
         return (info->st_mode & S_ISVTX) == 0 && (info->st_mode & (S_IWGRP | S_IWOTH)) != 0 ? "go-w"
                                                                                             : NULL;
     case CHECK_READ:
-        return writers_change(info);
+        return S_ISDIR(info->st_mode) ? folder_change(info) : writers_change(info);
     default:
         return folder_change(info);
     }
@@ -153,9 +153,10 @@ static char *cure_end(const char *path, enum check_use use)
     if (stat(path, &info) != 0) {
         return use == CHECK_KEEP ? make_folder(path) : NULL;
     }
-    mode_t kind = use == CHECK_KEEP || use == CHECK_HOLD ? S_IFDIR : S_IFREG;
-    return (info.st_mode & S_IFMT) == kind ? change_mode(&info, end_change(&info, use), path)
-                                           : NULL;
+    bool fits = use == CHECK_READ     ? S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)
+                : use == CHECK_SECRET ? S_ISREG(info.st_mode)
+                                      : S_ISDIR(info.st_mode);
+    return fits ? change_mode(&info, end_change(&info, use), path) : NULL;
 }
 
 char *check_cure_path(const char *path, enum check_use use)
@@ -174,7 +175,7 @@ char *check_cure_path(const char *path, enum check_use use)
 
 /* --- certificates --- */
 
-/* One, and nothing behind it, which the command would drop. */
+/* A single certificate: the command would drop what is behind it. */
 static bool is_certificate(const char *text, size_t len)
 {
     const unsigned char *at = (const unsigned char *)text;

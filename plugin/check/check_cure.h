@@ -6,7 +6,7 @@
 #include "base/auto.h"
 
 enum check_use {
-    CHECK_READ,   /* a file that we read */
+    CHECK_READ,   /* a file that we read, or a folder of such */
     CHECK_SECRET, /* likewise, and nobody else */
     CHECK_KEEP,   /* a folder of ours alone */
     CHECK_HOLD,   /* a folder in which we make something */

@@ -13,7 +13,7 @@
 
 /* --- what is wrong with them --- */
 
-/* One certificate for both roles has most faults twice. */
+/* Faults that were told: a certificate for both roles has most of them twice. */
 struct faults_told {
     const struct check *check;
     const char *topic;
@@ -103,10 +103,18 @@ static void warn_of_kind(const struct check *check, const char *topic, const X50
 
 /* --- the step --- */
 
-static void tell_unreadable(const struct check *check, int role, const char *topic,
-                            const nk_error *err)
+static void tell_unreadable(struct check *check, int role, const char *topic, const nk_error *err)
 {
+    static const char member[] = "node.module: ";
     const char *path = check->config->identities[role].certificate;
+    char module[CHECK_TOPIC_BYTES];
+
+    if (strncmp(err->text, member, strlen(member)) == 0) {
+        check_add(check->report, CHECK_BAD, check_topic(check, role, "module", module), NULL, "%s",
+                  err->text + strlen(member));
+        check->no_module[role] = true;
+        return;
+    }
     AUTO(free) char *cure = config_is_uri(path) ? NULL : check_cure_path(path, CHECK_READ);
     AUTO(free) char *other = cure != NULL || config_is_uri(path) ? NULL : check_cure_der(path);
 

@@ -27,6 +27,8 @@ struct look {
         char key[CHECK_TOPIC_BYTES];
         char certificate[CHECK_TOPIC_BYTES];
     } topics;
+    const struct hsm_admin *sibling; /* of the other identity, with the same source of the PIN */
+    enum check_pin pin;
     EVP_PKEY *leaf_public; /* NULL: the certificate cannot be read */
     bool forgets;
     struct check_report report;
@@ -119,8 +121,11 @@ static bool log_in(struct look *look)
     nk_error err = { .struct_size = sizeof(err) };
 
     look->ear.topic = look->topics.key;
-    nk_status status = hsm_admin_open(&look->request, &look->admin, &err);
+    nk_status status = hsm_admin_open_beside(&look->request, look->sibling, &look->admin, &err);
     if (status != NK_OK) {
+        look->pin = status != NK_E_PIN                 ? CHECK_PIN_FINE
+                    : err.native_kind == NK_NATIVE_CKR ? CHECK_PIN_REFUSED
+                                                       : CHECK_PIN_ABSENT;
         check_add(&look->report, CHECK_BAD,
                   status == NK_E_PIN ? look->topics.pin : look->topics.key, NULL, "%s", err.text);
         if (status == NK_E_PIN) {
@@ -239,6 +244,8 @@ static struct look *begin_look(struct check *check, int role)
     check_listen(&look->ear, &look->report, look->topics.key, check->order->host);
     look->request.host = &look->ear.host;
     look->forgets = check->forgets;
+    look->sibling =
+        role == OUR_CLIENT && config_shares_pin(check->config) ? check->admins[OUR_SERVER] : NULL;
     look->bounded.undo = undo_look;
     look->bounded.where = look->request.module;
     look->leaf_public =
@@ -279,15 +286,31 @@ static void check_key(struct check *check, int role)
             check_add(check->report, CHECK_BAD, look->topics.module, NULL, "%s", err.text);
             look->left = check->config;
             check->config = NULL;
+            check->admins[OUR_SERVER] = NULL; /* the look may need its sibling still */
             return;
         }
     }
     take_findings(check, &look->report);
     look->ear.report = NULL; /* from here on also threads of the key's log */
+    check->pins[role] = look->pin;
     check->admins[role] = look->admin;
     check->keys[role] = look->key;
     check->looks[role] = &look->bounded;
     look = NULL;
+}
+
+/* A source that failed would fail again, or ask again; and a token that has refused the other
+ * identity's PIN is not sent a second one. */
+static bool is_spent(const struct check *check, int role)
+{
+    const struct config_identity *ours = check->config->identities;
+    bool one_token = strcmp(ours[OUR_SERVER].module, ours[OUR_CLIENT].module) == 0 &&
+                     (strcmp(ours[OUR_SERVER].key, ours[OUR_CLIENT].key) == 0 ||
+                      hsm_same_token(ours[OUR_SERVER].key, ours[OUR_CLIENT].key));
+
+    return role == OUR_CLIENT &&
+           ((check->pins[OUR_SERVER] != CHECK_PIN_FINE && config_shares_pin(check->config)) ||
+            (check->pins[OUR_SERVER] == CHECK_PIN_REFUSED && one_token));
 }
 
 void check_keys(struct check *check)
@@ -295,10 +318,13 @@ void check_keys(struct check *check)
     char topic[CHECK_TOPIC_BYTES];
 
     for (int role = 0; role < OUR_ROLES && check->config != NULL; role++) {
-        if (!check_has_identity(check, role)) {
+        if (!check_has_identity(check, role) || check->no_module[role]) {
             continue;
         }
-        if (check->order->token) {
+        if (is_spent(check, role)) {
+            check_add(check->report, CHECK_WARNING, check_topic(check, role, "key", topic), NULL,
+                      "not looked at before server.pin is mended");
+        } else if (check->order->token) {
             check_key(check, role);
         } else {
             check_add(check->report, CHECK_WARNING, check_topic(check, role, "key", topic), NULL,

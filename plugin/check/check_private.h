@@ -12,6 +12,8 @@
 #include "judge/policy.h"
 #include "wait/bounded_call.h"
 
+enum check_pin { CHECK_PIN_FINE, CHECK_PIN_ABSENT, CHECK_PIN_REFUSED };
+
 /* Findings of the steps before, for those that follow. */
 struct check {
     const struct check_order *order;
@@ -26,6 +28,8 @@ struct check {
     struct hsm_admin *admins[OUR_ROLES];   /* logged in; NULL: not, or the other role's */
     struct hsm_key *keys[OUR_ROLES];       /* proven; NULL: not */
     struct bounded_call *looks[OUR_ROLES]; /* that made both, and hold the host that they log to */
+    enum check_pin pins[OUR_ROLES];
+    bool no_module[OUR_ROLES]; /* told where the certificate is on the token */
 };
 
 #define CHECK_TOPIC_BYTES 32

@@ -40,11 +40,14 @@ bool check_is_sound(const struct check_report *report)
     return !report->no_memory && check_count(report, CHECK_BAD) == 0;
 }
 
+/* A fault of both identities has one cause, and is told of the first. */
 static bool is_told(const struct check_report *report, const struct check_finding *finding)
 {
     for (size_t i = 0; i < report->len; i++) {
-        if (strcmp(report->findings[i].topic, finding->topic) == 0 &&
-            strcmp(report->findings[i].text, finding->text) == 0) {
+        const struct check_finding *other = &report->findings[i];
+        bool same_topic = strcmp(other->topic, finding->topic) == 0 ||
+                          (other->mark == CHECK_BAD && finding->mark == CHECK_BAD);
+        if (same_topic && strcmp(other->text, finding->text) == 0) {
             return true;
         }
     }

@@ -34,7 +34,7 @@ void check_report_clear(struct check_report *report);
 bool check_is_sound(const struct check_report *report);
 size_t check_count(const struct check_report *report, enum check_mark mark);
 
-/* Adds a finding, but not the same twice. `cure` may be NULL. */
+/* Adds a finding, but not the same twice, nor a bad one under another topic. `cure` may be NULL. */
 void check_add(struct check_report *report, enum check_mark mark, const char *topic,
                const char *cure, const char *fmt, ...) PRINTF_LIKE(5, 6);
 

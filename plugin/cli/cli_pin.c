@@ -98,7 +98,7 @@ static const char *what_it_says(const struct hsm_pin_news *news)
 
 /* --- another PIN --- */
 
-/* One PIN in two files, or two in one, would be right for one role alone. */
+/* PINs of both roles: one in two files, or two in one, would be right for one role alone. */
 static nk_status check_sharing(const struct ours *ours, nk_error *err)
 {
     const struct config_identity *server = &ours->config->identities[OUR_SERVER];

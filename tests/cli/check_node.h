@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How far two nodes of one set-up came. */
+ * How far a node came that calls itself. */
 #ifndef NODEKEY_TESTS_CHECK_NODE_H
 #define NODEKEY_TESTS_CHECK_NODE_H
 

@@ -138,6 +138,12 @@ static void serve_plainly(int fd, struct dial_peer_server *server)
     }
 }
 
+static bool is_open(int fd)
+{
+    struct pollfd one = { .fd = fd, .events = POLLRDHUP };
+    return poll(&one, 1, 0) == 0;
+}
+
 static void serve_tls(int fd, const struct dial_peer_server *server)
 {
     const struct tls_script *script = server->tls;
@@ -155,7 +161,11 @@ static void serve_tls(int fd, const struct dial_peer_server *server)
         script->meets();
     }
     bool open = SSL_accept(ssl) == 1 && !script->leaves;
-    for (size_t at = 0; open && !script->silent && at < len; at += step) {
+    while (open && script->endless_tickets && is_open(fd)) { /* SSL_do_handshake does not tell */
+        open = SSL_new_session_ticket(ssl) == 1 && SSL_do_handshake(ssl) == 1;
+    }
+    for (size_t at = 0; open && !script->silent && !script->endless_tickets && at < len;
+         at += step) {
         open = SSL_write(ssl, says + at, (int)step) > 0;
         rest(script->pause_ms);
     }

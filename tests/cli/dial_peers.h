@@ -36,6 +36,7 @@ struct tls_script {
     size_t says_len;            /* 0: strlen */
     unsigned pause_ms;          /* between two bytes */
     bool silent;                /* says nothing, and stays */
+    bool endless_tickets;       /* instead of a word, TLS 1.3 */
     void (*meets)(void);        /* when a client comes, before the handshake */
     bool leaves;                /* closes after the handshake */
 };

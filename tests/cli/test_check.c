@@ -28,6 +28,14 @@
 #define TOP(member, value) "sed -i 's|\"version\"|\"" member "\": " value ", &|' node.json"
 #define FEDERATION(member, value) "sed -i 's|\"roots\"|\"" member "\": " value ", &|' node.json"
 #define KEY(uri) "sed -i 's|pkcs11:[^\"]*|" uri "|' node.json"
+#define ON_TOKEN                                                                                   \
+    "sed -i 's|\"node.pem\"|\"pkcs11:token=node;object=identity;type=cert\"|' node.json"
+#define SECOND(role, more)                                                                         \
+    TOP(role,                                                                                      \
+        "{\"key\": \"pkcs11:token=node;object=second\", \"certificate\": \"second.pem\"" more "}") \
+    " && " TAKE("second.pem", "second.pem")
+#define SECOND_SERVER(more) SECOND("server", more)
+#define SECOND_CLIENT(more) SECOND("client", more)
 #define TAKE(file, as) "cp $D/" file " " as
 
 static const struct row {
@@ -40,8 +48,9 @@ static const struct row {
     const char *warns;        /* a piece of a warning; or NULL */
     const char *script;       /* of the scripted module; or NULL */
     const char *options;
-    int nodes; /* a check_node_end where the check is of another opinion; 0: a bad finding keeps two
-                  such nodes from opening, and else they talk */
+    const char *redirects; /* of the shell, for both the check and the node */
+    int nodes; /* a check_node_end where the check is of another opinion; 0: a bad finding keeps
+                  such a node from opening, and else it talks to itself */
 } rows[] = {
     { "a sound one", ":", .bad = { NULL } },
     { "with a folder of CRLs", "mkdir crls && mv ca.crl site.crl crls && " SET("crls", "[\"crls\"]"),
@@ -179,6 +188,13 @@ static const struct row {
     { "no list in it", "echo >ca.crl", .bad = { "federation.crls|" } },
     { "an empty folder of CRLs", "mkdir crls && " SET("crls", "[\"crls\"]"),
       .bad = { "federation.crls|empty folder" } },
+    { "a folder of CRLs that others may write",
+      "mkdir crls && mv ca.crl site.crl crls && chmod 777 crls && " SET("crls", "[\"crls\"]"),
+      .bad = { "federation.crls|everybody may replace" }, .mends = true },
+    { "a CRL older than one seen before",
+      CHECK_NODE " node.json || :; sed -i 's/\"0*5\"/\"0000000000000000000000000000000000000009\"/' "
+                 "state/crl-numbers.json",
+      .bad = { "federation.crls|older than one seen before" } },
     { "a CRL that others may write", "chmod 666 ca.crl", .bad = { "federation.crls|" }, .mends = true },
     { "a CRL that another signed", TAKE("forged.crl", "ca.crl"),
       .bad = { "federation.crls|not signed by that CA" } },
@@ -239,6 +255,12 @@ static const struct row {
     { "a module that others may write",
       "cp $M m.so && chmod 777 m.so && " SET("module", "\"'$PWD'/m.so\""), .bad = { "node.module|m.so" },
       .mends = true, .logins = -1 },
+    { "no module, for the certificate, too", ON_TOKEN " && " SET("module", "\"/nonexistent/p11.so\""),
+      .bad = { "node.module|/nonexistent/p11.so" }, .logins = -1 },
+    { "a module that hangs, for the certificate, too",
+      ON_TOKEN " && " TOP("token", "{\"login_timeout_ms\": 300}"),
+      .bad = { "node.module|has not come back from C_Initialize" },
+      .script = "initialize_hang=1\n", .logins = -1 },
     { "a module that does not start", ":", .bad = { "node.module|CKR_DEVICE_ERROR" },
       .script = "initialize_error=0x30\n", .logins = -1 },
     { "a module that hangs", TOP("token", "{\"login_timeout_ms\": 300}"),
@@ -295,6 +317,27 @@ static const struct row {
       TOP("server", "{\"key\": \"pkcs11:token=node;object=second\", \"certificate\": "
                     "\"second.pem\"}") " && " TAKE("second.pem", "second.pem"),
       .bad = { NULL } },
+    { "two identities, and a PIN that can be read once",
+      SECOND_SERVER("") " && " SET("pin", "{\"fd\": 7}"), .bad = { NULL },
+      .redirects = "7<node.pin" },
+    { "two identities, and one wrong PIN", SECOND_SERVER("") " && echo 00000000 >node.pin",
+      .bad = { "server.pin|refuses the PIN" }, .warns = "before server.pin is mended" },
+    { "two identities, no state_dir, and one wrong PIN",
+      SECOND_SERVER("") " && echo 00000000 >node.pin && sed -i '/state_dir/d' node.json",
+      .bad = { "server.pin|refuses the PIN" } },
+    { "two PINs for one token, of which the first is wrong",
+      SECOND_SERVER(", \"pin\": {\"file\": \"other.pin\"}") " && umask 77 && echo 00000000 >other.pin",
+      .bad = { "server.pin|refuses the PIN" }, .warns = "before server.pin is mended" },
+    { "two PINs for one token, of which the second is wrong",
+      SECOND_CLIENT(", \"pin\": {\"file\": \"other.pin\"}") " && umask 77 && echo 00000000 >other.pin",
+      .bad = { "client.pin|not the PIN that this process has logged in" } },
+    { "two identities, and no PIN file", SECOND_SERVER("") " && rm node.pin",
+      .bad = { "server.pin|No such file" }, .logins = -1 },
+    { "two identities, and no module", SECOND_SERVER("") " && " SET("module", "\"/nonexistent/p11.so\""),
+      .bad = { "server.module|/nonexistent/p11.so" }, .logins = -1 },
+    { "two identities, and no certificate", "rm node.pem; " TOP("server",
+      "{\"key\": \"pkcs11:token=node;object=identity\"}"),
+      .bad = { "server.certificate|No such file" } },
     { "two identities, the server's certificate expired",
       TOP("server", "{\"certificate\": \"server.pem\"}") " && " TAKE("expired.pem", "server.pem"),
       .bad = { "server.certificate|expired" } },
@@ -305,8 +348,9 @@ static const struct row {
 static json_t *run_check(const char *folder, const struct row *row, int *code)
 {
     const char *const argv[] = { "sh", "-c",
-                                 path_of("cd %s; . ./env; $N check --json %s node.json", folder,
-                                         row->options != NULL ? row->options : ""),
+                                 path_of("cd %s; . ./env; $N check --json %s node.json %s", folder,
+                                         row->options != NULL ? row->options : "",
+                                         row->redirects != NULL ? row->redirects : ""),
                                  NULL };
     struct process_end end = process_run(&(struct process){ .argv = argv });
     json_t *document = json_loads(end.out, 0, NULL);
@@ -398,7 +442,8 @@ static void apply_cures(const json_t *document, const char *folder)
 static void expect_nodes(const char *folder, const struct row *row)
 {
     const char *const argv[] = { "sh", "-c",
-                                 path_of("cd %s; . ./env; exec %s node.json", folder, CHECK_NODE),
+                                 path_of("cd %s; . ./env; exec %s node.json %s", folder, CHECK_NODE,
+                                         row->redirects != NULL ? row->redirects : ""),
                                  NULL };
     int wanted = row->nodes != 0       ? row->nodes
                  : row->bad[0] != NULL ? CHECK_NODE_SHUT
@@ -465,13 +510,21 @@ static void check_row(void **state)
 #define ODD_FOLDER "\"$FOLDER\""
 
 static const struct odd {
-    const char *name;
+    const char *name; /* of the row */
+    const char *folder;
     bool shown; /* as it is, by a terminal */
-} odd_names[] = { { "a b", true },        { "it's", true },
-                  { "$HOME;`id`", true }, { "*", true },
-                  { "\xc3\xa4", true },   { "a\nb", false },
-                  { "a\033[2Jb", false }, { "\xff", false },
-                  { "\xc2\x9b", false },  { "\xe2\x80\xae", false } };
+} odd_names[] = {
+    { "a folder with a blank", "a b", true },
+    { "with a quote", "it's", true },
+    { "that a shell would run", "$HOME;`id`", true },
+    { "that a shell would expand", "*", true },
+    { "beyond ASCII", "\xc3\xa4", true },
+    { "with a newline", "a\nb", false },
+    { "that clears the screen", "a\033[2Jb", false },
+    { "with a byte that is no UTF-8", "\xff", false },
+    { "with a control character beyond ASCII", "\xc2\x9b", false },
+    { "that turns the line", "\xe2\x80\xae", false },
+};
 
 static void expect_not_shown(const json_t *document, const char *name)
 {
@@ -490,13 +543,13 @@ static void check_odd_name(void **state)
     int code = 0;
 
     faulty_set("");
-    setenv("FOLDER", path_of("%s/odd-%s", scratch_folder(), odd->name), 1);
+    setenv("FOLDER", path_of("%s/odd-%s", scratch_folder(), odd->folder), 1);
     run_line(scratch_folder(),
              "cp -a good " ODD_FOLDER "; cd " ODD_FOLDER "; : >env; chmod 666 root.pem");
     json_t *document = run_check(ODD_FOLDER, &row, &code);
     expect_findings(document, &row);
     if (!odd->shown) {
-        expect_not_shown(document, odd->name);
+        expect_not_shown(document, odd->folder);
         expect_no_cure(document, &row);
     } else {
         apply_cures(document, ODD_FOLDER);

@@ -315,7 +315,7 @@ static const struct plain_row {
       { .tls_bytes = 700 } },
 };
 
-/* What members of the federation are, unless a row says otherwise. */
+/* Members of the federation, unless a row says otherwise. */
 static struct tls_peer identity_of(const struct certificate_spec *spec,
                                    const struct federation *whose)
 {
@@ -471,6 +471,15 @@ static const struct tls_row {
       "",
       "",
       { .says = "\0\0\6\4", .says_len = 4 },
+      OUR_ROOT,
+      { .san = MEMBER },
+      false },
+
+    { "tickets without end",
+      DIAL_BROKEN_TLS,
+      "it sent more than 1048576 bytes",
+      "",
+      { .endless_tickets = true },
       OUR_ROOT,
       { .san = MEMBER },
       false },

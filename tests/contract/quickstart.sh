@@ -28,6 +28,20 @@ told() { # pattern, file: waits for it
   done
 }
 
+check "--help has at most 80 columns" bash -c "! '$top/examples/quickstart.sh' --help | grep -E '.{81}'"
+
+# A tool's lines and how long it then takes: what is shown of it.
+shown_of() { # text, seconds
+  { printf '%s' "$1"; sleep "$2"; } | show_progress tool.log
+}
+# shellcheck source=examples/install.sh
+. "$top/examples/install.sh"
+slow_is_shown() { [ "$(shown_of $'one\ntwo\npart of a line' 3.5 | head -n 1)" = '  ... part of a line' ]; }
+quick_is_not() { [ -z "$(shown_of $'one\ntwo\n' 0)" ]; }
+check "a tool that takes over two seconds is seen at work" slow_is_shown
+check "its log has all of it" cmp tool.log <(printf 'one\ntwo\npart of a line')
+check "one that is quick is not" quick_is_not
+
 # --- what is kept, and what comes next ---
 
 "$top/examples/quickstart.sh" --keep --build "$build" | tee quickstart.log

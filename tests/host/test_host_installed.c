@@ -77,18 +77,20 @@ static size_t count(const char *text, const char *piece)
     return found;
 }
 
-static bool is_built(void)
+/* A second compiler, where there is one: its rows are left out, not passed over. */
+static bool has_clang(void)
 {
-    return access(program("talk_c"), X_OK) == 0;
+    const char *const argv[] = { "sh", "-c", "command -v clang++", NULL };
+    int status = -1;
+
+    free(run(argv, &status));
+    return status == 0;
 }
 
 static void check_alone(void **state)
 {
     const struct alone *row = *state;
     int status = -1;
-    if (!is_built()) {
-        skip();
-    }
     const char *const argv[] = { program(row->program), plugin,
                                  path_of("%s/node-a.json", federation.folder), row->address, NULL };
     char *out = run(argv, &status);
@@ -102,9 +104,6 @@ static void check_pair(void **state)
 {
     const struct pair *row = *state;
     int status = -1;
-    if (!is_built()) {
-        skip();
-    }
     const char *const argv[] = { INSTALLED_SH, "talk",
                                  row->dials,   program(row->server),
                                  row->verb,    program(row->dialer),
@@ -174,9 +173,11 @@ int main(void)
     rows_each(with_gcc, NULL);
     ROWS_OF(alones, check_alone);
     ROWS_OF(pairs, check_pair);
-    rows_each(with_clang, NULL);
-    ROWS_OF(alones, check_alone);
-    ROWS_OF(pairs, check_pair);
+    if (has_clang()) {
+        rows_each(with_clang, NULL);
+        ROWS_OF(alones, check_alone);
+        ROWS_OF(pairs, check_pair);
+    }
     int failed = ROWS_RUN("host_installed", build_all, NULL);
     member_free(&member_a);
     member_free(&member_b);

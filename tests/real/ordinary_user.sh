@@ -11,16 +11,17 @@ usage() {
 usage: tests/real/ordinary_user.sh [--cache FOLDER] [--keep] [RELEASE...]
 
 Makes a bare tree of each Debian RELEASE (default: bookworm trixie), with what
-nodekey is built from, builds and installs nodekey there, and has an ordinary user
-make two nodes that talk: on SoftHSM, then on software TPMs. Prints the user's
-commands, how many a node takes, and the time of each step. Root, on Debian.
+nodekey is built from, builds and installs nodekey there, and has an ordinary
+user make two nodes that talk: on SoftHSM, then on software TPMs. Prints the
+user's commands, how many a node takes, and the time of each step. Root, on
+Debian.
 
   --cache FOLDER   keep trees here for the next run; default: none are kept
   --keep           keep the trees that nodekey was built in
   --help           this text
 
-Exit status: 0 all talked; 1 some did not, or a node took more than five commands;
-2 could not be tried.
+Exit status: 0 all talked; 1 some did not, or a node took more than five
+commands; 2 could not be tried.
 END
 }
 
@@ -104,7 +105,7 @@ unpack() { # archive
   mkdir "$tree"
   tar -C "$tree" --exclude='./dev/*' -xpf "$1"
   mkdir "$tree/usr/src/nodekey"
-  (cd "$top" && git ls-files -z | tar --null -T - -c) | tar -C "$tree/usr/src/nodekey" --no-same-owner -x
+  tar -C "$top" --exclude=./build --exclude=./.git -c . | tar -C "$tree/usr/src/nodekey" --no-same-owner -x
   chroot "$tree" useradd --create-home --shell /bin/bash alice
 }
 
