@@ -178,6 +178,7 @@ static void references_sign_requests(void **state)
     (void)state;
     for (int i = 0; i < KEYS; i++) {
         X509_REQ *request = X509_REQ_new();
+        assert_int_equal(X509_REQ_set_version(request, X509_REQ_VERSION_1), 1);
         assert_int_equal(X509_REQ_set_pubkey(request, keys[i].identity.public_key), 1);
         assert_true(X509_REQ_sign(request, keys[i].loaded, i == ON_ED25519 ? NULL : EVP_sha256()) >
                     0);

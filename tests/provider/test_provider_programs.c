@@ -88,7 +88,7 @@ static const struct row {
     { "openssl x509 -CA", false, false, false,
       "openssl genpkey -algorithm ED25519 -out soft; openssl req -new -key soft -subj /CN=b -out r;"
       "openssl x509 -req -in r -CA $K.crt -CAkey $K.pem -set_serial 7 -out c;"
-      "openssl x509 -in c -noout -subject | grep -q 'CN = b'" },
+      "openssl x509 -in c -noout -subject | grep -q 'CN *= *b'" },
     { "openssl storeutl", false, false, false,
       "openssl storeutl -keys $U | grep -q 'Total found: 1';"
       "openssl storeutl -noout $K.pem | grep -q 'Total found: 1'" },
@@ -123,7 +123,7 @@ static void check_row(void **state)
     "$VERSION "                                                                                    \
     "-cert $K.crt -key $KEY -CAfile ../ca.pem -verify_return_error >client 2>&1 || true\n"         \
     "wait $S || true; cat server client; grep -q \"New, $NAME\" client;"                           \
-    "grep -q 'CN = '$(basename $K) client; grep -q 'Verify return code: 0 (ok)' client"
+    "grep -q 'CN *= *'$(basename $K) client; grep -q 'Verify return code: 0 (ok)' client"
 
 static void talk(const char *name, const char *version)
 {
@@ -230,14 +230,15 @@ static void the_example_works(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        must(kinds[i].object,
-             path_of(
-                 "sed 's,/usr/local/lib/nodekey/nodekey-provider.so,%s,; s,/etc/nodekey/web.pin,%s/pin,;"
-                 "s,/var/lib/nodekey,%s,' " EXAMPLES "/openssl/openssl.cnf >example.cnf;"
-                 "export OPENSSL_CONF=example.cnf; " EXAMPLES "/openssl/uri2pem.sh $U >k;"
-                 "cmp k $K.pem; openssl pkey -in k -pubout | cmp - $K.pub;"
-                 "openssl req -new -key $U -subj /CN=a -out r; openssl req -in r -verify -noout",
-                 NODEKEY_PROVIDER_MODULE, scratch_folder(), scratch_folder()));
+        must(
+            kinds[i].object,
+            path_of("sed 's,/usr/local/lib/nodekey/nodekey-provider.so,%s,; "
+                    "s,/etc/nodekey/web.pin,%s/pin,;"
+                    "s,/var/lib/nodekey,%s,' " EXAMPLES "/openssl/openssl.cnf >example.cnf;"
+                    "export OPENSSL_CONF=example.cnf; " EXAMPLES "/openssl/uri2pem.sh $U >k;"
+                    "cmp k $K.pem; openssl pkey -in k -pubout | cmp - $K.pub;"
+                    "openssl req -new -key $U -subj /CN=a -out r; openssl req -in r -verify -noout",
+                    NODEKEY_PROVIDER_MODULE, scratch_folder(), scratch_folder()));
     }
     must("rsa",
          "U='pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;token=web;object=rsa;"
