@@ -25,7 +25,7 @@ static const struct argp_option known[] = {
     { "weights", WEIGHTS, "BYTES", 0, "so many to each greeted node; default 1024", 1 },
     { "wait", WAIT, "SECONDS", 0, "dial an unreachable node again for so long; default 0", 1 },
     { "once", ONCE, NULL, 0, "stop after greeting", 1 },
-    { "no-serve", NO_SERVE, NULL, 0, "greet only; --listen or --addr still says who we are", 1 },
+    { "no-serve", NO_SERVE, NULL, 0, "greet only; --addr, or else --listen, says who we are", 1 },
     { 0 },
 };
 
@@ -63,8 +63,10 @@ static void add_greeted(struct argp_state *state, struct greeting *greeting, cha
 
 static void check(struct argp_state *state, const struct options *options)
 {
-    if (options->plugin == NULL || options->config == NULL || options->listen == NULL) {
-        argp_error(state, "--plugin, --config and --listen are needed");
+    bool is_named = options->listen != NULL || (options->no_serve && options->addr != NULL);
+    if (options->plugin == NULL || options->config == NULL || !is_named) {
+        argp_error(state, "--plugin, --config and --listen are needed; --addr does for --listen "
+                          "with --no-serve");
     }
     const char *ours = options->addr != NULL ? options->addr : options->listen;
     if (ours != NULL && strlen(ours) > ADDR_MAX_BYTES - sizeof("65535")) {

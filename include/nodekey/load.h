@@ -4,7 +4,7 @@
  * of them fails. Header-only, C11 and C++17; needs libdl where it is not part of the C library.
  *
  *     nk_error err = { .struct_size = sizeof(err) };
- *     const nk_plugin *nk = nk_load("/usr/lib/nodekey/nodekey.so", &err);
+ *     const nk_plugin *nk = nk_load("/usr/local/lib/nodekey/nodekey.so", &err);
  *     if (nk == NULL) {
  *         fprintf(stderr, "%s\n", err.text);
  *     }

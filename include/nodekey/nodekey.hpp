@@ -6,7 +6,7 @@
  *
  *     nodekey::Hooks hooks;
  *     hooks.log = [](int32_t, const std::string &line) { std::cerr << line << "\n"; };
- *     nodekey::Node node("/usr/lib/nodekey/nodekey.so", "node.json", hooks);
+ *     nodekey::Node node("/usr/local/lib/nodekey/nodekey.so", "node.json", hooks);
  *     builder.AddListeningPort("10.0.0.1:7000", node.server_credentials());
  *     auto channel = grpc::CreateChannel("10.0.0.2:7000", node.channel_credentials());
  *

@@ -76,12 +76,14 @@ static bool list_is_good(const struct check *check, char *path, STACK_OF(X509) *
 static void check_memory(struct check *check)
 {
     const char *path = check->config->state_dir;
+    const char *loss = policy_memory_loss(check->config);
     nk_error err = { .struct_size = sizeof(err) };
 
-    if (path == NULL) {
-        check_add(check->report, CHECK_WARNING, "state_dir", NULL,
-                  "none: each start forgets which PINs were refused, and which CRLs are older than "
-                  "those seen; name a folder of the node's");
+    if (loss != NULL) {
+        check_add(check->report, CHECK_WARNING, "state_dir", NULL, "%s", loss);
+    } else if (path == NULL) {
+        check_add(check->report, CHECK_GOOD, "state_dir", NULL,
+                  "none, and no CRLs whose numbers it would keep");
     } else if (policy_memory_peek(path, &check->memory, &err) != NK_OK) {
         check_add_error(check, &(struct check_place){ "state_dir", path, CHECK_KEEP }, &err);
         check->forgets = true;

@@ -138,7 +138,7 @@ enum cli_exit cli_help(int argc, char **argv)
     }
     if (command == NULL) {
         commands_print(stdout);
-        puts("\n`" CLI_PROGRAM " help COMMAND' tells more.");
+        puts("\n" CLI_HELP_MORE);
         return CLI_OK;
     }
     char *asked[] = { command->name, flag, NULL };

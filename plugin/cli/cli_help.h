@@ -8,6 +8,9 @@
 #include "cli/cli.h"
 
 #define CLI_PROGRAM "nodekey"
+#define CLI_HELP_MORE                                                                              \
+    "A new node: init, enroll, the CA's signature, import, check.\n\n`" CLI_PROGRAM                \
+    " help COMMAND' tells more."
 
 struct command {
     char name[32]; /* its argv[0], for the usage and the errors of its own options */

@@ -15,10 +15,8 @@
 
 const char *argp_program_version = CLI_PROGRAM " " NODEKEY_VERSION;
 
-#define HELP_CURE "`" CLI_PROGRAM " help COMMAND' tells more."
-
 static const char doc[] =
-    "Hardware-backed mutual TLS for gRPC nodes: the operator's command.\v" HELP_CURE "\n\n"
+    "Hardware-backed mutual TLS for gRPC nodes: the operator's command.\v" CLI_HELP_MORE "\n\n"
     "Exit status: 0 yes; 1 no, or it could not be found out; 2 wrong usage.";
 
 enum { OPTION_TRUST_FOLDERS = 0x100 };
@@ -116,7 +114,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_NO_ARGS:
         cli_fail("which command?\n");
         commands_print(stderr);
-        fputs("\n" HELP_CURE "\n", stderr);
+        fputs("\n" CLI_HELP_MORE "\n", stderr);
         exit(CLI_USAGE);
     default:
         return ARGP_ERR_UNKNOWN;

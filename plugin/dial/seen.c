@@ -11,7 +11,8 @@
 
 /* An empty Certificate: the header, in TLS 1.3 an empty context, the length of the list. */
 #define EMPTY_CERTIFICATE_BYTES 8
-#define SCHEME_AT 4 /* in CertificateVerify */
+#define COMPRESSED_CERTIFICATE 25 /* RFC 8879 4; of OpenSSL 3.2 on, never empty */
+#define SCHEME_AT 4               /* in CertificateVerify */
 
 struct numbered {
     int number;
@@ -89,6 +90,8 @@ static void see_ours(struct seen *seen, const unsigned char *message, size_t len
 {
     if (message[0] == SSL3_MT_CERTIFICATE) {
         seen->shown = len > EMPTY_CERTIFICATE_BYTES;
+    } else if (message[0] == COMPRESSED_CERTIFICATE) {
+        seen->shown = true;
     } else if (message[0] == SSL3_MT_CERTIFICATE_VERIFY && len > SCHEME_AT + 1) {
         int scheme = message[SCHEME_AT] << 8 | message[SCHEME_AT + 1];
         seen->has_signed = true;

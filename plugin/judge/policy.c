@@ -52,6 +52,15 @@ void policy_memory_clear(struct policy_memory *memory)
     *memory = (struct policy_memory){ .pool = NULL };
 }
 
+const char *policy_memory_loss(const struct config *config)
+{
+    return config->state_dir == NULL && config->crls.len > 0
+               ? "no state_dir: each start forgets the numbers of the CRLs seen, so an old one, "
+                 "which revokes fewer, is taken again; name a folder of the node's (systemd: "
+                 "StateDirectory=)"
+               : NULL;
+}
+
 /* --- the parts of a generation --- */
 
 static void warn_of_nobody(const struct policy *policy, const nk_host *host)

@@ -32,6 +32,9 @@ MUST_USE nk_status policy_memory_open(const char *state_dir, struct policy_memor
 MUST_USE nk_status policy_memory_peek(const char *state_dir, struct policy_memory *ret_memory,
                                       nk_error *err);
 void policy_memory_clear(struct policy_memory *memory);
+/* Words for the loss at each start without a state_dir, as a warning; NULL: none. Refused PINs are
+ * not the policy's: the token's login warns of them, where it may lock. Constant. [any] */
+const char *policy_memory_loss(const struct config *config);
 
 /* The first generation: reads the roots and revocation lists that the configuration names, takes
  * over its rules (its lists are empty afterwards). NK_E_TRUST names the file and the certificate.

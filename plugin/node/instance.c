@@ -68,6 +68,15 @@ static unsigned slowest_us(const struct nk_instance *instance)
     return server_us > client_us ? server_us : client_us;
 }
 
+static void warn_of_forgetting(const struct config *config, const nk_host *host)
+{
+    const char *loss = policy_memory_loss(config);
+
+    if (loss != NULL) {
+        log_line(host, NK_LOG_WARNING, "%s", loss);
+    }
+}
+
 static nk_status open_parts(struct nk_instance *instance, const nk_host *host, nk_error *err)
 {
     struct config *config = instance->config;
@@ -82,6 +91,7 @@ static nk_status open_parts(struct nk_instance *instance, const nk_host *host, n
         status = policy_memory_open(config->state_dir, &instance->memory, err);
     }
     if (status == NK_OK) {
+        warn_of_forgetting(config, host);
         status = verdicts_open(config, &instance->memory, host, &instance->verdicts, err);
     }
     if (status == NK_OK) {

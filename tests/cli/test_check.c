@@ -46,6 +46,7 @@ static const struct row {
     bool offers;              /* but for one that mends a part, or runs as another user */
     int logins;               /* at most 1; -1: none */
     const char *warns;        /* a piece of a warning; or NULL */
+    const char *never;        /* no warning's topic or piece; or NULL */
     const char *script;       /* of the scripted module; or NULL */
     const char *options;
     const char *redirects; /* of the shell, for both the check and the node */
@@ -136,7 +137,12 @@ static const struct row {
     { "a state_dir by a link that leads nowhere", "rmdir state && ln -s none state",
       .bad = { "state_dir|No such file" }, .logins = -1 },
     { "a state_dir that is a file", "rmdir state && touch state", .bad = { "state_dir|" } },
-    { "none named", "sed -i '/state_dir/d' node.json", .bad = { NULL }, .warns = "each start forgets" },
+    { "none named", "sed -i '/state_dir/d' node.json", .bad = { NULL },
+      .warns = "each start forgets the numbers of the CRLs" },
+    { "none named, and no CRLs", "sed -i '/state_dir/d; /\"crls\"/d' node.json", .bad = { NULL },
+      .never = "state_dir" },
+    { "none named, on a token that may lock", "sed -i '/state_dir/d; /\"crls\"/d' node.json",
+      .bad = { NULL }, .script = "other_maker=1\n", .warns = "each start sends a wrong one anew" },
     { "a damaged memory of CRLs", "echo no >state/crl-numbers.json",
       .bad = { "state_dir|crl-numbers.json is damaged" } },
     { "an audit without a folder", TOP("audit", "{\"file\": \"log/a.jsonl\"}"),
@@ -389,6 +395,11 @@ static void expect_findings(const json_t *document, const struct row *row)
         const json_t *one = json_array_get(findings, i);
         warned = warned || (strcmp(member(one, "mark"), "warning") == 0 &&
                             strstr(member(one, "text"), row->warns) != NULL);
+        if (row->never != NULL && strcmp(member(one, "mark"), "good") != 0 &&
+            (fits(one, path_of("%s|", row->never)) ||
+             strstr(member(one, "text"), row->never) != NULL)) {
+            fail_msg("%s: %s: %s", row->name, member(one, "topic"), member(one, "text"));
+        }
         if (strcmp(member(one, "mark"), "bad") != 0) {
             continue;
         }

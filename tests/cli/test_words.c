@@ -411,6 +411,9 @@ static const struct row {
 } rows[] = {
     { "no command lists them on stderr", "", NULL, 2, "", "\n  explain " },
     { "and says how to go on", "", NULL, 2, "", "\n`nodekey help COMMAND' tells more.\n" },
+    { "and where to begin", "", NULL, 2, "", "\nA new node: init, enroll, the CA's signature, import, check." },
+    { "so does help", "help", NULL, 0, "\nA new node: init, enroll, the CA's signature, import, check.\n", "" },
+    { "and --help", "--help", NULL, 0, "\nA new node: init, enroll, the CA's signature, import, check.\n", "" },
     { "help lists them on stdout", "help", NULL, 0, "\n  import ", "" },
     { "help of none that there is", "help imprt", NULL, 2, "",
       "nodekey help: there is no command `imprt'; did you mean `import'?\n" },

@@ -230,14 +230,15 @@ static void the_example_works(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        must(kinds[i].object,
-             path_of(
-                 "sed 's,/usr/local/lib/nodekey/nodekey-provider.so,%s,; s,/etc/nodekey/web.pin,%s/pin,;"
-                 "s,/var/lib/nodekey,%s,' " EXAMPLES "/openssl/openssl.cnf >example.cnf;"
-                 "export OPENSSL_CONF=example.cnf; " EXAMPLES "/openssl/uri2pem.sh $U >k;"
-                 "cmp k $K.pem; openssl pkey -in k -pubout | cmp - $K.pub;"
-                 "openssl req -new -key $U -subj /CN=a -out r; openssl req -in r -verify -noout",
-                 NODEKEY_PROVIDER_MODULE, scratch_folder(), scratch_folder()));
+        must(
+            kinds[i].object,
+            path_of("sed 's,/usr/local/lib/nodekey/nodekey-provider.so,%s,; "
+                    "s,/etc/nodekey/web.pin,%s/pin,;"
+                    "s,/var/lib/nodekey,%s,' " EXAMPLES "/openssl/openssl.cnf >example.cnf;"
+                    "export OPENSSL_CONF=example.cnf; " EXAMPLES "/openssl/uri2pem.sh $U >k;"
+                    "cmp k $K.pem; openssl pkey -in k -pubout | cmp - $K.pub;"
+                    "openssl req -new -key $U -subj /CN=a -out r; openssl req -in r -verify -noout",
+                    NODEKEY_PROVIDER_MODULE, scratch_folder(), scratch_folder()));
     }
     must("rsa",
          "U='pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;token=web;object=rsa;"

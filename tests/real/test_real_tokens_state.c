@@ -35,6 +35,7 @@
 #define PROXY "/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so"
 #define NO_MODULES "unshare -m sh -ec 'mount -t tmpfs none /usr/share/p11-kit/modules; "
 #define MAY_LOCK "may count wrong PINs and lock"
+#define FORGETS "each start forgets"
 #define REAL_MODULE "libsofthsm2.so"
 
 static const struct row {
@@ -94,6 +95,13 @@ static const struct row {
       .logins = 1, .never = MAY_LOCK, .held = true },
     { "b: SoftHSM does not count", REPORT_RESTARTS, OPENS("alice.json"), .logins = 1,
       .never = MAY_LOCK, .held = true },
+
+    { "b: CRLs, and SoftHSM", REPORT_RESTARTS, OPENS("lists.json"), .logins = 1,
+      .says = { "no state_dir: each start forgets the numbers of the CRLs" }, .never = MAY_LOCK },
+    { "b: no CRLs", REPORT_RESTARTS, OPENS("alice.json"), .logins = 1, .never = FORGETS,
+      .held = true },
+    { "b: CRLs, with $STATE_DIRECTORY", REPORT_RESTARTS, STATE OPENS("lists.json"), .logins = 1,
+      .never = FORGETS, .held = true },
 
     { "d: tokens --login, two keys of one token", REPORT_ROLES, "$N tokens --login roles.json",
       .logins = 1, .says = { "logged in" } },
@@ -204,6 +212,7 @@ static void write_nodes(const struct member *alice)
         { "wrong", "{" WRONG_PIN "}" },
         { "keeps", "{\"state_dir\": \"kept\"}" },
         { "keeps-wrong", "{\"state_dir\": \"kept\", " WRONG_PIN "}" },
+        { "lists", "{" FEDERATION_CRLS "}" },
         { "literal", "{\"state_dir\": \"$STATE_DIRECTORY\"}" },
         { "roles", OTHER("token=alice", "") },
         { "spelt", OTHER("token=%61lice", "") },
@@ -282,6 +291,7 @@ int main(int argc, char **argv)
     federation_enrol(&federation, &alice, "alice", "P-256");
     member_add_key(&alice, "other", "02", "P-256");
     softhsm_token("bob");
+    federation_write_crls(&federation, 1, NULL);
     alice.module = getenv("M");
     write_nodes(&alice);
     write_home();

@@ -6,6 +6,7 @@
 as_user=64123
 
 before() {
+  PATH=$(tr : '\n' <<<"$PATH" | grep -v sbin | paste -sd :) # Debian's for who is not root
   export SOFTHSM2_CONF=$HOME/softhsm2.conf TSS2_LOG=all+NONE TPM2_PKCS11_LOG_LEVEL=0
   as_reader mkdir "$HOME/tokens"
   as_reader tee "$SOFTHSM2_CONF" <<<"directories.tokendir = $HOME/tokens" >/dev/null
@@ -98,6 +99,7 @@ with_a_server() {
 }
 
 after() {
+  PATH=$PATH:/usr/sbin
   check "a client with a key in a file" client
   check "by a p11-kit server in front of SoftHSM" as_at_the_end both
   check "openssl.cnf as extensions of x509 -req: none" signs_extensions

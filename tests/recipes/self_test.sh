@@ -98,6 +98,8 @@ for page in "$here"/../../examples/*/README.md; do
   name=$(basename "$(dirname "$page")")
   grep -q "^nodekey_recipe(${name}[ )]" "$here/CMakeLists.txt" ||
     fail "examples/$name/README.md has no test recipe_$name"
+  sed -n '1,/^## /p' "$here/../../README.md" | grep -qF "](examples/$name/README.md)" ||
+    fail "examples/$name/README.md is not in the list with which README begins"
 done
 
 printf 'recipes_self: %d rows, %d failures\n' "$rows" "$failures"

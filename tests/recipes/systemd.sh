@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# A federation's CA, and a machine of its own (own_root.sh) where nodekey and a node are installed. Where systemd is not
+# A machine of its own (own_root.sh) where nodekey and a node are installed. Where systemd is not
 # PID 1, stand_in.py does what the unit says. With it, and so with all that the unit closes:
 #   tests/recipes/own_root.sh --systemd tests/recipes/run.sh build/dev systemd
 # shellcheck disable=SC2154 # run.sh's variables
@@ -13,18 +13,10 @@ before() {
       install -m 0755 "$here/stand_in.py" "$tree/bin/$name"
     done
   fi
-  (umask 077 && make_ca) >"$tree/log/ca" 2>&1
-}
-
-make_ca() {
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 30 -subj "/CN=federation.example" \
-    -addext keyUsage=critical,keyCertSign,cRLSign -keyout federation-ca.key -out federation-ca.pem
-  : >index
-  echo 01 >crlnumber
   printf '%s\n' '[ca]' 'default_ca = ours' '[ours]' 'database = index' 'crlnumber = crlnumber' 'default_md = sha256' \
     'default_crl_days = 7' >ca.cnf
-  ca -gencrl -out federation-ca.crl
 }
+
 ca() { openssl ca -config ca.cnf -keyfile federation-ca.key -cert federation-ca.pem "$@"; }
 
 # --- node b, a process as any other ---

@@ -115,3 +115,7 @@ check "6: no configuration" asks 0 ends 6 nosuch.json nosuch
 check "6: no plugin" asks 0 ends 6 nosuch.so node --plugin "$folder/nosuch.so"
 check "2: wrong usage" asks 0 ends 2 "not a number" node --beat never
 check "1: no certificate yet" ends 1 absent.pem bare
+node=("$build/examples/node" --plugin "$NODEKEY_MODULE")
+check "2: --addr, and nowhere to serve" asks 0 ends 2 "--listen are needed" node --addr 127.0.0.1:7000
+check "1: --addr says who greets, and nobody is there" ends 1 "our identity" node --no-serve --addr 127.0.0.1:7000 --greet 127.0.0.1:1
+check "and it did greet" told out "talked 127.0.0.1:1 failed"
