@@ -27,9 +27,12 @@ int main(int argc, char **argv)
         return 2;
     }
     OPENSSL_FUNCTION(crypto, OSSL_PROVIDER_load)
+    OPENSSL_FUNCTION(crypto, OSSL_PROVIDER_unload)
     OPENSSL_FUNCTION(crypto, ERR_get_error_all)
-    if (OSSL_PROVIDER_load_found(NULL, "nodekey-provider") != NULL) {
+    OSSL_PROVIDER *provider = OSSL_PROVIDER_load_found(NULL, "nodekey-provider");
+    if (provider != NULL) {
         printf("program: loaded\n");
+        OSSL_PROVIDER_unload_found(provider);
         return 0;
     }
     while (ERR_get_error_all_found(NULL, NULL, NULL, &data, &flags) != 0) {
