@@ -11,6 +11,10 @@
 
 /* An empty Certificate: the header, in TLS 1.3 an empty context, the length of the list. */
 #define EMPTY_CERTIFICATE_BYTES 8
+/* Sent to who asks, by an OpenSSL since 3.2 that can compress: algorithm, length, data. */
+#define COMPRESSED_CERTIFICATE 25
+#define HEADER_BYTES 4
+#define COMPRESSED_FROM 9
 #define SCHEME_AT 4 /* in CertificateVerify */
 
 struct numbered {
@@ -85,10 +89,20 @@ static void see_alert(const SSL *ssl, int where, int value)
     }
 }
 
+/* Size of a CompressedCertificate once uncompressed, its header included: RFC 8879 section 4. */
+static size_t bytes_of_compressed(const unsigned char *message, size_t len)
+{
+    return len < COMPRESSED_FROM
+               ? 0
+               : HEADER_BYTES + ((size_t)message[6] << 16 | (size_t)message[7] << 8 | message[8]);
+}
+
 static void see_ours(struct seen *seen, const unsigned char *message, size_t len)
 {
     if (message[0] == SSL3_MT_CERTIFICATE) {
         seen->shown = len > EMPTY_CERTIFICATE_BYTES;
+    } else if (message[0] == COMPRESSED_CERTIFICATE) {
+        seen->shown = bytes_of_compressed(message, len) > EMPTY_CERTIFICATE_BYTES;
     } else if (message[0] == SSL3_MT_CERTIFICATE_VERIFY && len > SCHEME_AT + 1) {
         int scheme = message[SCHEME_AT] << 8 | message[SCHEME_AT + 1];
         seen->has_signed = true;
