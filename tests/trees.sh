@@ -54,5 +54,7 @@ inside() {
     ln -s fd/0 "$tree/dev/stdin"
     ln -s fd/1 "$tree/dev/stdout"
     ln -s fd/2 "$tree/dev/stderr"
-    exec chroot "$tree" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb "$@"' inside "$@"
+    # Not exec: the first process of the namespace reaps those that others leave behind.
+    chroot "$tree" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb "$@" <&0 &
+    wait "$!"' inside "$@"
 }
