@@ -216,8 +216,9 @@ typedef struct nk_plugin {
      * the object is safe to hold and release, but admits nobody. One object serves any number of
      * ports. Do not call grpc_server_credentials_set_auth_metadata_processor on it.
      * NK_E_USAGE: no grpc_init, or host->grpc_version absent or from another core. NK_E_CLOSED.
-     * The first credentials of an instance start its grpc.lent_threads; NK_E_INTERNAL: the system
-     * gives us no such number of threads. Host code that gRPC runs on one cannot call close. */
+     * The first credentials of an instance start its grpc.lent_threads, where gRPC signs on threads
+     * that poll; NK_E_INTERNAL: the system gives us no such number of threads. Host code that gRPC
+     * runs on one cannot call close. */
     nk_status (*server_credentials)(nk_instance *instance, struct grpc_server_credentials **ret,
                                     nk_error *err);
     /* [any] *ret is owned: grpc_channel_credentials_release(). One object serves any number of

@@ -22,6 +22,10 @@ typedef grpc_tls_certificate_provider *watch_of_five(const char *key, const char
                                                      unsigned seconds);
 typedef void set_provider(grpc_tls_credentials_options *options,
                           grpc_tls_certificate_provider *provider);
+typedef grpc_tls_certificate_provider *new_provider(void);
+typedef bool tell_provider(grpc_tls_certificate_provider *provider, grpc_tls_identity_pairs *pairs);
+typedef grpc_tls_identity_pairs *new_pairs(void);
+typedef void add_pair(grpc_tls_identity_pairs *pairs, const char *key, const char *chain);
 typedef void take_options(grpc_tls_credentials_options *options);
 
 /* One core: functions of one type, those of several, and its number. */
@@ -32,6 +36,10 @@ struct bound {
     take_options *watch_identity; /* NULL: not needed any more */
     watch_of_four *watch_of_four; /* one of the two */
     watch_of_five *watch_of_five;
+    new_provider *new_provider; /* this one and the next three: of later cores, all or none */
+    tell_provider *tell_provider;
+    new_pairs *new_pairs;
+    add_pair *add_pair;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -95,6 +103,19 @@ static bool find_named(const struct source *source, struct core *functions,
     return true;
 }
 
+static void find_told(const struct source *source, struct bound *bound)
+{
+    bool all =
+        find_function(source, "grpc_tls_certificate_provider_in_memory_create",
+                      &bound->new_provider) &&
+        find_function(source, "grpc_tls_certificate_provider_in_memory_set_identity_certificate",
+                      &bound->tell_provider) &&
+        find_function(source, "grpc_tls_identity_pairs_create", &bound->new_pairs) &&
+        find_function(source, "grpc_tls_identity_pairs_add_pair", &bound->add_pair);
+
+    bound->new_provider = all ? bound->new_provider : NULL;
+}
+
 static bool find_renamed(const struct source *source, struct bound *bound, const char **ret_missing)
 {
     if (!find_function(source, "grpc_tls_credentials_options_set_identity_certificate_provider",
@@ -106,6 +127,7 @@ static bool find_renamed(const struct source *source, struct bound *bound, const
     }
     (void)find_function(source, "grpc_tls_credentials_options_watch_identity_key_cert_pairs",
                         &bound->watch_identity);
+    find_told(source, bound);
     void *watch = bound->number >= FIVE_ARGUMENTS_SINCE ? (void *)&bound->watch_of_five
                                                         : (void *)&bound->watch_of_four;
     *ret_missing = "grpc_tls_certificate_provider_file_watcher_create";
@@ -213,6 +235,31 @@ void core_set_identity_provider(grpc_tls_credentials_options *options,
     if (the_core.watch_identity != NULL) {
         the_core.watch_identity(options);
     }
+}
+
+bool core_is_told(void)
+{
+    return core_is_bound() && the_core.new_provider != NULL;
+}
+
+/* By what was measured: 1.51 signs on pollers, 1.83 on threads of its own. In between a core may do
+ * either, and a thread lent in vain rests. */
+bool core_signs_on_pollers(void)
+{
+    return !core_is_told();
+}
+
+grpc_tls_certificate_provider *core_provider_new(void)
+{
+    return the_core.new_provider();
+}
+
+bool core_provider_tell(grpc_tls_certificate_provider *provider, const char *pem)
+{
+    grpc_tls_identity_pairs *pairs = the_core.new_pairs();
+
+    the_core.add_pair(pairs, pem, pem);
+    return the_core.tell_provider(provider, pairs); /* which takes the pairs over */
 }
 
 grpc_tls_certificate_provider *core_watch_file(const char *path, unsigned seconds)

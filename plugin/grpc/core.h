@@ -40,6 +40,17 @@ MUST_USE nk_status core_bind(const nk_host *host, nk_error *err);
 /* Credentials options use this provider for what we show. */
 void core_set_identity_provider(grpc_tls_credentials_options *options,
                                 grpc_tls_certificate_provider *provider);
+/* Whether the core has providers that are told what we show, so that no file is needed. False also
+ * before core_bind. */
+bool core_is_told(void);
+/* Whether handshakes, and in them our signatures, run on the threads that poll, as in gRPC 1.51;
+ * later cores have threads of their own. True, too, before core_bind. */
+bool core_signs_on_pollers(void);
+/* A provider that is told; empty. Owned: grpc_tls_certificate_provider_release. */
+grpc_tls_certificate_provider *core_provider_new(void);
+/* Tells it key reference and certificates, in one text, which take effect at once. gRPC takes
+ * anything, and fails every handshake then: `pem` is proven before. False: no memory. */
+MUST_USE bool core_provider_tell(grpc_tls_certificate_provider *provider, const char *pem);
 /* A provider that reads key and certificates from one file, and looks at it every so many seconds.
  * Owned: grpc_tls_certificate_provider_release. */
 grpc_tls_certificate_provider *core_watch_file(const char *path, unsigned seconds);

@@ -12,6 +12,7 @@
 #include "grpc/forked.h"
 #include "grpc/per_rpc_check.h"
 #include "grpc/polling_threads.h"
+#include "grpc/told_identity.h"
 #include "grpc/verifier.h"
 #include "grpc/watch_keepalive.h"
 
@@ -19,8 +20,8 @@ struct credentials {
     struct verdicts *verdicts;       /* counted */
     struct publication *publication; /* counted */
     unsigned lent_threads;           /* that the configuration wants */
-    pthread_mutex_t outbound_lock;
-    struct outbound *outbound; /* guarded by outbound_lock; NULL: no channel credentials yet */
+    pthread_mutex_t shared_lock;
+    struct shared *shared[OUR_ROLES]; /* guarded by shared_lock; NULL: no credentials yet */
     pthread_mutex_t polling_lock;
     struct polling_threads *polling; /* guarded by polling_lock; NULL: none run */
 };
@@ -28,6 +29,11 @@ struct credentials {
 nk_status credentials_choose_core(const nk_host *host, nk_error *err)
 {
     return host->grpc_version != NULL ? core_bind(host, err) : NK_OK;
+}
+
+bool credentials_lend_threads(void)
+{
+    return core_signs_on_pollers();
 }
 
 nk_status credentials_open(struct verdicts *verdicts, unsigned lent_threads,
@@ -38,7 +44,7 @@ nk_status credentials_open(struct verdicts *verdicts, unsigned lent_threads,
     if (credentials == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    pthread_mutex_init(&credentials->outbound_lock, NULL);
+    pthread_mutex_init(&credentials->shared_lock, NULL);
     pthread_mutex_init(&credentials->polling_lock, NULL);
     credentials->verdicts = verdicts_ref(verdicts);
     credentials->lent_threads = lent_threads;
@@ -61,7 +67,7 @@ void credentials_free(struct credentials *credentials)
     }
     publication_unref(credentials->publication);
     verdicts_unref(credentials->verdicts);
-    pthread_mutex_destroy(&credentials->outbound_lock);
+    pthread_mutex_destroy(&credentials->shared_lock);
     pthread_mutex_destroy(&credentials->polling_lock);
     free(credentials);
 }
@@ -98,7 +104,7 @@ static nk_status lend_threads(struct credentials *credentials, nk_error *err)
     nk_status status = NK_OK;
 
     pthread_mutex_lock(&credentials->polling_lock);
-    if (credentials->polling == NULL && credentials->lent_threads > 0 &&
+    if (credentials->polling == NULL && credentials->lent_threads > 0 && core_signs_on_pollers() &&
         !verdicts_closed(credentials->verdicts)) {
         status = polling_threads_start(credentials->lent_threads, &credentials->polling, err);
     }
@@ -155,51 +161,98 @@ static grpc_server_credentials *make_server(struct credentials *credentials,
     return core()->grpc_tls_server_credentials_create(options);
 }
 
-/* The provider of all our channels, and what keeps it watched. Made with the first channel
- * credentials. */
-struct outbound {
+/* A provider that credentials share, and what keeps it watched. Made with the first of them. */
+struct shared {
     grpc_tls_certificate_provider *provider;
     struct keepalive *keepalive;
 };
 
-static nk_status start_outbound(struct credentials *credentials, struct outbound **ret_outbound,
-                                nk_error *err)
+static nk_status obtain_provider(struct credentials *credentials, int our_role,
+                                 grpc_tls_certificate_provider **ret_provider, nk_error *err)
 {
-    char socket_path[PATH_MAX];
-    struct outbound *outbound = calloc(1, sizeof(*outbound));
+    struct told_identity *told = publication_told(credentials->publication);
 
-    if (outbound == NULL) {
-        return report(err, NK_E_NOMEM, "out of memory");
+    if (told != NULL) {
+        return told_identity_provider(told, our_role, ret_provider, err);
     }
-    outbound->provider = watch_file(credentials, OUR_CLIENT);
-    grpc_server_credentials *idle = make_server(credentials, outbound->provider);
-    publication_socket(credentials->publication, socket_path, sizeof(socket_path));
-    nk_status status = idle != NULL
-                           ? watch_keepalive_start(idle, socket_path, &outbound->keepalive, err)
-                           : report(err, NK_E_NOMEM, "no memory for credentials");
-    if (status != NK_OK) {
-        core()->grpc_tls_certificate_provider_release(outbound->provider);
-        free(outbound);
-        return status;
-    }
-    *ret_outbound = outbound;
+    *ret_provider = watch_file(credentials, our_role);
     return NK_OK;
 }
 
-static nk_status channel_provider(struct credentials *credentials,
-                                  grpc_tls_certificate_provider **ret_provider, nk_error *err)
+static void release_provider(struct credentials *credentials,
+                             grpc_tls_certificate_provider *provider)
+{
+    if (publication_told(credentials->publication) == NULL) { /* else it is not ours alone */
+        core()->grpc_tls_certificate_provider_release(provider);
+    }
+}
+
+static nk_status start_keepalive(struct credentials *credentials, struct shared *shared,
+                                 nk_error *err)
+{
+    char path[PATH_MAX];
+    bool told = publication_told(credentials->publication) != NULL;
+    grpc_server_credentials *idle = make_server(credentials, shared->provider);
+
+    if (idle == NULL) {
+        return report(err, NK_E_NOMEM, "no memory for credentials");
+    }
+    if (!told) {
+        publication_socket(credentials->publication, path, sizeof(path));
+    }
+    return watch_keepalive_start(idle, told ? NULL : path, &shared->keepalive, err);
+}
+
+static nk_status start_shared(struct credentials *credentials, int our_role,
+                              struct shared **ret_shared, nk_error *err)
+{
+    struct shared *shared = calloc(1, sizeof(*shared));
+
+    if (shared == NULL) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_status status = obtain_provider(credentials, our_role, &shared->provider, err);
+    if (status == NK_OK) {
+        status = start_keepalive(credentials, shared, err);
+        if (status != NK_OK) {
+            release_provider(credentials, shared->provider);
+        }
+    }
+    if (status != NK_OK) {
+        free(shared);
+        return status;
+    }
+    *ret_shared = shared;
+    return NK_OK;
+}
+
+static nk_status shared_provider(struct credentials *credentials, int our_role,
+                                 grpc_tls_certificate_provider **ret_provider, nk_error *err)
 {
     nk_status status = NK_OK;
 
-    pthread_mutex_lock(&credentials->outbound_lock);
-    if (credentials->outbound == NULL) {
-        status = start_outbound(credentials, &credentials->outbound, err);
+    pthread_mutex_lock(&credentials->shared_lock);
+    if (credentials->shared[our_role] == NULL) {
+        status = start_shared(credentials, our_role, &credentials->shared[our_role], err);
     }
-    if (credentials->outbound != NULL) {
-        *ret_provider = credentials->outbound->provider;
+    if (credentials->shared[our_role] != NULL) {
+        *ret_provider = credentials->shared[our_role]->provider;
     }
-    pthread_mutex_unlock(&credentials->outbound_lock);
+    pthread_mutex_unlock(&credentials->shared_lock);
     return status;
+}
+
+static void stop_shared(struct credentials *credentials, int our_role)
+{
+    pthread_mutex_lock(&credentials->shared_lock);
+    struct shared *shared = credentials->shared[our_role];
+    credentials->shared[our_role] = NULL;
+    pthread_mutex_unlock(&credentials->shared_lock);
+    if (shared != NULL) {
+        release_provider(credentials, shared->provider);
+        watch_keepalive_stop(shared->keepalive); /* its grpc_shutdown comes last */
+        free(shared);
+    }
 }
 
 void credentials_dismiss_polling(struct credentials *credentials)
@@ -211,14 +264,13 @@ void credentials_dismiss_polling(struct credentials *credentials)
 
 void credentials_close(struct credentials *credentials)
 {
-    pthread_mutex_lock(&credentials->outbound_lock);
-    struct outbound *outbound = credentials->outbound;
-    credentials->outbound = NULL;
-    pthread_mutex_unlock(&credentials->outbound_lock);
-    if (outbound != NULL) {
-        core()->grpc_tls_certificate_provider_release(outbound->provider);
-        watch_keepalive_stop(outbound->keepalive); /* its grpc_shutdown comes last */
-        free(outbound);
+    struct told_identity *told = publication_told(credentials->publication);
+
+    for (int role = 0; role < OUR_ROLES; role++) {
+        stop_shared(credentials, role);
+    }
+    if (told != NULL) {
+        told_identity_close(told);
     }
 }
 
@@ -238,16 +290,36 @@ void credentials_join_polling(struct credentials *credentials, long long deadlin
     }
 }
 
+/* An older core's servers have a provider each. */
+static nk_status make_shown_server(struct credentials *credentials,
+                                   grpc_server_credentials **ret_made, nk_error *err)
+{
+    grpc_tls_certificate_provider *provider = NULL;
+
+    if (publication_told(credentials->publication) == NULL) {
+        provider = watch_file(credentials, OUR_SERVER);
+        *ret_made = make_server(credentials, provider);
+        core()->grpc_tls_certificate_provider_release(provider);
+        return NK_OK;
+    }
+    nk_status status = shared_provider(credentials, OUR_SERVER, &provider, err);
+    if (status == NK_OK) {
+        *ret_made = make_server(credentials, provider);
+    }
+    return status;
+}
+
 nk_status credentials_server(struct credentials *credentials, grpc_server_credentials **ret,
                              nk_error *err)
 {
+    grpc_server_credentials *made = NULL;
     nk_status status = begin_credentials(credentials, OUR_SERVER, err);
+    if (status == NK_OK) {
+        status = make_shown_server(credentials, &made, err);
+    }
     if (status != NK_OK) {
         return status;
     }
-    grpc_tls_certificate_provider *provider = watch_file(credentials, OUR_SERVER);
-    grpc_server_credentials *made = make_server(credentials, provider);
-    core()->grpc_tls_certificate_provider_release(provider);
     if (made == NULL) {
         return report(err, NK_E_NOMEM, "no memory for credentials");
     }
@@ -288,7 +360,7 @@ nk_status credentials_channel(struct credentials *credentials, grpc_channel_cred
     grpc_tls_certificate_provider *provider = NULL;
     nk_status status = begin_credentials(credentials, OUR_CLIENT, err);
     if (status == NK_OK) {
-        status = channel_provider(credentials, &provider, err);
+        status = shared_provider(credentials, OUR_CLIENT, &provider, err);
     }
     if (status != NK_OK) {
         return status;

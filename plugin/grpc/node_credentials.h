@@ -15,9 +15,13 @@ struct credentials;
  * has the errors. Nothing for a host without grpc_version, which gets no credentials. [any] */
 MUST_USE nk_status credentials_choose_core(const nk_host *host, nk_error *err);
 
-/* Takes a reference to `verdicts` and makes the folder of the publication; gRPC is not touched, and
- * need not be initialised. `lent_threads` begin with the first credentials. *ret_credentials is
- * owned: credentials_free. NK_E_INTERNAL: no folder; NK_E_NOMEM. */
+/* Whether polling threads sign in the core that was chosen, so that grpc.lent_threads help. True,
+ * too, when none was chosen. [any] */
+bool credentials_lend_threads(void);
+
+/* Takes a reference to `verdicts` and opens the publication; gRPC is not touched, and need not be
+ * initialised. `lent_threads` begin with the first credentials, where they help. *ret_credentials
+ * is owned: credentials_free. NK_E_INTERNAL: no folder; NK_E_NOMEM. */
 MUST_USE nk_status credentials_open(struct verdicts *verdicts, unsigned lent_threads,
                                     struct credentials **ret_credentials, nk_error *err);
 /* After credentials_close. What gRPC still holds lives on. NULL is allowed. */

@@ -14,7 +14,9 @@
 #include "base/clock.h"
 #include "base/report.h"
 #include "config/config.h"
+#include "grpc/core.h"
 #include "grpc/private_folder.h"
+#include "grpc/told_identity.h"
 #include "hsm.h"
 
 static const char *const file_names[OUR_ROLES] = {
@@ -23,9 +25,10 @@ static const char *const file_names[OUR_ROLES] = {
 
 struct publication {
     atomic_uint refs;
+    struct hsm_key *keys[OUR_ROLES]; /* that what is published refers to; counted */
+    struct told_identity *told;      /* NULL: the core is an older one, for which the rest is */
     struct private_folder folder;
     char path[OUR_ROLES][PATH_MAX];
-    struct hsm_key *keys[OUR_ROLES]; /* that the files refer to; counted */
     time_t last_mtime[OUR_ROLES];
     long long written_ms; /* by the monotonic clock */
 };
@@ -37,6 +40,16 @@ static void name_file(const struct publication *publication, const char *name, c
     (void)!snprintf(path, PATH_MAX, "%s/%s", publication->folder.path, name);
 }
 
+static nk_status make_files(struct publication *publication, nk_error *err)
+{
+    nk_status status = private_folder_make(&publication->folder, err);
+
+    for (int role = 0; role < OUR_ROLES && status == NK_OK; role++) {
+        name_file(publication, file_names[role], publication->path[role]);
+    }
+    return status;
+}
+
 nk_status publication_open(struct publication **ret_publication, nk_error *err)
 {
     AUTO(publication_unref) struct publication *publication = calloc(1, sizeof(*publication));
@@ -45,12 +58,10 @@ nk_status publication_open(struct publication **ret_publication, nk_error *err)
     }
     atomic_init(&publication->refs, 1);
     publication->folder.fd = -1;
-    nk_status status = private_folder_make(&publication->folder, err);
+    nk_status status =
+        core_is_told() ? told_identity_new(&publication->told, err) : make_files(publication, err);
     if (status != NK_OK) {
         return status;
-    }
-    for (int role = 0; role < OUR_ROLES; role++) {
-        name_file(publication, file_names[role], publication->path[role]);
     }
     *ret_publication = publication;
     publication = NULL;
@@ -59,11 +70,11 @@ nk_status publication_open(struct publication **ret_publication, nk_error *err)
 
 nk_status publication_check_folder(const struct publication *publication, nk_error *err)
 {
-    return private_folder_check(&publication->folder, err);
+    return publication->told != NULL ? NK_OK : private_folder_check(&publication->folder, err);
 }
 
-nk_status publication_write(struct publication *publication, int our_role, struct hsm_key *key,
-                            const char *pem, nk_error *err)
+static nk_status write_file(struct publication *publication, int our_role, const char *pem,
+                            nk_error *err)
 {
     nk_status status = publication_check_folder(publication, err);
     if (status != NK_OK) {
@@ -78,8 +89,18 @@ nk_status publication_write(struct publication *publication, int our_role, struc
     bool written = atomic_file_write(&file, pem, strlen(pem));
     publication->last_mtime[our_role] = mtime.tv_sec;
     publication->written_ms = clock_now_ms();
-    if (!written) {
-        return report_errno(err, NK_E_INTERNAL, "write to %s", publication->folder.path);
+    return written ? NK_OK
+                   : report_errno(err, NK_E_INTERNAL, "write to %s", publication->folder.path);
+}
+
+nk_status publication_write(struct publication *publication, int our_role, struct hsm_key *key,
+                            const char *pem, nk_error *err)
+{
+    nk_status status = publication->told != NULL
+                           ? told_identity_tell(publication->told, our_role, pem, err)
+                           : write_file(publication, our_role, pem, err);
+    if (status != NK_OK) {
+        return status;
     }
     hsm_key_ref(key);
     hsm_key_unref(publication->keys[our_role]);
@@ -89,13 +110,14 @@ nk_status publication_write(struct publication *publication, int our_role, struc
 
 bool publication_due(const struct publication *publication)
 {
-    return clock_now_ms() - publication->written_ms > 2000LL * PUBLICATION_WATCH_SECONDS;
+    return publication->told != NULL ||
+           clock_now_ms() - publication->written_ms > 2000LL * PUBLICATION_WATCH_SECONDS;
 }
 
 nk_status publication_check(const struct publication *publication, int our_role, nk_error *err)
 {
     nk_status status = publication_check_folder(publication, err);
-    if (status != NK_OK) {
+    if (status != NK_OK || publication->told != NULL) {
         return status;
     }
     if (faccessat(publication->folder.fd, file_names[our_role], R_OK, AT_EACCESS) != 0) {
@@ -105,6 +127,11 @@ nk_status publication_check(const struct publication *publication, int our_role,
                       publication->folder.path, file_names[our_role]);
     }
     return NK_OK;
+}
+
+struct told_identity *publication_told(const struct publication *publication)
+{
+    return publication->told;
 }
 
 const char *publication_path(const struct publication *publication, int our_role)
@@ -128,7 +155,11 @@ void publication_unref(struct publication *publication)
     if (publication == NULL || atomic_fetch_sub(&publication->refs, 1) != 1) {
         return;
     }
-    private_folder_remove(&publication->folder);
+    if (publication->told != NULL) {
+        told_identity_free(publication->told);
+    } else {
+        private_folder_remove(&publication->folder);
+    }
     for (int role = 0; role < OUR_ROLES; role++) {
         hsm_key_unref(publication->keys[role]);
     }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "grpc/watch_keepalive.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/un.h>
 
 #include "base/report.h"
@@ -37,6 +39,13 @@ static struct keepalive *make_keepalive(grpc_server_credentials *credentials)
  * part. Anybody may then connect, but nothing ever accepts. */
 static void name_socket(const char *path, char *address, size_t room)
 {
+    if (path == NULL) {
+        uint64_t name[2] = { 0 };
+        (void)!getrandom(name, sizeof(name), 0); /* one that is taken fails to listen */
+        snprintf(address, room, "unix-abstract:nodekey-%016" PRIx64 "%016" PRIx64, name[0],
+                 name[1]);
+        return;
+    }
     size_t longest = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
     size_t len = strlen(path);
 

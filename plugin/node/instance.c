@@ -99,7 +99,7 @@ static nk_status open_parts(struct nk_instance *instance, const nk_host *host, n
         status = open_identities(instance, err);
     }
     if (status == NK_OK) {
-        polling_advice_say(config, slowest_us(instance), host);
+        polling_advice_say(config, slowest_us(instance), credentials_lend_threads(), host);
         status =
             credentials_open(instance->verdicts, config->lent_threads, &instance->credentials, err);
     }

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #include "config/config.h"
-#include "grpc/node_credentials.h"
 #include "grpc/guard.h"
+#include "grpc/node_credentials.h"
 #include "judge/verdicts.h"
 #include "node/identity.h"
 
@@ -27,10 +27,10 @@ struct nk_instance {
 
     pthread_mutex_t reload_lock;
     /* guarded by reload_lock */
-    char *path;            /* of the configuration; NULL: it came as text */
-    struct config *config; /* in force; its rules are in the policy */
-    bool publish_wanted;   /* a renewed certificate waits until gRPC's watcher can take it */
-    bool rotates;          /* and it is on its way */
+    char *path;                             /* of the configuration; NULL: it came as text */
+    struct config *config;                  /* in force; its rules are in the policy */
+    bool publish_wanted;                    /* a renewed certificate waits until gRPC can take it */
+    bool rotates;                           /* and it is on its way */
     char last_failure[NK_ERROR_TEXT_BYTES]; /* what the last reload said; "": nothing */
     char last_publish_failure[NK_ERROR_TEXT_BYTES];
 
@@ -51,7 +51,7 @@ void instance_free(struct nk_instance *instance);
 
 /* Which policy is in force, by its digest, for the log. */
 void instance_tell_policy(const struct policy *policy, const nk_host *host);
-/* Hands what both roles show now to gRPC's watcher. Not twice within publication_due. */
+/* Hands what both roles show now to gRPC. Not twice within publication_due. */
 MUST_USE nk_status instance_publish(const struct nk_instance *instance, nk_error *err);
 
 #endif

@@ -65,8 +65,17 @@ static void recommend_threads(const struct config *config, unsigned signature_us
         signature_us / US_PER_MS, threads, sessions);
 }
 
-void polling_advice_say(const struct config *config, unsigned signature_us, const nk_host *host)
+void polling_advice_say(const struct config *config, unsigned signature_us, bool pollers_sign,
+                        const nk_host *host)
 {
+    if (!pollers_sign) {
+        if (config->lent_threads > 0) {
+            log_line(host, NK_LOG_WARNING,
+                     "grpc.lent_threads: gRPC signs on threads of its own here, so none are lent; "
+                     "leave it out");
+        }
+        return;
+    }
     if (config->lent_threads == 0) {
         if (signature_us > SLOW_US) {
             recommend_threads(config, signature_us, host);

@@ -122,6 +122,61 @@ static void renew_identities(struct reload *reload)
     }
 }
 
+/* --- publication --- */
+
+/* A failure is tried again: a folder is full for a while. */
+static nk_status publish_if_due(struct nk_instance *instance, bool *ret_news, nk_error *err)
+{
+    const struct publication *publication = credentials_publication(instance->credentials);
+    nk_status status = publication_check_folder(publication, err);
+
+    if (status == NK_OK && (!instance->publish_wanted || !publication_due(publication))) {
+        return NK_OK;
+    }
+    if (status == NK_OK) {
+        status = instance_publish(instance, err);
+        instance->publish_wanted = status != NK_OK;
+        instance->rotates = status == NK_OK;
+    }
+    *ret_news = status != NK_OK && strcmp(instance->last_publish_failure, err->text) != 0;
+    snprintf(instance->last_publish_failure, sizeof(instance->last_publish_failure), "%s",
+             status != NK_OK ? err->text : "");
+    return status;
+}
+
+static bool settle_rotation(struct nk_instance *instance)
+{
+    bool rotated =
+        instance->rotates && publication_due(credentials_publication(instance->credentials));
+
+    instance->rotates = instance->rotates && !rotated;
+    return rotated;
+}
+
+/* A core that is told has what is new at once. */
+static void tick_publication(struct nk_instance *instance)
+{
+    const nk_host *host = verdicts_host(instance->verdicts);
+    nk_error err = { .struct_size = sizeof(err) };
+    bool news = false;
+
+    pthread_mutex_lock(&instance->reload_lock);
+    bool rotated = settle_rotation(instance);
+    (void)!publish_if_due(instance, &news, &err);
+    rotated |= settle_rotation(instance);
+    bool waits = instance->publish_wanted;
+    pthread_mutex_unlock(&instance->reload_lock);
+    if (news) {
+        log_line(host, NK_LOG_ERROR, "%s%s", waits ? "our renewed certificate is not in use: " : "",
+                 err.text);
+        event_reload_failed(host, &err);
+    }
+    if (rotated) {
+        log_line(host, NK_LOG_INFO, "our renewed certificate is in use");
+        event_rotated(host);
+    }
+}
+
 /* --- all of it --- */
 
 /* True: the last reload did not say the same. */
@@ -169,6 +224,7 @@ nk_status reload_now(struct nk_instance *instance, enum reload_voice voice, nk_e
     bool news = is_news(&reload);
     pthread_mutex_unlock(&instance->reload_lock);
     tell_reload(&reload, voice == RELOAD_SAYS_ALL || news);
+    tick_publication(instance);
     path_terms_tell(instance->path_terms, verdicts_host(instance->verdicts));
     log_lines_clear(&reload.lines);
     policy_unref(reload.next);
@@ -189,52 +245,6 @@ unsigned reload_interval_seconds(struct nk_instance *instance)
     unsigned seconds = instance->config->reload_interval_seconds;
     pthread_mutex_unlock(&instance->reload_lock);
     return seconds;
-}
-
-/* --- what takes time --- */
-
-/* A failure is tried again: a folder is full for a while. */
-static nk_status publish_if_due(struct nk_instance *instance, bool *ret_news, nk_error *err)
-{
-    const struct publication *publication = credentials_publication(instance->credentials);
-    nk_status status = publication_check_folder(publication, err);
-
-    if (status == NK_OK && (!instance->publish_wanted || !publication_due(publication))) {
-        return NK_OK;
-    }
-    if (status == NK_OK) {
-        status = instance_publish(instance, err);
-        instance->publish_wanted = status != NK_OK;
-        instance->rotates = status == NK_OK;
-    }
-    *ret_news = status != NK_OK && strcmp(instance->last_publish_failure, err->text) != 0;
-    snprintf(instance->last_publish_failure, sizeof(instance->last_publish_failure), "%s",
-             status != NK_OK ? err->text : "");
-    return status;
-}
-
-static void tick_publication(struct nk_instance *instance)
-{
-    const nk_host *host = verdicts_host(instance->verdicts);
-    nk_error err = { .struct_size = sizeof(err) };
-    bool news = false;
-
-    pthread_mutex_lock(&instance->reload_lock);
-    bool rotated =
-        instance->rotates && publication_due(credentials_publication(instance->credentials));
-    instance->rotates = instance->rotates && !rotated;
-    (void)!publish_if_due(instance, &news, &err);
-    bool waits = instance->publish_wanted;
-    pthread_mutex_unlock(&instance->reload_lock);
-    if (news) {
-        log_line(host, NK_LOG_ERROR, "%s%s", waits ? "our renewed certificate is not in use: " : "",
-                 err.text);
-        event_reload_failed(host, &err);
-    }
-    if (rotated) {
-        log_line(host, NK_LOG_INFO, "our renewed certificate is in use");
-        event_rotated(host);
-    }
 }
 
 void reload_tick(struct nk_instance *instance)

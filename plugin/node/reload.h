@@ -18,8 +18,8 @@ enum reload_voice { RELOAD_SAYS_ALL, RELOAD_SAYS_NEWS };
 MUST_USE nk_status reload_now(struct nk_instance *instance, enum reload_voice voice, nk_error *err);
 /* changed_files_fingerprint of all that reload_now would read. */
 uint64_t reload_fingerprint(struct nk_instance *instance);
-/* Hands a renewed certificate to gRPC once its watcher can take one, and tells when it is in force.
- * Once a second. */
+/* Hands a renewed certificate to gRPC when a watcher of files could not take it at its reload, and
+ * tells when it is in force. Once a second. */
 void reload_tick(struct nk_instance *instance);
 unsigned reload_interval_seconds(struct nk_instance *instance);
 

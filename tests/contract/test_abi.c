@@ -12,6 +12,7 @@
 
 #include "contract/opened.h"
 #include "fixtures/check.h"
+#include "fixtures/wire/grpc_credentials.h"
 
 /* Version 0.1 as it shipped. A failing line here means that the change is not an append. */
 #if UINTPTR_MAX == UINT64_MAX
@@ -294,6 +295,7 @@ static void clean(const char *path)
 static void credentials_without_the_published_identity_are_refused(void **state)
 {
     (void)state;
+    ON_OLDER_CORES(NO_FILES)
     nk_error err = { .struct_size = sizeof(err) };
     grpc_server_credentials *server = NULL;
     nk_instance *other = NULL;

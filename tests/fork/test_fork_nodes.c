@@ -159,7 +159,7 @@ static void check_row(void **state)
     assert_int_equal(folders(), before); /* theirs are gone, ours is not */
     if (held != NULL) {
         assert_true(closes(held));
-        assert_int_equal(folders(), before - 1);
+        assert_int_equal(folders(), LATER_CORE ? 0 : before - 1);
     }
 }
 

@@ -33,7 +33,8 @@
 static struct federation federation;
 static struct member alice, bob;
 
-/* Both ends of a handshake, by the keys of two nodes of this process. */
+/* Both ends of a handshake, by the keys of two nodes of this process. NULL: a later core, which is
+ * told what an older one reads as files; then this is about its calls alone. */
 struct ends {
     SSL_CTX *server, *client;
 };
@@ -67,6 +68,9 @@ static SSL_CTX *context(const SSL_METHOD *method, const char *path)
 /* Pumps both ends until both are done: two signatures by tokens. */
 static bool shake(const struct ends *ends, int version)
 {
+    if (ends->server == NULL) {
+        return true;
+    }
     BIO *to_server = BIO_new(BIO_s_mem());
     BIO *to_client = BIO_new(BIO_s_mem());
     SSL *server = SSL_new(ends->server);
@@ -134,11 +138,15 @@ static char *find_folder(const char *known)
 
 static void pair_open(struct pair *pair, const char *patch)
 {
+    *pair = (struct pair){ .server = NULL };
     node_open(&pair->alice, &alice, patch);
-    pair->folders[0] = find_folder(NULL);
+    pair->folders[0] = LATER_CORE ? NULL : find_folder(NULL);
     node_open(&pair->bob, &bob, patch);
-    pair->folders[1] = find_folder(pair->folders[0]);
+    pair->folders[1] = LATER_CORE ? NULL : find_folder(pair->folders[0]);
     pair->server = rpc_server_start(pair->alice.server, POLLERS, NULL, NULL);
+    if (LATER_CORE) {
+        return;
+    }
     pair->ends.server = context(TLS_server_method(), path_of("%s/server.pem", pair->folders[0]));
     pair->ends.client = context(TLS_client_method(), path_of("%s/client.pem", pair->folders[1]));
     assert_true(shake(&pair->ends, TLS1_3_VERSION));
@@ -155,7 +163,7 @@ static void check_whole(const struct pair *pair)
 {
     assert_true(shake(&pair->ends, TLS1_3_VERSION));
     assert_true(call(pair).ok);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && !LATER_CORE; i++) {
         assert_int_equal(access(path_of("%s/server.pem", pair->folders[i]), R_OK), 0);
         assert_int_equal(access(path_of("%s/client.pem", pair->folders[i]), R_OK), 0);
     }
@@ -356,7 +364,7 @@ static bool closes(const struct pair *pair)
 {
     nk_error err = { .struct_size = sizeof(err) };
     return plugin_load()->close(pair->alice.instance, &err) == NK_OK &&
-           !shake(&pair->ends, TLS1_3_VERSION);
+           (LATER_CORE || !shake(&pair->ends, TLS1_3_VERSION));
 }
 
 static void refused_and_closed(void **state)

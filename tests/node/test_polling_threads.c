@@ -148,12 +148,14 @@ static int at_once(const char *patch, unsigned long wanted)
 static void one_polling_thread_signs_once(void **state)
 {
     (void)state;
+    ON_OLDER_CORES(NO_POLLERS)
     assert_int_equal(at_once("{}", 1), PEERS);
 }
 
 static void lent_threads_sign_beside_it(void **state)
 {
     (void)state;
+    ON_OLDER_CORES(NO_POLLERS)
     assert_int_equal(at_once("{" LENT_7 "}", LENT + 1), PEERS);
 }
 
@@ -162,6 +164,7 @@ static void lent_threads_sign_beside_it(void **state)
 static void they_live_from_credentials_to_close(void **state)
 {
     (void)state;
+    ON_OLDER_CORES(NO_POLLERS)
     struct node node;
     nk_error err = { .struct_size = sizeof(err) };
     unsigned long long blocked = 0;
@@ -189,6 +192,7 @@ static void they_live_from_credentials_to_close(void **state)
 static void a_token_that_hangs_does_not_keep_close(void **state)
 {
     (void)state;
+    ON_OLDER_CORES(NO_POLLERS)
     struct node node;
     node_open(&node, &alice, "{\"token\": {\"login_timeout_ms\": 300}, " LENT_7 "}");
     struct rpc_server *server = rpc_server_start(node.server, 1, NULL, NULL);
@@ -209,6 +213,7 @@ static void a_token_that_hangs_does_not_keep_close(void **state)
 static void a_forked_child_has_none_to_wait_for(void **state)
 {
     (void)state;
+    ON_OLDER_CORES(NO_POLLERS)
     struct node node;
     int status = 0;
     node_open(&node, &alice, "{" LENT_7 "}");
@@ -250,6 +255,7 @@ static void close_if_lent(void *unused, grpc_auth_context *context, const grpc_m
 static void none_of_them_closes(void **state)
 {
     (void)state;
+    ON_OLDER_CORES(NO_POLLERS)
     struct node node;
     grpc_server_credentials *plain = grpc_insecure_server_credentials_create();
     grpc_channel_credentials *channel = grpc_insecure_credentials_create();
@@ -296,6 +302,7 @@ static void another_number_takes_a_restart(void **state)
 static void open_recommends_them_for_a_slow_token(void **state)
 {
     (void)state;
+    ON_OLDER_CORES(NO_POLLERS)
     struct node node;
     faulty_set("sign_ms=300\n");
     node_open(&node, &alice, "{}");
@@ -305,9 +312,25 @@ static void open_recommends_them_for_a_slow_token(void **state)
     node_close(&node);
 }
 
+static void none_are_lent_where_they_do_not_sign(void **state)
+{
+    (void)state;
+    struct node node;
+    unsigned long long blocked = 0;
+    ON_LATER_CORES
+    faulty_set("sign_ms=300\n");
+    node_open(&node, &alice, "{" LENT_7 "}");
+    faulty_set("");
+    assert_true(recorder_has(node.log, "gRPC signs on threads of its own here, so none are lent"));
+    assert_int_equal(recorder_count(node.log, "lent_threads"), 1);
+    assert_int_equal(count_lent(&blocked), 0);
+    node_close(&node);
+}
+
 static void open_warns_of_what_does_not_help(void **state)
 {
     (void)state;
+    ON_OLDER_CORES(NO_POLLERS)
     struct node node;
     setenv("GRPC_POLL_STRATEGY", "poll", 1); /* gRPC has read it before */
     node_open(&node, &alice, "{\"token\": {\"max_sessions\": 7}, " LENT_7 "}");
@@ -352,6 +375,7 @@ int main(void)
         cmocka_unit_test(another_number_takes_a_restart),
         cmocka_unit_test(open_recommends_them_for_a_slow_token),
         cmocka_unit_test(open_warns_of_what_does_not_help),
+        cmocka_unit_test(none_are_lent_where_they_do_not_sign),
     };
     return cmocka_run_group_tests_name("lent", tests, start, stop);
 }

@@ -11,11 +11,12 @@
 #include <unistd.h>
 
 #include <grpc/grpc.h>
-#include <grpc/grpc_security.h>
 
 #include "fixtures/check.h"
 #include "fixtures/federation.h"
 #include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/grpc_credentials.h"
+#include "fixtures/wire/rpc.h"
 
 #include "fixtures/rows.h"
 
@@ -51,7 +52,7 @@ static int stop(void **state)
     X509_free(renewed);
     member_free(&alice);
     federation_free(&federation);
-    grpc_shutdown();
+    rpc_shutdown();
     return 0;
 }
 
@@ -67,6 +68,7 @@ static void set_base(const char *name)
     assert_int_equal(setenv("TMPDIR", base, 1), 0);
 }
 
+/* NULL: none was made. */
 static const char *find_private(void)
 {
     const char *found = NULL;
@@ -79,7 +81,6 @@ static const char *find_private(void)
         }
     }
     closedir(folder);
-    assert_non_null(found);
     return found;
 }
 
@@ -127,11 +128,13 @@ static void replace_folder(struct replaced *row)
 static void folders_are_replaced(void **state)
 {
     (void)state;
+    ON_OLDER_CORES(NO_FILES)
     member_write_certificate(&alice, "alice.pem", alice.leaf);
     for (size_t i = 0; i < sizeof(replaced) / sizeof(replaced[0]); i++) {
         set_base(replaced[i].name);
         node_open(&replaced[i].node, &alice, "{\"reload\": {\"interval_seconds\": 3600}}");
         replaced[i].path = find_private();
+        assert_non_null(replaced[i].path);
         replace_folder(&replaced[i]);
     }
     for (size_t i = 0; i < sizeof(replaced) / sizeof(replaced[0]); i++) {
@@ -160,6 +163,7 @@ static void no_identity_is_put_into_it(void **state)
     nk_error err = { .struct_size = sizeof(err) };
     struct grpc_server_credentials *more = NULL;
 
+    ON_OLDER_CORES(NO_FILES)
     assert_true(recorder_has(row->node.log, "is not the folder that we made"));
     assert_false(recorder_has(row->node.log, "event rotated"));
     assert_int_equal(recorder_count(row->node.log, "event reload-failed"), 1);
@@ -168,6 +172,25 @@ static void no_identity_is_put_into_it(void **state)
     assert_non_null(strstr(err.text, "is not the folder that we made"));
     node_close(&row->node);
     assert_true(is_theirs(row->path));
+}
+
+/* --- not needed --- */
+
+static void a_core_that_is_told_needs_none(void **state)
+{
+    (void)state;
+    struct node node;
+
+    member_write_certificate(&alice, "alice.pem", alice.leaf);
+    set_base("told");
+    node_open(&node, &alice, "{}");
+    assert_true((find_private() == NULL) == LATER_CORE);
+    struct rpc_server *server = rpc_server_start(node.server, 1, NULL, NULL);
+    assert_true(rpc_dial(node.channel, rpc_server_address(server), LOG_WAIT_MS).ok);
+    rpc_server_stop(server);
+    assert_true((find_private() == NULL) == LATER_CORE);
+    node_close(&node);
+    assert_null(find_private());
 }
 
 /* --- nodes of one process --- */
@@ -235,6 +258,7 @@ int main(void)
 {
     ROWS_TEST(folders_are_replaced);
     ROWS_OF(replaced, no_identity_is_put_into_it)
+    ROWS_TEST(a_core_that_is_told_needs_none);
     ROWS_TEST(one_that_trusts_folders_is_none_of_the_others_business);
     ROWS_TEST(a_configuration_cannot_trust_folders);
     return ROWS_RUN("private folder", start, stop);

@@ -260,6 +260,18 @@ static void unchanged_files_make_no_generation(void **state)
     assert_int_equal(plugin->close(node.instance, NULL), NK_OK);
 }
 
+static void assert_shows(int port, const X509 *leaf)
+{
+    SSL_SESSION *session = NULL;
+    struct tls_peer stranger = stranger_make(&federation);
+
+    stranger.session = &session;
+    assert_true(tls_peer_dial(&stranger, port).accepted);
+    assert_int_equal(X509_cmp(SSL_SESSION_get0_peer(session), leaf), 0);
+    SSL_SESSION_free(session);
+    stranger_free(&stranger);
+}
+
 /* The new leaf is what peers see, on the same server and without a lost handshake. */
 static void a_renewed_certificate_is_shown_to_peers(void **state)
 {
@@ -279,16 +291,33 @@ static void a_renewed_certificate_is_shown_to_peers(void **state)
         (void)recorder_waits_for(node.log, "event rotated", 200);
     }
     assert_true(recorder_waits_for(node.log, "event rotated", ROTATION_WAIT_MS));
-    SSL_SESSION *session = NULL;
-    struct tls_peer stranger = stranger_make(&federation);
-    stranger.session = &session;
-    assert_true(tls_peer_dial(&stranger, rpc_server_port(server)).accepted);
-    assert_int_equal(X509_cmp(SSL_SESSION_get0_peer(session), renewed), 0);
-    SSL_SESSION_free(session);
-    stranger_free(&stranger);
+    assert_shows(rpc_server_port(server), renewed);
     rpc_server_stop(server);
     grpc_server_credentials_release(node.server);
     node_close(&peer);
+    assert_int_equal(plugin->close(node.instance, NULL), NK_OK);
+}
+
+/* A core that is told waits for no watcher: it is true when `reload` returns, also twice. */
+static void a_core_that_is_told_shows_it_at_once(void **state)
+{
+    (void)state;
+    struct node node;
+
+    ON_LATER_CORES
+    restore();
+    open_alice(&node);
+    assert_int_equal(plugin->server_credentials(node.instance, &node.server, NULL), NK_OK);
+    struct rpc_server *server = rpc_server_start(node.server, 2, NULL, NULL);
+    for (int i = 0; i < 2; i++) {
+        X509 *next = i == 0 ? renewed : alice.leaf;
+        member_write_certificate(&alice, "alice.pem", next);
+        assert_int_equal(plugin->reload(node.instance, NULL), NK_OK);
+        assert_int_equal(recorder_count(node.log, "event rotated {}"), i + 1);
+        assert_shows(rpc_server_port(server), next);
+    }
+    rpc_server_stop(server);
+    grpc_server_credentials_release(node.server);
     assert_int_equal(plugin->close(node.instance, NULL), NK_OK);
 }
 
@@ -417,7 +446,7 @@ static void a_leaf_alone_is_no_renewal(void **state)
 
 int main(void)
 {
-    static struct CMUnitTest tests[PARTS * PARTS + 10];
+    static struct CMUnitTest tests[PARTS * PARTS + 11];
     size_t len = 0;
     for (int good = 0; good < PARTS; good++) {
         for (int broken = 0; broken <= PARTS; broken++) {
@@ -438,6 +467,7 @@ int main(void)
         cmocka_unit_test(a_certificate_for_another_key_is_no_renewal),
         cmocka_unit_test(unchanged_files_make_no_generation),
         cmocka_unit_test(a_renewed_certificate_is_shown_to_peers),
+        cmocka_unit_test(a_core_that_is_told_shows_it_at_once),
         cmocka_unit_test(a_list_from_the_future_comes_into_force_in_time),
         cmocka_unit_test(the_configuration_stays_where_it_was),
         cmocka_unit_test(a_crowd_of_roots_holds_back_no_list),

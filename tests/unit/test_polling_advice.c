@@ -75,7 +75,7 @@ static void check_row(void **state)
     if (row->strategy != NULL) {
         setenv("GRPC_POLL_STRATEGY", row->strategy, 1);
     }
-    polling_advice_say(&config, row->signature_us, &host);
+    polling_advice_say(&config, row->signature_us, true, &host);
     assert_int_equal(told.lines, row->says != NOTHING ? 1 : 0);
     if (row->says != NOTHING && strstr(told.last, row->says) == NULL) {
         fail_msg("%s", told.last);
@@ -89,17 +89,36 @@ static void both_at_once(void **state)
     const struct config config = { .lent_threads = 16, .token.max_sessions = 16 };
     memset(&told, 0, sizeof(told));
     setenv("GRPC_POLL_STRATEGY", "poll", 1);
-    polling_advice_say(&config, 100, &host);
+    polling_advice_say(&config, 100, true, &host);
     assert_int_equal(told.lines, 2);
+}
+
+static void where_pollers_do_not_sign(void **state)
+{
+    (void)state;
+    const nk_host host = { .struct_size = sizeof(host), .log = keep };
+    const struct config slow = { .token.max_sessions = 16 };
+    const struct config lent = { .lent_threads = 16, .token.max_sessions = 16 };
+    memset(&told, 0, sizeof(told));
+    setenv("GRPC_POLL_STRATEGY", "poll", 1);
+    polling_advice_say(&slow, 100000, false, &host);
+    assert_int_equal(told.lines, 0);
+    polling_advice_say(&lent, 100000, false, &host);
+    assert_int_equal(told.lines, 1);
+    assert_string_equal(told.last, "grpc.lent_threads: gRPC signs on threads of its own here, so "
+                                   "none are lent; leave it out");
 }
 
 int main(void)
 {
-    static struct CMUnitTest tests[ARRAY_LEN(rows) + 1] = { cmocka_unit_test(both_at_once) };
+    static struct CMUnitTest tests[ARRAY_LEN(rows) + 2] = {
+        cmocka_unit_test(both_at_once),
+        cmocka_unit_test(where_pollers_do_not_sign),
+    };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        tests[i + 1].name = rows[i].name;
-        tests[i + 1].test_func = check_row;
-        tests[i + 1].initial_state = (void *)(uintptr_t)&rows[i];
+        tests[i + 2].name = rows[i].name;
+        tests[i + 2].test_func = check_row;
+        tests[i + 2].initial_state = (void *)(uintptr_t)&rows[i];
     }
     return cmocka_run_group_tests_name("lent_advice", tests, NULL, NULL);
 }

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Our identity for cores that are told it: one provider for each role of ours, which all
+ * credentials of that role share. No file, no thread; what is told is in force at the next
+ * handshake. */
+#ifndef NODEKEY_TOLD_IDENTITY_H
+#define NODEKEY_TOLD_IDENTITY_H
+
+#include "base/auto.h"
+#include "grpc/core.h"
+#include "nodekey/plugin.h"
+
+struct told_identity;
+
+/* Touches no gRPC. *ret_told is owned: told_identity_close, then told_identity_free. */
+MUST_USE nk_status told_identity_new(struct told_identity **ret_told, nk_error *err);
+/* Frees memory, without a call to gRPC. NULL is allowed. */
+void told_identity_free(struct told_identity *told);
+
+/* From here on gRPC shows `pem` in our_role: key reference and certificates, borrowed, which the
+ * caller has proven. NK_E_NOMEM, NK_E_INTERNAL: what was shown
+ * stays. [any] */
+MUST_USE nk_status told_identity_tell(struct told_identity *told, int our_role, const char *pem,
+                                      nk_error *err);
+/* The provider of our_role, after it was told. Made at the first call, and from then to
+ * told_identity_close a grpc_init is held, so that the host's own grpc_shutdown may come first.
+ * *ret_provider lives until told_identity_close. [any], after grpc_init */
+MUST_USE nk_status told_identity_provider(struct told_identity *told, int our_role,
+                                          grpc_tls_certificate_provider **ret_provider,
+                                          nk_error *err);
+/* Gives the providers back; credentials keep what they share. Never in a forked child. */
+void told_identity_close(struct told_identity *told);
+
+#endif
