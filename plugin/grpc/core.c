@@ -28,7 +28,7 @@ typedef grpc_tls_identity_pairs *new_pairs(void);
 typedef void add_pair(grpc_tls_identity_pairs *pairs, const char *key, const char *chain);
 typedef void take_options(grpc_tls_credentials_options *options);
 
-/* One core: functions of one type, those of several, and its number. */
+/* A core: functions of one type, those of several, and its number. */
 struct bound {
     struct core functions;
     unsigned long number; /* 29 of gRPC 1.51 */
@@ -52,7 +52,7 @@ FORK_PART(.lock = &lock);
 /* Where functions are looked for: what the host hands out, else a library. */
 struct source {
     nk_function (*symbol)(const char *name);
-    void *library;
+    void *handle; /* of dlopen */
 };
 
 /* A function by its name. ISO C casts no object pointer to a function's. */
@@ -63,7 +63,7 @@ static bool find_function(const struct source *source, const char *name, void *f
         memcpy(function, &given, sizeof(given));
         return given != NULL;
     }
-    void *found = dlsym(source->library, name);
+    void *found = dlsym(source->handle, name);
     memcpy(function, &found, sizeof(found));
     return found != NULL;
 }
@@ -166,7 +166,7 @@ static nk_status find_core(const nk_host *host, struct source *source, struct bo
                       "nk_host.grpc_version is not set; give &grpc_version_string");
     }
     source->symbol = host->symbol;
-    source->library = host->symbol == NULL ? open_library_of(host->grpc_version) : NULL;
+    source->handle = host->symbol == NULL ? open_library_of(host->grpc_version) : NULL;
     if (!is_core_of(source, host->grpc_version)) {
         return report(err, NK_E_USAGE,
                       "the functions of this program's gRPC core cannot be found: for one that is "
@@ -274,7 +274,7 @@ static int (*shown_is_initialized)(void); /* NULL: no core is shown to all */
 
 __attribute__((__constructor__)) static void look_for_shown(void)
 {
-    const struct source all = { .library = RTLD_DEFAULT };
+    const struct source all = { .handle = RTLD_DEFAULT };
 
     (void)find_function(&all, "grpc_is_initialized", &shown_is_initialized);
 }

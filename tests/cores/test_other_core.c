@@ -109,7 +109,7 @@ static const char *told_version(void)
     return version_text;
 }
 
-/* This program's own functions, but the one that is lacking. */
+/* Functions of this program's own, but the one that is lacking. */
 static nk_function find_all_but_one(const char *name)
 {
     nk_function found = NULL;

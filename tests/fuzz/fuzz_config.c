@@ -71,7 +71,7 @@ static void take_fault(void *arg, const nk_error *fault)
     }
 }
 
-/* Who examines a text is told the fault for which others refuse it, and others only besides. */
+/* Examining a text tells the fault for which others refuse it, and others only besides. */
 static void examine(const char *text, const nk_error *refusal)
 {
     nk_error first = { .struct_size = sizeof(first) };

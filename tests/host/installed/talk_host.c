@@ -76,7 +76,7 @@ static int stdin_ended(void)
     return poll(&in, 1, 0) > 0;
 }
 
-/* One call after the other, until stdin ends. */
+/* Calls, one after the other, until stdin ends. */
 static void serve_calls(grpc_server *server, grpc_completion_queue *queue)
 {
     int requested = 0;
