@@ -15,7 +15,7 @@
 #include "provider/provider.h"
 #include "scheme/key_kinds.h"
 
-#define LINKED(name) .name = name,
+#define LINKED(name) .name = (name),
 static const struct crypto ours = { NK_CORE_CRYPTO(LINKED) };
 
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
