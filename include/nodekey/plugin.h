@@ -95,7 +95,7 @@ typedef struct nk_verdict {
 
 enum { NK_NAME_URI = 1, NK_NAME_DNS = 2, NK_NAME_IP = 3, NK_NAME_EMAIL = 4 };
 
-/* One subjectAltName. `text` is printable ASCII; an IP is in RFC 5952 form. */
+/* A subjectAltName. `text` is printable ASCII; an IP is in RFC 5952 form. */
 typedef struct nk_name {
     uint32_t kind; /* NK_NAME_* */
     uint32_t reserved;
@@ -176,7 +176,7 @@ typedef struct nk_host {
     uint32_t reserved_2; /* 0, as `reserved` */
     /* [any] For programs that have gRPC linked in statically: the function of that name, or NULL.
      * `nodekey/core.h` has one. With a shared gRPC it stays NULL: the functions are found beside
-     * grpc_version. Asked once, when the first credentials are made. */
+     * grpc_version. Asked in `open`. */
     nk_function (*symbol)(const char *name);
 } nk_host;
 
@@ -215,10 +215,10 @@ typedef struct nk_plugin {
     /* [any] *ret is owned: grpc_server_credentials_release(). grpc_init comes before. After close
      * the object is safe to hold and release, but admits nobody. One object serves any number of
      * ports. Do not call grpc_server_credentials_set_auth_metadata_processor on it.
-     * NK_E_USAGE: no grpc_init, or host->grpc_version absent or from another core. NK_E_CLOSED.
-     * The first credentials of an instance start its grpc.lent_threads, where gRPC signs on threads
-     * that poll; NK_E_INTERNAL: the system gives us no such number of threads. Host code that gRPC
-     * runs on one cannot call close. */
+     * NK_E_USAGE: no grpc_init, or host->grpc_version absent (`open` looks whose it is).
+     * NK_E_CLOSED. The first credentials of an instance start its grpc.lent_threads, where gRPC
+     * signs on threads that poll; NK_E_INTERNAL: the system gives us no such number of threads.
+     * Host code that gRPC runs on one cannot call close. */
     nk_status (*server_credentials)(nk_instance *instance, struct grpc_server_credentials **ret,
                                     nk_error *err);
     /* [any] *ret is owned: grpc_channel_credentials_release(). One object serves any number of

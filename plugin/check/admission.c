@@ -7,31 +7,16 @@
 
 DEFINE_AUTO(BIO *, BIO_free_all);
 
-static BIO *write_chain(X509 *leaf, STACK_OF(X509) *others)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    bool good = bio != NULL && PEM_write_bio_X509(bio, leaf) == 1;
-
-    for (int i = 0; good && i < sk_X509_num(others); i++) {
-        good = PEM_write_bio_X509(bio, sk_X509_value(others, i)) == 1;
-    }
-    if (!good || BIO_write(bio, "", 1) != 1) { /* its NUL */
-        BIO_free_all(bio);
-        return NULL;
-    }
-    return bio;
-}
-
-bool admission_of_ours(struct policy *policy, int our_role, X509 *leaf, STACK_OF(X509) *others,
+bool admission_of_ours(struct policy *policy, int our_role, const struct own_chain *ours,
                        char why[NK_DETAIL_BYTES])
 {
     AUTO(peer_free) struct peer *peer = NULL;
-    AUTO(BIO_free_all) BIO *bio = write_chain(leaf, others);
+    AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
     struct opinion opinion;
     char *pem = NULL;
     nk_error err = { .struct_size = sizeof(err) };
 
-    if (bio == NULL) {
+    if (bio == NULL || !own_chain_write(ours, bio) || BIO_write(bio, "", 1) != 1) { /* its NUL */
         snprintf(why, NK_DETAIL_BYTES, "out of memory");
         return false;
     }

@@ -6,14 +6,13 @@
 
 #include <stdbool.h>
 
-#include <openssl/x509.h>
-
 #include "base/auto.h"
+#include "judge/own_chain.h"
 #include "judge/policy.h"
 
 /* Whether a peer of the policy's admits the holder of these certificates in that role (OUR_SERVER,
  * OUR_CLIENT), under whatever name it was dialled; else `why`. [any] */
-MUST_USE bool admission_of_ours(struct policy *policy, int our_role, X509 *leaf,
-                                STACK_OF(X509) *others, char why[NK_DETAIL_BYTES]);
+MUST_USE bool admission_of_ours(struct policy *policy, int our_role, const struct own_chain *ours,
+                                char why[NK_DETAIL_BYTES]);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include "base/path_terms.h"
 #include "base/text.h"
-#include "check/check_cure.h"
 #include "check/check_private.h"
 
 #define SHUT_WAIT_MS 1000
@@ -36,8 +35,7 @@ void check_add_error(const struct check *check, const struct check_place *place,
                      const nk_error *err)
 {
     AUTO(free)
-    char *cure =
-        place->path != NULL ? check_cure_path(place->path, (enum check_use)place->use) : NULL;
+    char *cure = place->path != NULL ? check_cure_path(place->path, place->use) : NULL;
 
     check_add(check->report, CHECK_BAD, place->topic, cure, "%s", err->text);
 }

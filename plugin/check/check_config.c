@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "check/check_cure.h"
 #include "check/check_private.h"
 
 static void tell_fault(void *arg, const nk_error *fault)

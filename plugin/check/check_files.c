@@ -7,7 +7,6 @@
 
 #include "base/file.h"
 #include "base/trusted_path.h"
-#include "check/check_cure.h"
 #include "check/check_private.h"
 
 static const char *source_of_pin(const struct hsm_pin_source *pin)

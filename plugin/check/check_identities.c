@@ -5,7 +5,6 @@
 
 #include "base/text.h"
 #include "check/admission.h"
-#include "check/check_cure.h"
 #include "check/check_private.h"
 #include "trust/x509_name.h"
 
@@ -64,8 +63,7 @@ static void judge_admission(const struct check *check, int identity, const char 
     char why[NK_DETAIL_BYTES] = "";
 
     for (int role = 0; role < OUR_ROLES; role++) {
-        if (plays(check, identity, role) &&
-            admission_of_ours(check->policy, role, ours->leaf, ours->intermediates, why)) {
+        if (plays(check, identity, role) && admission_of_ours(check->policy, role, ours, why)) {
             check_add(check->report, CHECK_GOOD, "admit", NULL,
                       "our own rules admit our certificate");
             return;

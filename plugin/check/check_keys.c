@@ -6,7 +6,6 @@
 
 #include <openssl/evp.h>
 
-#include "check/check_cure.h"
 #include "check/check_private.h"
 #include "wait/bounded_call.h"
 

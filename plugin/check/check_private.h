@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "check/check.h"
+#include "check/check_cure.h"
 #include "config/config.h"
 #include "hsm_admin.h"
 #include "judge/own_chain.h"
@@ -42,7 +43,7 @@ bool check_has_identity(const struct check *check, int role);
 struct check_place {
     const char *topic;
     const char *path;
-    int use; /* enum check_use */
+    enum check_use use;
 };
 void check_add_error(const struct check *check, const struct check_place *place,
                      const nk_error *err);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "check/check_cure.h"
 #include "check/check_private.h"
 #include "trust/crl.h"
 #include "trust/roots.h"
@@ -145,6 +144,7 @@ static void make_policy(struct check *check, bool lists)
     struct config *config = check->config;
     struct check_ear ear;
     nk_error err = { .struct_size = sizeof(err) };
+
     check_listen(&ear, check->report, "policy", NULL);
     if (policy_new(config, &check->memory, lists ? &ear.host : NULL, &check->policy, &err) !=
         NK_OK) {

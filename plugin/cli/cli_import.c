@@ -71,25 +71,14 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 /* --- checking --- */
 
-static bool chain_write(const struct chain_file *chain, BIO *bio)
-{
-    bool good = PEM_write_bio_X509(bio, chain->leaf) == 1;
-
-    for (int i = 0; good && i < sk_X509_num(chain->others); i++) {
-        good = PEM_write_bio_X509(bio, sk_X509_value(chain->others, i)) == 1;
-    }
-    return good;
-}
-
 static void warn_if_not_admitted(const struct ours *ours, struct policy *policy,
-                                 const struct chain_file *chain)
+                                 const struct own_chain *chain)
 {
     char why[NK_DETAIL_BYTES] = "";
     bool admitted = false;
 
     for (int role = 0; !admitted && role < OUR_ROLES; role++) {
-        admitted = ours_shares_file(ours, role) &&
-                   admission_of_ours(policy, role, chain->leaf, chain->others, why);
+        admitted = ours_shares_file(ours, role) && admission_of_ours(policy, role, chain, why);
     }
     if (!admitted) {
         log_line(&cli_host, NK_LOG_WARNING,
@@ -100,7 +89,7 @@ static void warn_if_not_admitted(const struct ours *ours, struct policy *policy,
 }
 
 /* Without state_dir, which is the node's: it refuses a list that is older than one it has seen. */
-static nk_status judge_chain(const struct ours *ours, const struct chain_file *chain, nk_error *err)
+static nk_status judge_chain(const struct ours *ours, const struct own_chain *chain, nk_error *err)
 {
     struct policy_memory memory;
     AUTO(policy_unref) struct policy *policy = NULL;
@@ -111,7 +100,8 @@ static nk_status judge_chain(const struct ours *ours, const struct chain_file *c
     status = policy_new(ours->config, &memory, &cli_host, &policy, err);
     for (int role = 0; status == NK_OK && role < OUR_ROLES; role++) {
         if (ours_shares_file(ours, role)) {
-            status = policy_check_ours(policy, role, chain->leaf, chain->others, &cli_host, err);
+            status =
+                policy_check_ours(policy, role, chain->leaf, chain->intermediates, &cli_host, err);
         }
     }
     if (status == NK_OK) {
@@ -121,7 +111,7 @@ static nk_status judge_chain(const struct ours *ours, const struct chain_file *c
     return status;
 }
 
-static nk_status prove_key(struct hsm_admin *admin, const struct chain_file *chain, nk_error *err)
+static nk_status prove_key(struct hsm_admin *admin, const struct own_chain *chain, nk_error *err)
 {
     struct hsm_key *key = NULL;
     EVP_PKEY *its = X509_get0_pubkey(chain->leaf);
@@ -137,7 +127,7 @@ static nk_status prove_key(struct hsm_admin *admin, const struct chain_file *cha
 }
 
 static nk_status check_chain(const struct wish *wish, const struct ours *ours, STACK_OF(X509) *all,
-                             struct chain_file *chain, nk_error *err)
+                             struct own_chain *chain, nk_error *err)
 {
     AUTO(hsm_admin_close) struct hsm_admin *admin = NULL;
     AUTO(EVP_PKEY_free) EVP_PKEY *key = NULL;
@@ -177,14 +167,14 @@ static nk_status check_way(const char *path, nk_error *err)
     return status;
 }
 
-static nk_status write_chain(const struct chain_file *chain, const char *path, nk_error *err)
+static nk_status write_chain(const struct own_chain *chain, const char *path, nk_error *err)
 {
     nk_status status = check_way(path, err);
     if (status != NK_OK) {
         return report_where(err, status, "node.certificate");
     }
     AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
-    if (bio == NULL || !chain_write(chain, bio)) {
+    if (bio == NULL || !own_chain_write(chain, bio)) {
         return report_openssl(err, NK_E_INTERNAL, "encode the certificates");
     }
     char *text = NULL;
@@ -203,33 +193,34 @@ static void put_certificate(X509 *certificate, const char *place, const char *mo
 }
 
 static enum cli_exit tell_import(const struct wish *wish, const struct ours *ours,
-                                 const struct chain_file *chain)
+                                 const struct own_chain *chain)
 {
     char subject[SUBJECT_BYTES];
     char signs[64];
     const char *path = ours->config->identities[ours->role].certificate;
-    int others = sk_X509_num(chain->others);
+    int others = sk_X509_num(chain->intermediates);
 
     if (wish->ours.json) {
         x509_name_text(X509_get_subject_name(chain->leaf), subject, sizeof(subject));
-        return cli_put_json(
-            json_pack("{s:s, s:s, s:o, s:i, s:o}", "certificate", path, "subject", subject,
-                      "not_after", ends_json(text_read_time(X509_get0_notAfter(chain->leaf))),
-                      "intermediates", others, "chain", ends_of_chain(chain->leaf, chain->others)),
-            CLI_OK);
+        return cli_put_json(json_pack("{s:s, s:s, s:o, s:i, s:o}", "certificate", path, "subject",
+                                      subject, "not_after",
+                                      ends_json(text_read_time(X509_get0_notAfter(chain->leaf))),
+                                      "intermediates", others, "chain",
+                                      ends_of_chain(chain->leaf, chain->intermediates)),
+                            CLI_OK);
     }
     snprintf(signs, sizeof(signs), ", intermediates: %d; the key on the token signs for it",
              others);
     printf("%s: ", path);
     put_certificate(chain->leaf, "certificate", signs);
     for (int i = 0; i < others; i++) {
-        put_certificate(sk_X509_value(chain->others, i), "intermediate", "");
+        put_certificate(sk_X509_value(chain->intermediates, i), "intermediate", "");
     }
     return CLI_OK;
 }
 
 static enum cli_exit carry_out(const struct wish *wish, const struct ours *ours,
-                               STACK_OF(X509) *all, struct chain_file *chain)
+                               STACK_OF(X509) *all, struct own_chain *chain)
 {
     nk_error err = { .struct_size = sizeof(err) };
     nk_status status = chain_file_read(wish->file, all, &err);
@@ -255,13 +246,13 @@ enum cli_exit cli_import(int argc, char **argv)
     if (ours_read(&wish.ours, &ours, &err) != NK_OK) {
         return ours_fail(&err);
     }
-    struct chain_file chain = { .others = sk_X509_new_null() };
+    struct own_chain chain = { .intermediates = sk_X509_new_null() };
     STACK_OF(X509) *all = sk_X509_new_null();
-    enum cli_exit end = chain.others != NULL && all != NULL ? carry_out(&wish, &ours, all, &chain)
-                                                            : cli_fail("out of memory");
+    enum cli_exit end = chain.intermediates != NULL && all != NULL
+                            ? carry_out(&wish, &ours, all, &chain)
+                            : cli_fail("out of memory");
     sk_X509_pop_free(all, X509_free);
-    sk_X509_pop_free(chain.others, X509_free);
-    X509_free(chain.leaf);
+    own_chain_clear(&chain);
     ours_clear(&ours);
     return end;
 }

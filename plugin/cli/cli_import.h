@@ -6,12 +6,8 @@
 #include <openssl/x509.h>
 
 #include "base/auto.h"
+#include "judge/own_chain.h"
 #include "nodekey/plugin.h"
-
-struct chain_file { /* both owned */
-    X509 *leaf;
-    STACK_OF(X509) *others;
-};
 
 /* Appends the certificates of the file to `all`; "-" is standard input. NK_E_IDENTITY: there is
  * none, or there is something else, such as a private key. */
@@ -20,6 +16,6 @@ MUST_USE nk_status chain_file_read(const char *path, STACK_OF(X509) *all, nk_err
  * not self-signed. `key` NULL: the token does not tell its public half, so the first is taken, and
  * must prove itself by signing. NK_E_IDENTITY: none is for the key. */
 MUST_USE nk_status chain_file_sort(STACK_OF(X509) *all, EVP_PKEY *key, const char *path,
-                                   struct chain_file *chain, nk_error *err);
+                                   struct own_chain *chain, nk_error *err);
 
 #endif

@@ -13,7 +13,6 @@
 #include "trust/pem.h"
 
 #define DER_SEQUENCE 0x30
-#define INTERMEDIATES_MAX 8 /* as a node reads */
 
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(EVP_ENCODE_CTX *, EVP_ENCODE_CTX_free);
@@ -191,7 +190,7 @@ nk_status chain_file_read(const char *path, STACK_OF(X509) *all, nk_error *err)
 }
 
 nk_status chain_file_sort(STACK_OF(X509) *all, EVP_PKEY *key, const char *path,
-                          struct chain_file *chain, nk_error *err)
+                          struct own_chain *chain, nk_error *err)
 {
     while (sk_X509_num(all) > 0) {
         X509 *next = sk_X509_shift(all);
@@ -201,7 +200,7 @@ nk_status chain_file_sort(STACK_OF(X509) *all, EVP_PKEY *key, const char *path,
             chain->leaf = next;
         } else if (X509_self_signed(next, 0) == 1) {
             X509_free(next);
-        } else if (sk_X509_push(chain->others, next) == 0) {
+        } else if (sk_X509_push(chain->intermediates, next) == 0) {
             X509_free(next);
             return report(err, NK_E_NOMEM, "out of memory");
         }
@@ -213,9 +212,9 @@ nk_status chain_file_sort(STACK_OF(X509) *all, EVP_PKEY *key, const char *path,
                       "issued for this node's request (`nodekey csr' makes another)",
                       sent_name(path));
     }
-    if (sk_X509_num(chain->others) > INTERMEDIATES_MAX) {
+    if (sk_X509_num(chain->intermediates) > OWN_CHAIN_INTERMEDIATES_MAX) {
         return report(err, NK_E_IDENTITY, "%s holds more than %d intermediates", sent_name(path),
-                      INTERMEDIATES_MAX);
+                      OWN_CHAIN_INTERMEDIATES_MAX);
     }
     return NK_OK;
 }

@@ -161,10 +161,6 @@ static nk_status find_core(const nk_host *host, struct source *source, struct bo
 {
     const char *missing = "";
 
-    if (host->grpc_version == NULL) {
-        return report(err, NK_E_USAGE,
-                      "nk_host.grpc_version is not set; give &grpc_version_string");
-    }
     source->symbol = host->symbol;
     source->handle = host->symbol == NULL ? open_library_of(host->grpc_version) : NULL;
     if (!is_core_of(source, host->grpc_version)) {

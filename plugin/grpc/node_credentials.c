@@ -79,9 +79,9 @@ struct publication *credentials_publication(const struct credentials *credential
 
 static nk_status check_grpc_core(const struct credentials *credentials, int our_role, nk_error *err)
 {
-    nk_status status = core_bind(verdicts_host(credentials->verdicts), err);
-    if (status != NK_OK) {
-        return status;
+    if (verdicts_host(credentials->verdicts)->grpc_version == NULL) {
+        return report(err, NK_E_USAGE,
+                      "nk_host.grpc_version is not set; give &grpc_version_string");
     }
     if (forked_after_grpc()) {
         return report(err, NK_E_USAGE,

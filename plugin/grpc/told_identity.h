@@ -17,8 +17,7 @@ MUST_USE nk_status told_identity_new(struct told_identity **ret_told, nk_error *
 void told_identity_free(struct told_identity *told);
 
 /* From here on gRPC shows `pem` in our_role: key reference and certificates, borrowed, which the
- * caller has proven. NK_E_NOMEM, NK_E_INTERNAL: what was shown
- * stays. [any] */
+ * caller has proven. NK_E_NOMEM, NK_E_INTERNAL: what was shown stays. [any] */
 MUST_USE nk_status told_identity_tell(struct told_identity *told, int our_role, const char *pem,
                                       nk_error *err);
 /* The provider of our_role, after it was told. Made at the first call, and from then to

@@ -12,7 +12,6 @@
 #include "trust/pem.h"
 
 #define CERTIFICATE_MAX_BYTES ((size_t)256 * 1024)
-#define INTERMEDIATES_MAX 8
 
 DEFINE_AUTO(BIO *, BIO_free_all);
 DEFINE_AUTO(X509 *, X509_free);
@@ -43,9 +42,9 @@ static nk_status add_certificate(struct own_chain *chain, const struct pem_block
         certificate = NULL;
         return NK_OK;
     }
-    if (sk_X509_num(chain->intermediates) >= INTERMEDIATES_MAX) {
+    if (sk_X509_num(chain->intermediates) >= OWN_CHAIN_INTERMEDIATES_MAX) {
         return report(err, NK_E_IDENTITY, "%s holds more than %d intermediates", path,
-                      INTERMEDIATES_MAX);
+                      OWN_CHAIN_INTERMEDIATES_MAX);
     }
     if (sk_X509_push(chain->intermediates, certificate) == 0) {
         return report(err, NK_E_NOMEM, "out of memory");
@@ -106,6 +105,16 @@ nk_status own_chain_read(const struct config *config, int our_role, struct own_c
         chain->leaf = sk_X509_shift(chain->intermediates);
     }
     return status;
+}
+
+bool own_chain_write(const struct own_chain *chain, BIO *bio)
+{
+    bool good = PEM_write_bio_X509(bio, chain->leaf) == 1;
+
+    for (int i = 0; good && i < sk_X509_num(chain->intermediates); i++) {
+        good = PEM_write_bio_X509(bio, sk_X509_value(chain->intermediates, i)) == 1;
+    }
+    return good;
 }
 
 void own_chain_clear(struct own_chain *chain)

@@ -3,11 +3,15 @@
 #ifndef NODEKEY_OWN_CHAIN_H
 #define NODEKEY_OWN_CHAIN_H
 
+#include <stdbool.h>
+
 #include <openssl/x509.h>
 
 #include "base/auto.h"
 #include "config/config.h"
 #include "nodekey/plugin.h"
+
+#define OWN_CHAIN_INTERMEDIATES_MAX 8
 
 struct own_chain { /* zeroed: none yet */
     X509 *leaf;
@@ -19,6 +23,8 @@ struct own_chain { /* zeroed: none yet */
  * *chain is to be cleared after a failure, too: own_chain_clear. [any] */
 MUST_USE nk_status own_chain_read(const struct config *config, int our_role,
                                   struct own_chain *chain, nk_error *err);
+/* Appends them in PEM, leaf first. False: OpenSSL's queue says why. [any] */
+MUST_USE bool own_chain_write(const struct own_chain *chain, BIO *bio);
 void own_chain_clear(struct own_chain *chain);
 
 #endif

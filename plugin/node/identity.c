@@ -151,12 +151,7 @@ nk_status identity_pem(const struct identity *identity, int our_role, char **ret
         return status;
     }
     AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
-    int ok = bio != NULL && BIO_puts(bio, reference) > 0 &&
-             PEM_write_bio_X509(bio, identity->chain.leaf) == 1;
-    for (int i = 0; ok == 1 && i < sk_X509_num(identity->chain.intermediates); i++) {
-        ok = PEM_write_bio_X509(bio, sk_X509_value(identity->chain.intermediates, i));
-    }
-    if (ok != 1) {
+    if (bio == NULL || BIO_puts(bio, reference) <= 0 || !own_chain_write(&identity->chain, bio)) {
         return report_openssl(err, NK_E_INTERNAL, "encode our certificates");
     }
     char *text = NULL;
