@@ -195,6 +195,22 @@ static bool is_bound_to(const struct bound *bound)
     return same;
 }
 
+static void warn_of_untested(const struct bound *bound, const nk_host *host)
+{
+    static const unsigned long tested[] = { 29, 56 };
+
+    for (size_t i = 0; i < ARRAY_LEN(tested); i++) {
+        if (tested[i] == bound->number) {
+            return;
+        }
+    }
+    log_line(
+        host, NK_LOG_WARNING,
+        "gRPC core %s: nodekey is tested with the cores 29 (gRPC 1.51) and 56 (gRPC 1.83); try "
+        "this one before you rely on it, or take one of those",
+        host->grpc_version());
+}
+
 nk_status core_bind(const nk_host *host, nk_error *err)
 {
     struct bound bound = { .number = 0 };
@@ -204,8 +220,12 @@ nk_status core_bind(const nk_host *host, nk_error *err)
     if (status == NK_OK && !atomic_load(&is_bound)) {
         status = hsm_use_crypto(find_in_source, &source, err);
     }
-    if (status != NK_OK || is_bound_to(&bound)) {
+    if (status != NK_OK) {
         return status;
+    }
+    if (is_bound_to(&bound)) {
+        warn_of_untested(&bound, host);
+        return NK_OK;
     }
     return report(err, NK_E_USAGE,
                   "this process has two gRPC cores, and nodekey serves the other one; use one "

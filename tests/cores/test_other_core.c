@@ -123,10 +123,10 @@ static nk_function find_all_but_one(const char *name)
     return found;
 }
 
-static nk_status open_told(nk_error *err)
+static nk_status open_told(struct recorder *log, nk_error *err)
 {
     const nk_plugin *plugin = plugin_load();
-    nk_host host = recording_host(recorder_new());
+    nk_host host = recording_host(log);
     nk_instance *instance = NULL;
     char *config = member_config(&alice, "{}");
 
@@ -154,7 +154,7 @@ static void a_core_that_lacks_a_function(void **state)
 
     version_text = grpc_version_string();
     lacking = function;
-    assert_int_equal(open_told(&err), NK_E_UNSUPPORTED);
+    assert_int_equal(open_told(recorder_new(), &err), NK_E_UNSUPPORTED);
     lacking = NULL;
     const char *at = strstr(err.text, path_of("lacks %s", function));
     if (at == NULL || strchr(";,", at[strlen("lacks ") + strlen(function)]) == NULL) {
@@ -166,21 +166,26 @@ static const struct version {
     const char *name;
     const char *text;
     nk_status status;
+    bool is_untested;
 } versions[] = {
-    { "version 29.0.0", "29.0.0", NK_OK },
-    { "version 30.0.0-dev", "30.0.0-dev", NK_OK },
-    { "no version", NULL, NK_E_UNSUPPORTED },
-    { "version of no letters", "", NK_E_UNSUPPORTED },
-    { "version 29", "29", NK_E_UNSUPPORTED },
-    { "version 29-dev", "29-dev", NK_E_UNSUPPORTED },
-    { "version v29.0.0", "v29.0.0", NK_E_UNSUPPORTED },
-    { "version with a space", " 29.0.0", NK_E_UNSUPPORTED },
-    { "version -29.0.0", "-29.0.0", NK_E_UNSUPPORTED },
-    { "version +29.0.0", "+29.0.0", NK_E_UNSUPPORTED },
-    { "version 029.0.0", "029.0.0", NK_E_UNSUPPORTED },
-    { "version 0x1d.0.0", "0x1d.0.0", NK_E_UNSUPPORTED },
-    { "version .29", ".29", NK_E_UNSUPPORTED },
-    { "version past every number", "99999999999999999999999.0", NK_E_UNSUPPORTED },
+    { .name = "version 29.0.0", .text = "29.0.0" },
+    { .name = "version 29.5.1", .text = "29.5.1" },
+    { .name = "version 30.0.0-dev", .text = "30.0.0-dev", .is_untested = true },
+    { .name = "version 2.0.0", .text = "2.0.0", .is_untested = true },
+    { .name = "no version", .text = NULL, .status = NK_E_UNSUPPORTED },
+    { .name = "version of no letters", .text = "", .status = NK_E_UNSUPPORTED },
+    { .name = "version 29", .text = "29", .status = NK_E_UNSUPPORTED },
+    { .name = "version 29-dev", .text = "29-dev", .status = NK_E_UNSUPPORTED },
+    { .name = "version v29.0.0", .text = "v29.0.0", .status = NK_E_UNSUPPORTED },
+    { .name = "version with a space", .text = " 29.0.0", .status = NK_E_UNSUPPORTED },
+    { .name = "version -29.0.0", .text = "-29.0.0", .status = NK_E_UNSUPPORTED },
+    { .name = "version +29.0.0", .text = "+29.0.0", .status = NK_E_UNSUPPORTED },
+    { .name = "version 029.0.0", .text = "029.0.0", .status = NK_E_UNSUPPORTED },
+    { .name = "version 0x1d.0.0", .text = "0x1d.0.0", .status = NK_E_UNSUPPORTED },
+    { .name = "version .29", .text = ".29", .status = NK_E_UNSUPPORTED },
+    { .name = "version past every number",
+      .text = "99999999999999999999999.0",
+      .status = NK_E_UNSUPPORTED },
 };
 
 static void a_version_text(void **state)
@@ -189,9 +194,11 @@ static void a_version_text(void **state)
     nk_error err = { .struct_size = sizeof(err) };
 
     version_text = version->text;
-    nk_status status = open_told(&err);
+    struct recorder *log = recorder_new();
+    nk_status status = open_told(log, &err);
     print_message("    %d %s\n", (int)status, err.text);
     assert_int_equal(status, version->status);
+    assert_int_equal(recorder_count(log, "nodekey is tested with"), version->is_untested ? 1 : 0);
     assert_true(status == NK_OK || strstr(err.text, "no number that nodekey knows") != NULL);
 }
 

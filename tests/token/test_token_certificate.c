@@ -16,6 +16,7 @@
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/federation.h"
 #include "fixtures/process.h"
+#include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
 
@@ -184,7 +185,6 @@ static size_t shown_certificates(void)
 static void a_second_look_shows_no_leaf_twice(void **state)
 {
     (void)state;
-    ON_OLDER_CORES(NO_FILES)
     struct node node;
     faulty_set("find_error=0xe0\nfind_error_at=2\n"); /* the leaf is found, the list is not */
     node_open(&node, &alice, GOOD);
@@ -222,16 +222,16 @@ static int stop(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(talks_with_leaf_and_issuer_from_the_token),
-        cmocka_unit_test(without_its_issuer_there_is_no_chain),
-        cmocka_unit_test(a_renewed_certificate_is_taken_by_reload),
-        cmocka_unit_test(a_certificate_of_another_key_is_refused),
-        cmocka_unit_test(a_uri_that_names_not_one_is_refused),
-        cmocka_unit_test(a_second_look_shows_no_leaf_twice),
-    };
+    ROWS_TEST(talks_with_leaf_and_issuer_from_the_token);
+    ROWS_TEST(without_its_issuer_there_is_no_chain);
+    ROWS_TEST(a_renewed_certificate_is_taken_by_reload);
+    ROWS_TEST(a_certificate_of_another_key_is_refused);
+    ROWS_TEST(a_uri_that_names_not_one_is_refused);
+    if (!LATER_CORE) { /* which reads files */
+        ROWS_TEST(a_second_look_shows_no_leaf_twice);
+    }
     grpc_init();
-    int failed = cmocka_run_group_tests_name("token_certificate", tests, start, stop);
+    int failed = ROWS_RUN("token_certificate", start, stop);
     federation_free(&federation);
     rpc_shutdown();
     return failed;
