@@ -12,6 +12,9 @@
 #include <grpcpp/grpcpp.h>
 
 #include "nodekey/nodekey.hpp"
+#ifdef GRPC_IS_STATIC
+#include "nodekey/core.h"
+#endif
 
 // The first URI of a peer; "" if it has none.
 static std::string uri_of(const nodekey::Peer &peer)
@@ -88,6 +91,9 @@ int main(int argc, char **argv)
     }
     nodekey::Hooks hooks;
     hooks.log = [](int32_t, const std::string &line) { std::cerr << "nodekey: " << line << "\n"; };
+#ifdef GRPC_IS_STATIC
+    hooks.symbol = nk_core_symbol;
+#endif
     try {
         nodekey::Node node(argv[1], argv[2], hooks);
         return talk(node, argv[3]);

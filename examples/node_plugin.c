@@ -8,6 +8,9 @@
 
 #include "node.h"
 #include "nodekey/load.h"
+#ifdef GRPC_IS_STATIC
+#include "nodekey/core.h"
+#endif
 
 static void print_log(void *host_data, int32_t level, const char *line)
 {
@@ -23,6 +26,9 @@ nk_status plugin_open(struct plugin *plugin, const char *path, const char *confi
         .struct_size = sizeof(host),
         .grpc_version = grpc_version_string,
         .log = print_log,
+#ifdef GRPC_IS_STATIC
+        .symbol = nk_core_symbol,
+#endif
     };
     memset(plugin, 0, sizeof(*plugin));
     nk_error err = { .struct_size = sizeof(err) };

@@ -71,6 +71,9 @@ struct Hooks {
      * the constructor with NK_E_PIN. */
     std::function<size_t(const std::string &token_label, char *buf, size_t room)> ask_pin;
     uint32_t flags = 0; /* NK_HOST_* */
+    /* [any] nk_host.symbol, asked in the constructor: nk_core_symbol of nodekey/core.h where gRPC
+     * is linked in statically, else NULL. A plain function: it may not throw. */
+    nk_function (*symbol)(const char *name) = nullptr;
 };
 
 } // namespace nodekey

@@ -70,6 +70,24 @@ static void talk_and_exit(void **state)
     run_host(*state);
 }
 
+#ifdef CORE_CPLUSPLUS
+static void talk_in_cplusplus(void **state)
+{
+    (void)state;
+    const char *config = path_of("%s/alice.json", federation.folder);
+    const char *const argv[] = { CORE_CPLUSPLUS, getenv("NODEKEY_MODULE"), config, "127.0.0.1:0",
+                                 NULL };
+    struct process_end end = process_run(&(struct process){ .argv = argv, .with_stderr = true });
+
+    print_message("%s", end.out);
+    assert_true(WIFEXITED(end.status));
+    assert_int_equal(WEXITSTATUS(end.status), 0);
+    assert_non_null(strstr(end.out, "host: talked to "));
+    assert_non_null(strstr(end.out, "host: who calls us "));
+    free(end.out);
+}
+#endif
+
 #ifndef NODEKEY_SANITIZED /* whose runtime must be in the program */
 /* Its BoringSSL is hidden, so nodekey has OpenSSL; its core has none, and cannot be had anyway. */
 static void beside_grpcio(void **state)
@@ -98,6 +116,9 @@ int main(void)
     federation_enrol(&federation, &alice, "alice", "P-256");
     ROWS_OF(rows, talk_and_close)
     ROWS_OF(rows, talk_and_exit)
+#ifdef CORE_CPLUSPLUS
+    ROWS_TEST(talk_in_cplusplus);
+#endif
 #ifndef NODEKEY_SANITIZED
     ROWS_TEST(beside_grpcio);
 #endif

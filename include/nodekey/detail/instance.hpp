@@ -159,6 +159,7 @@ class Host
         host.verify_peer = hooks.verify ? verify : nullptr;
         host.ask_pin = hooks.ask_pin ? ask_pin : nullptr;
         host.flags = hooks.flags;
+        host.symbol = hooks.symbol;
         return host;
     }
     /* Without a log hook the plugin calls none: such a line is one of ours, and goes to standard
