@@ -6,6 +6,7 @@
 
 #include "base/auto.h"
 #include "fixtures/federation.h"
+#include "fixtures/process.h"
 #include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
@@ -161,6 +162,26 @@ static void the_handler_knows_the_caller(void **state)
     assert_string_equal(who, path_of("%s by members", alice.uri));
 }
 
+/* The group is gRPC's own choice: nodekey must not narrow it. Without a certificate s_client is
+ * refused, after it has shown what was agreed on. */
+static void the_group_is_the_best_of_grpc(void **state)
+{
+    (void)state;
+    struct rpc_server *server = rpc_server_start(bob_node.server, 2, NULL, NULL);
+    const char *const argv[] = { "openssl", "s_client", "-connect", rpc_server_address(server),
+                                 "-alpn",   "h2",       NULL };
+    struct process_end end = process_run(&(struct process){ .argv = argv, .with_stderr = true });
+
+    rpc_server_stop(server);
+    bool agreed = LATER_CORE ? strstr(end.out, "X25519MLKEM768") != NULL
+                             : strstr(end.out, "prime256v1") != NULL ||  /* OpenSSL 3.0 */
+                                   strstr(end.out, "secp256r1") != NULL; /* later ones */
+    if (!agreed) {
+        fail_msg("%s", end.out);
+    }
+    free(end.out);
+}
+
 /* --- what a kind of key does not reach --- */
 
 #define BORINGSSL "no gRPC on BoringSSL"
@@ -204,5 +225,6 @@ int main(void)
                  open_says_what_is_out_of_reach, (void *)(uintptr_t)&unmet_rows[i]);
     }
     ROWS_TEST(the_handler_knows_the_caller);
+    ROWS_TEST(the_group_is_the_best_of_grpc);
     return ROWS_RUN("handshake", open_all, close_all);
 }
