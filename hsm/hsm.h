@@ -68,11 +68,14 @@ struct hsm_key_request {
     bool only_looks;
 };
 
-/* Whether OpenSSL is whole where we call it; before anything of it is called, and before a module is
- * loaded. NK_E_USAGE: the program, or a library in it, shows other functions of the same names, to
- * which some of our calls go; the text names both and the cure. NK_E_UNSUPPORTED: neither 3 nor 4.
- * [any] */
+/* Whether OpenSSL is whole where we call it; before anything of it is called, and before a module
+ * is loaded. NK_E_USAGE: the program, or a library in it, shows other functions of the same names,
+ * to which some of our calls go; the text names both and the cure. NK_E_UNSUPPORTED: neither 3
+ * nor 4. [any] */
 MUST_USE nk_status hsm_check_crypto(nk_error *err);
+/* After hsm_check_crypto. Whether our OpenSSL is what the program shows to all, so that every
+ * shared library uses it, whichever it was linked with. [any] */
+bool hsm_crypto_is_shown(void);
 /* Function of that name, or NULL. */
 typedef nk_function hsm_find_function(void *source, const char *name);
 /* Says in which libcrypto keys are loaded, where that is not the one that we are linked with;

@@ -173,6 +173,27 @@ static void look(void)
     look_through(&object, find_table(map, DT_REL), find_entry(map, DT_RELSZ), rel_bytes);
 }
 
+/* A definition without a version takes references of all versions. */
+static bool has_no_version(const struct binding *binding)
+{
+    const ElfW(Sym) *symbol = NULL;
+    Dl_info info;
+
+    if (binding->map == NULL ||
+        dladdr1(binding->address, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 || symbol == NULL) {
+        return false;
+    }
+    const ElfW(Sym) *symbols = find_table(binding->map, DT_SYMTAB);
+    const ElfW(Half) *versions = find_table(binding->map, DT_VERSYM);
+    return versions == NULL || (versions[symbol - symbols] & VERSION_MASK) <= VER_NDX_GLOBAL;
+}
+
+bool hsm_crypto_is_shown(void)
+{
+    pthread_once(&once, look);
+    return has_no_version(&first);
+}
+
 static const char *path_of_object(const struct binding *binding)
 {
     Dl_info info;

@@ -156,6 +156,14 @@ static nk_function find_in_source(void *arg, const char *name)
     return find_function(arg, name, &found) ? found : NULL;
 }
 
+/* Of an OpenSSL that the program shows to all, a shared core calls the functions as we do. */
+static nk_status use_crypto_of(struct source *source, nk_error *err)
+{
+    bool is_ours = source->symbol == NULL && hsm_crypto_is_shown();
+
+    return is_ours ? NK_OK : hsm_use_crypto(find_in_source, source, err);
+}
+
 static nk_status find_core(const nk_host *host, struct source *source, struct bound *bound,
                            nk_error *err)
 {
@@ -218,7 +226,7 @@ nk_status core_bind(const nk_host *host, nk_error *err)
     nk_status status = find_core(host, &source, &bound, err);
 
     if (status == NK_OK && !atomic_load(&is_bound)) {
-        status = hsm_use_crypto(find_in_source, &source, err);
+        status = use_crypto_of(&source, err);
     }
     if (status != NK_OK) {
         return status;

@@ -28,6 +28,7 @@ static const struct row {
     { .name = "static gRPC, static OpenSSL", .program = CORE_STATIC_ALL },
     { .name = "static gRPC, static OpenSSL, all symbols exported", .program = CORE_EXPORTING },
     { "a library before OpenSSL that has a third of its names", CORE_THIRD, "libthird.so" },
+    { .name = "shared gRPC, the whole of a static OpenSSL exported", .program = CORE_WHOLE },
     { "a part of a static OpenSSL, exported", CORE_PARTIAL, "core_partial" },
 };
 
