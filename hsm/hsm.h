@@ -78,13 +78,16 @@ MUST_USE nk_status hsm_check_crypto(nk_error *err);
 bool hsm_crypto_is_shown(void);
 /* Function of that name, or NULL. */
 typedef nk_function hsm_find_function(void *source, const char *name);
-/* Says in which libcrypto keys are loaded, where that is not the one that we are linked with;
- * before hsm_provider_register. NK_E_UNSUPPORTED: it is no OpenSSL 3 or 4. [any] */
+/* Says in which libcrypto keys are loaded, for the whole process; before hsm_provider_register:
+ * that whose functions are found, or the one that we are linked with. NK_E_UNSUPPORTED: it is no
+ * OpenSSL 3 or 4. NK_E_USAGE: another was said before. [any] */
 MUST_USE nk_status hsm_use_crypto(hsm_find_function *find, void *source, nk_error *err);
+MUST_USE nk_status hsm_use_own_crypto(nk_error *err);
 /* Registers our provider with OpenSSL's default library context, once per process, for ever:
  * unloading at exit crashes with keys alive. Programs that have references to keys decoded call
- * this function before hsm_key_open. NK_E_INTERNAL: the provider does not load, or ordinary keys
- * no longer come to the default provider. [any] */
+ * this function before hsm_key_open. NK_E_USAGE: another copy of nodekey.so came first.
+ * NK_E_INTERNAL: the provider does not load, or ordinary keys no longer come to the default
+ * provider. [any] */
 MUST_USE nk_status hsm_provider_register(nk_error *err);
 
 /* Opens a key: finds the token, logs in, checks the attributes of the key, compares it with

@@ -21,7 +21,9 @@ static const struct crypto ours = { NK_CORE_CRYPTO(LINKED) };
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
 /* Guarded by register_lock: */
 static struct crypto crypto = { NK_CORE_CRYPTO(LINKED) };
+static bool is_chosen;            /* `crypto`, by a core: it stays */
 static OSSL_PROVIDER *registered; /* in `crypto`; never unloaded */
+static bool is_entered;           /* by `crypto`, so that the provider of our name is ours */
 #undef LINKED
 FORK_PART(.lock = &register_lock);
 
@@ -49,16 +51,31 @@ static bool ordinary_keys_are_ours(void)
     return found;
 }
 
+/* OpenSSL gives a name to the first that takes it, and says nothing to the next. */
+static int enter(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
+                 void **context)
+{
+    is_entered = true;
+    return provider_init(core, in, out, context);
+}
+
 static nk_status load_provider(nk_error *err)
 {
     (void)ordinary_keys_are_ours();
-    if (crypto.OSSL_PROVIDER_add_builtin(NULL, PROVIDER_BUILTIN_NAME, provider_init) != 1) {
+    if (crypto.OSSL_PROVIDER_add_builtin(NULL, PROVIDER_BUILTIN_NAME, enter) != 1) {
         return report_openssl(err, NK_E_INTERNAL, "add the OpenSSL provider");
     }
     /* Retaining the fallbacks: loading ours must not be what switches "default" off. */
     registered = crypto.OSSL_PROVIDER_try_load(NULL, PROVIDER_BUILTIN_NAME, 1);
     if (registered == NULL) {
         return report_openssl(err, NK_E_INTERNAL, "load the OpenSSL provider");
+    }
+    if (!is_entered) {
+        registered = NULL;
+        return report(
+            err, NK_E_USAGE,
+            "this process has two copies of nodekey.so, and OpenSSL knows the provider of "
+            "the other one; load both nodes from one path");
     }
     return NK_OK;
 }
@@ -80,6 +97,32 @@ static bool find_functions(hsm_find_function *find, void *source, struct crypto 
     return true;
 }
 
+/* In whichever order cores come, and were it at once: the libcrypto of the first stays. */
+static nk_status choose(const struct crypto *found, nk_error *err)
+{
+    pthread_mutex_lock(&register_lock);
+    bool is_other = found->OSSL_PROVIDER_add_builtin != crypto.OSSL_PROVIDER_add_builtin;
+    bool is_late = is_other && is_chosen;
+    if (is_other && !is_late) {
+        /* OpenSSL heeds the first call; a call that comes too late is not told so. */
+        (void)found->OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+        crypto = *found;
+        registered = NULL;
+        is_entered = false;
+    }
+    is_chosen = true;
+    pthread_mutex_unlock(&register_lock);
+    return is_late ? report(err, NK_E_USAGE,
+                            "this process has two gRPC cores, each with an OpenSSL of its own, and "
+                            "nodekey serves the other one; use one core, or another process")
+                   : NK_OK;
+}
+
+nk_status hsm_use_own_crypto(nk_error *err)
+{
+    return choose(&ours, err);
+}
+
 nk_status hsm_use_crypto(hsm_find_function *find, void *source, nk_error *err)
 {
     struct crypto found = ours;
@@ -97,15 +140,7 @@ nk_status hsm_use_crypto(hsm_find_function *find, void *source, nk_error *err)
                       "this program's gRPC uses OpenSSL %u; nodekey knows 3 and 4",
                       found.OPENSSL_version_major());
     }
-    pthread_mutex_lock(&register_lock);
-    if (found.OSSL_PROVIDER_add_builtin != crypto.OSSL_PROVIDER_add_builtin) {
-        /* OpenSSL heeds the first call; a call that comes too late is not told so. */
-        (void)found.OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
-        crypto = found;
-        registered = NULL;
-    }
-    pthread_mutex_unlock(&register_lock);
-    return NK_OK;
+    return choose(&found, err);
 }
 
 nk_status hsm_provider_register(nk_error *err)

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -52,11 +53,30 @@ FORK_PART(.lock = &lock);
 /* Where functions are looked for: what the host hands out, else a library. */
 struct source {
     nk_function (*symbol)(const char *name);
-    void *handle; /* of dlopen */
+    void *handle;       /* of dlopen */
+    const void *object; /* that a library's functions are of; NULL: none is found yet */
 };
 
+/* A program that shows a part of a core of its own would get the rest of another's. Its procedure
+ * linkage table tells nothing. */
+static bool is_of_another_core(struct source *source, const char *name, void *found)
+{
+    const ElfW(Sym) *symbol = NULL;
+    Dl_info info;
+
+    if (strncmp(name, "grpc_", strlen("grpc_")) != 0 ||
+        dladdr1(found, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 ||
+        (symbol != NULL && symbol->st_shndx == SHN_UNDEF)) {
+        return false;
+    }
+    if (source->object == NULL) {
+        source->object = info.dli_fbase;
+    }
+    return source->object != info.dli_fbase;
+}
+
 /* A function by its name. ISO C casts no object pointer to a function's. */
-static bool find_function(const struct source *source, const char *name, void *function)
+static bool find_function(struct source *source, const char *name, void *function)
 {
     if (source->symbol != NULL) {
         nk_function given = source->symbol(name);
@@ -64,8 +84,34 @@ static bool find_function(const struct source *source, const char *name, void *f
         return given != NULL;
     }
     void *found = dlsym(source->handle, name);
+    if (found == NULL || is_of_another_core(source, name, found)) {
+        return false;
+    }
     memcpy(function, &found, sizeof(found));
-    return found != NULL;
+    return true;
+}
+
+/* Of a function, or an object of ours; what no library has is taken to be of ours. */
+static Lmid_t find_namespace(const void *address, Lmid_t otherwise)
+{
+    struct link_map *map = NULL;
+    Dl_info info;
+    Lmid_t id = otherwise;
+
+    if (dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) != 0 && map != NULL) {
+        (void)dlinfo(map, RTLD_DI_LMID, &id);
+    }
+    return id;
+}
+
+/* The C library of another namespace gives out the keys of thread-specific data once more. */
+static bool is_in_our_namespace(const char *(*version)(void))
+{
+    Lmid_t ours = find_namespace(&lock, LM_ID_BASE);
+    const void *address = NULL;
+
+    memcpy(&address, &version, sizeof(address));
+    return find_namespace(address, ours) == ours;
 }
 
 /* The library whose function that is. A program that is not position-independent has the address of
@@ -83,15 +129,14 @@ static void *open_library_of(const char *(*version)(void))
 }
 
 /* By the text that both answer: each core has one of its own. */
-static bool is_core_of(const struct source *source, const char *(*version)(void))
+static bool is_core_of(struct source *source, const char *(*version)(void))
 {
     const char *(*found)(void) = NULL;
 
     return find_function(source, "grpc_version_string", &found) && found() == version();
 }
 
-static bool find_named(const struct source *source, struct core *functions,
-                       const char **ret_missing)
+static bool find_named(struct source *source, struct core *functions, const char **ret_missing)
 {
 #define CORE_FIND(name)                                                                            \
     if (!find_function(source, #name, &functions->name)) {                                         \
@@ -103,7 +148,7 @@ static bool find_named(const struct source *source, struct core *functions,
     return true;
 }
 
-static void find_told(const struct source *source, struct bound *bound)
+static void find_told(struct source *source, struct bound *bound)
 {
     bool all =
         find_function(source, "grpc_tls_certificate_provider_in_memory_create",
@@ -116,7 +161,7 @@ static void find_told(const struct source *source, struct bound *bound)
     bound->new_provider = all ? bound->new_provider : NULL;
 }
 
-static bool find_renamed(const struct source *source, struct bound *bound, const char **ret_missing)
+static bool find_renamed(struct source *source, struct bound *bound, const char **ret_missing)
 {
     if (!find_function(source, "grpc_tls_credentials_options_set_identity_certificate_provider",
                        &bound->set_identity) &&
@@ -161,7 +206,7 @@ static nk_status use_crypto_of(struct source *source, nk_error *err)
 {
     bool is_ours = source->symbol == NULL && hsm_crypto_is_shown();
 
-    return is_ours ? NK_OK : hsm_use_crypto(find_in_source, source, err);
+    return is_ours ? hsm_use_own_crypto(err) : hsm_use_crypto(find_in_source, source, err);
 }
 
 static nk_status find_core(const nk_host *host, struct source *source, struct bound *bound,
@@ -169,12 +214,20 @@ static nk_status find_core(const nk_host *host, struct source *source, struct bo
 {
     const char *missing = "";
 
+    if (!is_in_our_namespace(host->grpc_version)) {
+        return report(err, NK_E_USAGE,
+                      "nodekey.so and this program's gRPC are in two namespaces of the dynamic "
+                      "linker; load nodekey.so by dlopen, not by dlmopen");
+    }
     source->symbol = host->symbol;
     source->handle = host->symbol == NULL ? open_library_of(host->grpc_version) : NULL;
     if (!is_core_of(source, host->grpc_version)) {
-        return report(err, NK_E_USAGE,
-                      "the functions of this program's gRPC core cannot be found: for one that is "
-                      "linked in statically set nk_host.symbol = nk_core_symbol (nodekey/core.h)");
+        return report(
+            err, NK_E_USAGE,
+            "the functions of this program's gRPC core cannot be found: for one that is "
+            "linked in statically set nk_host.symbol = nk_core_symbol (nodekey/core.h); "
+            "and nk_host.grpc_version is grpc_version_string itself, no function of yours "
+            "that calls it");
     }
     const char *version = host->grpc_version();
     bound->number = read_number(version);
@@ -184,8 +237,10 @@ static nk_status find_core(const nk_host *host, struct source *source, struct bo
     }
     if (!find_named(source, &bound->functions, &missing) ||
         !find_renamed(source, bound, &missing)) {
-        return report(err, NK_E_UNSUPPORTED, "gRPC core %s lacks %s; take another version", version,
-                      missing);
+        return report(err, NK_E_UNSUPPORTED,
+                      "gRPC core %s lacks %s; take another version, or, where it is linked in "
+                      "statically, set nk_host.symbol = nk_core_symbol (nodekey/core.h)",
+                      version, missing);
     }
     return NK_OK;
 }
@@ -298,7 +353,7 @@ static int (*shown_is_initialized)(void); /* NULL: no core is shown to all */
 
 __attribute__((__constructor__)) static void look_for_shown(void)
 {
-    const struct source all = { .handle = RTLD_DEFAULT };
+    struct source all = { .handle = RTLD_DEFAULT };
 
     (void)find_function(&all, "grpc_is_initialized", &shown_is_initialized);
 }

@@ -74,7 +74,7 @@ static void another_address(void **state)
     (void)state;
     nk_error err = { .struct_size = sizeof(err) };
     ask_for_credentials(wrong_core, &err);
-    assert_non_null(strstr(err.text, "gRPC"));
+    assert_non_null(strstr(err.text, "grpc_version_string itself"));
 }
 
 static void no_address(void **state)
@@ -85,19 +85,31 @@ static void no_address(void **state)
     assert_non_null(strstr(err.text, "grpc_version"));
 }
 
-static void a_core_linked_in_statically(void **state)
+static void is_told_of_symbol(const char *host, nk_status status)
 {
-    (void)state;
     const char *config = path_of("%s/alice.json", federation.folder);
-    const char *const argv[] = { OTHER_CORE_HOST, config, NULL };
+    const char *const argv[] = { host, config, NULL };
     const struct process process = { .argv = argv };
     struct process_end end = process_run(&process);
     print_message("%s", end.out);
     assert_true(WIFEXITED(end.status));
     assert_int_equal(WEXITSTATUS(end.status), 0);
-    assert_non_null(strstr(end.out, path_of("open %d ", NK_E_USAGE)));
+    assert_non_null(strstr(end.out, path_of("open %d ", status)));
     assert_non_null(strstr(end.out, "nk_core_symbol"));
     free(end.out);
+}
+
+static void a_core_linked_in_statically(void **state)
+{
+    (void)state;
+    is_told_of_symbol(OTHER_CORE_HOST, NK_E_USAGE);
+}
+
+/* What is not called is not there. */
+static void a_core_linked_in_statically_and_exported(void **state)
+{
+    (void)state;
+    is_told_of_symbol(OTHER_CORE_EXPORTING, NK_E_UNSUPPORTED);
 }
 
 /* --- a core that is handed out by nk_host.symbol --- */
@@ -260,6 +272,7 @@ int main(void)
     ROWS_TEST(another_address);
     ROWS_TEST(no_address);
     ROWS_TEST(a_core_linked_in_statically);
+    ROWS_TEST(a_core_linked_in_statically_and_exported);
     ROWS_OF(lacks, a_core_that_lacks_a_function)
     ROWS_OF(versions, a_version_text)
     if (!LATER_CORE) { /* two of them in one process are ended by Abseil's flags */

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copies of nodekey.so beside the one that serves this process: each is told why it cannot, and the
+ * first one goes on. */
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <grpc/grpc.h>
+
+#include "fixtures/check.h"
+#include "fixtures/federation.h"
+#include "fixtures/process.h"
+#include "fixtures/rows.h"
+#include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/grpc_credentials.h"
+#include "fixtures/wire/rpc.h"
+#include "nodekey/load.h"
+
+#define CALL_MS 20000
+
+static struct federation federation;
+static struct member alice;
+static struct node node;
+
+static int start(void **state)
+{
+    (void)state;
+    softhsm_start();
+    grpc_init();
+    federation_make(&federation, "example.org");
+    federation_enrol(&federation, &alice, "alice", "P-256");
+    node_open(&node, &alice, "{}");
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    node_close(&node);
+    member_free(&alice);
+    federation_free(&federation);
+    rpc_shutdown();
+    return 0;
+}
+
+static void talk(void)
+{
+    struct rpc_server *server = rpc_server_start(node.server, 2, NULL, NULL);
+    grpc_channel *channel = rpc_channel(node.channel, rpc_server_address(server));
+
+    assert_true(rpc_call(channel, CALL_MS).ok);
+    grpc_channel_destroy(channel);
+    rpc_server_stop(server);
+}
+
+static void is_refused(const nk_plugin *copy, nk_function (*symbol)(const char *name),
+                       const char *piece)
+{
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_host host = recording_host(recorder_new());
+    nk_instance *instance = NULL;
+    char *config = member_config(&alice, "{}");
+
+    host.symbol = symbol;
+    assert_int_equal(copy->open_text(&host, config, federation.folder, &instance, &err),
+                     NK_E_USAGE);
+    print_message("    %s\n", err.text);
+    assert_non_null(strstr(err.text, piece));
+    free(config);
+    talk();
+}
+
+static void a_copy_at_another_path(void **state)
+{
+    (void)state;
+    nk_error err = { .struct_size = sizeof(err) };
+    const char *path = path_of("%s/nodekey.so", federation.folder);
+    const char *const argv[] = { "cp", getenv("NODEKEY_MODULE"), path, NULL };
+    struct process_end end = process_run(&(struct process){ .argv = argv });
+
+    assert_int_equal(end.status, 0);
+    free(end.out);
+    const nk_plugin *copy = nk_load(path, &err);
+    assert_non_null(copy);
+    is_refused(copy, NULL, "two copies of nodekey.so");
+    is_refused(copy, NULL, "two copies of nodekey.so");
+}
+
+#ifndef NODEKEY_SANITIZED /* whose runtime is once in a process */
+static nk_function find_ours(const char *name)
+{
+    nk_function found = NULL;
+
+    *(void **)&found = dlsym(RTLD_DEFAULT, name);
+    return found;
+}
+
+static void a_copy_in_another_namespace(void **state)
+{
+    (void)state;
+    void *module = dlmopen(LM_ID_NEWLM, getenv("NODEKEY_MODULE"), RTLD_NOW | RTLD_LOCAL);
+    nk_entry_fn entry = NULL;
+
+    assert_non_null(module);
+    *(void **)&entry = dlsym(module, NK_ENTRY_SYMBOL);
+    is_refused(entry(), NULL, "in two namespaces");
+    is_refused(entry(), find_ours, "in two namespaces");
+}
+#endif
+
+int main(void)
+{
+    ROWS_TEST(a_copy_at_another_path);
+#ifndef NODEKEY_SANITIZED
+    ROWS_TEST(a_copy_in_another_namespace);
+#endif
+    return ROWS_RUN("copies", start, stop);
+}
