@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Sourced by tests/run.sh and tests/platforms.sh: Debian's packages that build and test use, and PyPI's.
+# Sourced by tests/run.sh and tests/platform_trees.sh: Debian's packages that build and test use, and PyPI's.
 # shellcheck disable=SC2034 # read there
 packages=(
   cmake ninja-build pkg-config gcc g++ libc6-dev
   libgrpc-dev libgrpc++-dev libssl-dev openssl libjansson-dev libp11-kit-dev libpkcs11-helper1-dev
+  android-libboringssl # a library with functions of OpenSSL's names
   softhsm2 libcmocka-dev protobuf-c-compiler libprotobuf-c-dev
   ca-certificates # without the system's roots gRPC leaks when it looks for them
   gdb # gcore, for dumps that must not hold the PIN

@@ -29,6 +29,9 @@ static const struct row {
     { .name = "static gRPC, static OpenSSL, all symbols exported", .program = CORE_EXPORTING },
     { "a library before OpenSSL that has a third of its names", CORE_THIRD, "libthird.so" },
     { .name = "shared gRPC, the whole of a static OpenSSL exported", .program = CORE_WHOLE },
+#ifdef CORE_BORINGSSL
+    { "BoringSSL before OpenSSL", CORE_BORINGSSL, "libcrypto.so.0" },
+#endif
     { "a part of a static OpenSSL, exported", CORE_PARTIAL, "core_partial" },
 };
 
