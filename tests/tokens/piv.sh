@@ -57,9 +57,14 @@ command_file pull <<<'bash end_now "$(<card.pid)"'
 command_file freeze <<<'kill -STOP "$(<card.pid)"'
 command_file thaw <<<'kill -CONT "$(<card.pid)"'
 command_file reader_kill <<<'bash end_now "$(<pcscd.pid)"'
+# Since 2.0 pcscd asks polkit who may come in, which nobody answers here.
+open_to_all=
+if pcscd --help | grep -q -e --disable-polkit; then
+  open_to_all=--disable-polkit
+fi
 command_file reader_start <<SH
 rm -f /run/pcscd/* # left by a killed one; systemd tidies up, too
-pcscd --foreground --config "\$folder/reader.conf" >>pcscd.log 2>&1 &
+pcscd --foreground $open_to_all --config "\$folder/reader.conf" >>pcscd.log 2>&1 &
 echo \$! >pcscd.pid
 "$here/reader_says.py" there
 SH
