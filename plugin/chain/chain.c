@@ -112,11 +112,16 @@ static STACK_OF(X509) *list_candidates(const struct chain *chain, STACK_OF(X509)
 
 static bool are_well_formed(STACK_OF(X509) *path, struct chain_failure *failure)
 {
-    for (int i = 0; i < sk_X509_num(path); i++) {
-        const char *problem = certificate_form_problem(sk_X509_value(path, i));
+    int last = sk_X509_num(path) - 1; /* the root, whose form chain_anchor.h passes over */
+    for (int i = 0; i <= last; i++) {
+        const X509 *certificate = sk_X509_value(path, i);
+        const char *problem = certificate_form_problem(certificate);
+        if (problem == NULL && i < last) {
+            problem = certificate_form_below_root(certificate);
+        }
         if (problem != NULL) {
-            return chain_failure_set(failure, REASON_CHAIN_INVALID, i, sk_X509_value(path, i),
-                                     "it %s", problem);
+            return chain_failure_set(failure, REASON_CHAIN_INVALID, i, certificate, "it %s",
+                                     problem);
         }
     }
     return true;

@@ -119,3 +119,17 @@ const char *certificate_form_problem(const X509 *certificate)
                  "inhibitAnyPolicy=critical,..."
                : NULL;
 }
+
+const char *certificate_form_below_root(const X509 *certificate)
+{
+    if ((X509_get_extension_flags((X509 *)certificate) & EXFLAG_CA) != 0 &&
+        is_there_uncritical(certificate, NID_basic_constraints)) {
+        return "has basicConstraints that are not critical: have it issued with "
+               "basicConstraints=critical,CA:TRUE";
+    }
+    return X509_NAME_entry_count(X509_get_subject_name(certificate)) == 0 &&
+                   is_there_uncritical(certificate, NID_subject_alt_name)
+               ? "has no subject, but a subjectAltName that is not critical: have it issued with "
+                 "subjectAltName=critical,..."
+               : NULL;
+}

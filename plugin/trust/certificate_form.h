@@ -12,4 +12,9 @@
  * critical), 4.2.2.1 (authorityInfoAccess, in DER). */
 const char *certificate_form_problem(const X509 *certificate);
 
+/* [any] The same of what is below a root, where OpenSSL's strict asked for it up to 3.x: RFC 5280
+ * 4.2.1.9 (a CA's basicConstraints critical), 4.1.2.6 (the subjectAltName of an empty subject
+ * critical). */
+const char *certificate_form_below_root(const X509 *certificate);
+
 #endif

@@ -13,7 +13,6 @@
 #include "fixtures/process.h"
 #include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
-#include "fixtures/wire/grpc_credentials.h"
 #include "fixtures/wire/rpc.h"
 #include "nodekey/detail/core_names.h"
 
@@ -275,9 +274,7 @@ int main(void)
     ROWS_TEST(a_core_linked_in_statically_and_exported);
     ROWS_OF(lacks, a_core_that_lacks_a_function)
     ROWS_OF(versions, a_version_text)
-    if (!LATER_CORE) { /* two of them in one process are ended by Abseil's flags */
-        ROWS_TEST(a_second_core_is_refused);
-    }
+    ROWS_TEST(a_second_core_is_refused);
     ROWS_TEST(a_core_that_starts_otherwise_is_a_second);
     ROWS_TEST(our_core_gets_them);
     return ROWS_RUN("other_core", start, stop);

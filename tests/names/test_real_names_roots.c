@@ -24,7 +24,7 @@
 #define NO_ROOT "!"
 #define SELF_IDENTIFIED "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid:always,issuer"
 #define NO_USAGE "-CA cert does not include key usage extension"
-#define NOT_CRITICAL "-Basic Constraints of CA cert not marked critical"
+#define REFUSED "-" /* which error comes first is a matter of the version */
 
 /* The least that has CA:TRUE: each error of form at once. */
 #define LEAST .basic_constraints = "CA:TRUE", .key_usage = "", .bare = true
@@ -127,7 +127,7 @@ static const struct maker {
         .key_usage = "cRLSign,keyCertSign",
         .bare = true,
         .extra = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid:always,issuer:always" },
-      NOT_CRITICAL },
+      NULL /* refused by 3.x, taken by 4.0 */ },
     /* JDK 17: keytool -genkeypair -ext bc:c */
     { "keytool", { .key_usage = "" }, NO_USAGE },
     /* certtool --generate-self-signed, template: ca, cert_signing_key */
@@ -137,7 +137,7 @@ static const struct maker {
     /* cfssl gencert -initca, with ca.pathlen */
     { "cfssl", { .basic_constraints = "critical,CA:TRUE,pathlen:2" }, IN },
     /* P2PFL's script: openssl x509 -req -signkey with CA:TRUE in an extension file */
-    { "P2PFL", { LEAST }, NOT_CRITICAL },
+    { "P2PFL", { LEAST }, REFUSED },
 };
 
 /* --- errors of form, one at a time: OpenSSL's check_extensions has them all --- */
@@ -145,32 +145,39 @@ static const struct maker {
 static const struct form {
     const char *name;
     struct certificate_spec ca;
-    const char *cure; /* in an intermediate */
+    const char *cure;    /* in an intermediate */
+    const char *openssl; /* strict's, of one */
 } forms[] = {
     { "basicConstraints not critical", /* RFC 5280 4.2.1.9 */
       { .basic_constraints = "CA:TRUE" },
-      "basicConstraints=critical,CA:TRUE" },
-    { "no keyUsage", { .key_usage = "" }, "keyUsage=critical,keyCertSign" }, /* 4.2.1.3 */
-    { "pathLen without keyUsage",                                            /* 4.2.1.9 */
+      "basicConstraints=critical,CA:TRUE",
+      NULL /* as Easy-RSA's */ },
+    { "no keyUsage", { .key_usage = "" }, "keyUsage=critical,keyCertSign", REFUSED }, /* 4.2.1.3 */
+    { "pathLen without keyUsage",                                                     /* 4.2.1.9 */
       { .basic_constraints = "critical,CA:TRUE,pathlen:1", .key_usage = "" },
-      "keyUsage=critical,keyCertSign" },
+      "keyUsage=critical,keyCertSign",
+      REFUSED },
     { "no subjectKeyIdentifier", /* 4.2.1.2 */
       { .bare = true },
-      "subjectKeyIdentifier=hash" },
+      "subjectKeyIdentifier=hash",
+      REFUSED },
     { "subjectKeyIdentifier critical", /* 4.2.1.2 */
       { .bare = true, .extra = "subjectKeyIdentifier=critical,hash" },
-      "not critical" },
+      "not critical",
+      REFUSED },
     { "authorityKeyIdentifier critical", /* 4.2.1.1 */
       { .bare = true,
         .extra = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=critical,keyid:always" },
-      "not critical" },
+      "not critical",
+      REFUSED },
     { "all at once", /* what OpenSSL tells first differs by its version */
       { .basic_constraints = "CA:TRUE,pathlen:1",
         .key_usage = "",
         .bare = true,
         .extra = "subjectKeyIdentifier=critical,hash\n"
                  "authorityKeyIdentifier=critical,keyid:always" },
-      "issue it" },
+      "issue it",
+      REFUSED },
 };
 
 /* --- what holds at the root, in a root that has each error of form --- */
@@ -368,6 +375,16 @@ static const struct question constraints[] = {
       .leaf = { .bare = true, .eku = "" },
       .loose = true,
       .want = IN },
+    /* RFC 5280 4.1.2.6 */
+    { "a leaf without a subject, names not critical",
+      { LEAST },
+      .leaf = { .cn = "", .san = "URI:spiffe://example.org/node/a" },
+      .want = BAD,
+      .part = "subjectAltName=critical" },
+    { "a leaf without a subject, names critical",
+      { LEAST },
+      .leaf = { .cn = "", .san = "critical,URI:spiffe://example.org/node/a" },
+      .want = IN },
     { "a leaf with pathlen",
       { LEAST },
       .leaf = { .basic_constraints = "critical,pathlen:0" },
@@ -421,7 +438,7 @@ static void ask_all(void)
                                 .site = forms[i].ca,
                                 .want = BAD,
                                 .part = forms[i].cure,
-                                .openssl = "-" });
+                                .openssl = forms[i].openssl });
     }
 }
 

@@ -33,7 +33,7 @@ struct rival {
 
 #if OPENSSL_VERSION_MAJOR >= 4 /* engines are gone: there is no rival */
 #define ENGINE_by_id(id) ((ENGINE *)NULL)
-#define ENGINE_init(engine) 0
+#define ENGINE_init(engine) ((void)(engine), 0)
 #define ENGINE_load_private_key(engine, uri, method, data) ((EVP_PKEY *)NULL)
 #define ENGINE_free(engine) ((void)(engine))
 #endif

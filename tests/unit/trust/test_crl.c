@@ -16,6 +16,8 @@
 /* --- lists that no path is needed for to refuse --- */
 
 #define SCOPE "issuingDistributionPoint=critical,"
+#define UNREADABLE                                                                                 \
+    "it again" /* OpenSSL 3 decodes it, and nodekey asks for it by name; 4 does not */
 #define TWENTY_ONE "01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15"
 
 static const struct refusal {
@@ -51,13 +53,11 @@ static const struct refusal {
       NULL,
       NULL,
       "critical extension 2.5.29.20" },
-#if OPENSSL_VERSION_MAJOR < 4 /* which decodes no such list */
     { "two numbers",
       { .issuer = &root, .number = 5, .extra = "2.5.29.20=DER:02:01:06" },
       NULL,
       NULL,
-      "crlNumber" },
-#endif
+      UNREADABLE },
     { "a negative number",
       { .issuer = &root, .number = -1, .extra = "2.5.29.20=DER:02:01:FF" },
       NULL,
@@ -72,12 +72,12 @@ static const struct refusal {
       { .issuer = &root, .number = -1, .extra = "2.5.29.20=DER:04:01:00" },
       NULL,
       NULL,
-      "crlNumber" },
+      UNREADABLE },
     { "a distribution point that cannot be read",
       { .issuer = &root, .extra = "2.5.29.28=critical,DER:04:00" },
       NULL,
       NULL,
-      "issuingDistributionPoint" },
+      UNREADABLE },
     { "two authority key identifiers",
       { .issuer = &root, .extra = "2.5.29.35=DER:30:00" },
       NULL,
