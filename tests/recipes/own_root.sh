@@ -35,6 +35,7 @@ make_root() { # folder, command and its arguments
   mount -t proc proc "$1/root/proc"
   mount -t sysfs sysfs "$1/root/sys"
   mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
+  tr -d - </proc/sys/kernel/random/uuid >"$1/root/etc/machine-id" # systemd-creds makes no key where there is none
   for path in "$PWD" "$top" "${@:2}"; do # of other file systems than the root's, what is needed
     if [ -d "$path" ] && [ "$(stat -c %d "$path")" != "$(stat -c %d /)" ]; then
       mkdir -p "$1/root$path"
