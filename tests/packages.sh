@@ -2,12 +2,15 @@
 # shellcheck shell=bash
 # Sourced by tests/run.sh and tests/platform_trees.sh: Debian's packages that build and test use, and PyPI's.
 # shellcheck disable=SC2034 # read there
-packages=(
+few_packages=( # of these, what builds nodekey and tests nodes whose keys are in SoftHSM
   cmake ninja-build pkg-config gcc g++ libc6-dev
-  libgrpc-dev libgrpc++-dev libssl-dev openssl libjansson-dev libp11-kit-dev libpkcs11-helper1-dev
-  android-libboringssl # a library with functions of OpenSSL's names
-  softhsm2 libcmocka-dev protobuf-c-compiler libprotobuf-c-dev
+  libgrpc-dev libssl-dev openssl libjansson-dev libp11-kit-dev libpkcs11-helper1-dev softhsm2 libcmocka-dev
   ca-certificates # without the system's roots gRPC leaks when it looks for them
+  netbase # the address of localhost
+)
+packages=(
+  "${few_packages[@]}" libgrpc++-dev protobuf-c-compiler libprotobuf-c-dev
+  android-libboringssl # a library with functions of OpenSSL's names
   gdb # gcore, for dumps that must not hold the PIN
   opensc opensc-pkcs11 p11-kit p11-kit-modules swtpm tpm2-tools libtpm2-pkcs11-1 libtss2-tcti-swtpm0 python3 python3-jsonschema
   python3-cryptography-vectors # NIST PKITS

@@ -7,7 +7,7 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-usage: tests/platforms.sh [--cache FOLDER] [--preset PRESET] [--tests REGEX] [PLATFORM...]
+usage: tests/platforms.sh [--cache FOLDER] [--preset PRESET] [--tests REGEX [--few]] [PLATFORM...]
 
 Makes a tree of each PLATFORM (default: all three), builds this checkout there
 with -Werror, runs the suite, and prints the versions of its packages and the
@@ -21,7 +21,8 @@ tests that fail there. Root, on Debian.
   --cache FOLDER    where trees are kept, each with its build;
                     default: ~/.cache/nodekey-platforms
   --preset PRESET   of CMake; default: dev
-  --tests REGEX     run these tests only, by ctest's -R
+  --tests REGEX     build and run these tests only, by ctest's -R
+  --few             for those that need SoftHSM only: a tree of its own, with fewer packages
   --help            this text
 
 A test that fails for a reason of the platform's has a row in tests/platforms.txt.
@@ -43,9 +44,11 @@ top=$(cd "$here/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/nodekey-platforms
 preset=dev
 chosen=
+few=
 platforms=()
 status=0
 sources=/usr/src/nodekey
+included_list=/etc/nodekey-packages # in a tree, those that it was made with
 
 die() {
   echo "platforms.sh: $*" >&2
@@ -63,6 +66,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
     ;;
+  --few) few=.few ;;
   --help)
     usage
     exit 0
@@ -81,27 +85,33 @@ install_missing mmdebstrap iproute2 || exit 2
 mkdir -p "$cache"
 cache=$(realpath "$cache")
 
-# A platform: its suite of Debian, the source packages it takes from experimental, and packages that its
-# archives of gRPC and OpenSSL are linked with.
+# A platform: its suite of Debian, the source packages it takes from experimental, and packages that it needs more:
+# archives of gRPC and OpenSSL are linked with them, and pivot_root is elsewhere.
 platform_of() { # platform
-  suite=sid experimental="" more=(libzstd-dev libutf8-range-dev)
+  suite=sid experimental="" more=(libzstd-dev libutf8-range-dev util-linux-extra)
   case $1 in
   trixie) suite=trixie more=(libzstd-dev) ;;
   sid-grpc) experimental="src:grpc src:protobuf" ;;
   openssl4) experimental=src:openssl ;;
   esac
+  if [ -n "$few" ]; then
+    included="${few_packages[*]} ${more[*]}"
+  else
+    included="${packages[*]} ${more[*]}"
+  fi
 }
 
 # PyPI's packages too, while there is a network: with the roots that this machine trusts, its proxy's among them.
-prepare_tree() { # platform, tree
-  local suite experimental more
-  platform_of "$1"
-  make_tree "$suite" "$2.new" "${packages[*]} ${more[*]}" "$experimental"
-  mkdir -p "$2.new$sources/build"
-  cp /etc/ssl/certs/ca-certificates.crt "$2.new$sources/roots.pem"
-  declare -f fetch_grpcio | { cat && echo "cd $sources && fetch_grpcio"; } |
-    PIP_CERT=$sources/roots.pem SSL_CERT_FILE=$sources/roots.pem chroot "$2.new" bash -eu
-  mv "$2.new" "$2"
+prepare_tree() { # tree
+  make_tree "$suite" "$1.new" "$included" "$experimental"
+  mkdir -p "$1.new$sources/build"
+  if [ -z "$few" ]; then
+    cp /etc/ssl/certs/ca-certificates.crt "$1.new$sources/roots.pem"
+    declare -f fetch_grpcio | { cat && echo "cd $sources && fetch_grpcio"; } |
+      PIP_CERT=$sources/roots.pem SSL_CERT_FILE=$sources/roots.pem chroot "$1.new" bash -eu
+  fi
+  echo "$included" >"$1.new$included_list"
+  mv "$1.new" "$1"
 }
 
 # The checkout as it is, with its times: what is built and did not change is not built again.
@@ -137,17 +147,34 @@ print_failed() { # platform, ctest's list
   done <"$2"
 }
 
-try_platform() { # platform
-  local tree=$cache/$1 log=$cache/$1.log list tests=()
-  list=$tree$sources/build/$preset/Testing/Temporary/LastTestsFailed.log
-  [ -d "$tree" ] || prepare_tree "$1" "$tree" 2>&1 | show_progress "$log" || {
-    tail -n 20 "$log" >&2
+# A tree that was made with other packages is made anew.
+have_tree() { # platform, tree, log
+  local suite experimental more included
+  platform_of "$1"
+  if [ -e "$2$included_list" ] && [ "$(<"$2$included_list")" != "$included" ]; then
+    rm -rf --one-file-system "$2"
+  fi
+  [ -d "$2" ] || prepare_tree "$2" 2>&1 | show_progress "$3" || {
+    tail -n 20 "$3" >&2
     die "no tree of $1"
   }
+}
+
+# What the chosen tests need, or all.
+build_in() { # tree
+  local targets=() tests=$1$sources/build/$preset/tests/built
+  inside "$1" bash -euc "cd $sources && cmake --preset $preset" || return 1
+  [ -z "$chosen" ] || mapfile -t targets < <(awk -v chosen="$chosen" '$1 ~ chosen { print $2 }' "$tests" | sort -u)
+  inside "$1" bash -euc "cd $sources && exec cmake --build --preset $preset --target \"\$@\"" cmake "${targets[@]:-all}"
+}
+
+try_platform() { # platform
+  local tree=$cache/$1$few log=$cache/$1$few.log list tests=()
+  list=$tree$sources/build/$preset/Testing/Temporary/LastTestsFailed.log
+  have_tree "$1" "$tree" "$log"
   copy_checkout "$tree"
   print_versions "$1" "$tree"
-  if ! inside "$tree" bash -euc "cd $sources && cmake --preset $preset && cmake --build --preset $preset" 2>&1 |
-    show_progress "$log"; then
+  if ! build_in "$tree" 2>&1 | show_progress "$log"; then
     grep -E 'error|warning' -A 5 "$log" | head -n 40
     echo "$1: does not build; all of it: $log"
     status=1

@@ -31,29 +31,40 @@ make_tree() {
 }
 
 # inside TREE COMMAND [ARGUMENT...]: in namespaces that end with the command: no network but lo, no process left.
+# Where a container refuses namespaces, without; where it refuses mounts, without /proc, and with devices made by hand.
 inside() {
+  local namespaces=(unshare --mount --pid --net --ipc --fork --kill-child)
+  "${namespaces[@]}" ip link set lo up 2>/dev/null || namespaces=()
   # shellcheck disable=SC2016 # the inner shell's
-  unshare --mount --pid --net --ipc --fork --kill-child bash -euc '
+  "${namespaces[@]}" bash -euc '
     tree=$1
     shift
-    ip link set lo up
-    mount --bind "$tree" "$tree"
-    mount -t proc proc "$tree/proc"
-    mount -t sysfs -o ro sys "$tree/sys"
-    mount -t tmpfs -o mode=755 dev "$tree/dev"
-    for name in null zero full random urandom tty; do
-      : >"$tree/dev/$name"
-      mount --bind "/dev/$name" "$tree/dev/$name"
-    done
-    mkdir -m 1777 "$tree/dev/shm"
-    mount -t tmpfs -o mode=1777 shm "$tree/dev/shm"
-    mkdir "$tree/dev/pts"
-    mount -t devpts -o newinstance,ptmxmode=0666 pts "$tree/dev/pts"
-    ln -s pts/ptmx "$tree/dev/ptmx"
-    ln -s /proc/self/fd "$tree/dev/fd"
-    ln -s fd/0 "$tree/dev/stdin"
-    ln -s fd/1 "$tree/dev/stdout"
-    ln -s fd/2 "$tree/dev/stderr"
+    [ $$ -ne 1 ] || ip link set lo up
+    devices="null zero full random urandom tty"
+    if mount --bind "$tree" "$tree" 2>/dev/null; then
+      trap "umount --recursive --lazy \"\$tree\"" EXIT
+      mount -t proc proc "$tree/proc"
+      mount -t sysfs -o ro sys "$tree/sys"
+      mount -t tmpfs -o mode=755 dev "$tree/dev"
+      for name in $devices; do
+        : >"$tree/dev/$name"
+        mount --bind "/dev/$name" "$tree/dev/$name"
+      done
+      mkdir -m 1777 "$tree/dev/shm"
+      mount -t tmpfs -o mode=1777 shm "$tree/dev/shm"
+      mkdir "$tree/dev/pts"
+      mount -t devpts -o newinstance,ptmxmode=0666 pts "$tree/dev/pts"
+      ln -s pts/ptmx "$tree/dev/ptmx"
+    else
+      for name in $devices; do
+        cp -a "/dev/$name" "$tree/dev/" || exit
+      done
+      install -d -m 1777 "$tree/dev/shm"
+    fi
+    ln -sfn /proc/self/fd "$tree/dev/fd"
+    ln -sf fd/0 "$tree/dev/stdin"
+    ln -sf fd/1 "$tree/dev/stdout"
+    ln -sf fd/2 "$tree/dev/stderr"
     # Not exec: the first process of the namespace reaps those that others leave behind.
     chroot "$tree" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb "$@" <&0 &
     wait "$!"' inside "$@"
