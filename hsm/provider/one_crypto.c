@@ -43,6 +43,7 @@ struct binding {
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool is_started; /* our C library */
 static struct binding first;
 static struct binding other; /* in another object than `first` */
 
@@ -157,11 +158,29 @@ static void look_through(const struct object *object, const char *table, size_t 
     }
 }
 
+static int note_object(struct dl_phdr_info *info, size_t bytes, void *any)
+{
+    (void)info, (void)bytes;
+    *(bool *)any = true;
+    return 1;
+}
+
+/* A program with a static C library loads us by that, and our own C library beside it: where that
+ * knows of no object, it was never started. */
+static bool knows_objects(void)
+{
+    bool any = false;
+
+    (void)dl_iterate_phdr(note_object, &any);
+    return any;
+}
+
 static void look(void)
 {
     struct object object;
 
-    if (!find_ourselves(&object)) {
+    is_started = knows_objects();
+    if (!is_started || !find_ourselves(&object)) {
         return;
     }
     const struct link_map *map = object.map;
@@ -204,6 +223,12 @@ static const char *path_of_object(const struct binding *binding)
 nk_status hsm_check_crypto(nk_error *err)
 {
     pthread_once(&once, look);
+    if (!is_started) {
+        return report(err, NK_E_USAGE,
+                      "this program is linked with -static, so that the C library of nodekey.so is "
+                      "not its own, and does not work; link the program with the shared C library "
+                      "(its gRPC and OpenSSL may be static)");
+    }
     if (other.name != NULL) {
         return report(err, NK_E_USAGE,
                       "OpenSSL is in two pieces for nodekey in this process: its %s is in %s, its "
