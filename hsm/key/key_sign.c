@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "key/key_sign.h"
 
+#include "base/clock.h"
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
 #include "key/key_deadline.h"
 #include "key/key_ladder.h"
 #include "key/key_ways.h"
+#include "wait/shared_threads.h"
 
 static void log_failure(struct hsm_key *key, CK_RV rv, const nk_error *err)
 {
@@ -32,6 +34,36 @@ static CK_RV sign_directly(struct hsm_key *key, const struct scheme *scheme,
                : CKR_MECHANISM_PARAM_INVALID;
 }
 
+static CK_RV report_kept_free(const struct hsm_key *key, nk_error *err)
+{
+    report(
+        err, NK_E_TOKEN,
+        "token \"%s\": refused, so that calls are answered: all threads that make handshakes and "
+        "answer calls waited for tokens for %d ms; the peer comes back; a token that signs "
+        "faster, or more cores, serve more at once",
+        key->label, SHARED_THREADS_STALL_MS);
+    return CKR_NODEKEY_BUSY;
+}
+
+static CK_RV sign_in_turn(struct hsm_key *key, const struct scheme *scheme,
+                          const unsigned char *input, size_t len, unsigned char *raw,
+                          CK_ULONG *raw_len, nk_error *err)
+{
+    if (!shared_threads_enter(key->inbound, clock_now_ms())) {
+        return report_kept_free(key, err);
+    }
+    CK_RV rv = key->signers == NULL
+                   ? sign_directly(key, scheme, input, len, raw, raw_len, err)
+                   : key_sign_by_deadline(key, scheme, input, len, raw, raw_len, err);
+    shared_threads_leave(clock_now_ms());
+    return rv;
+}
+
+void hsm_share_threads(unsigned threads)
+{
+    shared_threads_are(threads);
+}
+
 CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned char *input,
                size_t len, unsigned char *signature, size_t room, size_t *ret_len)
 {
@@ -46,9 +78,7 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
     rundown_begin(&key->uses);
     CK_RV rv = CKR_NODEKEY_SHUT;
     if (!atomic_load(&key->shut)) {
-        rv = key->signers == NULL
-                 ? sign_directly(key, scheme, input, len, raw, &raw_len, &err)
-                 : key_sign_by_deadline(key, scheme, input, len, raw, &raw_len, &err);
+        rv = sign_in_turn(key, scheme, input, len, raw, &raw_len, &err);
     }
     if (rv == CKR_OK) {
         atomic_fetch_add_explicit(&key->signatures, 1, memory_order_relaxed);

@@ -10,11 +10,13 @@
 #include "config/config.h"
 #include "grpc/core.h"
 #include "grpc/forked.h"
+#include "grpc/own_threads.h"
 #include "grpc/per_rpc_check.h"
 #include "grpc/polling_threads.h"
 #include "grpc/told_identity.h"
 #include "grpc/verifier.h"
 #include "grpc/watch_keepalive.h"
+#include "hsm.h"
 
 struct credentials {
     struct verdicts *verdicts;       /* counted */
@@ -28,7 +30,10 @@ struct credentials {
 
 nk_status credentials_choose_core(const nk_host *host, nk_error *err)
 {
-    return host->grpc_version != NULL ? core_bind(host, err) : NK_OK;
+    nk_status status = host->grpc_version != NULL ? core_bind(host, err) : NK_OK;
+
+    hsm_share_threads(own_threads());
+    return status;
 }
 
 bool credentials_lend_threads(void)
