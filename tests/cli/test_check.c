@@ -21,6 +21,7 @@
 #include "fixtures/revocation.h"
 #include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/grpc_credentials.h"
 
 #define BAD_MAX 6
 #define SET(member, value) "sed -i 's|\"" member "\": .*|\"" member "\": " value ",|' node.json"
@@ -459,9 +460,11 @@ static void expect_nodes(const char *folder, const struct row *row)
                                  path_of("cd %s; . ./env; exec %s node.json %s", folder, CHECK_NODE,
                                          row->redirects != NULL ? row->redirects : ""),
                                  NULL };
-    int wanted = row->nodes != 0       ? row->nodes
-                 : row->bad[0] != NULL ? CHECK_NODE_SHUT
-                                       : CHECK_NODE_TALKED;
+    const char *bad = row->bad[0];
+    if (LATER_CORE && bad != NULL && strncmp(bad, "private folder|", 15) == 0) {
+        bad = NULL; /* such a core is told, and needs none; the check knows no host's core */
+    }
+    int wanted = row->nodes != 0 ? row->nodes : bad != NULL ? CHECK_NODE_SHUT : CHECK_NODE_TALKED;
     struct process_end end = process_run(&(struct process){ .argv = argv, .with_stderr = true });
 
     if (!WIFEXITED(end.status) || WEXITSTATUS(end.status) != wanted) {

@@ -16,6 +16,7 @@
 #include "fixtures/federation.h"
 #include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
+#include "fixtures/wire/grpc_credentials.h"
 #include "fixtures/wire/rpc.h"
 
 #define DOMAIN "example.org"
@@ -668,6 +669,9 @@ static void check_grpc(void **state)
     script.trusts = root_of(row->trust);
     struct dial_peer_server *server = dial_tls_server(&script, &identity);
     bool fine = row->end == DIAL_FINE && row->reason[0] == '\0';
+    if (LATER_CORE && script.groups != NULL) { /* X25519, which it has and 1.51 has not */
+        fine = true;
+    }
     assert_int_equal(grpc_connects(dial_server_port(server)), fine);
     dial_server_stop(server);
     X509_free(identity.certificate);
@@ -768,8 +772,11 @@ static void check_grpcio(X509 *trusts, enum dial_end end, const char *piece)
     const char *chain =
         write_pem("server.pem", pem_of(leaf, federation.intermediate.certificate, NULL));
     const char *key = write_pem("server.key", pem_of_key(server_key));
-    FILE *server = popen(path_of("exec /usr/bin/python3 '%s' '%s' '%s' '%s' '%s'", script, ca,
-                                 chain, key, port_file),
+    /* PyPI's where Debian's does not load, as sid's now and then. */
+    FILE *server = popen(path_of("python=/usr/bin/python3; $python -c 'import grpc' 2>/dev/null || "
+                                 "python='" GRPCIO_PYTHON "'; "
+                                 "exec $python '%s' '%s' '%s' '%s' '%s'",
+                                 script, ca, chain, key, port_file),
                          "we");
     assert_non_null(server);
     int port = await_port(port_file);

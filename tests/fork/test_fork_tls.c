@@ -190,7 +190,8 @@ struct dialler {
     const struct pair *pair;
     pthread_t thread;
     pthread_mutex_t turn; /* held for each call, and by who forks */
-    unsigned long calls, failures;
+    atomic_ulong calls;
+    unsigned long failures;
 };
 static atomic_bool over;
 static atomic_bool resting; /* nobody begins a call: a mutex alone would not be fair */
@@ -277,11 +278,16 @@ static void serve_and_fork(const char *patch)
     for (int i = 0; i < CHILDREN; i++) {
         fine += child_is_fine(children[i]) ? 1 : 0;
     }
+    for (int i = 0; i < DIALLERS; i++) { /* goes on in the parent; else the test hangs */
+        unsigned long before = atomic_load(&diallers[i].calls);
+        while (atomic_load(&diallers[i].calls) < before + 2) { /* one had begun */
+            usleep(1000);
+        }
+    }
     unsigned long calls = stop_dialling(diallers);
     assert_int_equal(fine, CHILDREN);
-    assert_true(calls > DIALLERS);
     print_message("           %d children: %d handshakes each; the parent: %lu, none failed\n",
-                  CHILDREN, HANDSHAKES, calls);
+                  CHILDREN, LATER_CORE ? 0 : HANDSHAKES, calls);
     check_whole(&pair);
     pair_close(&pair);
 }

@@ -22,6 +22,7 @@ import time
 PEERS = ("OpenSSL, TLS 1.3", "OpenSSL, TLS 1.2", "GnuTLS, TLS 1.3", "GnuTLS, TLS 1.2", "gRPC 1.51 (OpenSSL)",
          "PyPI's grpcio (BoringSSL)")
 BOTH, SERVER, CLIENT, NEITHER = "both", "as server", "as client", "neither"
+LEFT_OUT = "left out"
 EXPECTED = {  # sources: BoringSSL's default list of schemes; RFC 8422 section 5.1, for TLS 1.2
     "RSA-2048": (BOTH, BOTH, BOTH, BOTH, BOTH, BOTH),
     "RSA-3072": (BOTH, BOTH, BOTH, BOTH, BOTH, BOTH),
@@ -229,12 +230,21 @@ class Grpc:
         return said.startswith("UNIMPLEMENTED"), said.strip()
 
 
+def debian_grpc():
+    python = ("/usr/bin/python3", "-I", "-c", "import grpc")
+    said = subprocess.run(python, capture_output=True, text=True, timeout=120, check=False).stderr
+    if "undefined symbol" in said:  # a package that is broken, as sid's now and then
+        print("left out, since it does not load:", said.strip().splitlines()[-1])
+        return None
+    return Grpc("grpc-debian", "/usr/bin/python3")
+
+
 def measure(build, peers, kind):
     node = (f"{build}/examples/node", "--plugin", f"{build}/nodekey.so", "--config", f"{kind}.json", "--beat", "0")
     server = Started(f"node-{kind}", *node, "--listen", "127.0.0.1:0", "--ready-file", f"{kind}.ready")
-    for peer in peers:
+    for peer in filter(None, peers):
         peer.expect()
-    greetings = [word for peer in peers for word in ("--greet", f"127.0.0.1:{peer.port}")]
+    greetings = [word for peer in filter(None, peers) for word in ("--greet", f"127.0.0.1:{peer.port}")]
     client = Started(f"client-{kind}", *node, "--no-serve", "--listen", "127.0.0.1:1", "--once", *greetings)
     client.process.wait(timeout=60)
     until = time.monotonic() + WAIT
@@ -246,6 +256,9 @@ def measure(build, peers, kind):
         port = int(file.read().strip().rsplit(":", 1)[1])
     cells, reasons = [], []
     for name, peer in zip(PEERS, peers):
+        if peer is None:
+            cells.append(LEFT_OUT)
+            continue
         outcome = re.search(rf"^talked 127.0.0.1:{peer.port} (.*)$", client.text(), re.M)
         as_client, why_client = peer.took(outcome[1] if outcome else client.text())
         as_server, why_server = peer.dial(port)
@@ -266,7 +279,7 @@ def main(build, pypi, readme):
     try:
         make_federation(build)
         peers = (OpenSSL(ssl.TLSVersion.TLSv1_3), OpenSSL(ssl.TLSVersion.TLSv1_2), GnuTLS("1.3"), GnuTLS("1.2"),
-                 Grpc("grpc-debian", "/usr/bin/python3"), Grpc("grpc-pypi", pypi))
+                 debian_grpc(), Grpc("grpc-pypi", pypi))
         rows, reasons = {}, []
         for kind in EXPECTED:
             rows[kind], why = measure(build, peers, kind)
@@ -277,7 +290,7 @@ def main(build, pypi, readme):
         shutil.rmtree(folder)
     print(table(rows), "out of reach:", *reasons, sep="\n")
     wrong = [f"{kind}, {peer}: {have}, expected {want}" for kind in EXPECTED
-             for peer, have, want in zip(PEERS, rows[kind], EXPECTED[kind]) if have != want]
+             for peer, have, want in zip(PEERS, rows[kind], EXPECTED[kind]) if have not in (want, LEFT_OUT)]
     sys.exit("\n".join(["not as expected:", *wrong]) if wrong else 0)
 
 
