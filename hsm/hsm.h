@@ -70,8 +70,8 @@ struct hsm_key_request {
 
 /* Whether OpenSSL is whole where we call it; before anything of it is called, and before a module
  * is loaded. NK_E_USAGE: the program, or a library in it, shows other functions of the same names,
- * to which some of our calls go, the text names both and the cure; or the C library is static.
- * NK_E_UNSUPPORTED: neither 3 nor 4. [any] */
+ * to which some of our calls go, the text names both and the cure; or the C library is not the
+ * program's own. NK_E_UNSUPPORTED: neither 3 nor 4. [any] */
 MUST_USE nk_status hsm_check_crypto(nk_error *err);
 /* After hsm_check_crypto. Whether our OpenSSL is what the program shows to all, so that every
  * shared library uses it, whichever it was linked with. [any] */

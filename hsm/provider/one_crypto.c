@@ -44,6 +44,7 @@ struct binding {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool is_started; /* our C library */
+static Lmid_t namespace = LM_ID_BASE;
 static struct binding first;
 static struct binding other; /* in another object than `first` */
 
@@ -184,6 +185,7 @@ static void look(void)
         return;
     }
     const struct link_map *map = object.map;
+    (void)dlinfo((void *)map, RTLD_DI_LMID, &namespace);
     size_t rela_bytes = find_entry(map, DT_RELAENT);
     size_t rel_bytes = find_entry(map, DT_RELENT);
     look_through(&object, find_table(map, DT_JMPREL), find_entry(map, DT_PLTRELSZ),
@@ -228,6 +230,12 @@ nk_status hsm_check_crypto(nk_error *err)
                       "this program is linked with -static, so that the C library of nodekey.so is "
                       "not its own, and does not work; link the program with the shared C library "
                       "(its gRPC and OpenSSL may be static)");
+    }
+    if (namespace != LM_ID_BASE) {
+        return report(
+            err, NK_E_USAGE,
+            "nodekey is in a namespace of the dynamic linker of its own, where threads of "
+            "the C library end the process; load it by dlopen, not by dlmopen");
     }
     if (other.name != NULL) {
         return report(err, NK_E_USAGE,

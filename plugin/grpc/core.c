@@ -91,27 +91,19 @@ static bool find_function(struct source *source, const char *name, void *functio
     return true;
 }
 
-/* Of a function, or an object of ours; what no library has is taken to be of ours. */
-static Lmid_t find_namespace(const void *address, Lmid_t otherwise)
+/* The C library of another namespace gives out the keys of thread-specific data once more. */
+static bool is_of_another_namespace(const char *(*version)(void))
 {
     struct link_map *map = NULL;
+    Lmid_t id = LM_ID_BASE; /* ours, or there is no node */
+    void *address = NULL;
     Dl_info info;
-    Lmid_t id = otherwise;
 
+    memcpy(&address, &version, sizeof(address));
     if (dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) != 0 && map != NULL) {
         (void)dlinfo(map, RTLD_DI_LMID, &id);
     }
-    return id;
-}
-
-/* The C library of another namespace gives out the keys of thread-specific data once more. */
-static bool is_in_our_namespace(const char *(*version)(void))
-{
-    Lmid_t ours = find_namespace(&lock, LM_ID_BASE);
-    const void *address = NULL;
-
-    memcpy(&address, &version, sizeof(address));
-    return find_namespace(address, ours) == ours;
+    return id != LM_ID_BASE;
 }
 
 /* The library whose function that is. A program that is not position-independent has the address of
@@ -214,10 +206,10 @@ static nk_status find_core(const nk_host *host, struct source *source, struct bo
 {
     const char *missing = "";
 
-    if (!is_in_our_namespace(host->grpc_version)) {
+    if (is_of_another_namespace(host->grpc_version)) {
         return report(err, NK_E_USAGE,
-                      "nodekey.so and this program's gRPC are in two namespaces of the dynamic "
-                      "linker; load nodekey.so by dlopen, not by dlmopen");
+                      "this program's gRPC is in another namespace of the dynamic linker than "
+                      "nodekey.so; load both by dlopen, not by dlmopen");
     }
     source->symbol = host->symbol;
     source->handle = host->symbol == NULL ? open_library_of(host->grpc_version) : NULL;

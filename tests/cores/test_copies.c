@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Copies of nodekey.so beside the one that serves this process: each is told why it cannot, and the
- * first one goes on. */
+ * A second nodekey.so or gRPC beside those that serve this process: each is told why it cannot, and
+ * the first ones go on. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,15 +54,12 @@ static void talk(void)
     rpc_server_stop(server);
 }
 
-static void is_refused(const nk_plugin *copy, nk_function (*symbol)(const char *name),
-                       const char *piece)
+static void is_refused(const nk_plugin *copy, nk_host host, const char *piece)
 {
     nk_error err = { .struct_size = sizeof(err) };
-    nk_host host = recording_host(recorder_new());
     nk_instance *instance = NULL;
     char *config = member_config(&alice, "{}");
 
-    host.symbol = symbol;
     assert_int_equal(copy->open_text(&host, config, federation.folder, &instance, &err),
                      NK_E_USAGE);
     print_message("    %s\n", err.text);
@@ -83,12 +80,26 @@ static void a_copy_at_another_path(void **state)
     free(end.out);
     const nk_plugin *copy = nk_load(path, &err);
     assert_non_null(copy);
-    is_refused(copy, NULL, "two copies of nodekey.so");
-    is_refused(copy, NULL, "two copies of nodekey.so");
+    is_refused(copy, recording_host(recorder_new()), "two copies of nodekey.so");
+    is_refused(copy, recording_host(recorder_new()), "two copies of nodekey.so");
 }
 
 #ifndef NODEKEY_SANITIZED /* whose runtime is once in a process */
-static nk_function find_ours(const char *name)
+static void a_copy_in_another_namespace(void **state)
+{
+    (void)state;
+    void *module = dlmopen(LM_ID_NEWLM, getenv("NODEKEY_MODULE"), RTLD_NOW | RTLD_LOCAL);
+    nk_host host = recording_host(recorder_new());
+    nk_entry_fn entry = NULL;
+
+    assert_non_null(module);
+    *(void **)&entry = dlsym(module, NK_ENTRY_SYMBOL);
+    is_refused(entry(), host, "namespace of the dynamic linker");
+    host.grpc_version = NULL;
+    is_refused(entry(), host, "namespace of the dynamic linker");
+}
+
+static nk_function find_shown(const char *name)
 {
     nk_function found = NULL;
 
@@ -96,16 +107,21 @@ static nk_function find_ours(const char *name)
     return found;
 }
 
-static void a_copy_in_another_namespace(void **state)
+static void a_core_in_another_namespace(void **state)
 {
     (void)state;
-    void *module = dlmopen(LM_ID_NEWLM, getenv("NODEKEY_MODULE"), RTLD_NOW | RTLD_LOCAL);
-    nk_entry_fn entry = NULL;
+    Dl_info info;
+    nk_host host = recording_host(recorder_new());
+    void *address = NULL;
 
-    assert_non_null(module);
-    *(void **)&entry = dlsym(module, NK_ENTRY_SYMBOL);
-    is_refused(entry(), NULL, "in two namespaces");
-    is_refused(entry(), find_ours, "in two namespaces");
+    memcpy(&address, &host.grpc_version, sizeof(address));
+    assert_int_not_equal(dladdr(address, &info), 0);
+    void *library = dlmopen(LM_ID_NEWLM, info.dli_fname, RTLD_NOW | RTLD_LOCAL);
+    assert_non_null(library);
+    *(void **)&host.grpc_version = dlsym(library, "grpc_version_string");
+    is_refused(plugin_load(), host, "namespace of the dynamic linker");
+    host.symbol = find_shown;
+    is_refused(plugin_load(), host, "namespace of the dynamic linker");
 }
 #endif
 
@@ -114,6 +130,7 @@ int main(void)
     ROWS_TEST(a_copy_at_another_path);
 #ifndef NODEKEY_SANITIZED
     ROWS_TEST(a_copy_in_another_namespace);
+    ROWS_TEST(a_core_in_another_namespace);
 #endif
     return ROWS_RUN("copies", start, stop);
 }
