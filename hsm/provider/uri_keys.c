@@ -10,6 +10,7 @@
 #include "base/exit_gate.h"
 #include "base/report.h"
 #include "key/key_public.h"
+#include "provider/order.h"
 #include "provider/provider_config.h"
 
 DEFINE_AUTO(EVP_PKEY *, EVP_PKEY_free);
@@ -154,23 +155,6 @@ static nk_status find_or_open_locked(const struct provider *provider, const char
     return NK_OK;
 }
 
-/* OpenSSL 3.0 takes ordinary keys to the first provider in its list, which it sorts by name. Our
- * provider does not verify, so the program could not even check its peer; an error says so
- * before. */
-static nk_status check_order(const struct provider *provider, nk_error *err)
-{
-    EVP_KEYMGMT *keymgmt = EVP_KEYMGMT_fetch(NULL, "RSA", NULL);
-    const OSSL_PROVIDER *first = keymgmt != NULL ? EVP_KEYMGMT_get0_provider(keymgmt) : NULL;
-    bool ours = first != NULL && OSSL_PROVIDER_get0_provider_ctx(first) == provider;
-
-    EVP_KEYMGMT_free(keymgmt);
-    return ours ? report(err, NK_E_CONFIG,
-                         "openssl.cnf: ordinary keys of this program come to us; activate "
-                         "\"default\" in the list of providers, before us, and call us "
-                         "\"nodekey\" there")
-                : NK_OK;
-}
-
 static struct hsm_key *find_key_inside(struct provider *provider, const char *uri, bool look)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -185,7 +169,7 @@ static struct hsm_key *find_key_inside(struct provider *provider, const char *ur
     (void)pthread_once(&once, watch_forks);
     ERR_set_mark();
     pthread_mutex_lock(&opened_lock);
-    nk_status status = check_order(provider, &err);
+    nk_status status = order_check(provider, &err);
     if (status == NK_OK) {
         status = find_or_open_locked(provider, section, uri, look, &key, &err);
     }

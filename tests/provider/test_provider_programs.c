@@ -87,7 +87,8 @@ static const struct row {
       "-in t -out m; openssl cms -verify -in m -CAfile ../ca.pem -purpose any -out v" },
     { "openssl x509 -CA", false, false, false,
       "openssl genpkey -algorithm ED25519 -out soft; openssl req -new -key soft -subj /CN=b -out r;"
-      "openssl x509 -req -in r -CA $K.crt -CAkey $K.pem -set_serial 7 -out c;"
+      ": >none; openssl x509 -req -extfile none -in r -CA $K.crt -CAkey $K.pem -set_serial 7"
+      " -out c;"
       "openssl x509 -in c -noout -subject | grep -q 'CN *= *b'" },
     { "openssl storeutl", false, false, false,
       "openssl storeutl -keys $U | grep -q 'Total found: 1';"
@@ -238,7 +239,7 @@ static void the_example_works(void **state)
                     "export OPENSSL_CONF=example.cnf; " EXAMPLES "/openssl/uri2pem.sh $U >k;"
                     "cmp k $K.pem; openssl pkey -in k -pubout | cmp - $K.pub;"
                     "openssl req -new -key $U -subj /CN=a -out r; openssl req -in r -verify -noout",
-                    NODEKEY_PROVIDER_MODULE, scratch_folder(), scratch_folder()));
+                    cnf_module(), scratch_folder(), scratch_folder()));
     }
     must("rsa",
          "U='pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;token=web;object=rsa;"
