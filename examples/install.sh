@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Sourced by tests/run.sh and examples/quickstart.sh.
+# Sourced by examples/quickstart.sh and by scripts in tests/.
 
 # Something begins that may take long: tell_progress says nothing for its first two seconds.
 begin_progress() {

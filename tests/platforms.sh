@@ -36,19 +36,13 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$here/.." && pwd)
 # shellcheck source=examples/install.sh
 . "$top/examples/install.sh"
-# shellcheck source=tests/packages.sh
-. "$here/packages.sh"
-# shellcheck source=tests/trees.sh
-. "$here/trees.sh"
+# shellcheck source=tests/platform_trees.sh
+. "$here/platform_trees.sh"
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/nodekey-platforms
 preset=dev
 chosen=
-few=
 platforms=()
 status=0
-sources=/usr/src/nodekey
-included_list=/etc/nodekey-packages # in a tree, those that it was made with
 
 die() {
   echo "platforms.sh: $*" >&2
@@ -80,48 +74,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ ${#platforms[@]} -gt 0 ] || platforms=(trixie sid-grpc openssl4)
-[ "$(id -u)" -eq 0 ] || die "only root can make a tree"
-install_missing mmdebstrap iproute2 || exit 2
-mkdir -p "$cache"
-cache=$(realpath "$cache")
-
-# A platform: its suite of Debian, the source packages it takes from experimental, and packages that it needs more:
-# archives of gRPC and OpenSSL are linked with them, and pivot_root is elsewhere.
-platform_of() { # platform
-  suite=sid experimental="" more=(libzstd-dev libutf8-range-dev util-linux-extra)
-  case $1 in
-  trixie) suite=trixie more=(libzstd-dev) ;;
-  sid-grpc) experimental="src:grpc src:protobuf" ;;
-  openssl4) experimental=src:openssl ;;
-  esac
-  if [ -n "$few" ]; then
-    included="${few_packages[*]} ${more[*]}"
-  else
-    included="${packages[*]} ${more[*]}"
-  fi
-}
-
-# PyPI's packages too, while there is a network: with the roots that this machine trusts, its proxy's among them.
-prepare_tree() { # tree
-  make_tree "$suite" "$1.new" "$included" "$experimental"
-  mkdir -p "$1.new$sources/build"
-  if [ -z "$few" ]; then
-    cp /etc/ssl/certs/ca-certificates.crt "$1.new$sources/roots.pem"
-    declare -f fetch_grpcio | { cat && echo "cd $sources && fetch_grpcio"; } |
-      PIP_CERT=$sources/roots.pem SSL_CERT_FILE=$sources/roots.pem chroot "$1.new" bash -eu
-  fi
-  echo "$included" >"$1.new$included_list"
-  mv "$1.new" "$1"
-}
-
-# The checkout as it is, with its times: what is built and did not change is not built again.
-copy_checkout() { # tree
-  mkdir -p "$1$sources"
-  find "$1$sources" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf --one-file-system {} +
-  (cd "$top" && git ls-files -z --cached --others --exclude-standard | while IFS= read -rd '' file; do
-    [ ! -e "$file" ] || printf '%s\0' "$file"
-  done | tar --null -T - -c) | tar -C "$1$sources" --no-same-owner -x
-}
+open_cache || exit 2
 
 print_versions() { # platform, tree
   local package version names=()
@@ -147,19 +100,6 @@ print_failed() { # platform, ctest's list
   done <"$2"
 }
 
-# A tree that was made with other packages is made anew.
-have_tree() { # platform, tree, log
-  local suite experimental more included
-  platform_of "$1"
-  if [ -e "$2$included_list" ] && [ "$(<"$2$included_list")" != "$included" ]; then
-    rm -rf --one-file-system "$2"
-  fi
-  [ -d "$2" ] || prepare_tree "$2" 2>&1 | show_progress "$3" || {
-    tail -n 20 "$3" >&2
-    die "no tree of $1"
-  }
-}
-
 # What the chosen tests need, or all.
 build_in() { # tree
   local targets=() tests=$1$sources/build/$preset/tests/built
@@ -171,7 +111,7 @@ build_in() { # tree
 try_platform() { # platform
   local tree=$cache/$1$few log=$cache/$1$few.log list tests=()
   list=$tree$sources/build/$preset/Testing/Temporary/LastTestsFailed.log
-  have_tree "$1" "$tree" "$log"
+  have_tree "$1" || die "no tree of $1"
   copy_checkout "$tree"
   print_versions "$1" "$tree"
   if ! build_in "$tree" 2>&1 | show_progress "$log"; then

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Sourced by tests/platforms.sh and tests/real/ordinary_user.sh: bare trees of Debian's releases, and commands that run in them.
+# Sourced by tests/platform_trees.sh and tests/real/ordinary_user.sh: bare trees of Debian's releases, and commands that run in them.
 
 # The mirror and the proxy that this machine's apt uses.
 # make_tree SUITE TARGET PACKAGES [SOURCES]: TARGET is a folder, or an archive when it ends so. PACKAGES are
@@ -26,7 +26,7 @@ make_tree() {
   *.tar) options+=(--format=tar) ;;
   *) options+=(--format=directory) ;;
   esac
-  mmdebstrap --variant=minbase "${options[@]}" --include="$included" "$suite" "$target.part" "${lines[@]}"
+  mmdebstrap --variant=minbase "${options[@]}" --include="$included" "$suite" "$target.part" "${lines[@]}" || return 1
   mv "$target.part" "$target"
 }
 
