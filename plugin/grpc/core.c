@@ -53,8 +53,8 @@ FORK_PART(.lock = &lock);
 /* Where functions are looked for: what the host hands out, else a library. */
 struct source {
     nk_function (*symbol)(const char *name);
-    void *handle;       /* of dlopen */
-    const void *object; /* that a library's functions are of; NULL: none is found yet */
+    void *handle;                  /* of dlopen */
+    const struct link_map *object; /* that has the functions of a library; NULL: none found yet */
 };
 
 /* A program that shows a part of a core of its own would get the rest of another's. Its procedure
@@ -62,17 +62,24 @@ struct source {
 static bool is_of_another_core(struct source *source, const char *name, void *found)
 {
     const ElfW(Sym) *symbol = NULL;
+    struct dl_find_object place;
     Dl_info info;
 
-    if (strncmp(name, "grpc_", strlen("grpc_")) != 0 ||
-        dladdr1(found, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 ||
-        (symbol != NULL && symbol->st_shndx == SHN_UNDEF)) {
+    if (strncmp(name, "grpc_", strlen("grpc_")) != 0 || _dl_find_object(found, &place) != 0 ||
+        (dladdr1(found, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && symbol != NULL &&
+         symbol->st_shndx == SHN_UNDEF)) {
         return false;
     }
     if (source->object == NULL) {
-        source->object = info.dli_fbase;
+        source->object = place.dlfo_link_map;
     }
-    return source->object != info.dli_fbase;
+    return source->object != place.dlfo_link_map;
+}
+
+/* A program that shows a core of its own may still hide the OpenSSL which that uses. */
+static bool is_in_program(const struct source *source)
+{
+    return source->object != NULL && source->object->l_prev == NULL; /* first of all objects */
 }
 
 /* A function by its name. ISO C casts no object pointer to a function's. */
@@ -201,6 +208,15 @@ static nk_status use_crypto_of(struct source *source, nk_error *err)
     return is_ours ? hsm_use_own_crypto(err) : hsm_use_crypto(find_in_source, source, err);
 }
 
+static nk_status report_no_core(nk_error *err)
+{
+    return report(err, NK_E_USAGE,
+                  "the functions of this program's gRPC core cannot be found: for one that is "
+                  "linked in statically set nk_host.symbol = nk_core_symbol (nodekey/core.h); and "
+                  "nk_host.grpc_version is grpc_version_string itself, no function of yours that "
+                  "calls it");
+}
+
 static nk_status find_core(const nk_host *host, struct source *source, struct bound *bound,
                            nk_error *err)
 {
@@ -214,12 +230,7 @@ static nk_status find_core(const nk_host *host, struct source *source, struct bo
     source->symbol = host->symbol;
     source->handle = host->symbol == NULL ? open_library_of(host->grpc_version) : NULL;
     if (!is_core_of(source, host->grpc_version)) {
-        return report(
-            err, NK_E_USAGE,
-            "the functions of this program's gRPC core cannot be found: for one that is "
-            "linked in statically set nk_host.symbol = nk_core_symbol (nodekey/core.h); "
-            "and nk_host.grpc_version is grpc_version_string itself, no function of yours "
-            "that calls it");
+        return report_no_core(err);
     }
     const char *version = host->grpc_version();
     bound->number = read_number(version);
@@ -227,14 +238,14 @@ static nk_status find_core(const nk_host *host, struct source *source, struct bo
         return report(err, NK_E_UNSUPPORTED, "gRPC core \"%s\" has no number that nodekey knows",
                       version != NULL ? version : "(none)");
     }
-    if (!find_named(source, &bound->functions, &missing) ||
-        !find_renamed(source, bound, &missing)) {
-        return report(err, NK_E_UNSUPPORTED,
-                      "gRPC core %s lacks %s; take another version, or, where it is linked in "
-                      "statically, set nk_host.symbol = nk_core_symbol (nodekey/core.h)",
-                      version, missing);
+    bool whole =
+        find_named(source, &bound->functions, &missing) && find_renamed(source, bound, &missing);
+    if (is_in_program(source)) {
+        return report_no_core(err);
     }
-    return NK_OK;
+    return whole ? NK_OK
+                 : report(err, NK_E_UNSUPPORTED, "gRPC core %s lacks %s; take another version",
+                          version, missing);
 }
 
 /* In whichever order hosts come: the first core that is fit is the one of the process. */
