@@ -2,11 +2,12 @@
 #include "wait/shared_threads.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/fork.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all below */
-static unsigned shared;
+static atomic_uint shared; /* read without the lock: 0 costs a signature nothing */
 static unsigned waiting;
 /* Grows while all wait, and shrinks as fast while they do not: many short waits, as a fast token's,
  * are no stall. */
@@ -42,12 +43,15 @@ static void settle_locked(long long now_ms)
 void shared_threads_are(unsigned threads)
 {
     pthread_mutex_lock(&lock);
-    shared = threads;
+    atomic_store(&shared, threads);
     pthread_mutex_unlock(&lock);
 }
 
 bool shared_threads_enter(bool inbound, long long now_ms)
 {
+    if (atomic_load(&shared) == 0) {
+        return true;
+    }
     pthread_mutex_lock(&lock);
     settle_locked(now_ms);
     bool enters = !inbound || !keeps_one || waiting + 1 < shared;
@@ -58,8 +62,11 @@ bool shared_threads_enter(bool inbound, long long now_ms)
 
 void shared_threads_leave(long long now_ms)
 {
+    if (atomic_load(&shared) == 0) {
+        return;
+    }
     pthread_mutex_lock(&lock);
     settle_locked(now_ms);
-    waiting -= waiting > 0 ? 1 : 0; /* 0: forked inside the call */
+    waiting -= waiting > 0 ? 1 : 0; /* 0: forked inside the call, or not counted at its start */
     pthread_mutex_unlock(&lock);
 }
