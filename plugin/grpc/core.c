@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "grpc/core.h"
 
-#include <dlfcn.h>
 #include <limits.h>
-#include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -11,6 +9,7 @@
 
 #include "base/fork.h"
 #include "base/report.h"
+#include "grpc/core_source.h"
 #include "hsm.h"
 
 #define FIVE_ARGUMENTS_SINCE 50 /* grpc_tls_certificate_provider_file_watcher_create, gRPC 1.75 */
@@ -50,95 +49,18 @@ FORK_PART(.lock = &lock);
 
 /* --- finding functions --- */
 
-/* Where functions are looked for: what the host hands out, else a library. */
-struct source {
-    nk_function (*symbol)(const char *name);
-    void *handle;                  /* of dlopen */
-    const struct link_map *object; /* that has the functions of a library; NULL: none found yet */
-};
-
-/* A program that shows a part of a core of its own would get the rest of another's. Its procedure
- * linkage table tells nothing. */
-static bool is_of_another_core(struct source *source, const char *name, void *found)
-{
-    const ElfW(Sym) *symbol = NULL;
-    struct dl_find_object place;
-    Dl_info info;
-
-    if (strncmp(name, "grpc_", strlen("grpc_")) != 0 || _dl_find_object(found, &place) != 0 ||
-        (dladdr1(found, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && symbol != NULL &&
-         symbol->st_shndx == SHN_UNDEF)) {
-        return false;
-    }
-    if (source->object == NULL) {
-        source->object = place.dlfo_link_map;
-    }
-    return source->object != place.dlfo_link_map;
-}
-
-/* A program that shows a core of its own may still hide the OpenSSL which that uses. */
-static bool is_in_program(const struct source *source)
-{
-    return source->object != NULL && source->object->l_prev == NULL; /* first of all objects */
-}
-
-/* A function by its name. ISO C casts no object pointer to a function's. */
-static bool find_function(struct source *source, const char *name, void *function)
-{
-    if (source->symbol != NULL) {
-        nk_function given = source->symbol(name);
-        memcpy(function, &given, sizeof(given));
-        return given != NULL;
-    }
-    void *found = dlsym(source->handle, name);
-    if (found == NULL || is_of_another_core(source, name, found)) {
-        return false;
-    }
-    memcpy(function, &found, sizeof(found));
-    return true;
-}
-
-/* The C library of another namespace gives out the keys of thread-specific data once more. */
-static bool is_of_another_namespace(const char *(*version)(void))
-{
-    struct link_map *map = NULL;
-    Lmid_t id = LM_ID_BASE; /* ours, or there is no node */
-    void *address = NULL;
-    Dl_info info;
-
-    memcpy(&address, &version, sizeof(address));
-    if (dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) != 0 && map != NULL) {
-        (void)dlinfo(map, RTLD_DI_LMID, &id);
-    }
-    return id != LM_ID_BASE;
-}
-
-/* The library whose function that is. A program that is not position-independent has the address of
- * its own procedure linkage table: then what it is linked with is looked through. */
-static void *open_library_of(const char *(*version)(void))
-{
-    Dl_info info;
-    void *address = NULL;
-
-    memcpy(&address, &version, sizeof(address));
-    void *library = dladdr(address, &info) != 0
-                        ? dlopen(info.dli_fname, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD)
-                        : NULL;
-    return library != NULL ? library : dlopen(NULL, RTLD_LAZY | RTLD_LOCAL);
-}
-
 /* By the text that both answer: each core has one of its own. */
-static bool is_core_of(struct source *source, const char *(*version)(void))
+static bool is_core_of(struct core_source *source, const char *(*version)(void))
 {
     const char *(*found)(void) = NULL;
 
-    return find_function(source, "grpc_version_string", &found) && found() == version();
+    return core_source_find(source, "grpc_version_string", &found) && found() == version();
 }
 
-static bool find_named(struct source *source, struct core *functions, const char **ret_missing)
+static bool find_named(struct core_source *source, struct core *functions, const char **ret_missing)
 {
 #define CORE_FIND(name)                                                                            \
-    if (!find_function(source, #name, &functions->name)) {                                         \
+    if (!core_source_find(source, #name, &functions->name)) {                                      \
         *ret_missing = #name;                                                                      \
         return false;                                                                              \
     }
@@ -147,35 +69,35 @@ static bool find_named(struct source *source, struct core *functions, const char
     return true;
 }
 
-static void find_told(struct source *source, struct bound *bound)
+static void find_told(struct core_source *source, struct bound *bound)
 {
     bool all =
-        find_function(source, "grpc_tls_certificate_provider_in_memory_create",
-                      &bound->new_provider) &&
-        find_function(source, "grpc_tls_certificate_provider_in_memory_set_identity_certificate",
-                      &bound->tell_provider) &&
-        find_function(source, "grpc_tls_identity_pairs_create", &bound->new_pairs) &&
-        find_function(source, "grpc_tls_identity_pairs_add_pair", &bound->add_pair);
+        core_source_find(source, "grpc_tls_certificate_provider_in_memory_create",
+                         &bound->new_provider) &&
+        core_source_find(source, "grpc_tls_certificate_provider_in_memory_set_identity_certificate",
+                         &bound->tell_provider) &&
+        core_source_find(source, "grpc_tls_identity_pairs_create", &bound->new_pairs) &&
+        core_source_find(source, "grpc_tls_identity_pairs_add_pair", &bound->add_pair);
 
     bound->new_provider = all ? bound->new_provider : NULL;
 }
 
-static bool find_renamed(struct source *source, struct bound *bound, const char **ret_missing)
+static bool find_renamed(struct core_source *source, struct bound *bound, const char **ret_missing)
 {
-    if (!find_function(source, "grpc_tls_credentials_options_set_identity_certificate_provider",
-                       &bound->set_identity) &&
-        !find_function(source, "grpc_tls_credentials_options_set_certificate_provider",
-                       &bound->set_identity)) {
+    if (!core_source_find(source, "grpc_tls_credentials_options_set_identity_certificate_provider",
+                          &bound->set_identity) &&
+        !core_source_find(source, "grpc_tls_credentials_options_set_certificate_provider",
+                          &bound->set_identity)) {
         *ret_missing = "grpc_tls_credentials_options_set_identity_certificate_provider";
         return false;
     }
-    (void)find_function(source, "grpc_tls_credentials_options_watch_identity_key_cert_pairs",
-                        &bound->watch_identity);
+    (void)core_source_find(source, "grpc_tls_credentials_options_watch_identity_key_cert_pairs",
+                           &bound->watch_identity);
     find_told(source, bound);
     void *watch = bound->number >= FIVE_ARGUMENTS_SINCE ? (void *)&bound->watch_of_five
                                                         : (void *)&bound->watch_of_four;
     *ret_missing = "grpc_tls_certificate_provider_file_watcher_create";
-    return find_function(source, *ret_missing, watch);
+    return core_source_find(source, *ret_missing, watch);
 }
 
 /* --- binding --- */
@@ -197,11 +119,11 @@ static nk_function find_in_source(void *arg, const char *name)
 {
     nk_function found = NULL;
 
-    return find_function(arg, name, &found) ? found : NULL;
+    return core_source_find(arg, name, &found) ? found : NULL;
 }
 
 /* Of an OpenSSL that the program shows to all, a shared core calls the functions as we do. */
-static nk_status use_crypto_of(struct source *source, nk_error *err)
+static nk_status use_crypto_of(struct core_source *source, nk_error *err)
 {
     bool is_ours = source->symbol == NULL && hsm_crypto_is_shown();
 
@@ -217,18 +139,17 @@ static nk_status report_no_core(nk_error *err)
                   "calls it");
 }
 
-static nk_status find_core(const nk_host *host, struct source *source, struct bound *bound,
+static nk_status find_core(const nk_host *host, struct core_source *source, struct bound *bound,
                            nk_error *err)
 {
     const char *missing = "";
 
-    if (is_of_another_namespace(host->grpc_version)) {
+    if (core_source_is_away(host)) {
         return report(err, NK_E_USAGE,
                       "this program's gRPC is in another namespace of the dynamic linker than "
                       "nodekey.so; load both by dlopen, not by dlmopen");
     }
-    source->symbol = host->symbol;
-    source->handle = host->symbol == NULL ? open_library_of(host->grpc_version) : NULL;
+    core_source_open(host, source);
     if (!is_core_of(source, host->grpc_version)) {
         return report_no_core(err);
     }
@@ -240,7 +161,7 @@ static nk_status find_core(const nk_host *host, struct source *source, struct bo
     }
     bool whole =
         find_named(source, &bound->functions, &missing) && find_renamed(source, bound, &missing);
-    if (is_in_program(source)) {
+    if (core_source_is_program(source)) {
         return report_no_core(err);
     }
     return whole ? NK_OK
@@ -280,7 +201,7 @@ static void warn_of_untested(const struct bound *bound, const nk_host *host)
 nk_status core_bind(const nk_host *host, nk_error *err)
 {
     struct bound bound = { .number = 0 };
-    struct source source = { .symbol = NULL };
+    struct core_source source = { .symbol = NULL };
     nk_status status = find_core(host, &source, &bound, err);
 
     if (status == NK_OK && !atomic_load(&is_bound)) {
@@ -356,9 +277,9 @@ static int (*shown_is_initialized)(void); /* NULL: no core is shown to all */
 
 __attribute__((__constructor__)) static void look_for_shown(void)
 {
-    struct source all = { .handle = RTLD_DEFAULT };
+    struct core_source all = core_source_shown();
 
-    (void)find_function(&all, "grpc_is_initialized", &shown_is_initialized);
+    (void)core_source_find(&all, "grpc_is_initialized", &shown_is_initialized);
 }
 
 bool core_is_initialized(void)
