@@ -52,8 +52,9 @@ nk_load_refuse(nk_error *err, nk_status status, const char *format, ...)
  *   NK_E_USAGE        the path is absent or relative: give an absolute one
  *   NK_E_CONFIG       dlopen refuses it, and the text ends in dlerror's reason: correct the path,
  *                     or install the library that it names
- *   NK_E_UNSUPPORTED  the module is not nodekey's, or of another ABI than this header, or an older
- * minor: install the one that the program was compiled for, or compile the program again */
+ *   NK_E_UNSUPPORTED  the module is not nodekey's, or has another ABI than this header, or an older
+ *                     minor of it: install the one that the program was compiled for, or compile
+ *                     the program again */
 static inline const nk_plugin *nk_load(const char *path, nk_error *err)
 {
     void *library;

@@ -149,8 +149,9 @@ typedef struct nk_host {
     uint32_t struct_size; /* sizeof(nk_host) */
     uint32_t reserved;    /* 0, or open answers NK_E_USAGE */
     void *host_data;      /* handed back in every callback */
-    /* [any] Required for credentials: &grpc_version_string as the host sees it. It says which gRPC
-     * core is the host's, whose functions are called; one process has one. */
+    /* [any] Required for credentials: &grpc_version_string as the host sees it, and no function of
+     * the host's that calls it: beside it are the functions of the gRPC core that is called. One
+     * process has one core, and one nodekey.so. */
     const char *(*grpc_version)(void);
     /* [any] `line` is borrowed, one line without newline. */
     void (*log)(void *host_data, int32_t level, const char *line);
