@@ -23,9 +23,9 @@ open_cache() {
 }
 
 # A platform: its suite of Debian, the source packages it takes from experimental, and packages that it needs more:
-# archives of gRPC and OpenSSL are linked with them, and pivot_root is elsewhere.
+# what archives of gRPC and OpenSSL are linked with, pivot_root, and the group tss.
 platform_of() { # platform
-  suite=sid experimental="" more=(libzstd-dev libutf8-range-dev util-linux-extra)
+  suite=sid experimental="" more=(libzstd-dev libutf8-range-dev util-linux-extra tpm-udev)
   case $1 in
   trixie) suite=trixie more=(libzstd-dev) ;;
   sid-grpc) experimental="src:grpc src:protobuf" ;;
