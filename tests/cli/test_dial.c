@@ -14,6 +14,7 @@
 #include "cli/dial_peers.h"
 #include "dial/dial.h"
 #include "fixtures/federation.h"
+#include "fixtures/process.h"
 #include "fixtures/rows.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/grpc_credentials.h"
@@ -762,8 +763,22 @@ static int await_port(const char *path)
     return port;
 }
 
+/* Not where the package is broken, as sid's now and then. */
+static bool grpcio_loads(void)
+{
+    const char *const argv[] = { "/usr/bin/python3", "-c", "import grpc", NULL };
+    struct process_end end = process_run(&(struct process){ .argv = argv, .with_stderr = true });
+    bool broken = strstr(end.out, "undefined symbol") != NULL;
+    free(end.out);
+    return !broken;
+}
+
 static void check_grpcio(X509 *trusts, enum dial_end end, const char *piece)
 {
+    if (!grpcio_loads()) {
+        print_message("left out: Debian's python3-grpcio does not load\n");
+        skip();
+    }
     const struct certificate_spec spec = { .san = MEMBER };
     X509 *leaf = authority_issue(&federation.intermediate, server_key, &spec);
     const char *port_file = path_of("%s/port-%d", scratch_folder(), (int)end);
@@ -772,11 +787,8 @@ static void check_grpcio(X509 *trusts, enum dial_end end, const char *piece)
     const char *chain =
         write_pem("server.pem", pem_of(leaf, federation.intermediate.certificate, NULL));
     const char *key = write_pem("server.key", pem_of_key(server_key));
-    /* PyPI's where Debian's does not load, as sid's now and then. */
-    FILE *server = popen(path_of("python=/usr/bin/python3; $python -c 'import grpc' 2>/dev/null || "
-                                 "python='" GRPCIO_PYTHON "'; "
-                                 "exec $python '%s' '%s' '%s' '%s' '%s'",
-                                 script, ca, chain, key, port_file),
+    FILE *server = popen(path_of("exec /usr/bin/python3 '%s' '%s' '%s' '%s' '%s'", script, ca,
+                                 chain, key, port_file),
                          "we");
     assert_non_null(server);
     int port = await_port(port_file);

@@ -289,6 +289,9 @@ def main(build, pypi, readme):
             started.stop()
         shutil.rmtree(folder)
     print(table(rows), "out of reach:", *reasons, sep="\n")
+    if int(run("pkg-config", "--modversion", "grpc").split(".")[0]) > 29:  # later cores offer P-384 and P-521
+        for kind, cells in EXPECTED.items():
+            EXPECTED[kind] = tuple(BOTH if cell == SERVER else cell for cell in cells)
     wrong = [f"{kind}, {peer}: {have}, expected {want}" for kind in EXPECTED
              for peer, have, want in zip(PEERS, rows[kind], EXPECTED[kind]) if have not in (want, LEFT_OUT)]
     sys.exit("\n".join(["not as expected:", *wrong]) if wrong else 0)
