@@ -90,9 +90,9 @@ MUST_USE nk_status hsm_use_own_crypto(nk_error *err);
  * provider. [any] */
 MUST_USE nk_status hsm_provider_register(nk_error *err);
 
-/* Says how many threads make handshakes where these answer calls, too: inbound signatures are then
- * refused before all of them wait for tokens for long. For the whole process. 0, as at first: they
- * are made on threads that may wait. [any] */
+/* Says how many threads make handshakes where these answer calls, too: inbound signatures are
+ * refused while so many wait and the token does not answer. For the whole process. 0, as at first:
+ * they are made on threads that may wait. [any] */
 void hsm_share_threads(unsigned threads);
 
 /* Opens a key: finds the token, logs in, checks the attributes of the key, compares it with

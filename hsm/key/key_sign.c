@@ -38,10 +38,10 @@ static CK_RV report_kept_free(const struct hsm_key *key, nk_error *err)
 {
     report(
         err, NK_E_TOKEN,
-        "token \"%s\": refused, so that calls are answered: all threads that make handshakes and "
-        "answer calls waited for tokens for %d ms; the peer comes back; a token that signs "
-        "faster, or more cores, serve more at once",
-        key->label, SHARED_THREADS_STALL_MS);
+        "token \"%s\" has not answered for %d ms, and all threads that make handshakes and answer "
+        "calls wait, so further peers are refused; look after the token "
+        "(token.sign_timeout_ms bounds each wait)",
+        key->label, SHARED_THREADS_PATIENCE_MS);
     return CKR_NODEKEY_BUSY;
 }
 
@@ -49,13 +49,15 @@ static CK_RV sign_in_turn(struct hsm_key *key, const struct scheme *scheme,
                           const unsigned char *input, size_t len, unsigned char *raw,
                           CK_ULONG *raw_len, nk_error *err)
 {
-    if (!shared_threads_enter(key->inbound, clock_now_ms())) {
+    struct waits *waits = token_waits(key->token);
+
+    if (!shared_threads_enter(waits, key->inbound, clock_now_ms())) {
         return report_kept_free(key, err);
     }
     CK_RV rv = key->signers == NULL
                    ? sign_directly(key, scheme, input, len, raw, raw_len, err)
                    : key_sign_by_deadline(key, scheme, input, len, raw, raw_len, err);
-    shared_threads_leave(clock_now_ms());
+    shared_threads_leave(waits, clock_now_ms());
     return rv;
 }
 

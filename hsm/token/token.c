@@ -297,6 +297,11 @@ struct signers *token_signers(struct token *token)
     return signers;
 }
 
+struct waits *token_waits(struct token *token)
+{
+    return &token->waits;
+}
+
 unsigned token_epoch(const struct token *token)
 {
     return atomic_load(&token->module->epoch);

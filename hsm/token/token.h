@@ -85,6 +85,8 @@ unsigned token_epoch(const struct token *token);
 /* The signing workers of deadline mode, made at the first call; borrowed, as long as the token is.
  * NULL: out of memory. [any] */
 struct signers *token_signers(struct token *token);
+/* Callers that wait for it, for shared_threads.h; borrowed likewise. [any] */
+struct waits *token_waits(struct token *token);
 
 struct module *token_module(const struct token *token);
 const struct token_name *token_known_as(const struct token *token);

@@ -36,6 +36,7 @@ static void renew_token(struct token *token)
     token->attaching = false;
     token->overstaying = 0;
     token->restart_pause_ms = 0;
+    token->waits.now = 0;
     clock_cond_init(&token->attach_changed);
     for (int line = OUTBOUND; line <= INBOUND; line++) {
         token->waiting[line] = 0;

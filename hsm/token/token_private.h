@@ -10,6 +10,7 @@
 #include "module/session.h"
 #include "pin/pin.h"
 #include "token/token.h"
+#include "wait/shared_threads.h"
 
 enum { OUTBOUND, INBOUND }; /* for our own dialling, for peers who dial us */
 
@@ -28,10 +29,11 @@ struct token {
     unsigned waiting[2];
     unsigned inbound_lent;
     struct signers *signers; /* NULL until a key wants deadlines */
-    struct pin *pin;         /* in use; NULL before the first login */
-    struct pin *former;      /* the parent's, while an open in a child proves another; else NULL */
-    long long locked_ms;     /* when the token last said that its PIN is locked; 0: it has not */
-    unsigned epoch;          /* the module's, when we attached; 0: not attached */
+    struct waits waits;
+    struct pin *pin;     /* in use; NULL before the first login */
+    struct pin *former;  /* the parent's, while an open in a child proves another; else NULL */
+    long long locked_ms; /* when the token last said that its PIN is locked; 0: it has not */
+    unsigned epoch;      /* the module's, when we attached; 0: not attached */
     unsigned generation;
     bool attaching;                /* no session is lent; sessions that are must come back first */
     pthread_cond_t attach_changed; /* a session came back, or attaching is over */

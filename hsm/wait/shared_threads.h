@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Threads that have other work beside handshakes, as gRPC's own pool has, which also answers calls
- * and which nobody can make larger. While all of them wait for tokens no call is answered. A burst
- * of peers may have them all for a moment, since a peer that is refused stays away for a second and
- * more; after that moment one thread is kept free, and peers are refused at once. One account for
- * the process, since it has one pool, however many tokens. All of it [any]. */
+ * Threads that have other work beside handshakes, as gRPC's own pool has: it answers calls, too,
+ * and grows slowly. While all of them wait for a token that does not answer, each thread that comes
+ * would take the next handshake, and no call would be answered. So further peers are refused then.
+ * A token that is merely slow refuses nobody: peers who are refused stay away for a second and
+ * more, and strangers who come again and again would keep members out. All of it [any]. */
 #ifndef NODEKEY_SHARED_THREADS_H
 #define NODEKEY_SHARED_THREADS_H
 
@@ -11,19 +11,21 @@
 
 #include "base/auto.h"
 
-/* For so long all may wait, if they were free before. The pool of gRPC 1.83 grows by one thread in
- * that time, and its clients come back after it. */
-#define SHARED_THREADS_STALL_MS 1000
-/* For so long one is kept free then: what else is to be done is done, and who dialled meanwhile is
- * refused. */
-#define SHARED_THREADS_RELIEF_MS 250
+/* So long a token must not have answered while it was asked. */
+#define SHARED_THREADS_PATIENCE_MS 1000
 
-/* 0, as at first: signatures are made on threads that may wait. */
+/* Callers that wait for one token. Zeroed: none. */
+struct waits {
+    unsigned now;
+    long long heard_ms; /* when the last one came back, or the first one came */
+};
+
+/* How many the pool has. 0, as at first: signatures are made on threads that may wait. */
 void shared_threads_are(unsigned threads);
-/* Before the caller waits for a token; shared_threads_leave afterwards. False, for inbound ones
+/* Before the caller waits for the token; shared_threads_leave afterwards. False, for inbound ones
  * alone: it must not wait, and there is nothing to leave. Our own dialling is counted and never
  * refused: how much of it there is the program decides, and a call would fail. */
-MUST_USE bool shared_threads_enter(bool inbound, long long now_ms);
-void shared_threads_leave(long long now_ms);
+MUST_USE bool shared_threads_enter(struct waits *waits, bool inbound, long long now_ms);
+void shared_threads_leave(struct waits *waits, long long now_ms);
 
 #endif

@@ -1,115 +1,120 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Threads that answer calls, too, and wait for tokens: a burst may have all of them for a moment,
- * then one is kept free; what is short, and what is our own dialling, is never refused. */
+ * Threads that answer calls, too, and wait for tokens: all may wait for one that answers, however
+ * slowly; none more for one that does not. */
 #include "base/auto.h"
 #include "fixtures/check.h"
 #include "wait/shared_threads.h"
 
 #define SHARED 4
-#define STALL SHARED_THREADS_STALL_MS
-#define RELIEF SHARED_THREADS_RELIEF_MS
+#define PATIENCE SHARED_THREADS_PATIENCE_MS
 
 static long long now_ms;
+static struct waits token, other;
 
 static int start(void **state)
 {
     (void)state;
-    now_ms += 1000000; /* what was before is forgotten */
+    now_ms += 60 * PATIENCE;
     shared_threads_are(SHARED);
     return 0;
 }
 
-static bool comes(bool inbound)
+static bool comes(void)
 {
-    return shared_threads_enter(inbound, now_ms);
+    return shared_threads_enter(&token, true, now_ms);
 }
 
-static void come(unsigned callers)
+static void come(unsigned peers)
 {
-    for (unsigned i = 0; i < callers; i++) {
-        assert_true(comes(true));
+    for (unsigned i = 0; i < peers; i++) {
+        assert_true(comes());
     }
 }
 
-static void go(unsigned callers)
+static void go(unsigned peers)
 {
-    for (unsigned i = 0; i < callers; i++) {
-        shared_threads_leave(now_ms);
+    for (unsigned i = 0; i < peers; i++) {
+        shared_threads_leave(&token, now_ms);
     }
 }
 
-static void a_burst_may_have_them_all(void **state)
+static void all_may_wait_for_a_while(void **state)
 {
     (void)state;
     come(SHARED);
-    now_ms += STALL - 1;
+    now_ms += PATIENCE - 1;
     come(1); /* on a thread that the pool has made meanwhile */
     go(SHARED + 1);
 }
 
-static void then_one_is_kept_free(void **state)
+static void no_more_then(void **state)
 {
     (void)state;
     come(SHARED);
-    now_ms += STALL;
-    assert_false(comes(true));
-    now_ms += 60 * STALL; /* they hang */
-    assert_false(comes(true));
-    go(1);
-    assert_false(comes(true));
-    go(1);
-    come(1);
-    assert_false(comes(true));
-    go(SHARED - 1);
-}
-
-static void until_there_was_relief(void **state)
-{
-    (void)state;
-    come(SHARED);
-    now_ms += STALL;
-    go(1);
-    now_ms += RELIEF - 1;
-    assert_false(comes(true));
-    now_ms += 1;
-    come(1);
+    now_ms += PATIENCE;
+    assert_false(comes());
+    now_ms += 60 * PATIENCE;
+    assert_false(comes());
     go(SHARED);
 }
 
-static void one_burst_after_the_other_is_a_stall(void **state)
+static void until_it_answers(void **state)
+{
+    (void)state;
+    come(SHARED + 1);
+    now_ms += PATIENCE;
+    assert_false(comes());
+    go(1);
+    come(1);
+    now_ms += PATIENCE;
+    assert_false(comes());
+    go(SHARED + 1);
+    come(SHARED);
+    go(SHARED);
+}
+
+static void a_slow_token_refuses_nobody(void **state)
 {
     (void)state;
     come(SHARED);
-    for (int i = 0; i < 10; i++) {
-        now_ms += 90;
-        go(2);
-        now_ms += 10; /* the next peers' share of a handshake that needs no token */
+    for (int i = 0; i < 100; i++) {
+        now_ms += PATIENCE - 1;
         come(2);
+        go(2);
     }
-    now_ms += STALL / 4;
-    assert_false(comes(true));
     go(SHARED);
 }
 
-static void short_waits_are_none(void **state)
+static void while_one_is_free_it_may_wait(void **state)
 {
     (void)state;
     come(SHARED - 1);
-    for (int i = 0; i < 10 * STALL; i++) {
-        come(1);
-        now_ms += 1;
-        go(1);
-        now_ms += 1;
-    }
-    go(SHARED - 1);
+    now_ms += 60 * PATIENCE;
+    come(1);
+    assert_false(comes());
+    go(SHARED);
 }
 
-static void who_waits_while_one_is_free_may_wait(void **state)
+static void the_first_after_a_rest_waits(void **state)
 {
     (void)state;
-    come(SHARED - 1);
-    now_ms += 60 * STALL;
-    come(1);
+    come(SHARED);
+    go(SHARED);
+    now_ms += 60 * PATIENCE;
+    come(SHARED);
+    assert_true(comes());
+    go(SHARED + 1);
+}
+
+static void another_token_is_asked(void **state)
+{
+    (void)state;
+    come(SHARED);
+    now_ms += PATIENCE;
+    assert_false(comes());
+    assert_true(shared_threads_enter(&other, true, now_ms));
+    shared_threads_leave(&other, now_ms);
+    assert_false(comes()); /* the answer was not its */
     go(SHARED);
 }
 
@@ -117,20 +122,20 @@ static void our_own_dialling_counts_and_is_not_refused(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < SHARED; i++) {
-        assert_true(comes(false));
+        assert_true(shared_threads_enter(&token, false, now_ms));
     }
-    now_ms += STALL;
-    assert_false(comes(true));
-    assert_true(comes(false));
+    now_ms += PATIENCE;
+    assert_false(comes());
+    assert_true(shared_threads_enter(&token, false, now_ms));
     go(SHARED + 1);
 }
 
-static void threads_that_may_wait_are_not_kept(void **state)
+static void threads_that_may_wait_do(void **state)
 {
     (void)state;
     shared_threads_are(0);
     come(SHARED);
-    now_ms += 60 * STALL;
+    now_ms += 60 * PATIENCE;
     come(1);
     go(SHARED + 1);
 }
@@ -138,14 +143,15 @@ static void threads_that_may_wait_are_not_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_burst_may_have_them_all, start),
-        cmocka_unit_test_setup(then_one_is_kept_free, start),
-        cmocka_unit_test_setup(until_there_was_relief, start),
-        cmocka_unit_test_setup(one_burst_after_the_other_is_a_stall, start),
-        cmocka_unit_test_setup(short_waits_are_none, start),
-        cmocka_unit_test_setup(who_waits_while_one_is_free_may_wait, start),
+        cmocka_unit_test_setup(all_may_wait_for_a_while, start),
+        cmocka_unit_test_setup(no_more_then, start),
+        cmocka_unit_test_setup(until_it_answers, start),
+        cmocka_unit_test_setup(a_slow_token_refuses_nobody, start),
+        cmocka_unit_test_setup(while_one_is_free_it_may_wait, start),
+        cmocka_unit_test_setup(the_first_after_a_rest_waits, start),
+        cmocka_unit_test_setup(another_token_is_asked, start),
         cmocka_unit_test_setup(our_own_dialling_counts_and_is_not_refused, start),
-        cmocka_unit_test_setup(threads_that_may_wait_are_not_kept, start),
+        cmocka_unit_test_setup(threads_that_may_wait_do, start),
     };
     return cmocka_run_group_tests_name("shared_threads", tests, NULL, NULL);
 }
