@@ -25,11 +25,7 @@
 #define POLLERS 2
 /* What `open` recommends for such a token. Less is not enough: 200 signatures a second keep four
  * threads busy, and these come in bursts. */
-#if LATER_CORE /* which signs on threads of its own */
-#define LENT "\"grpc\": {}"
-#else
 #define LENT "\"grpc\": {\"lent_threads\": 8}"
-#endif
 #define STRANGERS 40 /* threads: more than can be under way */
 #define PER_SECOND 200
 #define PER_SECOND_MIN 180
