@@ -67,18 +67,31 @@ bool core_source_is_away(const nk_host *host)
     return id != LM_ID_BASE;
 }
 
-/* The library whose function that is. A program that is not position-independent has the address of
- * its own procedure linkage table: then what it is linked with is looked through. */
-static void *open_library_of(const char *(*version)(void))
+/* NULL: the program has it. */
+static void *open_library_of(const void *function)
 {
     Dl_info info;
-    void *address = NULL;
 
-    memcpy(&address, &version, sizeof(address));
-    void *library = dladdr(address, &info) != 0
-                        ? dlopen(info.dli_fname, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD)
-                        : NULL;
-    return library != NULL ? library : dlopen(NULL, RTLD_LAZY | RTLD_LOCAL);
+    return function != NULL && dladdr(function, &info) != 0
+               ? dlopen(info.dli_fname, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD)
+               : NULL;
+}
+
+/* A program that is not position-independent has the address of its own procedure linkage table:
+ * then the core is looked for in what it is linked with. And from the core on, since a program may
+ * be linked with another OpenSSL, too, of which dlsym, that heeds no versions, would tell first. */
+static void *open_core(const nk_host *host)
+{
+    void *version = NULL;
+
+    memcpy(&version, &host->grpc_version, sizeof(version));
+    void *library = open_library_of(version);
+    if (library != NULL) {
+        return library;
+    }
+    void *program = dlopen(NULL, RTLD_LAZY | RTLD_LOCAL);
+    library = open_library_of(dlsym(program, "grpc_tls_credentials_options_create"));
+    return library != NULL ? library : program;
 }
 
 /* Whether other objects can have bound it. */
@@ -113,7 +126,7 @@ void core_source_open(const nk_host *host, struct core_source *ret_source)
 
     *ret_source = (struct core_source){
         .symbol = asked ? host->symbol : NULL,
-        .handle = asked ? NULL : open_library_of(host->grpc_version),
+        .handle = asked ? NULL : open_core(host),
     };
 }
 

@@ -23,6 +23,7 @@ static const struct row {
 } rows[] = {
     { .name = "shared gRPC", .program = CORE_SHARED },
     { .name = "shared gRPC, no position-independent program", .program = CORE_NO_PIE },
+    { .name = "the same, linked with a later OpenSSL, too", .program = CORE_LATER },
     { .name = "shared gRPC, another OpenSSL hidden and handed out", .program = CORE_HIDING },
     { .name = "static gRPC, shared OpenSSL", .program = CORE_STATIC },
     { .name = "the same, no position-independent program", .program = CORE_STATIC_NO_PIE },
