@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Sessions, logins and descriptors over an instance's life; and a token that was away costs only
  * the handshakes of that time. */
-#include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -16,6 +16,7 @@
 #include "fixtures/wire/tls_peer.h"
 
 #define ROUNDS 20
+#define DESCRIPTORS_MAX 1024
 #define HUNG_MS 5000 /* whatever takes that long here, hangs */
 
 static struct federation federation;
@@ -96,15 +97,13 @@ static void a_token_that_was_away_between_two_calls_is_used_again(void **state)
     node_close(&node);
 }
 
+/* Without /proc, which a container may refuse to a tree. */
 static size_t open_descriptors(void)
 {
-    DIR *folder = opendir("/proc/self/fd");
     size_t count = 0;
-    assert_non_null(folder);
-    while (readdir(folder) != NULL) {
-        count++;
+    for (int i = 0; i < DESCRIPTORS_MAX; i++) {
+        count += fcntl(i, F_GETFD) != -1 ? 1 : 0;
     }
-    closedir(folder);
     return count;
 }
 
