@@ -12,7 +12,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "nodekey/nodekey.hpp"
-#ifdef GRPC_IS_STATIC
+#ifdef GRPC_IS_STATIC // set it where you link libgrpc.a
 #include "nodekey/core.h"
 #endif
 

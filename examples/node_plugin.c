@@ -8,7 +8,7 @@
 
 #include "node.h"
 #include "nodekey/load.h"
-#ifdef GRPC_IS_STATIC
+#ifdef GRPC_IS_STATIC /* set it where you link libgrpc.a */
 #include "nodekey/core.h"
 #endif
 
