@@ -25,7 +25,8 @@ tests that fail there. Root, on Debian.
   --few             for those that need SoftHSM only: a tree of its own, with fewer packages
   --help            this text
 
-A test that fails for a reason of the platform's has a row in tests/platforms.txt.
+A test that fails for a reason of the platform's has a row in tests/platforms.txt:
+as of PLATFORM, or of PLATFORM.PRESET.
 
 Exit status: 0 all passed, but those that have a row; 1 others failed, or it did
 not build; 2 could not be tried.
@@ -126,7 +127,7 @@ try_platform() { # platform
   inside "$tree" bash -c "cd $sources && exec ctest --preset $preset \"\$@\"" ctest "${tests[@]}" 2>&1 |
     show_progress "$log" || true
   grep -E '^[0-9]+% tests passed|^No tests' "$log" || status=1
-  print_failed "$1" "$list"
+  print_failed "$1$([ "$preset" = dev ] || echo ".$preset")" "$list"
 }
 
 for platform in "${platforms[@]}"; do
