@@ -32,8 +32,8 @@ const struct core *core(void);
 bool core_is_bound(void);
 /* Finds the host's core, by nk_host.grpc_version, which is set. NK_E_USAGE: the functions cannot be
  * found beside it, or another host of this process has another core; NK_E_UNSUPPORTED: the core
- * lacks a function, which is named, or uses no OpenSSL 3 or 4. A core that nobody tested is one warning
- * per host. [any] */
+ * lacks a function, which is named, or uses no OpenSSL 3 or 4. A core that nobody tested is one
+ * warning per host. [any] */
 MUST_USE nk_status core_bind(const nk_host *host, nk_error *err);
 
 /* Functions that versions of gRPC name or type otherwise. After core_bind. [any] */
