@@ -36,6 +36,8 @@ struct hsm_token_settings {
     unsigned sign_timeout_ms; /* 0: direct, calls go straight into the module */
 };
 enum { HSM_MAX_SESSIONS = 16, HSM_MAX_WAITING_INBOUND = 64, HSM_LOGIN_TIMEOUT_MS = 10000 };
+/* Of a signature that is started, where sign_timeout_ms is 0. */
+enum { HSM_START_TIMEOUT_MS = 3000 };
 #define HSM_TOKEN_DEFAULTS                                                                         \
     ((struct hsm_token_settings){ .max_sessions = HSM_MAX_SESSIONS,                                \
                                   .max_waiting_inbound = HSM_MAX_WAITING_INBOUND,                  \
@@ -118,6 +120,36 @@ MUST_USE nk_status hsm_key_reference(const struct hsm_key *key, char **ret_pem, 
  * session, and at most max_waiting_inbound of them wait. [any] */
 MUST_USE nk_status hsm_key_reference_inbound(const struct hsm_key *key, char **ret_pem,
                                              nk_error *err);
+/* A message that TLS wants signed; borrowed for the call. */
+struct hsm_message {
+    uint16_t algorithm; /* TLS SignatureScheme, RFC 8446 section 4.2.3 */
+    bool inbound;       /* for a peer who dialled us, as hsm_key_reference_inbound says */
+    const uint8_t *data;
+    size_t len;
+};
+#define HSM_SIGNATURE_BYTES 1024
+/* Signs as TLS sends it: ECDSA in DER. Hashed here. NK_E_UNSUPPORTED: the key does not sign by that
+ * algorithm; NK_E_TOKEN: module or token fails, or has not answered in time; NK_E_CLOSED: the key
+ * is shut; NK_E_USAGE: in a forked child that may not. [any] */
+MUST_USE nk_status hsm_key_sign(struct hsm_key *key, const struct hsm_message *message,
+                                uint8_t signature[HSM_SIGNATURE_BYTES], size_t *ret_len,
+                                nk_error *err);
+struct hsm_signing; /* a signature that was started; counted */
+/* Called once for each start that succeeded, on a thread of ours, under no lock of ours, perhaps
+ * before the start has returned. `err` has the status; on NK_OK `len` bytes of `signature`, which
+ * are borrowed. */
+typedef void hsm_signed(void *arg, const uint8_t *signature, size_t len, const nk_error *err);
+/* Likewise without a caller who waits: a signing worker signs, within the key's sign_timeout_ms, or
+ * HSM_START_TIMEOUT_MS in direct mode. Refused at once with NK_E_TOKEN: the token is known to be
+ * away, or max_waiting_inbound wait. *ret_signing is owned: hsm_signing_free. [any] */
+MUST_USE nk_status hsm_key_start(struct hsm_key *key, const struct hsm_message *message,
+                                 hsm_signed *done, void *arg, struct hsm_signing **ret_signing,
+                                 nk_error *err);
+/* A signature that nobody wants any more: `done` comes soon, with NK_E_CLOSED if the signature has
+ * not. Waits for nothing. [any] */
+void hsm_signing_cancel(struct hsm_signing *signing);
+/* Before or after `done`. NULL is allowed. [any] */
+void hsm_signing_free(struct hsm_signing *signing);
 /* Shuts the key: every use of it fails from here. Waits at most `wait_ms` for uses inside the
  * module, and for the token to be given back: the last user of a token logs out of it. Uses that
  * take longer are logged and left behind. [any], once */

@@ -16,6 +16,7 @@
 #include "base/fork.h"
 #include "base/report.h"
 #include "wait/bounded_call.h"
+#include "wait/signers.h"
 
 static void openssl_free(unsigned char *bytes)
 {
@@ -191,6 +192,14 @@ static void leave_by_thread(struct hsm_key *key, long long deadline_ms, unsigned
     bounded_call_drop(&leaving->bounded);
 }
 
+/* Whoever is to be called back need not wait for what is no use any more. */
+static void call_off_starts(const struct hsm_key *key)
+{
+    if (key->token != NULL && key->signers != NULL) {
+        signers_call_off_of(key->signers, key);
+    }
+}
+
 void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
 {
     atomic_store(&key->shut, true);
@@ -203,8 +212,10 @@ void hsm_key_shut(struct hsm_key *key, unsigned wait_ms)
     }
     long long deadline_ms = clock_now_ms() + wait_ms;
     key_unregister(key);
+    call_off_starts(key);
     if (key->inbound_key != NULL) {
         key_unregister(key->inbound_key);
+        call_off_starts(key->inbound_key);
         await_uses(key->inbound_key, deadline_ms, wait_ms);
     }
     await_uses(key, deadline_ms, wait_ms);

@@ -37,8 +37,8 @@ struct hsm_key {
     unsigned preflight_us;    /* settled by `open`: the shortest test signature */
     atomic_ullong signatures; /* handed over to callers */
     struct token *token;      /* until shut */
-    unsigned sign_timeout_ms;
-    struct signers *signers; /* the token's; NULL in direct mode */
+    unsigned sign_timeout_ms; /* 0: direct mode */
+    struct signers *signers;  /* the token's */
     bool inbound;            /* makes inbound signatures */
     struct hsm_key
         *inbound_key; /* owned: the same key for inbound signatures, with a handle of its own */
@@ -58,6 +58,11 @@ void key_renew(struct hsm_key *key);
 
 /* End of a use that was counted in `uses`. */
 void key_end_use(struct hsm_key *key);
+/* How long a signature may take that a signing worker makes. */
+static inline unsigned key_patience_ms(const struct hsm_key *key)
+{
+    return key->sign_timeout_ms > 0 ? key->sign_timeout_ms : HSM_START_TIMEOUT_MS;
+}
 
 /* Gives a proven key its inbound key: the same one with a handle of its own, since gRPC loads
  * server and client credentials from references of their own, and the handle then tells for whom a

@@ -174,7 +174,7 @@ static nk_status join_token(struct opening *opening)
     if (status == NK_OK) {
         status = key_prove_all(key, err);
     }
-    if (status == NK_OK && opening->terms.settings.sign_timeout_ms > 0) {
+    if (status == NK_OK) {
         status = make_signers(key, opening->terms.settings.sign_timeout_ms, err);
     }
     if (status == NK_OK) {

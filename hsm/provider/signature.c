@@ -3,7 +3,7 @@
  * twice per handshake and without need of the token, so neither touches it. */
 #include <openssl/err.h>
 
-#include "key/key_sign.h"
+#include "sign/key_sign.h"
 #include "key/key_ways.h"
 #include "provider/signature_context.h"
 #include "provider/signature_params.h"

@@ -14,32 +14,34 @@
 
 DEFINE_AUTO(ASN1_OBJECT *, ASN1_OBJECT_free);
 
-#define NEED(name, padding, digest, salt, mechanism)                                               \
+#define NEED(name, number, padding, digest, salt, mechanism)                                       \
     {                                                                                              \
-        name, { padding, NID_##digest, salt }, mechanism, #mechanism                               \
+        name, number, { padding, NID_##digest, salt }, mechanism, #mechanism                       \
     }
-#define PSS(digest, salt)                                                                          \
-    NEED("rsa_pss_rsae_" #digest, RSA_PKCS1_PSS_PADDING, digest, salt, CKM_RSA_PKCS_PSS)
-#define PKCS1(digest) NEED("rsa_pkcs1_" #digest, RSA_PKCS1_PADDING, digest, 0, CKM_RSA_PKCS)
+#define PSS(number, digest, salt)                                                                  \
+    NEED("rsa_pss_rsae_" #digest, number, RSA_PKCS1_PSS_PADDING, digest, salt, CKM_RSA_PKCS_PSS)
+#define PKCS1(number, digest)                                                                      \
+    NEED("rsa_pkcs1_" #digest, number, RSA_PKCS1_PADDING, digest, 0, CKM_RSA_PKCS)
 #define RSA_KEYS(bits, last)                                                                       \
     {                                                                                              \
         .name = "RSA-" #bits, .form = KEY_RSA, .type = "RSA", .key_type = CKK_RSA,                 \
         GENERATED(CKM_RSA_PKCS_KEY_PAIR_GEN), .nid = NID_rsaEncryption, .bits_min = (bits),        \
         .bits_max = (last), .needs = {                                                             \
-            PSS(sha256, 32),                                                                       \
-            PSS(sha384, 48),                                                                       \
-            PSS(sha512, 64),                                                                       \
-            PKCS1(sha256),                                                                         \
-            PKCS1(sha384),                                                                         \
-            PKCS1(sha512)                                                                          \
+            PSS(0x0804, sha256, 32),                                                               \
+            PSS(0x0805, sha384, 48),                                                               \
+            PSS(0x0806, sha512, 64),                                                               \
+            PKCS1(0x0401, sha256),                                                                 \
+            PKCS1(0x0501, sha384),                                                                 \
+            PKCS1(0x0601, sha512)                                                                  \
         }                                                                                          \
     }
-#define EC_KEYS(label, curve_name, curve_nid, bits, digest, ...)                                   \
+#define EC_KEYS(label, curve_name, curve_nid, bits, number, digest, ...)                           \
     {                                                                                              \
         .name = (label), .form = KEY_ECDSA, .type = "EC", .key_type = CKK_EC,                      \
         GENERATED(CKM_EC_KEY_PAIR_GEN), .nid = (curve_nid), .bits_min = (bits),                    \
         .bits_max = (bits), .curve = #curve_name,                                                  \
-        .needs = { NEED("ecdsa_" #curve_name "_" #digest, 0, digest, 0, CKM_ECDSA) }, __VA_ARGS__  \
+        .needs = { NEED("ecdsa_" #curve_name "_" #digest, number, 0, digest, 0, CKM_ECDSA) },      \
+        __VA_ARGS__                                                                                \
     }
 #define GENERATED(mechanism) .generation = (mechanism), .generation_name = #mechanism
 
@@ -54,9 +56,10 @@ DEFINE_AUTO(ASN1_OBJECT *, ASN1_OBJECT_free);
 #define CHOOSE(kinds) "; where you need that, choose " kinds " or RSA"
 
 static const struct key_kind kinds[] = {
-    EC_KEYS("P-256", secp256r1, NID_X9_62_prime256v1, 256, sha256, .unmet = NULL),
-    EC_KEYS("P-384", secp384r1, NID_secp384r1, 384, sha384, .unmet = NOT_TLS_1_2 CHOOSE("P-256")),
-    EC_KEYS("P-521", secp521r1, NID_secp521r1, 521, sha512,
+    EC_KEYS("P-256", secp256r1, NID_X9_62_prime256v1, 256, 0x0403, sha256, .unmet = NULL),
+    EC_KEYS("P-384", secp384r1, NID_secp384r1, 384, 0x0503, sha384,
+            .unmet = NOT_TLS_1_2 CHOOSE("P-256")),
+    EC_KEYS("P-521", secp521r1, NID_secp521r1, 521, 0x0603, sha512,
             .unmet = NOT_BORINGSSL ", and " NOT_TLS_1_2 CHOOSE("P-256")),
     { .name = "Ed25519",
       .form = KEY_EDDSA,
@@ -69,7 +72,7 @@ static const struct key_kind kinds[] = {
       .curve = "edwards25519",
       .other_oid = "1.3.6.1.4.1.11591.15.1", /* GnuPG's, which cards with OpenPGP's applet give */
       .unmet = NOT_BORINGSSL CHOOSE("P-256, P-384"),
-      .needs = { NEED("ed25519", 0, undef, 0, CKM_EDDSA) } },
+      .needs = { NEED("ed25519", 0x0807, 0, undef, 0, CKM_EDDSA) } },
     RSA_KEYS(2048, 3071),
     RSA_KEYS(3072, 4095),
     RSA_KEYS(4096, 4096),

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <openssl/evp.h>
 #include <p11-kit/pkcs11.h>
@@ -35,6 +36,7 @@ struct scheme {
 /* A scheme that TLS 1.2 or 1.3 may ask of a key. */
 struct scheme_need {
     const char *name; /* as in RFC 8446 section 4.2.3 */
+    uint16_t number;  /* likewise: its SignatureScheme */
     struct scheme scheme;
     CK_MECHANISM_TYPE mechanism;
     const char *mechanism_name;

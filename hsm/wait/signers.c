@@ -85,11 +85,11 @@ struct signers *signers_new(unsigned max_threads, unsigned max_waiting_inbound)
     pthread_mutex_init(&signers->lock, NULL);
     clock_cond_init(&signers->work);
     clock_cond_init(&signers->closed);
+    clock_cond_init(&signers->watch);
     return signers;
 }
 
-/* Under lock, which is open afterwards. */
-static void unref_and_unlock(struct signers *signers)
+void signers_unref_and_unlock(struct signers *signers)
 {
     bool last = --signers->refs == 0;
     pthread_mutex_unlock(&signers->lock);
@@ -98,6 +98,7 @@ static void unref_and_unlock(struct signers *signers)
     }
     pthread_cond_destroy(&signers->work);
     pthread_cond_destroy(&signers->closed);
+    pthread_cond_destroy(&signers->watch);
     pthread_mutex_destroy(&signers->lock);
     breaker_clear(&signers->breaker);
     free(signers->running);
@@ -113,7 +114,8 @@ void signers_close(struct signers *signers)
     signers->closing = true;
     pthread_cond_broadcast(&signers->work);
     pthread_cond_broadcast(&signers->closed);
-    unref_and_unlock(signers);
+    pthread_cond_signal(&signers->watch);
+    signers_unref_and_unlock(signers);
 }
 
 struct breaker *signers_breaker(struct signers *signers)
@@ -121,10 +123,16 @@ struct breaker *signers_breaker(struct signers *signers)
     return &signers->breaker;
 }
 
-void signers_free_job(struct job *job)
+void signers_drop_locked(struct signers *signers, struct job *job)
 {
+    if (--job->refs > 0) {
+        return;
+    }
+    signers->refs -= job->launched ? 1 : 0;
+    pthread_mutex_unlock(&signers->lock);
     pthread_cond_destroy(&job->changed);
     job->free(job);
+    pthread_mutex_lock(&signers->lock);
 }
 
 /* --- threads --- */
@@ -157,11 +165,8 @@ static void run_job_locked(struct signers *signers, struct job *job)
     if (job->waited_for) {
         pthread_cond_signal(&job->changed);
     }
-    if (--job->refs == 0) {
-        pthread_mutex_unlock(&signers->lock);
-        signers_free_job(job);
-        pthread_mutex_lock(&signers->lock);
-    }
+    signers_answer_locked(signers, job);
+    signers_drop_locked(signers, job);
 }
 
 static void *serve_jobs(void *arg)
@@ -184,7 +189,7 @@ static void *serve_jobs(void *arg)
         signers->idle--;
     }
     signers->threads--;
-    unref_and_unlock(signers);
+    signers_unref_and_unlock(signers);
     return NULL;
 }
 
@@ -268,7 +273,10 @@ void signers_renew(struct signers *signers)
     signers->threads = 0;
     signers->idle = 0;
     signers->inbound_running = 0;
+    signers->pending = NULL;
+    signers->watched = false;
     clock_cond_init(&signers->work);
+    clock_cond_init(&signers->watch);
     clock_cond_init(&signers->closed);
     breaker_renew_locked(&signers->breaker);
 }

@@ -6,17 +6,14 @@
 void job_drop(struct signers *signers, struct job *job)
 {
     pthread_mutex_lock(&signers->lock);
-    bool last = --job->refs == 0;
-    pthread_mutex_unlock(&signers->lock);
-    if (last) {
-        signers_free_job(job);
-    }
+    signers->refs++; /* a launched job may be the last that holds them */
+    signers_drop_locked(signers, job);
+    signers_unref_and_unlock(signers);
 }
 
-static void enqueue_locked(struct signers *signers, struct job *job, bool waited_for)
+void signers_enqueue_locked(struct signers *signers, struct job *job)
 {
     job->state = JOB_WAITS;
-    job->waited_for = waited_for;
     signers_append_locked(signers_queue_of(signers, job), job);
 }
 
@@ -42,9 +39,9 @@ static enum signers_answer await_job_locked(struct signers *signers, struct job 
 }
 
 /* A job that a thread is about to take does not wait. */
-static bool has_room_inbound_locked(const struct signers *signers)
+bool signers_have_room_locked(const struct signers *signers, const struct job *job)
 {
-    return signers->max_waiting_inbound == 0 ||
+    return !job->inbound || signers->max_waiting_inbound == 0 ||
            signers->inbound.len <
                signers->max_waiting_inbound + signers_free_for_inbound_locked(signers);
 }
@@ -54,18 +51,18 @@ enum signers_answer signers_do(struct signers *signers, struct job *job, unsigne
 {
     struct timespec deadline = clock_deadline(wait_ms);
     enum signers_answer answer = SIGNERS_BUSY;
-    bool enters = !job->inbound;
 
     *ret_began_ms = 0;
     job->refs = 1;
     clock_cond_init(&job->changed);
     pthread_mutex_lock(&signers->lock);
-    enters = enters || has_room_inbound_locked(signers);
+    bool enters = signers_have_room_locked(signers, job);
     if (enters && !signers_add_thread_locked(signers)) {
         answer = SIGNERS_FAILED;
     } else if (enters) {
         job->refs = 2;
-        enqueue_locked(signers, job, true);
+        job->waited_for = true;
+        signers_enqueue_locked(signers, job);
         answer = await_job_locked(signers, job, &deadline);
         *ret_began_ms = job->began_ms;
     }
@@ -85,7 +82,7 @@ bool signers_start(struct signers *signers, struct job *job)
     if (started) {
         job->refs = 1;
         clock_cond_init(&job->changed);
-        enqueue_locked(signers, job, false);
+        signers_enqueue_locked(signers, job);
     }
     pthread_mutex_unlock(&signers->lock);
     return started;
@@ -114,5 +111,6 @@ void signers_call_off(struct signers *signers)
     for (unsigned i = 0; i < signers->max_threads; i++) {
         call_off_job_locked(signers->running[i]);
     }
+    signers_call_off_pending_locked(signers, NULL);
     pthread_mutex_unlock(&signers->lock);
 }

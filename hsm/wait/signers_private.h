@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * struct signers, for signers.c (their threads) and signers_call.c (callers with jobs). */
+ * struct signers, for signers.c (their threads), signers_call.c (callers who wait) and
+ * signers_launch.c (callers who are called back). */
 #ifndef NODEKEY_SIGNERS_PRIVATE_H
 #define NODEKEY_SIGNERS_PRIVATE_H
 
@@ -26,6 +27,10 @@ struct signers {
     struct queue outbound; /* signatures for our own dialling go first */
     struct queue inbound;
     struct job **running; /* max_threads of them, NULL where none is */
+    struct job *pending;  /* launched jobs that are to be answered */
+    bool watched;         /* by a thread that answers those which are not done in time */
+    long long watch_ms;   /* when it looks again, unless it is told */
+    pthread_cond_t watch;
     struct job *lost; /* by forks before this process: their callers are not here to drop them */
     bool held[2];     /* over a fork: lock, the breaker's */
 };
@@ -40,7 +45,16 @@ unsigned signers_free_for_inbound_locked(const struct signers *signers);
 /* Sees to a thread for a job that is not in its queue yet. False: there is none, and none can be
  * made. */
 MUST_USE bool signers_add_thread_locked(struct signers *signers);
-/* The last reference is gone. Without the lock. */
-void signers_free_job(struct job *job);
+/* A launched job may enter. */
+bool signers_have_room_locked(const struct signers *signers, const struct job *job);
+void signers_enqueue_locked(struct signers *signers, struct job *job);
+/* Answers a job that is done, if it is to be answered. The lock is open meanwhile. */
+void signers_answer_locked(struct signers *signers, struct job *job);
+void signers_call_off_pending_locked(struct signers *signers, const void *owner);
+/* One reference less; the lock is open meanwhile if that was the last one. Not on the last thread
+ * of the signers' users. */
+void signers_drop_locked(struct signers *signers, struct job *job);
+/* Likewise, with the lock open afterwards. */
+void signers_unref_and_unlock(struct signers *signers);
 
 #endif

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "key/key_sign.h"
+#include "sign/key_sign.h"
 
 #include "base/clock.h"
 #include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
-#include "key/key_deadline.h"
 #include "key/key_ladder.h"
 #include "key/key_ways.h"
+#include "sign/key_deadline.h"
 #include "wait/shared_threads.h"
 
-static void log_failure(struct hsm_key *key, CK_RV rv, const nk_error *err)
+void key_sign_count(struct hsm_key *key, CK_RV rv, const nk_error *err)
 {
     char name[CKR_NAME_BYTES];
 
+    if (rv == CKR_OK) {
+        atomic_fetch_add_explicit(&key->signatures, 1, memory_order_relaxed);
+        return;
+    }
     /* After the close the host may be gone; and the breaker has said it once for all. */
-    if (atomic_load(&key->shut) || rv == CKR_NODEKEY_AWAY) {
+    if (atomic_load(&key->shut) || rv == CKR_NODEKEY_SHUT || rv == CKR_NODEKEY_AWAY) {
         return;
     }
     log_line_within(&key->log_budget, &key->host, NK_LOG_ERROR, "token %s: no signature: %s%s%s",
@@ -54,7 +58,7 @@ static CK_RV sign_in_turn(struct hsm_key *key, const struct scheme *scheme,
     if (!shared_threads_enter(waits, key->inbound, clock_now_ms())) {
         return report_kept_free(key, err);
     }
-    CK_RV rv = key->signers == NULL
+    CK_RV rv = key->sign_timeout_ms == 0
                    ? sign_directly(key, scheme, input, len, raw, raw_len, err)
                    : key_sign_by_deadline(key, scheme, input, len, raw, raw_len, err);
     shared_threads_leave(waits, clock_now_ms());
@@ -82,11 +86,7 @@ CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned 
     if (!atomic_load(&key->shut)) {
         rv = sign_in_turn(key, scheme, input, len, raw, &raw_len, &err);
     }
-    if (rv == CKR_OK) {
-        atomic_fetch_add_explicit(&key->signatures, 1, memory_order_relaxed);
-    } else if (rv != CKR_NODEKEY_SHUT) {
-        log_failure(key, rv, &err);
-    }
+    key_sign_count(key, rv, &err);
     key_end_use(key);
     exit_gate_leave();
     if (rv != CKR_OK) {

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sign/key_message.h"
+
+#include <openssl/objects.h>
+
+#include "base/report.h"
+#include "key/key_ways.h"
+#include "sign/key_sign.h"
+
+_Static_assert(HSM_SIGNATURE_BYTES >= SIGNATURE_MAX_BYTES, "room for every signature");
+
+static const struct scheme_need *find_need(const struct hsm_key *key, uint16_t algorithm)
+{
+    for (size_t i = 0; i < KEY_KIND_NEEDS && key->kind->needs[i].name != NULL; i++) {
+        if (key->kind->needs[i].number == algorithm) {
+            return key->ways[i] != SCHEME_NO_WAY ? &key->kind->needs[i] : NULL;
+        }
+    }
+    return NULL;
+}
+
+nk_status key_message_read(const struct hsm_key *key, const struct hsm_message *message,
+                           struct to_hash *ret_hashed, nk_error *err)
+{
+    const struct scheme_need *need = find_need(key, message->algorithm);
+    unsigned digest_len = 0;
+
+    if (need == NULL) {
+        return report(err, NK_E_UNSUPPORTED,
+                      "this %s key does not sign by TLS SignatureScheme 0x%04x", key->kind->name,
+                      message->algorithm);
+    }
+    ret_hashed->scheme = need->scheme;
+    ret_hashed->input = message->data;
+    ret_hashed->len = message->len;
+    if (need->scheme.digest_nid == NID_undef || key_way(key, &need->scheme) == SCHEME_MESSAGE) {
+        return NK_OK;
+    }
+    const EVP_MD *digest = EVP_get_digestbynid(need->scheme.digest_nid);
+    if (digest == NULL || EVP_Digest(message->data, message->len, ret_hashed->digest, &digest_len,
+                                     digest, NULL) != 1) {
+        return report_openssl(err, NK_E_INTERNAL, "hash what is to be signed");
+    }
+    ret_hashed->input = ret_hashed->digest;
+    ret_hashed->len = digest_len;
+    return NK_OK;
+}
+
+nk_status key_message_report(const struct hsm_key *key, CK_RV rv, nk_error *err)
+{
+    if (rv == CKR_OK) {
+        return NK_OK;
+    }
+    if (rv == CKR_NODEKEY_SHUT) {
+        return report(err, NK_E_CLOSED, "the instance of this key is closed");
+    }
+    report_ckr(err, rv == CKR_NODEKEY_FORKED ? NK_E_USAGE : NK_E_TOKEN, rv,
+               "token \"%s\" did not sign", key->label); /* unless a sentence is there */
+    return rv == CKR_NODEKEY_FORKED ? NK_E_USAGE : NK_E_TOKEN;
+}
+
+nk_status hsm_key_sign(struct hsm_key *key, const struct hsm_message *message,
+                       uint8_t signature[HSM_SIGNATURE_BYTES], size_t *ret_len, nk_error *err)
+{
+    struct to_hash hashed = { .len = 0 };
+    struct hsm_key *ours = message->inbound ? key->inbound_key : key;
+
+    nk_status status = key_message_read(ours, message, &hashed, err);
+    return status == NK_OK
+               ? key_message_report(ours,
+                                    key_sign(ours, &hashed.scheme, hashed.input, hashed.len,
+                                             signature, HSM_SIGNATURE_BYTES, ret_len),
+                                    err)
+               : status;
+}
