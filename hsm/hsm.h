@@ -127,23 +127,18 @@ struct hsm_message {
     const uint8_t *data;
     size_t len;
 };
-#define HSM_SIGNATURE_BYTES 1024
 /* Signs as TLS sends it: ECDSA in DER. Hashed here. NK_E_UNSUPPORTED: the key does not sign by that
  * algorithm; NK_E_TOKEN: module or token fails, or has not answered in time; NK_E_CLOSED: the key
  * is shut; NK_E_USAGE: in a forked child that may not. [any] */
 MUST_USE nk_status hsm_key_sign(struct hsm_key *key, const struct hsm_message *message,
-                                uint8_t signature[HSM_SIGNATURE_BYTES], size_t *ret_len,
+                                uint8_t signature[NK_SIGNATURE_BYTES], size_t *ret_len,
                                 nk_error *err);
 struct hsm_signing; /* a signature that was started; counted */
-/* Called once for each start that succeeded, on a thread of ours, under no lock of ours, perhaps
- * before the start has returned. `err` has the status; on NK_OK `len` bytes of `signature`, which
- * are borrowed. */
-typedef void hsm_signed(void *arg, const uint8_t *signature, size_t len, const nk_error *err);
 /* Likewise without a caller who waits: a signing worker signs, within the key's sign_timeout_ms, or
  * HSM_START_TIMEOUT_MS in direct mode. Refused at once with NK_E_TOKEN: the token is known to be
  * away, or max_waiting_inbound wait. *ret_signing is owned: hsm_signing_free. [any] */
 MUST_USE nk_status hsm_key_start(struct hsm_key *key, const struct hsm_message *message,
-                                 hsm_signed *done, void *arg, struct hsm_signing **ret_signing,
+                                 nk_sign_done *done, void *arg, struct hsm_signing **ret_signing,
                                  nk_error *err);
 /* A signature that nobody wants any more: `done` comes soon, with NK_E_CLOSED if the signature has
  * not. Waits for nothing. [any] */
@@ -172,6 +167,8 @@ void hsm_leave(void);
 
 /* Custody as the token claims it: "software", or "hardware, as the module claims". [any] */
 const char *hsm_key_custody(const struct hsm_key *key);
+/* Whether the key signs by this TLS SignatureScheme. [any] */
+bool hsm_key_signs(const struct hsm_key *key, uint16_t algorithm);
 const char *hsm_key_token_label(const struct hsm_key *key);
 #define HSM_UNMET_BYTES 320
 /* Name of the digest by which the key signs what is no handshake; NULL for EdDSA, which takes none.
@@ -185,6 +182,8 @@ bool hsm_key_unmet(const EVP_PKEY *public_key, char text[HSM_UNMET_BYTES]);
 /* Names of the TLS schemes that the key signs, as the test signatures of hsm_key_open have shown,
  * with commas between. [any] */
 void hsm_key_schemes(const struct hsm_key *key, char text[HSM_SCHEMES_BYTES]);
+/* Whether signatures are made without a deadline, by their callers' threads. [any] */
+bool hsm_key_is_direct(const struct hsm_key *key);
 /* Time of the shortest test signature of hsm_key_open. [any] */
 unsigned hsm_key_preflight_us(const struct hsm_key *key);
 /* Number of inbound signatures so far, through the inbound reference, handed over in time. [any] */

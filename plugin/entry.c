@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "grpc/node_credentials.h"
 #include "grpc/peer_identity.h"
+#include "grpc/signer.h"
 #include "node/life.h"
 #include "node/reload.h"
 #include "nodekey/plugin.h"
@@ -37,12 +38,6 @@ static nk_status copy_host(const nk_host *host, nk_host *ret_host, nk_error *err
     }
     *ret_host = copy;
     return NK_OK;
-}
-
-/* An nk_error that the host forgot to initialise would be read as noise. */
-static bool is_error(const nk_error *err)
-{
-    return err == NULL || NK_HAS(nk_error, err, text);
 }
 
 /* Calls work on an error of their own: the host's may hold an earlier failure, which it keeps. */
@@ -129,7 +124,7 @@ static nk_status plugin_open_file(const nk_host *host, const char *path, nk_inst
 {
     const struct source source = { .path = path };
 
-    if (path == NULL || ret == NULL || !is_error(err)) {
+    if (path == NULL || ret == NULL || !report_is_ready(err)) {
         return report(err, NK_E_USAGE, "open_file: path or ret is NULL");
     }
     return open_source(host, &source, ret, err);
@@ -140,7 +135,7 @@ static nk_status plugin_open_text(const nk_host *host, const char *text, const c
 {
     const struct source source = { .text = text, .base_dir = base_dir };
 
-    if (text == NULL || base_dir == NULL || ret == NULL || !is_error(err)) {
+    if (text == NULL || base_dir == NULL || ret == NULL || !report_is_ready(err)) {
         return report(err, NK_E_USAGE, "open_text: text, base_dir or ret is NULL");
     }
     return open_source(host, &source, ret, err);
@@ -162,12 +157,17 @@ static nk_status plugin_close(nk_instance *instance, nk_error *err)
 
 /* --- credentials --- */
 
+static bool is_role(uint32_t role)
+{
+    return role == NK_PEER_IS_CLIENT || role == NK_PEER_IS_SERVER;
+}
+
 static nk_status plugin_server_credentials(nk_instance *instance,
                                            struct grpc_server_credentials **ret, nk_error *err)
 {
     nk_error own = { .struct_size = sizeof(own) };
 
-    if (instance == NULL || ret == NULL || !is_error(err)) {
+    if (instance == NULL || ret == NULL || !report_is_ready(err)) {
         return report(err, NK_E_USAGE, "server_credentials: instance or ret is NULL");
     }
     nk_status status = check_process(instance, "server_credentials", &own);
@@ -182,7 +182,7 @@ static nk_status plugin_channel_credentials(nk_instance *instance,
 {
     nk_error own = { .struct_size = sizeof(own) };
 
-    if (instance == NULL || ret == NULL || !is_error(err)) {
+    if (instance == NULL || ret == NULL || !report_is_ready(err)) {
         return report(err, NK_E_USAGE, "channel_credentials: instance or ret is NULL");
     }
     nk_status status = check_process(instance, "channel_credentials", &own);
@@ -192,12 +192,23 @@ static nk_status plugin_channel_credentials(nk_instance *instance,
     return deliver(err, &own, status);
 }
 
-/* --- peers --- */
-
-static bool is_role(uint32_t role)
+static nk_status plugin_signer(nk_instance *instance, uint32_t role, nk_signer **ret, nk_error *err)
 {
-    return role == NK_PEER_IS_CLIENT || role == NK_PEER_IS_SERVER;
+    nk_error own = { .struct_size = sizeof(own) };
+
+    if (instance == NULL || ret == NULL || !is_role(role) || !report_is_ready(err)) {
+        return report(err, NK_E_USAGE, "signer: instance or ret is NULL, or role is unknown");
+    }
+    nk_status status = enter(instance, "signer", &own);
+    if (status == NK_OK) {
+        status = instance_signer(instance, role == NK_PEER_IS_CLIENT ? OUR_SERVER : OUR_CLIENT, ret,
+                                 &own);
+        hsm_leave();
+    }
+    return deliver(err, &own, status);
 }
+
+/* --- peers --- */
 
 /* The arguments of check_peer. */
 struct question {
@@ -272,7 +283,7 @@ static nk_status plugin_check_peer(nk_instance *instance, uint32_t role, const c
     if (verdict != NULL && NK_HAS(nk_verdict, verdict, decision)) {
         verdict->decision = NK_DENY;
     }
-    if (verdict == NULL || !NK_HAS(nk_verdict, verdict, detail) || !is_error(err)) {
+    if (verdict == NULL || !NK_HAS(nk_verdict, verdict, detail) || !report_is_ready(err)) {
         return report(err, NK_E_USAGE, "check_peer: verdict is NULL, or a struct_size is not set");
     }
     nk_status status = check_question(instance, &question, &own);
@@ -292,7 +303,8 @@ static nk_status plugin_peer_identity(nk_instance *instance, uint32_t role,
 {
     nk_error own = { .struct_size = sizeof(own) };
 
-    if (instance == NULL || context == NULL || ret == NULL || !is_role(role) || !is_error(err)) {
+    if (instance == NULL || context == NULL || ret == NULL || !is_role(role) ||
+        !report_is_ready(err)) {
         return report(err, NK_E_USAGE,
                       "peer_identity: instance, context or ret is NULL, or role is unknown");
     }
@@ -306,7 +318,7 @@ static nk_status plugin_peer_identity(nk_instance *instance, uint32_t role,
 
 static nk_status plugin_claims(const nk_peer *peer, const char *claim, nk_error *err)
 {
-    if (peer == NULL || claim == NULL || !is_error(err)) {
+    if (peer == NULL || claim == NULL || !report_is_ready(err)) {
         return report(err, NK_E_USAGE, "check_claim: peer or claim is NULL");
     }
     return claim_check(peer, claim, err);
@@ -317,7 +329,7 @@ static nk_status plugin_claims(const nk_peer *peer, const char *claim, nk_error 
 static nk_status check_call(const nk_instance *instance, const struct grpc_call *call,
                             const char *name, nk_error *err)
 {
-    if (instance == NULL || call == NULL || !is_error(err)) {
+    if (instance == NULL || call == NULL || !report_is_ready(err)) {
         return report(err, NK_E_USAGE, "%s: instance or call is NULL", name);
     }
     return NK_OK;
@@ -363,7 +375,7 @@ static nk_status plugin_reload(nk_instance *instance, nk_error *err)
 {
     nk_error own = { .struct_size = sizeof(own) };
 
-    if (instance == NULL || !is_error(err) || callback_active()) {
+    if (instance == NULL || !report_is_ready(err) || callback_active()) {
         return report(err, NK_E_USAGE,
                       "reload: instance is NULL, or it was called from one of our callbacks");
     }
@@ -413,6 +425,15 @@ static const nk_plugin table = {
     .free_text = plugin_free_text,
     .free_peer = peer_identity_free,
     .check_claim = plugin_claims,
+    .signer = plugin_signer,
+    .signer_chain = signer_chain,
+    .signer_is_quick = signer_is_quick,
+    .sign = signer_sign,
+    .sign_start = signer_start,
+    .sign_cancel = signer_cancel,
+    .signing_free = signer_free_signing,
+    .signer_ref = signer_ref,
+    .signer_free = signer_free,
 };
 
 EXPORT const nk_plugin *nodekey_plugin_v0(void);

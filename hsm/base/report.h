@@ -6,6 +6,7 @@
 #define NODEKEY_REPORT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "base/auto.h"
 #include "nodekey/plugin.h"
@@ -19,6 +20,11 @@ nk_status report_openssl(nk_error *err, nk_status status, const char *fmt, ...) 
  * nothing where nothing was. */
 nk_status report_where(nk_error *err, nk_status status, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* False: an nk_error that a host forgot to initialise, and that would be read as noise. */
+static inline bool report_is_ready(const nk_error *err)
+{
+    return err == NULL || NK_HAS(nk_error, err, text);
+}
 /* Hands on an error that was collected aside; returns its status. */
 nk_status report_copy(nk_error *err, const nk_error *from);
 

@@ -286,6 +286,11 @@ bool hsm_key_unmet(const EVP_PKEY *public_key, char text[HSM_UNMET_BYTES])
     return true;
 }
 
+bool hsm_key_is_direct(const struct hsm_key *key)
+{
+    return key->sign_timeout_ms == 0;
+}
+
 unsigned hsm_key_preflight_us(const struct hsm_key *key)
 {
     return key->preflight_us;

@@ -7,7 +7,7 @@
 #include "key/key_ways.h"
 #include "sign/key_sign.h"
 
-_Static_assert(HSM_SIGNATURE_BYTES >= SIGNATURE_MAX_BYTES, "room for every signature");
+_Static_assert(NK_SIGNATURE_BYTES >= SIGNATURE_MAX_BYTES, "room for every signature");
 
 static const struct scheme_need *find_need(const struct hsm_key *key, uint16_t algorithm)
 {
@@ -17,6 +17,11 @@ static const struct scheme_need *find_need(const struct hsm_key *key, uint16_t a
         }
     }
     return NULL;
+}
+
+bool hsm_key_signs(const struct hsm_key *key, uint16_t algorithm)
+{
+    return find_need(key, algorithm) != NULL;
 }
 
 nk_status key_message_read(const struct hsm_key *key, const struct hsm_message *message,
@@ -60,7 +65,7 @@ nk_status key_message_report(const struct hsm_key *key, CK_RV rv, nk_error *err)
 }
 
 nk_status hsm_key_sign(struct hsm_key *key, const struct hsm_message *message,
-                       uint8_t signature[HSM_SIGNATURE_BYTES], size_t *ret_len, nk_error *err)
+                       uint8_t signature[NK_SIGNATURE_BYTES], size_t *ret_len, nk_error *err)
 {
     struct to_hash hashed = { .len = 0 };
     struct hsm_key *ours = message->inbound ? key->inbound_key : key;
@@ -69,7 +74,7 @@ nk_status hsm_key_sign(struct hsm_key *key, const struct hsm_message *message,
     return status == NK_OK
                ? key_message_report(ours,
                                     key_sign(ours, &hashed.scheme, hashed.input, hashed.len,
-                                             signature, HSM_SIGNATURE_BYTES, ret_len),
+                                             signature, NK_SIGNATURE_BYTES, ret_len),
                                     err)
                : status;
 }

@@ -31,7 +31,7 @@ static CK_RV settle(struct hsm_signing *signing, enum signers_answer answer, nk_
 
 static void hand_over(struct hsm_signing *signing, CK_RV rv, nk_error *err)
 {
-    unsigned char signature[HSM_SIGNATURE_BYTES];
+    unsigned char signature[NK_SIGNATURE_BYTES];
     size_t len = 0;
 
     if (rv == CKR_OK && !scheme_finish(signing->key->kind, signing->raw, signing->raw_len,
@@ -89,7 +89,7 @@ static CK_RV launch(struct hsm_key *key, struct signers *signers, struct hsm_sig
     return signing_report(key, signers, answer, 0, err);
 }
 
-static CK_RV start_in_use(struct hsm_key *key, const struct to_hash *hashed, hsm_signed *done,
+static CK_RV start_in_use(struct hsm_key *key, const struct to_hash *hashed, nk_sign_done *done,
                           void *arg, struct hsm_signing **ret_signing, nk_error *err)
 {
     struct signers *signers = key->signers;
@@ -112,7 +112,7 @@ static CK_RV start_in_use(struct hsm_key *key, const struct to_hash *hashed, hsm
     return rv;
 }
 
-nk_status hsm_key_start(struct hsm_key *key, const struct hsm_message *message, hsm_signed *done,
+nk_status hsm_key_start(struct hsm_key *key, const struct hsm_message *message, nk_sign_done *done,
                         void *arg, struct hsm_signing **ret_signing, nk_error *err)
 {
     struct to_hash hashed = { .len = 0 };

@@ -21,7 +21,7 @@ struct hsm_signing {
     unsigned char raw[SIGNATURE_MAX_BYTES];
     nk_error err;
 
-    hsm_signed *done; /* of a caller who is called back */
+    nk_sign_done *done; /* of a caller who is called back */
     void *arg;
     atomic_bool cancelled;
     unsigned forks; /* of the process that started it */

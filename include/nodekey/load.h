@@ -81,7 +81,7 @@ static inline const nk_plugin *nk_load(const char *path, nk_error *err)
                               NK_ABI_MAJOR, NK_ENTRY_SYMBOL);
     }
     if (table->abi_major != NK_ABI_MAJOR || table->abi_minor < NK_ABI_MINOR ||
-        !NK_HAS(nk_plugin, table, check_claim)) {
+        !NK_HAS(nk_plugin, table, signer_free)) {
         return nk_load_refuse(err, NK_E_UNSUPPORTED,
                               "load the plugin: %s has ABI %u.%u, this program needs %u.%u or a "
                               "later minor",

@@ -36,7 +36,7 @@ extern "C" {
 #endif
 
 #define NK_ABI_MAJOR 0u /* a bump breaks: the entry symbol is renamed with it */
-#define NK_ABI_MINOR 3u /* grows when members are appended */
+#define NK_ABI_MINOR 4u /* grows when members are appended */
 #define NK_ENTRY_SYMBOL "nodekey_plugin_v0"
 #define NK_ERROR_TEXT_BYTES 1024
 #define NK_RULE_NAME_BYTES 64
@@ -123,10 +123,26 @@ typedef struct nk_peer {
 } nk_peer;
 
 typedef struct nk_instance nk_instance; /* opaque; owned, ends with close */
+
+/* A key of ours and the certificates that we show with it, for a TLS library that asks for
+ * signatures itself: gRPC on BoringSSL, by gRFC A107. Counted: signer_ref, signer_free. It outlives
+ * `close`, after which it signs nothing: NK_E_CLOSED. */
+typedef struct nk_signer nk_signer;
+typedef struct nk_signing nk_signing; /* a signature that was started; owned: signing_free */
+#define NK_SIGNATURE_BYTES 1024       /* room for every signature */
+
+/* Called exactly once for each sign_start that succeeded, never inside it, but on a [plugin] thread
+ * perhaps before it has returned. No lock of ours is held. `err` has the status and the text; on
+ * NK_OK `signature` is of `len` bytes; both are borrowed. Everything of nk_signer and nk_signing
+ * may be called here; close must not. */
+typedef void nk_sign_done(void *arg, const uint8_t *signature, size_t len,
+                          const struct nk_error *err);
+
 struct grpc_channel_credentials;
 struct grpc_server_credentials;
 struct grpc_auth_context;
 struct grpc_call;
+struct grpc_tls_certificate_provider;
 
 /* nk_host.flags. What is loaded (configuration, roots, CRLs, certificate, module, PIN) is refused
  * where others than root and this process's user decide what its path leads to: by owning or
@@ -179,6 +195,17 @@ typedef struct nk_host {
      * `nodekey/core.h` has one. With a shared gRPC it stays NULL: the functions are found beside
      * grpc_version. Asked in `open`. */
     nk_function (*symbol)(const char *name);
+
+    /* since 0.4 */
+
+    /* [any] For programs whose gRPC carries BoringSSL, which takes no key from OpenSSL:
+     * `nodekey/boringssl.hpp` has one. Gives `provider`, an in-memory provider of gRPC's, a pair of
+     * this signer and these certificates (PEM, leaf first): at the first credentials of a role, and
+     * when a renewed certificate comes. Both are borrowed: signer_ref to keep the signer. Not asked
+     * where gRPC uses OpenSSL. NK_E_UNSUPPORTED: this gRPC takes no signers. Calls no function of
+     * nk_plugin but signer_ref and signer_free. */
+    nk_status (*set_identity)(void *host_data, struct grpc_tls_certificate_provider *provider,
+                              nk_signer *signer, const char *chain_pem);
 } nk_host;
 
 typedef struct nk_plugin {
@@ -282,6 +309,41 @@ typedef struct nk_plugin {
      * wildcard name owns no host. NK_E_PEER: it is not the peer's, or no such thing at all; the
      * text says what the certificate names instead. */
     nk_status (*check_claim)(const nk_peer *peer, const char *claim, nk_error *err);
+
+    /* since 0.4 */
+
+    /* [any] Our key and certificates of now, towards peers of this role; a renewed certificate is
+     * another signer's. For hosts that bring signatures to their TLS library themselves; `open` and
+     * set_identity are all that gRPC needs. *ret is owned: signer_free. */
+    nk_status (*signer)(nk_instance *instance, uint32_t role, nk_signer **ret, nk_error *err);
+    /* [any] Our certificates in PEM, leaf first; as long as the signer lives. */
+    const char *(*signer_chain)(const nk_signer *signer);
+    /* [any] 1: `sign` is quicker than two changes of threads, by the test signatures of `open`, and
+     * no token.sign_timeout_ms is set; 0: sign_start, which blocks nobody. */
+    uint32_t (*signer_is_quick)(const nk_signer *signer);
+    /* [any] One signature, on the token, while the caller waits, as long as token.sign_timeout_ms
+     * lets. `algorithm` is a TLS SignatureScheme (RFC 8446 section 4.2.3): 0x0403 for
+     * ecdsa_secp256r1_sha256. `input` is the whole message, hashed here. ECDSA comes in DER, as TLS
+     * sends it. `room`: NK_SIGNATURE_BYTES. NK_E_UNSUPPORTED: no algorithm of this key's;
+     * NK_E_USAGE: a CertificateVerify of TLS 1.3 for the other role (section 4.4.3), or less room;
+     * NK_E_TOKEN, NK_E_CLOSED. */
+    nk_status (*sign)(nk_signer *signer, uint32_t algorithm, const uint8_t *input, size_t len,
+                      uint8_t *signature, size_t room, size_t *ret_len, nk_error *err);
+    /* [any] The same for callers who are called back: blocks for nothing. A signature that takes
+     * longer than token.sign_timeout_ms, 3 s where that is 0, fails. Refused at once, without
+     * `done`: the errors of `sign`, and NK_E_TOKEN where the token is known to be away, or
+     * token.max_waiting_inbound of our peers' wait. *ret is owned: signing_free. */
+    nk_status (*sign_start)(nk_signer *signer, uint32_t algorithm, const uint8_t *input, size_t len,
+                            nk_sign_done *done, void *arg, nk_signing **ret, nk_error *err);
+    /* [any] `done` comes soon, with NK_E_CLOSED if the signature has not come before. Waits for
+     * nothing: it may be called under a lock that `done` takes. */
+    void (*sign_cancel)(nk_signing *signing);
+    /* [any] Before or after `done`, which comes all the same. NULL is allowed. */
+    void (*signing_free)(nk_signing *signing);
+    /* [any] One more user of the signer, who calls signer_free. */
+    void (*signer_ref)(nk_signer *signer);
+    /* [any] NULL is allowed. Signatures under way go on. */
+    void (*signer_free)(nk_signer *signer);
 } nk_plugin;
 
 /* Whether the other side's struct reaches this member. Ask before touching what is newer than the

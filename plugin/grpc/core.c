@@ -32,6 +32,7 @@ typedef void take_options(grpc_tls_credentials_options *options);
 struct bound {
     struct core functions;
     unsigned long number; /* 29 of gRPC 1.51 */
+    bool wants_signers;
     set_provider *set_identity;
     take_options *watch_identity; /* NULL: not needed any more */
     watch_of_four *watch_of_four; /* one of the two */
@@ -198,14 +199,27 @@ static void warn_of_untested(const struct bound *bound, const nk_host *host)
         host->grpc_version());
 }
 
+/* gRPC on BoringSSL takes no provider of OpenSSL's, but signers, in the cores that are told. */
+static nk_status use_crypto(const nk_host *host, struct source *source, struct bound *bound,
+                            nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+
+    nk_status status = use_crypto_of(source, &own);
+    bound->wants_signers =
+        status == NK_E_UNSUPPORTED && host->set_identity != NULL && bound->new_provider != NULL;
+    return status == NK_OK || bound->wants_signers ? NK_OK : report_copy(err, &own);
+}
+
 nk_status core_bind(const nk_host *host, nk_error *err)
 {
     struct bound bound = { .number = 0 };
     struct core_source source = { .symbol = NULL };
     nk_status status = find_core(host, &source, &bound, err);
 
-    if (status == NK_OK && !atomic_load(&is_bound)) {
-        status = use_crypto_of(&source, err);
+    bool lacks_signers = core_wants_signers() && host->set_identity == NULL;
+    if (status == NK_OK && (!atomic_load(&is_bound) || lacks_signers)) {
+        status = use_crypto(host, &source, &bound, err);
     }
     if (status != NK_OK) {
         return status;
@@ -257,6 +271,11 @@ bool core_is_told(void)
 bool core_signs_on_pollers(void)
 {
     return !core_is_told();
+}
+
+bool core_wants_signers(void)
+{
+    return core_is_bound() && the_core.wants_signers;
 }
 
 grpc_tls_certificate_provider *core_provider_new(void)

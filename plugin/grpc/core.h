@@ -32,8 +32,8 @@ const struct core *core(void);
 bool core_is_bound(void);
 /* Finds the host's core, by nk_host.grpc_version, which is set. NK_E_USAGE: the functions cannot be
  * found beside it, or another host of this process has another core; NK_E_UNSUPPORTED: the core
- * lacks a function, which is named, or uses no OpenSSL 3 or 4. A core that nobody tested is one
- * warning per host. [any] */
+ * lacks a function, which is named, or uses no OpenSSL 3 or 4 while the host has no set_identity. A
+ * core that nobody tested is one warning per host. [any] */
 MUST_USE nk_status core_bind(const nk_host *host, nk_error *err);
 
 /* Functions that versions of gRPC name or type otherwise. After core_bind. [any] */
@@ -47,6 +47,9 @@ bool core_is_told(void);
 /* Whether handshakes, and in them our signatures, run on the threads that poll, as in gRPC 1.51;
  * later cores have threads of their own. True, too, before core_bind. */
 bool core_signs_on_pollers(void);
+/* Whether TLS in the core takes no key references, so that our identity is given to it as a signer,
+ * by nk_host.set_identity. False before core_bind. */
+bool core_wants_signers(void);
 /* A provider that is told; empty. Owned: grpc_tls_certificate_provider_release. */
 grpc_tls_certificate_provider *core_provider_new(void);
 /* Tells it key reference and certificates, in one text, which take effect at once. gRPC takes

@@ -36,6 +36,11 @@ nk_status credentials_choose_core(const nk_host *host, nk_error *err)
     return status;
 }
 
+bool credentials_want_signers(void)
+{
+    return core_wants_signers();
+}
+
 bool credentials_lend_threads(void)
 {
     return core_signs_on_pollers();
@@ -55,7 +60,7 @@ nk_status credentials_open(struct verdicts *verdicts, unsigned lent_threads,
     credentials->lent_threads = lent_threads;
     nk_status status = cipher_suites_check(err);
     if (status == NK_OK) {
-        status = publication_open(&credentials->publication, err);
+        status = publication_open(verdicts_host(verdicts), &credentials->publication, err);
     }
     if (status != NK_OK) {
         credentials_free(credentials);

@@ -19,6 +19,9 @@ MUST_USE nk_status credentials_choose_core(const nk_host *host, nk_error *err);
  * too, when none was chosen. [any] */
 bool credentials_lend_threads(void);
 
+/* Whether the core that was chosen asks for signatures itself instead of reading keys. [any] */
+bool credentials_want_signers(void);
+
 /* Takes a reference to `verdicts` and opens the publication; gRPC is not touched, and need not be
  * initialised. `lent_threads` begin with the first credentials, where they help. *ret_credentials
  * is owned: credentials_free. NK_E_INTERNAL: no folder; NK_E_NOMEM. */

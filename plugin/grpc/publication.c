@@ -50,7 +50,7 @@ static nk_status make_files(struct publication *publication, nk_error *err)
     return status;
 }
 
-nk_status publication_open(struct publication **ret_publication, nk_error *err)
+nk_status publication_open(const nk_host *host, struct publication **ret_publication, nk_error *err)
 {
     AUTO(publication_unref) struct publication *publication = calloc(1, sizeof(*publication));
     if (publication == NULL) {
@@ -58,8 +58,8 @@ nk_status publication_open(struct publication **ret_publication, nk_error *err)
     }
     atomic_init(&publication->refs, 1);
     publication->folder.fd = -1;
-    nk_status status =
-        core_is_told() ? told_identity_new(&publication->told, err) : make_files(publication, err);
+    nk_status status = core_is_told() ? told_identity_new(host, &publication->told, err)
+                                      : make_files(publication, err);
     if (status != NK_OK) {
         return status;
     }
@@ -97,7 +97,7 @@ nk_status publication_write(struct publication *publication, int our_role, struc
                             const char *pem, nk_error *err)
 {
     nk_status status = publication->told != NULL
-                           ? told_identity_tell(publication->told, our_role, pem, err)
+                           ? told_identity_tell(publication->told, our_role, key, pem, err)
                            : write_file(publication, our_role, pem, err);
     if (status != NK_OK) {
         return status;

@@ -19,7 +19,8 @@ struct told_identity;
 /* After core_bind, if the host names its core. For an older one, or none, makes a 0700 folder below
  * $RUNTIME_DIRECTORY, else $TMPDIR or /tmp, and removes those that dead processes left there.
  * NK_E_CONFIG: others may replace what is in that. *ret_publication is owned: publication_unref. */
-MUST_USE nk_status publication_open(struct publication **ret_publication, nk_error *err);
+MUST_USE nk_status publication_open(const nk_host *host, struct publication **ret_publication,
+                                    nk_error *err);
 /* Tells the core; or replaces our_role's file by rename, with an mtime in whole seconds: the
  * watcher looks at nothing finer; no earlier generation had the same. Keeps `key`, to which `pem`
  * refers, as long as the reference can be read; `pem` is borrowed and proven. Errors of

@@ -11,15 +11,21 @@
 
 struct told_identity;
 
-/* Touches no gRPC. *ret_told is owned: told_identity_close, then told_identity_free. */
-MUST_USE nk_status told_identity_new(struct told_identity **ret_told, nk_error *err);
+struct hsm_key;
+
+/* Touches no gRPC. `host` is copied. *ret_told is owned: told_identity_close, then
+ * told_identity_free. */
+MUST_USE nk_status told_identity_new(const nk_host *host, struct told_identity **ret_told,
+                                     nk_error *err);
 /* Frees memory, without a call to gRPC. NULL is allowed. */
 void told_identity_free(struct told_identity *told);
 
-/* From here on gRPC shows `pem` in our_role: key reference and certificates, borrowed, which the
- * caller has proven. NK_E_NOMEM, NK_E_INTERNAL: what was shown stays. [any] */
-MUST_USE nk_status told_identity_tell(struct told_identity *told, int our_role, const char *pem,
-                                      nk_error *err);
+/* From here on gRPC shows `pem` in our_role: certificates, and before them a reference to `key`
+ * where the core takes one; borrowed, and proven by the caller. NK_E_IDENTITY: a key that gRPC on
+ * BoringSSL has no scheme for; NK_E_NOMEM, NK_E_INTERNAL, or what nk_host.set_identity says: what
+ * was shown stays. [any] */
+MUST_USE nk_status told_identity_tell(struct told_identity *told, int our_role, struct hsm_key *key,
+                                      const char *pem, nk_error *err);
 /* The provider of our_role, after it was told. Made at the first call, and from then to
  * told_identity_close a grpc_init is held, so that the host's own grpc_shutdown may come first.
  * *ret_provider lives until told_identity_close. [any], after grpc_init */

@@ -141,17 +141,13 @@ void identity_free(struct identity *identity)
     free(identity);
 }
 
-nk_status identity_pem(const struct identity *identity, int our_role, char **ret_pem, nk_error *err)
+/* Text, or nothing, before the certificates. */
+static nk_status write_chain(const struct identity *identity, const char *before, char **ret_pem,
+                             nk_error *err)
 {
-    AUTO(free) char *reference = NULL;
-    nk_status status = our_role == OUR_SERVER
-                           ? hsm_key_reference_inbound(identity->key, &reference, err)
-                           : hsm_key_reference(identity->key, &reference, err);
-    if (status != NK_OK) {
-        return status;
-    }
     AUTO(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
-    if (bio == NULL || BIO_puts(bio, reference) <= 0 || !own_chain_write(&identity->chain, bio)) {
+    if (bio == NULL || BIO_write(bio, before, (int)strlen(before)) < 0 ||
+        !own_chain_write(&identity->chain, bio)) {
         return report_openssl(err, NK_E_INTERNAL, "encode our certificates");
     }
     char *text = NULL;
@@ -162,4 +158,19 @@ nk_status identity_pem(const struct identity *identity, int our_role, char **ret
     }
     *ret_pem = pem;
     return NK_OK;
+}
+
+nk_status identity_chain(const struct identity *identity, char **ret_pem, nk_error *err)
+{
+    return write_chain(identity, "", ret_pem, err);
+}
+
+nk_status identity_pem(const struct identity *identity, int our_role, char **ret_pem, nk_error *err)
+{
+    AUTO(free) char *reference = NULL;
+    nk_status status = our_role == OUR_SERVER
+                           ? hsm_key_reference_inbound(identity->key, &reference, err)
+                           : hsm_key_reference(identity->key, &reference, err);
+
+    return status == NK_OK ? write_chain(identity, reference, ret_pem, err) : status;
 }

@@ -35,6 +35,8 @@ struct renewal {
  * *ret_changed is true then, else untouched. NK_E_IDENTITY: nothing changed, the text says why. */
 MUST_USE nk_status identity_renew(struct identity *identity, const struct renewal *renewal,
                                   const nk_host *host, bool *ret_changed, nk_error *err);
+/* Leaf and intermediates in PEM. Owned: free. */
+MUST_USE nk_status identity_chain(const struct identity *identity, char **ret_pem, nk_error *err);
 /* Key reference, leaf, intermediates: what gRPC reads as key file and as certificate file. Owned:
  * free. */
 MUST_USE nk_status identity_pem(const struct identity *identity, int our_role, char **ret_pem,

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/path_terms.h"
 #include "base/report.h"
+#include "grpc/signer.h"
 #include "node/changed_files.h"
 #include "node/polling_advice.h"
 
@@ -16,13 +17,27 @@ nk_status instance_publish(const struct nk_instance *instance, nk_error *err)
 
     for (int role = 0; role < OUR_ROLES && status == NK_OK; role++) {
         AUTO(free) char *pem = NULL;
-        status = identity_pem(instance->ours[role], role, &pem, err);
+        status = credentials_want_signers() ? identity_chain(instance->ours[role], &pem, err)
+                                            : identity_pem(instance->ours[role], role, &pem, err);
         if (status == NK_OK) {
             status = publication_write(credentials_publication(instance->credentials), role,
                                        instance->ours[role]->key, pem, err);
         }
     }
     return status;
+}
+
+nk_status instance_signer(struct nk_instance *instance, int our_role, nk_signer **ret_signer,
+                          nk_error *err)
+{
+    AUTO(free) char *chain = NULL;
+
+    pthread_mutex_lock(&instance->reload_lock);
+    nk_status status = identity_chain(instance->ours[our_role], &chain, err);
+    pthread_mutex_unlock(&instance->reload_lock);
+    return status == NK_OK
+               ? signer_new(instance->ours[our_role]->key, our_role, chain, ret_signer, err)
+               : status;
 }
 
 void instance_tell_policy(const struct policy *policy, const nk_host *host)
@@ -77,6 +92,16 @@ static void warn_of_forgetting(const struct config *config, const nk_host *host)
     }
 }
 
+static void tell_of_signers(const nk_host *host)
+{
+    if (credentials_want_signers()) {
+        log_line(host, NK_LOG_INFO,
+                 "gRPC core %s carries BoringSSL and gets signatures from nk_host.set_identity's "
+                 "signer; members with Ed25519 or P-521 keys cannot be reached, nor reach us",
+                 host->grpc_version());
+    }
+}
+
 static nk_status open_parts(struct nk_instance *instance, const nk_host *host, nk_error *err)
 {
     struct config *config = instance->config;
@@ -91,6 +116,7 @@ static nk_status open_parts(struct nk_instance *instance, const nk_host *host, n
         status = policy_memory_open(config->state_dir, &instance->memory, err);
     }
     if (status == NK_OK) {
+        tell_of_signers(host);
         warn_of_forgetting(config, host);
         status = verdicts_open(config, &instance->memory, host, &instance->verdicts, err);
     }

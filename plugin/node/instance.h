@@ -51,6 +51,10 @@ void instance_free(struct nk_instance *instance);
 
 /* Which policy is in force, by its digest, for the log. */
 void instance_tell_policy(const struct policy *policy, const nk_host *host);
+/* The signer of our_role, with what it shows now; waits for a reload under way. *ret_signer is
+ * owned: signer_free. NK_E_NOMEM. */
+MUST_USE nk_status instance_signer(struct nk_instance *instance, int our_role,
+                                   nk_signer **ret_signer, nk_error *err);
 /* Hands what both roles show now to gRPC. Not twice within publication_due. */
 MUST_USE nk_status instance_publish(const struct nk_instance *instance, nk_error *err);
 

@@ -47,6 +47,7 @@ AT(nk_host, verify_peer, 40);
 AT(nk_host, event, 48);
 AT(nk_host, flags, 56);
 AT(nk_host, symbol, 64);
+AT(nk_host, set_identity, 72);
 AT(nk_plugin, abi_major, 4);
 AT(nk_plugin, abi_minor, 6);
 AT(nk_plugin, version, 8);
@@ -65,6 +66,15 @@ AT(nk_plugin, metrics, 104);
 AT(nk_plugin, free_text, 112);
 AT(nk_plugin, free_peer, 120);
 AT(nk_plugin, check_claim, 128);
+AT(nk_plugin, signer, 136);
+AT(nk_plugin, signer_chain, 144);
+AT(nk_plugin, signer_is_quick, 152);
+AT(nk_plugin, sign, 160);
+AT(nk_plugin, sign_start, 168);
+AT(nk_plugin, sign_cancel, 176);
+AT(nk_plugin, signing_free, 184);
+AT(nk_plugin, signer_ref, 192);
+AT(nk_plugin, signer_free, 200);
 #endif
 
 static void the_table_is_whole(void **state)
@@ -73,7 +83,7 @@ static void the_table_is_whole(void **state)
     assert_int_equal(plugin->abi_major, NK_ABI_MAJOR);
     assert_int_equal(plugin->abi_minor, NK_ABI_MINOR);
     assert_string_equal(plugin->version, "0.1.0");
-    assert_true(NK_HAS(nk_plugin, plugin, check_claim));
+    assert_true(NK_HAS(nk_plugin, plugin, signer_free));
     void *const *members = (void *const *)&plugin->open_file;
     size_t len = (sizeof(*plugin) - offsetof(nk_plugin, open_file)) / sizeof(*members);
     for (size_t i = 0; i < len; i++) {

@@ -37,7 +37,7 @@ struct asked {
     bool on_starter; /* called back inside the start */
     nk_status status;
     size_t len;
-    uint8_t signature[HSM_SIGNATURE_BYTES];
+    uint8_t signature[NK_SIGNATURE_BYTES];
     char said[NK_ERROR_TEXT_BYTES];
 };
 
