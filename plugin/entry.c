@@ -93,6 +93,8 @@ static nk_status begin_life(const nk_host *host, const struct source *source, nk
     return status == NK_OK ? life_begin(&config, source->path, host, ret, err) : status;
 }
 
+static const nk_plugin table;
+
 static nk_status open_source(const nk_host *host, const struct source *source, nk_instance **ret,
                              nk_error *err)
 {
@@ -102,6 +104,7 @@ static nk_status open_source(const nk_host *host, const struct source *source, n
     nk_status status = hsm_check_crypto(&own);
     if (status == NK_OK) {
         exit_gate_keep_openssl();
+        signer_set_plugin(&table);
         status = copy_host(host, &own_host, &own);
     }
     if (status != NK_OK) {

@@ -143,6 +143,7 @@ struct grpc_server_credentials;
 struct grpc_auth_context;
 struct grpc_call;
 struct grpc_tls_certificate_provider;
+struct nk_plugin; /* below: the functions of the plugin */
 
 /* nk_host.flags. What is loaded (configuration, roots, CRLs, certificate, module, PIN) is refused
  * where others than root and this process's user decide what its path leads to: by owning or
@@ -201,11 +202,13 @@ typedef struct nk_host {
     /* [any] For programs whose gRPC carries BoringSSL, which takes no key from OpenSSL:
      * `nodekey/boringssl.hpp` has one. Gives `provider`, an in-memory provider of gRPC's, a pair of
      * this signer and these certificates (PEM, leaf first): at the first credentials of a role, and
-     * when a renewed certificate comes. Both are borrowed: signer_ref to keep the signer. Not asked
-     * where gRPC uses OpenSSL. NK_E_UNSUPPORTED: this gRPC takes no signers. Calls no function of
-     * nk_plugin but signer_ref and signer_free. */
-    nk_status (*set_identity)(void *host_data, struct grpc_tls_certificate_provider *provider,
-                              nk_signer *signer, const char *chain_pem);
+     * when a renewed certificate comes. `plugin` is this plugin's table, for ever; the others are
+     * borrowed: signer_ref to keep the signer. Not asked where gRPC uses OpenSSL.
+     * NK_E_UNSUPPORTED: this gRPC takes no signers. Calls no function of nk_plugin but signer_ref
+     * and signer_free. */
+    nk_status (*set_identity)(void *host_data, const struct nk_plugin *plugin,
+                              struct grpc_tls_certificate_provider *provider, nk_signer *signer,
+                              const char *chain_pem);
 } nk_host;
 
 typedef struct nk_plugin {

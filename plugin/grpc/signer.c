@@ -17,6 +17,18 @@ struct nk_signer {
     char chain[];
 };
 
+static const nk_plugin *_Atomic the_plugin;
+
+void signer_set_plugin(const nk_plugin *plugin)
+{
+    atomic_store(&the_plugin, plugin);
+}
+
+const nk_plugin *signer_plugin(void)
+{
+    return atomic_load(&the_plugin);
+}
+
 nk_status signer_new(struct hsm_key *key, int our_role, const char *chain, nk_signer **ret_signer,
                      nk_error *err)
 {

@@ -7,6 +7,9 @@
 #include "base/auto.h"
 #include "hsm.h"
 
+/* The table that hosts get with a signer; before the first one. Borrowed for ever. [any] */
+void signer_set_plugin(const nk_plugin *plugin);
+const nk_plugin *signer_plugin(void);
 /* Keeps `key`; `chain` is copied. *ret_signer is owned: signer_free. NK_E_NOMEM. [any] */
 MUST_USE nk_status signer_new(struct hsm_key *key, int our_role, const char *chain,
                               nk_signer **ret_signer, nk_error *err);

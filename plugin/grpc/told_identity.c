@@ -64,7 +64,8 @@ static nk_status give_signer(const nk_host *host, grpc_tls_certificate_provider 
                              const struct told *what, nk_error *err)
 {
     callback_enter();
-    nk_status status = host->set_identity(host->host_data, provider, what->signer, what->pem);
+    nk_status status =
+        host->set_identity(host->host_data, signer_plugin(), provider, what->signer, what->pem);
     callback_leave();
     return status == NK_OK
                ? NK_OK
