@@ -8,7 +8,9 @@
  *     host.symbol = nk_core_symbol;
  *
  * A program with a shared libgrpc leaves nk_host.symbol NULL. Where gRPC carries BoringSSL, as its
- * own CMake and Bazel builds do, `open` says so: BoringSSL takes no provider. */
+ * own CMake and Bazel builds do, BoringSSL's headers come first in the compiler's search, and
+ * nk_host.set_identity is set, too: nodekey/boringssl.hpp. Without it `open` says so, since
+ * BoringSSL takes no provider. */
 #ifndef NODEKEY_CORE_SYMBOLS_H
 #define NODEKEY_CORE_SYMBOLS_H
 
@@ -23,8 +25,13 @@
 #include <grpc/support/string_util.h>
 #include <grpc/support/time.h>
 #include <openssl/crypto.h>
+#ifdef OPENSSL_IS_BORINGSSL
+#define NK_CORE_OF_OPENSSL(X) /* it has none of them */
+#else
 #include <openssl/evp.h>
 #include <openssl/provider.h>
+#define NK_CORE_OF_OPENSSL(X) NK_CORE_CRYPTO(X)
+#endif
 
 #include "nodekey/detail/core_names.h"
 #include "nodekey/plugin.h"
@@ -49,7 +56,7 @@ static inline nk_function nk_core_symbol(const char *name)
     static const struct {
         const char *name;
         nk_function function;
-    } rows[] = { NK_CORE_GRPC(NK_CORE_ROW) NK_CORE_CRYPTO(NK_CORE_ROW)
+    } rows[] = { NK_CORE_GRPC(NK_CORE_ROW) NK_CORE_OF_OPENSSL(NK_CORE_ROW)
                      NK_CORE_ROW(grpc_version_string) NK_CORE_GRPC_SOME(NK_CORE_ROW_OF_SOME) };
 #undef NK_CORE_ROW
 #undef NK_CORE_ROW_OF_SOME

@@ -17,6 +17,12 @@
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 
+#if __has_include(<grpc/private_key_signer.h>) /* since gRPC 1.80 */
+#include "nodekey/boringssl.hpp"
+#define NK_DETAIL_SET_IDENTITY nodekey::set_identity
+#else
+#define NK_DETAIL_SET_IDENTITY nullptr
+#endif
 #include "nodekey/hooks.hpp"
 #include "nodekey/load.h"
 
@@ -160,6 +166,7 @@ class Host
         host.ask_pin = hooks.ask_pin ? ask_pin : nullptr;
         host.flags = hooks.flags;
         host.symbol = hooks.symbol;
+        host.set_identity = NK_DETAIL_SET_IDENTITY;
         return host;
     }
     /* Without a log hook the plugin calls none: such a line is one of ours, and goes to standard
