@@ -200,7 +200,7 @@ static void warn_of_untested(const struct bound *bound, const nk_host *host)
 }
 
 /* gRPC on BoringSSL takes no provider of OpenSSL's, but signers, in the cores that are told. */
-static nk_status use_crypto(const nk_host *host, struct source *source, struct bound *bound,
+static nk_status use_crypto(const nk_host *host, struct core_source *source, struct bound *bound,
                             nk_error *err)
 {
     nk_error own = { .struct_size = sizeof(own) };
