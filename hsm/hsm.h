@@ -124,6 +124,7 @@ MUST_USE nk_status hsm_key_reference_inbound(const struct hsm_key *key, char **r
 struct hsm_message {
     uint16_t algorithm; /* TLS SignatureScheme, RFC 8446 section 4.2.3 */
     bool inbound;       /* for a peer who dialled us, as hsm_key_reference_inbound says */
+    bool any_curve;     /* TLS 1.2, where a scheme names ECDSA and a digest alone */
     const uint8_t *data;
     size_t len;
 };

@@ -9,25 +9,59 @@
 
 _Static_assert(NK_SIGNATURE_BYTES >= SIGNATURE_MAX_BYTES, "room for every signature");
 
-static const struct scheme_need *find_need(const struct hsm_key *key, uint16_t algorithm)
+static const struct scheme_need *find_in_kind(const struct key_kind *kind, uint16_t algorithm,
+                                              size_t *ret_at)
 {
-    for (size_t i = 0; i < KEY_KIND_NEEDS && key->kind->needs[i].name != NULL; i++) {
-        if (key->kind->needs[i].number == algorithm) {
-            return key->ways[i] != SCHEME_NO_WAY ? &key->kind->needs[i] : NULL;
+    for (size_t i = 0; i < KEY_KIND_NEEDS && kind->needs[i].name != NULL; i++) {
+        if (kind->needs[i].number == algorithm) {
+            *ret_at = i;
+            return &kind->needs[i];
         }
     }
     return NULL;
 }
 
+static const struct scheme_need *find_own(const struct hsm_key *key, uint16_t algorithm)
+{
+    size_t at = 0;
+    const struct scheme_need *need = find_in_kind(key->kind, algorithm, &at);
+
+    return need != NULL && key->ways[at] != SCHEME_NO_WAY ? need : NULL;
+}
+
+/* RFC 8446 section 4.2.3: the curve belongs to the scheme in TLS 1.3 alone. */
+static const struct scheme_need *find_of_curves(const struct hsm_key *key, uint16_t algorithm)
+{
+    const struct scheme_need *need = NULL;
+    size_t at = 0;
+
+    for (size_t i = 0; need == NULL && key_kind_at(i) != NULL; i++) {
+        if (key_kind_at(i)->form == KEY_ECDSA) {
+            need = find_in_kind(key_kind_at(i), algorithm, &at);
+        }
+    }
+    bool takes = key->kind->form == KEY_ECDSA && need != NULL &&
+                 key_takes_digest(key, need->scheme.digest_nid);
+    return takes ? need : NULL;
+}
+
+static const struct scheme_need *find_need(const struct hsm_key *key,
+                                           const struct hsm_message *message)
+{
+    const struct scheme_need *need = find_own(key, message->algorithm);
+
+    return need == NULL && message->any_curve ? find_of_curves(key, message->algorithm) : need;
+}
+
 bool hsm_key_signs(const struct hsm_key *key, uint16_t algorithm)
 {
-    return find_need(key, algorithm) != NULL;
+    return find_own(key, algorithm) != NULL;
 }
 
 nk_status key_message_read(const struct hsm_key *key, const struct hsm_message *message,
                            struct to_hash *ret_hashed, nk_error *err)
 {
-    const struct scheme_need *need = find_need(key, message->algorithm);
+    const struct scheme_need *need = find_need(key, message);
     unsigned digest_len = 0;
 
     if (need == NULL) {

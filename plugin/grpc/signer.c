@@ -94,13 +94,15 @@ static nk_status read_message(const nk_signer *signer, uint32_t algorithm, const
     if (input == NULL || algorithm > UINT16_MAX) {
         return report(err, NK_E_USAGE, "sign: input is NULL, or algorithm is no SignatureScheme");
     }
-    if (is_of_tls_13(input, len) && !is_of_role(input, len, signer->our_role)) {
+    bool tls_13 = is_of_tls_13(input, len);
+    if (tls_13 && !is_of_role(input, len, signer->our_role)) {
         return report(err, NK_E_USAGE,
                       "sign: this is no CertificateVerify of a %s; take the signer of that role",
                       signer->our_role == OUR_SERVER ? "server" : "client");
     }
     *ret_message = (struct hsm_message){ .algorithm = (uint16_t)algorithm,
                                          .inbound = signer->our_role == OUR_SERVER,
+                                         .any_curve = !tls_13,
                                          .data = input,
                                          .len = len };
     return NK_OK;

@@ -150,7 +150,9 @@ static void it_is_signed_while_the_caller_waits(void **state)
     (void)state;
     struct hsm_key *key = open_key(&direct);
     struct asked asked = { .status = NK_OK };
-    const struct hsm_message message = { ECDSA_SHA256, false, text, sizeof(text) };
+    const struct hsm_message message = { .algorithm = ECDSA_SHA256,
+                                         .data = text,
+                                         .len = sizeof(text) };
 
     assert_int_equal(hsm_key_sign(key, &message, asked.signature, &asked.len, NULL), NK_OK);
     assert_true(verifies(&asked));
@@ -162,7 +164,9 @@ static void an_algorithm_of_other_keys_is_refused(void **state)
     (void)state;
     struct hsm_key *key = open_key(&direct);
     struct asked asked = { .status = NK_OK };
-    const struct hsm_message message = { PSS_SHA256, false, text, sizeof(text) };
+    const struct hsm_message message = { .algorithm = PSS_SHA256,
+                                         .data = text,
+                                         .len = sizeof(text) };
     nk_error err = { .struct_size = sizeof(err) };
 
     assert_int_equal(hsm_key_sign(key, &message, asked.signature, &asked.len, &err),
@@ -342,7 +346,9 @@ static void start_next(void *arg, const uint8_t *signature, size_t len, const nk
 {
     (void)arg, (void)signature, (void)len;
     if (err->status == NK_OK && atomic_fetch_add(&links, 1) < 10) {
-        const struct hsm_message message = { ECDSA_SHA256, true, text, sizeof(text) };
+        const struct hsm_message message = {
+            .algorithm = ECDSA_SHA256, .inbound = true, .data = text, .len = sizeof(text)
+        };
         struct hsm_signing *signing = NULL;
         assert_int_equal(hsm_key_start(chained_key, &message, start_next, NULL, &signing, NULL),
                          NK_OK);
@@ -355,7 +361,9 @@ static void a_call_back_may_start_another(void **state)
 {
     (void)state;
     struct hsm_signing *signing = NULL;
-    const struct hsm_message message = { ECDSA_SHA256, true, text, sizeof(text) };
+    const struct hsm_message message = {
+        .algorithm = ECDSA_SHA256, .inbound = true, .data = text, .len = sizeof(text)
+    };
 
     chained_key = open_key(&(struct rig_terms){ .max_sessions = 2 });
     assert_int_equal(hsm_key_start(chained_key, &message, start_next, NULL, &signing, NULL), NK_OK);
