@@ -217,7 +217,7 @@ nk_status core_bind(const nk_host *host, nk_error *err)
     struct core_source source = { .symbol = NULL };
     nk_status status = find_core(host, &source, &bound, err);
 
-    bool lacks_signers = core_wants_signers() && host->set_identity == NULL;
+    bool lacks_signers = core_wants_signers(host) && host->set_identity == NULL;
     if (status == NK_OK && (!atomic_load(&is_bound) || lacks_signers)) {
         status = use_crypto(host, &source, &bound, err);
     }
@@ -273,9 +273,9 @@ bool core_signs_on_pollers(void)
     return !core_is_told();
 }
 
-bool core_wants_signers(void)
+bool core_wants_signers(const nk_host *host)
 {
-    return core_is_bound() && the_core.wants_signers;
+    return core_is_bound() && the_core.wants_signers && host->grpc_version != NULL;
 }
 
 grpc_tls_certificate_provider *core_provider_new(void)

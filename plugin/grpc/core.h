@@ -48,8 +48,8 @@ bool core_is_told(void);
  * later cores have threads of their own. True, too, before core_bind. */
 bool core_signs_on_pollers(void);
 /* Whether TLS in the core takes no key references, so that our identity is given to it as a signer,
- * by nk_host.set_identity. False before core_bind. */
-bool core_wants_signers(void);
+ * by nk_host.set_identity. False before core_bind, and for a host without core. */
+bool core_wants_signers(const nk_host *host);
 /* A provider that is told; empty. Owned: grpc_tls_certificate_provider_release. */
 grpc_tls_certificate_provider *core_provider_new(void);
 /* Tells it key reference and certificates, in one text, which take effect at once. gRPC takes

@@ -36,9 +36,9 @@ nk_status credentials_choose_core(const nk_host *host, nk_error *err)
     return status;
 }
 
-bool credentials_want_signers(void)
+bool credentials_want_signers(const nk_host *host)
 {
-    return core_wants_signers();
+    return core_wants_signers(host);
 }
 
 bool credentials_lend_threads(void)

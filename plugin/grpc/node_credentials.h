@@ -19,8 +19,8 @@ MUST_USE nk_status credentials_choose_core(const nk_host *host, nk_error *err);
  * too, when none was chosen. [any] */
 bool credentials_lend_threads(void);
 
-/* Whether the core that was chosen asks for signatures itself instead of reading keys. [any] */
-bool credentials_want_signers(void);
+/* Whether the host's core asks for signatures itself instead of reading keys. [any] */
+bool credentials_want_signers(const nk_host *host);
 
 /* Takes a reference to `verdicts` and opens the publication; gRPC is not touched, and need not be
  * initialised. `lent_threads` begin with the first credentials, where they help. *ret_credentials

@@ -86,10 +86,10 @@ static nk_status tell_provider(const nk_host *host, grpc_tls_certificate_provide
                : report(err, NK_E_INTERNAL, "gRPC does not take our certificates");
 }
 
-static nk_status prepare_told(struct hsm_key *key, int our_role, const char *pem,
-                              struct told *ret_told, nk_error *err)
+static nk_status prepare_told(const nk_host *host, struct hsm_key *key, int our_role,
+                              const char *pem, struct told *ret_told, nk_error *err)
 {
-    if (core_wants_signers()) {
+    if (core_wants_signers(host)) {
         if (hsm_key_signs(key, ED25519)) {
             return report(err, NK_E_IDENTITY,
                           "gRPC on BoringSSL has no Ed25519: neither peers nor this node's TLS "
@@ -109,7 +109,7 @@ nk_status told_identity_tell(struct told_identity *told, int our_role, struct hs
 {
     struct told next = { .pem = NULL };
 
-    nk_status status = prepare_told(key, our_role, pem, &next, err);
+    nk_status status = prepare_told(&told->host, key, our_role, pem, &next, err);
     if (status == NK_OK) {
         pthread_mutex_lock(&told->lock);
         if (told->provider[our_role] != NULL) {

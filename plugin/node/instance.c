@@ -17,8 +17,9 @@ nk_status instance_publish(const struct nk_instance *instance, nk_error *err)
 
     for (int role = 0; role < OUR_ROLES && status == NK_OK; role++) {
         AUTO(free) char *pem = NULL;
-        status = credentials_want_signers() ? identity_chain(instance->ours[role], &pem, err)
-                                            : identity_pem(instance->ours[role], role, &pem, err);
+        status = credentials_want_signers(verdicts_host(instance->verdicts))
+                     ? identity_chain(instance->ours[role], &pem, err)
+                     : identity_pem(instance->ours[role], role, &pem, err);
         if (status == NK_OK) {
             status = publication_write(credentials_publication(instance->credentials), role,
                                        instance->ours[role]->key, pem, err);
@@ -94,7 +95,7 @@ static void warn_of_forgetting(const struct config *config, const nk_host *host)
 
 static void tell_of_signers(const nk_host *host)
 {
-    if (credentials_want_signers()) {
+    if (credentials_want_signers(host)) {
         log_line(host, NK_LOG_INFO,
                  "gRPC core %s carries BoringSSL and gets signatures from nk_host.set_identity's "
                  "signer; members with Ed25519 or P-521 keys cannot be reached, nor reach us",
