@@ -11,6 +11,11 @@
 #ifdef GRPC_IS_STATIC /* set it where you link libgrpc.a */
 #include "nodekey/core.h"
 #endif
+#ifdef GRPC_IS_BORINGSSL /* set it where your gRPC is built with that: node_identity.cc */
+extern nk_status node_set_identity(void *host_data, const nk_plugin *plugin,
+                                   struct grpc_tls_certificate_provider *provider,
+                                   nk_signer *signer, const char *chain_pem);
+#endif
 
 static void print_log(void *host_data, int32_t level, const char *line)
 {
@@ -28,6 +33,9 @@ nk_status plugin_open(struct plugin *plugin, const char *path, const char *confi
         .log = print_log,
 #ifdef GRPC_IS_STATIC
         .symbol = nk_core_symbol,
+#endif
+#ifdef GRPC_IS_BORINGSSL
+        .set_identity = node_set_identity,
 #endif
     };
     memset(plugin, 0, sizeof(*plugin));

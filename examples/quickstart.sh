@@ -150,7 +150,7 @@ find_build() {
     node=$build/examples/node
     host=$build/examples/host
     local file
-    for file in "$plugin" "$nodekey" "$node" "$host"; do
+    for file in "$plugin" "$nodekey" "$node"; do
         [[ -f $file ]] || die "$file is missing: build the targets nodekey_plugin, nodekey, node and host"
     done
 }
@@ -248,6 +248,10 @@ print_pairs() {
 
 run_host() {
     step "the same credentials in C++"
+    if [[ ! -f $host ]]; then
+        echo "  $host is not there: it needs grpc++"
+        return
+    fi
     if SOFTHSM2_CONF=$work/node-a/softhsm2.conf timeout 20 "$host" "$plugin" node-a/node.json \
         "${ip[a]}:0" 2>host.err | show_progress host.log; then
         sed 's/^/  /' host.log

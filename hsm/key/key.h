@@ -39,7 +39,7 @@ struct hsm_key {
     struct token *token;      /* until shut */
     unsigned sign_timeout_ms; /* 0: direct mode */
     struct signers *signers;  /* the token's */
-    bool inbound;            /* makes inbound signatures */
+    bool inbound;             /* makes inbound signatures */
     struct hsm_key
         *inbound_key; /* owned: the same key for inbound signatures, with a handle of its own */
     char label[33];

@@ -3,10 +3,10 @@
  * twice per handshake and without need of the token, so neither touches it. */
 #include <openssl/err.h>
 
-#include "sign/key_sign.h"
 #include "key/key_ways.h"
 #include "provider/signature_context.h"
 #include "provider/signature_params.h"
+#include "sign/key_sign.h"
 
 static int take_key(struct signature *ctx, const struct provider_key *key,
                     const OSSL_PARAM params[])

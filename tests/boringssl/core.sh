@@ -16,7 +16,8 @@ interruption. A host is linked with it by
   PKG_CONFIG_PATH=FOLDER/grpcio-VERSION/lib/pkgconfig \
     pkg-config --static --cflags --libs grpc-boringssl
 
-and with its BoringSSL alone by `boringssl` instead.
+and with its BoringSSL alone by `boringssl` instead. A program that uses OpenSSL,
+too, takes libgrpc.so, which hides its BoringSSL: `grpc` of lib/shared/pkgconfig.
 
   --cache FOLDER     where sdist, objects and result are kept, 0.4 GB;
                      default: ~/.cache/nodekey-boringssl
@@ -39,6 +40,7 @@ version=1.85.3
 sha256=8e18f15d1b09b8771edbf59d634b26cbe4903bc2577cb667264934a6655eb8b4
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/nodekey-boringssl
 parts=(boringssl grpc)
+targets=(boringssl boringssl_shared grpc grpc_shared)
 
 fail() { # status, text
   echo "core.sh: $2" >&2
@@ -52,7 +54,7 @@ while [ $# -gt 0 ]; do
     cache=$2
     shift
     ;;
-  --boringssl-only) parts=(boringssl) ;;
+  --boringssl-only) parts=(boringssl) targets=(boringssl boringssl_shared) ;;
   --help)
     usage
     exit 0
@@ -98,10 +100,20 @@ fetch_sdist() {
     rm -rf --one-file-system "$new"
 }
 
+# The project is in the cache, too, which serves any checkout. Files that are as they were keep their time.
+copy_project() {
+  local file
+  mkdir -p "$cache/project" &&
+    for file in "$here"/core/*; do
+      cmp -s "$file" "$cache/project/${file##*/}" || cp "$file" "$cache/project/" || return
+    done
+}
+
 build() {
   local part
-  cmake -S "$here/core" -B "$objects" -G Ninja -DCMAKE_INSTALL_PREFIX="$prefix" -DSDIST="$sdist" -DVERSION="$version" &&
-  cmake --build "$objects" --parallel "${JOBS:-$(nproc)}" --target "${parts[@]}" boringssl_shared || return
+  copy_project &&
+  cmake -S "$cache/project" -B "$objects" -G Ninja -DCMAKE_INSTALL_PREFIX="$prefix" -DSDIST="$sdist" -DVERSION="$version" &&
+  cmake --build "$objects" --parallel "${JOBS:-$(nproc)}" --target "${targets[@]}" || return
   for part in "${parts[@]}"; do
     cmake --install "$objects" --component "$part" || return
   done

@@ -48,6 +48,7 @@ check "one that is quick is not" quick_is_not
 for word in init enroll "csr --verify" import check; do
   check "nodekey $word is shown" says "^  \\$ nodekey $word node-a/" quickstart.log
 done
+check "the C++ host is in the build" bash -c '! grep -q "it needs grpc++" quickstart.log'
 check "what was shown" says '^What was shown: ' quickstart.log
 kept=$(sed -n 's/^What lies where, in \(.*\):$/\1/p' quickstart.log)
 for file in node-{a,b,c}/{node.{json,pin,pem,out,err},so.pin,tokens} ca/federation-root.pem intruders/mallory.pem; do

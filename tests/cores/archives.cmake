@@ -8,7 +8,9 @@ list(APPEND all_archives -l:libssl.a -l:libcrypto.a)
 
 # Debian's archive of gRPC is made for OpenSSL 3, and calls what 4 has not.
 set(NODEKEY_GRPC_ARCHIVE_LINKS TRUE)
-if(OPENSSL_VERSION VERSION_GREATER_EQUAL 4)
+if(NODEKEY_CORE_IS_BORINGSSL) # and has none here
+  set(NODEKEY_GRPC_ARCHIVE_LINKS FALSE)
+elseif(OPENSSL_VERSION VERSION_GREATER_EQUAL 4)
   include(CheckCXXSourceCompiles)
   set(CMAKE_REQUIRED_LIBRARIES ${archives} OpenSSL::Crypto)
   unset(NODEKEY_GRPC_ARCHIVE_LINKS)

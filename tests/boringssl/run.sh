@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Our tests of nodes, and the quickstart, on a gRPC that carries BoringSSL. A command of its own, since that has to be
+# built: tests/boringssl/core.sh.
+set -euo pipefail
+
+usage() {
+  cat <<'END'
+usage: tests/boringssl/run.sh [--cache FOLDER] [--tests REGEX]
+
+Builds gRPC's core (tests/boringssl/core.sh), this checkout with its headers, and
+the programs of tests and examples with its libgrpc.so; then runs the tests that
+are about gRPC, and the quickstart: keys in SoftHSM, both roles, by signers.
+
+  --cache FOLDER   where core and build are kept; default: that of core.sh
+  --tests REGEX    these tests only, by ctest's -R, and no quickstart
+  --help           this text
+
+A test that fails since BoringSSL is another TLS has a row in tests/boringssl/differs.txt.
+
+Exit status: 0 all passed, but those that have a row; 1 others failed, or it did
+not build; 2 could not be tried.
+END
+}
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd "$here/../.." && pwd)
+# shellcheck source=examples/install.sh
+. "$top/examples/install.sh"
+# shellcheck source=tests/packages.sh
+. "$top/tests/packages.sh"
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/nodekey-boringssl
+chosen=
+status=0
+tests='^(abi|attacks|close|crowd|damage|fault_start|fault_threads|federations|footprint|guest|handshake|kept_hosts|lent|'
+tests+='lifecycle|live|load|mesh|misconfig|misuse|p2pfl|policy_matrix|private_folder|refusals|reload|resumed|service|signer|'
+tests+='verifier|verify_crowd|verify_peer)$'
+
+die() {
+  echo "run.sh: $*" >&2
+  exit 2
+}
+
+while [ $# -gt 0 ]; do
+  case $1 in
+  --cache | --tests)
+    [ $# -ge 2 ] || die "$1 needs a value"
+    case $1 in
+    --cache) cache=$2 ;;
+    --tests) chosen=$2 ;;
+    esac
+    shift
+    ;;
+  --help)
+    usage
+    exit 0
+    ;;
+  *)
+    usage >&2
+    exit 2
+    ;;
+  esac
+  shift
+done
+install_missing "${packages[@]}" || exit 2
+mkdir -p "$cache" || exit 2
+cache=$(realpath "$cache")
+build=$cache/build
+log=$cache/build.log
+
+make_core() {
+  local said
+  said=$("$here/core.sh" --cache "$cache") || exit
+  prefix=${said##*$'\n'}
+}
+
+# Without C++ hosts and static cores, which want libgrpc++ and Debian's archives: of this core there are none.
+build_all() {
+  local targets
+  PKG_CONFIG_PATH=$prefix/lib/shared/pkgconfig cmake -S "$top" --preset dev -B "$build" -DNODEKEY_CORE_IS_BORINGSSL=ON \
+    -DNODEKEY_GRPCPP=OFF || return 1
+  mapfile -t targets < <(awk -v chosen="${chosen:-$tests}" '$1 ~ chosen { print $2 }' "$build/tests/built" | sort -u)
+  cmake --build "$build" --target nodekey_plugin nodekey_provider_module nodekey node "${targets[@]}"
+}
+
+print_failed() {
+  local name reason
+  while IFS=: read -r _ name; do
+    reason=$(awk -v name="$name" '$1 == name { $1 = ""; print substr($0, 2); exit }' "$here/differs.txt")
+    printf '%-16s %s\n' "$name" "${reason:-FAILED}"
+    [ -n "$reason" ] || status=1
+  done <"$1"
+}
+
+make_core
+build_all 2>&1 | show_progress "$log" || {
+  grep -E 'error|warning' -A 5 "$log" | head -n 40
+  echo "does not build; all of it: $log"
+  exit 1
+}
+failed=$build/Testing/Temporary/LastTestsFailed.log
+rm -f "$failed"
+ctest --test-dir "$build" -j2 -R "${chosen:-$tests}" 2>&1 | show_progress "$log" || true
+grep -E '^[0-9]+% tests passed|^No tests' "$log" || status=1
+[ ! -s "$failed" ] || print_failed "$failed"
+if [ -z "$chosen" ]; then
+  "$top/examples/quickstart.sh" --build "$build" >"$log" 2>&1 || status=1
+  grep -E ' of 9 ordered pairs| of 13 intruders|FAILED' "$log" || tail -n 20 "$log"
+fi
+exit $status
