@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "fixtures/federation.h"
@@ -71,7 +72,6 @@ static int close_all(void **state)
     member_free(&bob);
     stranger_free(&stranger);
     federation_free(&federation);
-    rpc_shutdown();
     return 0;
 }
 
@@ -251,5 +251,11 @@ int main(void)
     }
     ROWS_TEST(the_handler_knows_the_caller);
     ROWS_TEST(the_group_is_the_best_of_grpc);
-    return ROWS_RUN("handshake", open_all, close_all);
+    int failed = ROWS_RUN("handshake", open_all, close_all);
+    /* OpenSSL's peers speak no HTTP/2: a channel that leaves one may be forgotten by gRPC 1.51 */
+    if (!rpc_shuts_down()) {
+        fflush(stdout);
+        _exit(failed);
+    }
+    return failed;
 }
