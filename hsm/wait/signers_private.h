@@ -51,8 +51,8 @@ void signers_enqueue_locked(struct signers *signers, struct job *job);
 /* Answers a job that is done, if it is to be answered. The lock is open meanwhile. */
 void signers_answer_locked(struct signers *signers, struct job *job);
 void signers_call_off_pending_locked(struct signers *signers, const void *owner);
-/* One reference less; the lock is open meanwhile if that was the last one. Not on the last thread
- * of the signers' users. */
+/* A reference less; the lock is open meanwhile if it was the last. The caller holds the signers by
+ * another one. */
 void signers_drop_locked(struct signers *signers, struct job *job);
 /* Likewise, with the lock open afterwards. */
 void signers_unref_and_unlock(struct signers *signers);

@@ -136,7 +136,7 @@ static unsigned count_own_threads(void)
 
 /* --- tests --- */
 
-/* What plugin/grpc/own_threads.c reckons with. */
+/* The number that plugin/grpc/own_threads.c reckons with. */
 static void grpc_begins_with_a_thread_for_each_core(void **state)
 {
     (void)state;
