@@ -27,8 +27,7 @@ static CK_RV give_to_worker(struct hsm_key *key, struct hsm_signing *signing,
         return rv;
     }
     if (began_ms == 0) { /* the signing is gone */
-        exit_gate_take_back();
-        key_end_use(key);
+        signing_take_back(key);
     }
     return signing_report(key, signers, answer, began_ms, err);
 }

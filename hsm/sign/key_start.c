@@ -58,7 +58,7 @@ static void answer_caller(struct job *job, enum signers_answer answer)
     bool began = job->began_ms != 0;
     CK_RV rv = settle(signing, answer, &err);
     if (!began) {
-        signing_take_back(signing);
+        signing_take_back(key);
     }
     if (rv != CKR_OK && rv != CKR_NODEKEY_SHUT &&
         breaker_is_open(signers_breaker(signing->signers))) {
@@ -83,8 +83,7 @@ static CK_RV launch(struct hsm_key *key, struct signers *signers, struct hsm_sig
     if (answer == SIGNERS_LEFT) {
         return CKR_OK;
     }
-    exit_gate_take_back();
-    key_end_use(key);
+    signing_take_back(key);
     key_end_use(key);
     return signing_report(key, signers, answer, 0, err);
 }

@@ -63,10 +63,10 @@ void signing_run(struct job *job)
     exit_gate_leave();
 }
 
-void signing_take_back(const struct hsm_signing *signing)
+void signing_take_back(struct hsm_key *key)
 {
     exit_gate_take_back();
-    key_end_use(signing->key);
+    key_end_use(key);
 }
 
 CK_RV signing_report_away(const struct hsm_key *key, nk_error *err)

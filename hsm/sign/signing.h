@@ -37,8 +37,8 @@ struct hsm_signing *signing_new(struct hsm_key *key, struct signers *signers,
 void signing_free(struct hsm_signing *signing);
 /* job.run of a caller's signature: begins inside a use of the key and a loan of the exit gate. */
 void signing_run(struct job *job);
-/* The signature that no worker has begun: what was lent for it is taken back. */
-void signing_take_back(const struct hsm_signing *signing);
+/* For a signature of the key that no worker has begun: what was lent for it is taken back. */
+void signing_take_back(struct hsm_key *key);
 /* Why there is no signature, for an answer of the workers but SIGNERS_DONE; tells the breaker. */
 MUST_USE CK_RV signing_report(struct hsm_key *key, struct signers *signers,
                               enum signers_answer answer, long long began_ms, nk_error *err);
