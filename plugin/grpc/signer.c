@@ -52,9 +52,14 @@ const char *signer_chain(const nk_signer *signer)
     return signer->chain;
 }
 
+bool key_is_quick(const struct hsm_key *key)
+{
+    return hsm_key_is_direct(key) && hsm_key_preflight_us(key) < QUICK_US;
+}
+
 uint32_t signer_is_quick(const nk_signer *signer)
 {
-    return hsm_key_is_direct(signer->key) && hsm_key_preflight_us(signer->key) < QUICK_US;
+    return key_is_quick(signer->key);
 }
 
 /* --- what is signed --- */

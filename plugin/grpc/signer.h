@@ -13,6 +13,8 @@ const nk_plugin *signer_plugin(void);
 /* Keeps `key`; `chain` is copied. *ret_signer is owned: signer_free. NK_E_NOMEM. [any] */
 MUST_USE nk_status signer_new(struct hsm_key *key, int our_role, const char *chain,
                               nk_signer **ret_signer, nk_error *err);
+/* The answer of signer_is_quick for a signer of `key`. [any] */
+bool key_is_quick(const struct hsm_key *key);
 
 const char *signer_chain(const nk_signer *signer);
 uint32_t signer_is_quick(const nk_signer *signer);

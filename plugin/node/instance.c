@@ -93,13 +93,20 @@ static void warn_of_forgetting(const struct config *config, const nk_host *host)
     }
 }
 
-static void tell_of_signers(const nk_host *host)
+static const char *signed_how(const struct identity *identity)
+{
+    return key_is_quick(identity->key) ? "at once" : "asynchronously";
+}
+
+static void tell_of_signers(const struct nk_instance *instance, const nk_host *host)
 {
     if (credentials_want_signers(host)) {
         log_line(host, NK_LOG_INFO,
                  "gRPC core %s carries BoringSSL and gets signatures from nk_host.set_identity's "
-                 "signer; members with Ed25519 or P-521 keys cannot be reached, nor reach us",
-                 host->grpc_version());
+                 "signers, the server's %s, the client's %s; members with Ed25519 or P-521 keys "
+                 "cannot be reached, nor reach us",
+                 host->grpc_version(), signed_how(instance->ours[OUR_SERVER]),
+                 signed_how(instance->ours[OUR_CLIENT]));
     }
 }
 
@@ -117,7 +124,6 @@ static nk_status open_parts(struct nk_instance *instance, const nk_host *host, n
         status = policy_memory_open(config->state_dir, &instance->memory, err);
     }
     if (status == NK_OK) {
-        tell_of_signers(host);
         warn_of_forgetting(config, host);
         status = verdicts_open(config, &instance->memory, host, &instance->verdicts, err);
     }
@@ -126,6 +132,7 @@ static nk_status open_parts(struct nk_instance *instance, const nk_host *host, n
         status = open_identities(instance, err);
     }
     if (status == NK_OK) {
+        tell_of_signers(instance, host);
         polling_advice_say(config, slowest_us(instance), credentials_lend_threads(), host);
         status =
             credentials_open(instance->verdicts, config->lent_threads, &instance->credentials, err);

@@ -10,10 +10,11 @@ usage: tests/boringssl/run.sh [--cache FOLDER] [--tests REGEX]
 
 Builds gRPC's core (tests/boringssl/core.sh), this checkout with its headers, and
 the programs of tests and examples with its libgrpc.so; then runs the tests that
-are about gRPC, and the quickstart: keys in SoftHSM, both roles, by signers.
+are about gRPC, the quickstart, and pairs.sh, whose other half is this checkout on
+the machine's gRPC: keys in SoftHSM, both roles, by signers.
 
   --cache FOLDER   where core and build are kept; default: that of core.sh
-  --tests REGEX    these tests only, by ctest's -R, and no quickstart
+  --tests REGEX    these tests only, by ctest's -R, and no more
   --help           this text
 
 A test that fails since BoringSSL is another TLS has a row in tests/boringssl/differs.txt.
@@ -67,6 +68,7 @@ install_missing "${packages[@]}" || exit 2
 mkdir -p "$cache" || exit 2
 cache=$(realpath "$cache")
 build=$cache/build
+other=$cache/openssl
 log=$cache/build.log
 
 make_core() {
@@ -84,6 +86,17 @@ build_all() {
   cmake --build "$build" --target nodekey_plugin nodekey_provider_module nodekey node "${targets[@]}"
 }
 
+build_openssl() {
+  cmake -S "$top" --preset dev -B "$other" -DBUILD_TESTING=OFF &&
+    cmake --build "$other" --target nodekey_plugin nodekey node
+}
+
+does_not_build() {
+  grep -E 'error|warning' -A 5 "$log" | head -n 40
+  echo "does not build; all of it: $log"
+  exit 1
+}
+
 print_failed() {
   local name reason
   while IFS=: read -r _ name; do
@@ -94,11 +107,7 @@ print_failed() {
 }
 
 make_core
-build_all 2>&1 | show_progress "$log" || {
-  grep -E 'error|warning' -A 5 "$log" | head -n 40
-  echo "does not build; all of it: $log"
-  exit 1
-}
+build_all 2>&1 | show_progress "$log" || does_not_build
 failed=$build/Testing/Temporary/LastTestsFailed.log
 rm -f "$failed"
 ctest --test-dir "$build" -j2 -R "${chosen:-$tests}" 2>&1 | show_progress "$log" || true
@@ -107,5 +116,7 @@ grep -E '^[0-9]+% tests passed|^No tests' "$log" || status=1
 if [ -z "$chosen" ]; then
   "$top/examples/quickstart.sh" --build "$build" >"$log" 2>&1 || status=1
   grep -E ' of 9 ordered pairs| of 13 intruders|FAILED' "$log" || tail -n 20 "$log"
+  build_openssl 2>&1 | show_progress "$log" || does_not_build
+  "$here/pairs.sh" "$build" "$other" || status=1
 fi
 exit $status
