@@ -10,8 +10,8 @@ usage: tests/boringssl/run.sh [--cache FOLDER] [--tests REGEX]
 
 Builds gRPC's core (tests/boringssl/core.sh), this checkout with its headers, and
 the programs of tests and examples with its libgrpc.so; then runs the tests that
-are about gRPC, the quickstart, and pairs.sh, whose other half is this checkout on
-the machine's gRPC: keys in SoftHSM, both roles, by signers.
+are about gRPC, the quickstart, pairs.sh, whose other half is this checkout on the
+machine's gRPC, and hosts.sh with that: keys in SoftHSM, both roles, by signers.
 
   --cache FOLDER   where core and build are kept; default: that of core.sh
   --tests REGEX    these tests only, by ctest's -R, and no more
@@ -118,5 +118,6 @@ if [ -z "$chosen" ]; then
   grep -E ' of 9 ordered pairs| of 13 intruders|FAILED' "$log" || tail -n 20 "$log"
   build_openssl 2>&1 | show_progress "$log" || does_not_build
   "$here/pairs.sh" "$build" "$other" || status=1
+  "$here/hosts.sh" "$prefix" "$other" "$cache/hosts" || status=1
 fi
 exit $status
