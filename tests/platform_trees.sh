@@ -38,17 +38,25 @@ platform_of() { # platform
   fi
 }
 
-# PyPI's packages too, while there is a network: with the roots that this machine trusts, its proxy's among them.
 prepare_tree() { # tree
   make_tree "$suite" "$1.new" "$included" "$experimental" || return 1
-  mkdir -p "$1.new$sources/build"
-  if [ -z "$few" ]; then
-    cp /etc/ssl/certs/ca-certificates.crt "$1.new$sources/roots.pem"
-    declare -f fetch_grpcio | { cat && echo "cd $sources && fetch_grpcio"; } |
-      PIP_CERT=$sources/roots.pem SSL_CERT_FILE=$sources/roots.pem chroot "$1.new" bash -eu || return 1
-  fi
   echo "$included" >"$1.new$included_list"
   mv "$1.new" "$1"
+}
+
+# PyPI's packages, which needs a network where the lists have changed: with the roots that this machine trusts, its
+# proxy's among them.
+fetch_inside() { # tree
+  mkdir -p "$1$sources/build" "$1$sources/tests" &&
+    cp -rT "$checkout/tests/pypi" "$1$sources/tests/pypi" &&
+    cp /etc/ssl/certs/ca-certificates.crt "$1$sources/roots.pem" &&
+    { declare -f fetch_pypi fetch_grpcio fetch_headers && echo "cd $sources && fetch_pypi"; } |
+    PIP_CERT=$sources/roots.pem SSL_CERT_FILE=$sources/roots.pem chroot "$1" bash -eu
+}
+
+fill_tree() { # tree
+  [ -d "$1" ] || prepare_tree "$1" || return 1
+  [ -n "$few" ] || fetch_inside "$1"
 }
 
 # Makes $cache/PLATFORM$few, unless it is there; a tree that was made with other packages is made anew.
@@ -58,7 +66,7 @@ have_tree() { # platform
   if [ -e "$tree$included_list" ] && [ "$(<"$tree$included_list")" != "$included" ]; then
     rm -rf --one-file-system "$tree"
   fi
-  [ -d "$tree" ] || prepare_tree "$tree" 2>&1 | show_progress "$log" || {
+  fill_tree "$tree" 2>&1 | show_progress "$log" || {
     tail -n 20 "$log" >&2
     return 1
   }

@@ -28,7 +28,7 @@ esac
 install_missing "${packages[@]}"
 
 cd "$here"
-fetch_grpcio
+fetch_pypi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 cmake --preset "$preset" >"$log" 2>&1 || {

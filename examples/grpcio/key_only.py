@@ -67,10 +67,10 @@ class TokenKey:
             raise RuntimeError(f"{module} has ABI {self._nk.major}.{self._nk.minor}, not 0.4 or a later minor")
         self._signer, self._done = c_void_p(), Done(self._complete)
         self._numbers, self._waiting = itertools.count(1), {}
-        node, error = c_void_p(), Error(size=ctypes.sizeof(Error))
+        self._node, error = c_void_p(), Error(size=ctypes.sizeof(Error))
         host = Host(size=ctypes.sizeof(Host))
-        if (self._nk.open_file(byref(host), config.encode(), byref(node), byref(error)) or
-                self._nk.signer(node, PEER_IS_SERVER, byref(self._signer), byref(error))):
+        if (self._nk.open_file(byref(host), config.encode(), byref(self._node), byref(error)) or
+                self._nk.signer(self._node, PEER_IS_SERVER, byref(self._signer), byref(error))):
             raise RuntimeError(error.text.decode())
 
     def channel_credentials(self, root_certificates):
