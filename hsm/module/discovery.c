@@ -16,7 +16,9 @@
 #include "module/uri.h"
 #include "wait/bounded_call.h"
 
-#define REFERENCE "nodekey"
+/* The helper keeps a provider that was removed for ever, without its name: by that name it is used
+ * again, instead of one more for each listing. */
+#define REFERENCE ""
 
 static pthread_mutex_t helper_lock = PTHREAD_MUTEX_INITIALIZER; /* the helper is not for threads */
 static bool helper_started;                                     /* guarded by helper_lock */
@@ -56,17 +58,22 @@ static CK_RV start_helper(void)
     return rv;
 }
 
-/* The provider is registered for one listing only: nothing of it can go stale under a re-init. */
+static CK_RV set_location(const char *path)
+{
+    return pkcs11h_setProviderProperty(REFERENCE, PKCS11H_PROVIDER_PROPERTY_LOCATION, path,
+                                       strlen(path) + 1);
+}
+
+/* The provider is there for one listing only: nothing of it can go stale under a re-init. */
 static CK_RV list_tokens(const char *path, pkcs11h_token_id_list_t *ret_list)
 {
     unsigned events = PKCS11H_SLOTEVENT_METHOD_FETCH;
 
-    CK_RV rv = pkcs11h_registerProvider(REFERENCE);
-    if (rv != CKR_OK) {
-        return rv;
+    CK_RV rv = set_location(path);
+    if (rv == CKR_OBJECT_HANDLE_INVALID) { /* the first listing */
+        rv = pkcs11h_registerProvider(REFERENCE);
+        rv = rv == CKR_OK ? set_location(path) : rv;
     }
-    rv = pkcs11h_setProviderProperty(REFERENCE, PKCS11H_PROVIDER_PROPERTY_LOCATION, path,
-                                     strlen(path) + 1);
     if (rv == CKR_OK) {
         rv = pkcs11h_setProviderProperty(REFERENCE, PKCS11H_PROVIDER_PROPERTY_SLOT_EVENT_METHOD,
                                          &events, sizeof(events));
