@@ -12,6 +12,7 @@
 
 struct nk_signer {
     atomic_uint refs;
+    atomic_ullong tls_12; /* messages of its handshakes */
     struct hsm_key *key;
     int our_role;
     char chain[];
@@ -39,6 +40,7 @@ nk_status signer_new(struct hsm_key *key, int our_role, const char *chain, nk_si
         return report(err, NK_E_NOMEM, "out of memory");
     }
     atomic_init(&signer->refs, 1);
+    atomic_init(&signer->tls_12, 0);
     hsm_key_ref(key);
     signer->key = key;
     signer->our_role = our_role;
@@ -93,7 +95,7 @@ static bool is_of_role(const uint8_t *input, size_t len, int our_role)
     return len > PAD_BYTES + size && memcmp(input + PAD_BYTES, contexts[our_role], size) == 0;
 }
 
-static nk_status read_message(const nk_signer *signer, uint32_t algorithm, const uint8_t *input,
+static nk_status read_message(nk_signer *signer, uint32_t algorithm, const uint8_t *input,
                               size_t len, struct hsm_message *ret_message, nk_error *err)
 {
     if (input == NULL || algorithm > UINT16_MAX) {
@@ -104,6 +106,9 @@ static nk_status read_message(const nk_signer *signer, uint32_t algorithm, const
         return report(err, NK_E_USAGE,
                       "sign: this is no CertificateVerify of a %s; take the signer of that role",
                       signer->our_role == OUR_SERVER ? "server" : "client");
+    }
+    if (!tls_13) {
+        atomic_fetch_add_explicit(&signer->tls_12, 1, memory_order_relaxed);
     }
     *ret_message = (struct hsm_message){ .algorithm = (uint16_t)algorithm,
                                          .inbound = signer->our_role == OUR_SERVER,
@@ -163,6 +168,11 @@ void signer_cancel(nk_signing *signing)
 void signer_free_signing(nk_signing *signing)
 {
     hsm_signing_free((struct hsm_signing *)signing);
+}
+
+unsigned long long signer_tls_12(const nk_signer *signer)
+{
+    return atomic_load_explicit(&signer->tls_12, memory_order_relaxed);
 }
 
 /* --- life --- */

@@ -15,6 +15,8 @@ MUST_USE nk_status signer_new(struct hsm_key *key, int our_role, const char *cha
                               nk_signer **ret_signer, nk_error *err);
 /* The answer of signer_is_quick for a signer of `key`. [any] */
 bool key_is_quick(const struct hsm_key *key);
+/* Handshakes of TLS 1.2 for which it was asked to sign. [any] */
+unsigned long long signer_tls_12(const nk_signer *signer);
 
 const char *signer_chain(const nk_signer *signer);
 uint32_t signer_is_quick(const nk_signer *signer);

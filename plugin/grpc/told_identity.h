@@ -32,6 +32,12 @@ MUST_USE nk_status told_identity_tell(struct told_identity *told, int our_role, 
 MUST_USE nk_status told_identity_provider(struct told_identity *told, int our_role,
                                           grpc_tls_certificate_provider **ret_provider,
                                           nk_error *err);
+/* Gives gRPC our server's signer once more after some handshakes of TLS 1.2, so that it makes its
+ * TLS anew. BoringSSL's server remembers each session of TLS 1.2 without a ticket, also of peers
+ * that were refused, with all certificates that they sent: 20,480 for each port. The former TLS,
+ * with what it remembers, goes with its last connection. Tickets of the former one are not taken
+ * any more. Other cores: nothing. To be called again and again. [any] */
+void told_identity_drop_sessions(struct told_identity *told);
 /* Gives the providers back; credentials keep what they share. Never in a forked child. */
 void told_identity_close(struct told_identity *told);
 

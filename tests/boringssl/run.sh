@@ -35,7 +35,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/nodekey-boringssl
 chosen=
 status=0
 tests='^(abi|attacks|close|crowd|damage|fault_start|fault_threads|federations|footprint|guest|handshake|kept_hosts|lent|'
-tests+='lifecycle|live|load|mesh|misconfig|misuse|p2pfl|policy_matrix|private_folder|refusals|reload|resumed|service|signer|'
+tests+='lifecycle|live|load|mesh|misconfig|misuse|p2pfl|policy_matrix|private_folder|refusals|reload|resumed|service|signer|suites|'
 tests+='verifier|verify_crowd|verify_peer)$'
 
 die() {
