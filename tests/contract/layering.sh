@@ -27,6 +27,15 @@ find "$build/hsm" "$build/plugin" "$build/CMakeFiles/nodekey_plugin.dir" -name '
     }
     return index(path, source) == 1 ? substr(path, length(source) + 1) : ""
   }
+  # A name as a compiler cache writes it, which is relative to BUILD.
+  function whole(path,   folder) {
+    folder = build
+    if (path ~ /^\//) {
+      return path
+    }
+    while (sub(/^\.\.\//, "", path)) { sub(/[^\/]+\/$/, "", folder) }
+    return folder path
+  }
   function seam(path) { sub(/^hsm\//, "", path); return path }
   # The room, or "entry.c" for plugin/entry.c; "" for the seams.
   function room_of(path) { return split(path, part, "/") == 3 || path ~ /^plugin\/.*\.c$/ ? part[2] : "" }
@@ -74,12 +83,13 @@ find "$build/hsm" "$build/plugin" "$build/CMakeFiles/nodekey_plugin.dir" -name '
       if ($i ~ /:$/) {
         named = 0
       } else if ($i != "\\") {
+        path = whole($i)
         if (!named) {
           named = 1
-          file = is_there($i) ? in_tree($i) : "" # a source that is gone has left its object
+          file = is_there(path) ? in_tree(path) : "" # a source that is gone has left its object
           files += file != ""
         } else if (file != "") {
-          look(file, $i)
+          look(file, path)
         }
       }
     }
