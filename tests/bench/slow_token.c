@@ -16,6 +16,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "fault/figures.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/federation.h"
 #include "fixtures/softhsm/softhsm.h"
@@ -28,7 +29,7 @@
 #define HANGS "sign_hang=1\n"
 #define HANG_MS 8000
 #define CALL_EVERY_MS 5
-#define CALLS_MAX 20000
+#define IDLE_CALLS 200
 #define CALL_DEADLINE_MS 60000
 #define LENT "{\"token\": {\"max_sessions\": 34}, \"grpc\": {\"lent_threads\": 32}}"
 /* Of gRPC's channels. */
@@ -36,10 +37,14 @@
 #define BACKOFF_GROWS 1.6
 #define BACKOFF_JITTER 0.2
 
+#define MANY_SESSIONS "{\"token\": {\"max_sessions\": 41}}" /* each of the peers', and ours */
+
 static struct {
     unsigned rounds;
     bool hang;
     bool lend;
+    bool more_sessions;
+    bool wait;
 } options = { .rounds = 3 };
 
 static struct tls_peer peer;
@@ -57,19 +62,65 @@ struct node_seen { /* shared with its process */
     atomic_int port;
     atomic_bool enough;
     atomic_ulong signing;
+    atomic_ulong most_signing;
     atomic_ulong refused;
 };
+
+static const char *patch_of_options(void)
+{
+    return options.lend ? LENT : options.more_sessions ? MANY_SESSIONS : "{}";
+}
+
+static __typeof__(((nk_host *)NULL)->set_identity) set_identity; /* of the core's host */
+
+static uint32_t is_quick(const nk_signer *signer)
+{
+    (void)signer;
+    return 1;
+}
+
+/* gRPC waits for each signature, as if the token were quick. */
+static nk_status set_identity_that_waits(void *host_data, const nk_plugin *plugin,
+                                         grpc_tls_certificate_provider *provider, nk_signer *signer,
+                                         const char *chain_pem)
+{
+    static nk_plugin waiting; /* for as long as gRPC has signers */
+
+    waiting = *plugin;
+    waiting.signer_is_quick = is_quick;
+    return set_identity(host_data, &waiting, provider, signer, chain_pem);
+}
+
+static void open_node(struct node *node, const struct member *member)
+{
+    node_prepare(node);
+    set_identity = node->host.set_identity;
+    if (options.wait && set_identity == NULL) {
+        die("this gRPC always waits for signatures");
+    }
+    node->host.set_identity = options.wait ? set_identity_that_waits : set_identity;
+    node_open_with(node, member, patch_of_options());
+}
+
+static void look(struct node_seen *seen, const struct node *node)
+{
+    unsigned long signing = faulty_count()->signing_now;
+
+    seen->signing = signing;
+    seen->most_signing = signing > seen->most_signing ? signing : seen->most_signing;
+    seen->refused =
+        recorder_count(node->log, "peers are refused") + recorder_count(node->log, "no signature");
+}
 
 static void serve(struct node_seen *seen, const struct member *member)
 {
     struct node node;
     grpc_init();
-    node_open(&node, member, options.lend ? LENT : "{}");
+    open_node(&node, member);
     struct rpc_server *server = rpc_server_start(node.server, 1, NULL, NULL);
     seen->port = rpc_server_port(server);
     while (!seen->enough) {
-        seen->signing = faulty_count()->signing_now;
-        seen->refused = recorder_count(node.log, "peers are refused");
+        look(seen, &node);
         clock_sleep_ms(5);
     }
     rpc_server_stop(server);
@@ -166,34 +217,37 @@ static void join_wave(void)
 struct caller {
     pthread_t thread;
     grpc_channel *channel;
-    size_t len;
-    long long ms[CALLS_MAX];
+    struct figures idle;
+    struct figures busy;
 };
 
-static int by_size(const void *a, const void *b)
+/* Calls are due at fixed times: one that stalls makes the next ones late, too. */
+static void call_at(struct caller *caller, double *due_ms, struct figures *figures)
 {
-    long long one = *(const long long *)a;
-    long long other = *(const long long *)b;
-    return (one > other) - (one < other);
+    rest_ms(*due_ms - now_ms());
+    struct rpc_result result = rpc_call(caller->channel, CALL_DEADLINE_MS);
+    if (!result.ok) {
+        die(result.details);
+    }
+    figures_add(figures, now_ms() - *due_ms);
+    *due_ms += CALL_EVERY_MS;
 }
 
-/* Calls are due at fixed times: one that stalls makes the next ones late, too. */
+static void call_idle(struct caller *caller)
+{
+    double due_ms = now_ms();
+    for (int i = 0; i < IDLE_CALLS; i++) {
+        call_at(caller, &due_ms, &caller->idle);
+    }
+}
+
 static void *call(void *arg)
 {
     struct caller *caller = arg;
-    long long due_ms = clock_now_ms();
-    while (wave.in < PEERS && caller->len < CALLS_MAX) {
-        if (due_ms > clock_now_ms()) {
-            clock_sleep_ms((unsigned)(due_ms - clock_now_ms()));
-        }
-        struct rpc_result result = rpc_call(caller->channel, CALL_DEADLINE_MS);
-        if (!result.ok) {
-            die(result.details);
-        }
-        caller->ms[caller->len++] = clock_now_ms() - due_ms;
-        due_ms += CALL_EVERY_MS;
+    double due_ms = now_ms();
+    while (wave.in < PEERS) {
+        call_at(caller, &due_ms, &caller->busy);
     }
-    qsort(caller->ms, caller->len, sizeof(caller->ms[0]), by_size);
     return NULL;
 }
 
@@ -208,11 +262,24 @@ static bool sleep_until(long long at_ms)
     return wave.in < PEERS;
 }
 
+static void print_round(const struct node_seen *seen, const unsigned long *signing,
+                        long long took_ms, struct caller *caller)
+{
+    printf("%7lu %6lu %4lu %4lu %4lu %8lld %6u %8lu %8zu %6.1f %8.1f %8.1f %8.1f\n",
+           (unsigned long)seen->most_signing, signing[0], signing[1], signing[2], signing[3],
+           took_ms, (unsigned)wave.attempts, (unsigned long)seen->refused, caller->busy.len,
+           figures_percentile(&caller->busy, 50), figures_p99(&caller->busy), caller->busy.longest,
+           figures_p99(&caller->idle));
+    fflush(stdout);
+}
+
 static void run_round(struct node_seen *seen, struct caller *caller)
 {
     static const unsigned looks_ms[] = { 200, 1000, 2000, 4000 };
     unsigned long signing[ARRAY_LEN(looks_ms)] = { 0 };
-    caller->len = 0;
+    figures_clear(&caller->idle);
+    figures_clear(&caller->busy);
+    call_idle(caller);
     faulty_set(options.hang ? HANGS : SLOW);
     long long start_ms = clock_now_ms();
     start_wave(seen->port);
@@ -228,21 +295,23 @@ static void run_round(struct node_seen *seen, struct caller *caller)
     join_wave();
     long long took_ms = wave.last_ms - start_ms;
     pthread_join(caller->thread, NULL);
-    printf("%8lu %4lu %4lu %4lu %8lld %8u %8lu %8zu %8lld %8lld\n", signing[0], signing[1],
-           signing[2], signing[3], took_ms, (unsigned)wave.attempts, (unsigned long)seen->refused,
-           caller->len, caller->ms[caller->len * 99 / 100], caller->ms[caller->len - 1]);
-    fflush(stdout);
+    print_round(seen, signing, took_ms, caller);
     faulty_set("");
 }
 
 static void print_head(void)
 {
-    printf("gRPC core %s, %ld cores, %d peers at once, token %s, %s lent threads\n",
+    printf("gRPC core %s, %ld cores, %d peers at once, token %s, %s lent threads, %d sessions%s\n",
            grpc_version_string(), sysconf(_SC_NPROCESSORS_CONF), PEERS,
-           options.hang ? "hangs for 8 s" : "100 ms", options.lend ? "32" : "no");
-    printf("%8s %4s %4s %4s %8s %8s %8s %8s %8s %8s\n", "signing", "1s", "2s", "4s", "all in",
-           "dials", "refused", "calls", "p99", "longest");
-    printf("%8s %14s %8s %8s %8s %8s %8s %8s\n", "at 0.2s", "", "ms", "", "(told)", "", "ms", "ms");
+           options.hang ? "hangs for 8 s" : "100 ms", options.lend ? "32" : "no",
+           options.lend            ? 34
+           : options.more_sessions ? 41
+                                   : 16,
+           options.wait ? ", gRPC waits for each signature" : "");
+    printf("%7s %6s %4s %4s %4s %8s %6s %8s %8s %6s %8s %8s %8s\n", "signing", "at", "1s", "2s",
+           "4s", "all in", "dials", "refused", "calls", "p50", "p99", "longest", "p99");
+    printf("%7s %6s %14s %8s %6s %8s %8s %6s %8s %8s %8s\n", "most", "0.2s", "", "ms", "", "(told)",
+           "", "ms", "ms", "ms", "idle");
 }
 
 static error_t take_option(int key, char *arg, struct argp_state *state)
@@ -260,6 +329,12 @@ static error_t take_option(int key, char *arg, struct argp_state *state)
     case 'l':
         options.lend = true;
         return 0;
+    case 's':
+        options.more_sessions = true;
+        return 0;
+    case 'w':
+        options.wait = true;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -272,6 +347,8 @@ int main(int argc, char **argv)
         { "hang", 'h', NULL, 0, "the token hangs for 8 s, instead of 100 ms for each signature",
           0 },
         { "lend", 'l', NULL, 0, "with 32 grpc.lent_threads", 0 },
+        { "sessions", 's', NULL, 0, "with token.max_sessions 41, one for each peer", 0 },
+        { "wait", 'w', NULL, 0, "gRPC on BoringSSL waits, as it does for quick keys", 0 },
         { 0 },
     };
     const struct argp argp = { .options = known, .parser = take_option };
@@ -288,9 +365,11 @@ int main(int argc, char **argv)
     federation_enrol(&federation, &client, "client", "P-256");
     server.module = faulty_start();
     peer = stranger_make(&federation);
+    faulty_set(SLOW); /* so that `open` finds it slow */
     for (unsigned i = 0; i < options.rounds; i++) {
         nodes[i] = start_node(&server);
     }
+    faulty_set("");
     grpc_init();
     node_open(&node, &client, "{}"); /* its own token is fast */
     print_head();

@@ -34,9 +34,9 @@ top=$(cd "$here/../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/nodekey-boringssl
 chosen=
 status=0
-tests='^(abi|attacks|close|crowd|damage|fault_start|fault_threads|federations|footprint|guest|handshake|kept_hosts|lent|'
-tests+='lifecycle|live|load|mesh|misconfig|misuse|p2pfl|policy_matrix|private_folder|refusals|reload|resumed|service|signer|suites|'
-tests+='verifier|verify_crowd|verify_peer)$'
+tests='^(abi|attacks|close|crowd|damage|fault_hang|fault_start|fault_threads|federations|footprint|guest|handshake|'
+tests+='kept_hosts|lent|lifecycle|live|load|mesh|misconfig|misuse|p2pfl|policy_matrix|private_folder|refusals|reload|'
+tests+='resumed|service|signer|suites|verifier|verify_crowd|verify_peer)$'
 
 die() {
   echo "run.sh: $*" >&2

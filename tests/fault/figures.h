@@ -54,10 +54,15 @@ static inline int figures_by_size(const void *a, const void *b)
 }
 
 /* Of at least one; puts them in order. */
-static inline double figures_p99(struct figures *figures)
+static inline double figures_percentile(struct figures *figures, unsigned percent)
 {
     qsort(figures->ms, figures->len, sizeof(figures->ms[0]), figures_by_size);
-    return figures->ms[figures->len * 99 / 100];
+    return figures->ms[figures->len * percent / 100];
+}
+
+static inline double figures_p99(struct figures *figures)
+{
+    return figures_percentile(figures, 99);
 }
 
 #endif
