@@ -185,7 +185,7 @@ static bool is_bound_to(const struct bound *bound)
 
 static void warn_of_untested(const struct bound *bound, const nk_host *host)
 {
-    static const unsigned long tested[] = { 29, 56 };
+    static const unsigned long tested[] = { 29, 56, 58 };
 
     for (size_t i = 0; i < ARRAY_LEN(tested); i++) {
         if (tested[i] == bound->number) {
@@ -194,8 +194,8 @@ static void warn_of_untested(const struct bound *bound, const nk_host *host)
     }
     log_line(
         host, NK_LOG_WARNING,
-        "gRPC core %s: nodekey is tested with the cores 29 (gRPC 1.51) and 56 (gRPC 1.83); try "
-        "this one before you rely on it, or take one of those",
+        "gRPC core %s: nodekey is tested with the cores 29 (gRPC 1.51), 56 (gRPC 1.83) and, on "
+        "BoringSSL, 58 (gRPC 1.85); try this one before you rely on it, or take one of those",
         host->grpc_version());
 }
 

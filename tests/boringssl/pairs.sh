@@ -151,9 +151,13 @@ print_pairs() { # dialling group, dialled group
 }
 
 # Which way a group signs is settled by a measurement at `open`, so its log is asked.
-check_signing() {
+check_logs() {
   local name group
   for name in "${names[@]}"; do
+    if grep 'warning:\|error:' "node-$name/node.err" | grep -v 'revocation is off' >tool.log; then
+      echo "FAILED: $name: $(head -n 1 tool.log)"
+      status=1
+    fi
     group=${group_of[$name]}
     if [ -n "${said[$group]}" ] && ! grep -q "signers, the server's ${said[$group]}, the client's ${said[$group]};" "node-$name/node.err"; then
       echo "FAILED: $name does not sign ${said[$group]}: $(grep -h 'signers' "node-$name/node.err" || tail -n 3 "node-$name/node.err")"
@@ -192,7 +196,7 @@ sign_asynchronously
 start_all
 await_all
 stop_all
-check_signing
+check_logs
 for from in "${groups[@]}"; do
   for to in "${groups[@]}"; do
     print_pairs "$from" "$to"
