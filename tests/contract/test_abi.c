@@ -219,9 +219,10 @@ static void flags_that_are_not_known_are_refused(void **state)
     host.flags = NK_HOST_TRUST_FOLDERS;
     host.reserved_2 = 1;
     assert_int_equal(plugin->open_file(&host, config_path, &ret, NULL), NK_E_USAGE);
-    /* a host of 0.2: whatever lies behind its struct */
+    /* a host of 0.2: whatever lies behind its struct; it has no set_identity for BoringSSL */
     host.struct_size = offsetof(nk_host, flags);
-    assert_int_equal(plugin->open_file(&host, config_path, &ret, NULL), NK_OK);
+    assert_int_equal(plugin->open_file(&host, config_path, &ret, NULL),
+                     BORINGSSL_CORE ? NK_E_UNSUPPORTED : NK_OK);
     assert_int_equal(plugin->close(ret, NULL), NK_OK);
 }
 
