@@ -26,32 +26,32 @@ packages=(
 # From PyPI, into build/ of this folder, what the lists in tests/pypi say: each into a folder of its name, with the list.
 # Pip takes nothing of another hash. A grpcio has a Python of its own, since pip would put it over Debian's.
 fetch_pypi() {
-  fetch_grpcio grpcio
-  fetch_grpcio grpcio-oldest --without-pip
-  fetch_headers grpcio-tools
-  fetch_headers grpcio-tools-oldest
+  fetch_grpcio grpcio &&
+    fetch_grpcio grpcio-oldest --without-pip &&
+    fetch_headers grpcio-tools &&
+    fetch_headers grpcio-tools-oldest
 }
 
 fetch_grpcio() { # list, options of venv
   local list=tests/pypi/$1.txt venv=build/$1
   ! cmp -s "$list" "$venv/list.txt" || return 0
-  rm -rf "$venv"
-  /usr/bin/python3 -m venv "${@:2}" "$venv"
-  build/grpcio/bin/pip --python "$venv/bin/python" install --quiet --disable-pip-version-check --require-hashes \
-    --no-compile --only-binary :all: --requirement "$list"
-  cp "$list" "$venv/list.txt"
+  rm -rf "$venv" &&
+    /usr/bin/python3 -m venv "${@:2}" "$venv" &&
+    build/grpcio/bin/pip --python "$venv/bin/python" install --quiet --disable-pip-version-check --require-hashes \
+      --no-compile --only-binary :all: --requirement "$list" &&
+    cp "$list" "$venv/list.txt"
 }
 
 # Of gRPC, and of the Abseil that it carries.
 fetch_headers() { # list
   local list=tests/pypi/$1.txt folder=build/$1
   ! cmp -s "$list" "$folder/list.txt" || return 0
-  rm -rf "$folder"
-  mkdir "$folder"
-  build/grpcio/bin/pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-binary :all: \
-    --no-build-isolation --requirement "$list" --dest "$folder"
-  tar -C "$folder" --no-same-owner --strip-components=1 --wildcards -xzf "$folder"/*.tar.gz \
-    '*/grpc_root/include' '*/third_party/abseil-cpp/absl/*.h' '*/third_party/abseil-cpp/absl/*.inc'
-  rm "$folder"/*.tar.gz
-  cp "$list" "$folder/list.txt"
+  rm -rf "$folder" &&
+    mkdir "$folder" &&
+    build/grpcio/bin/pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-binary :all: \
+      --no-build-isolation --requirement "$list" --dest "$folder" &&
+    tar -C "$folder" --no-same-owner --strip-components=1 --wildcards -xzf "$folder"/*.tar.gz \
+      '*/grpc_root/include' '*/third_party/abseil-cpp/absl/*.h' '*/third_party/abseil-cpp/absl/*.inc' &&
+    rm "$folder"/*.tar.gz &&
+    cp "$list" "$folder/list.txt"
 }

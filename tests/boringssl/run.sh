@@ -12,6 +12,7 @@ Builds gRPC's core (tests/boringssl/core.sh), this checkout with its headers, an
 the programs of tests and examples with its libgrpc.so; then runs the tests that
 are about gRPC, the quickstart, pairs.sh, whose other half is this checkout on the
 machine's gRPC, and hosts.sh with that: keys in SoftHSM, both roles, by signers.
+And compiles boringssl.hpp by clang.
 
   --cache FOLDER   where core and build are kept; default: that of core.sh
   --tests REGEX    these tests only, by ctest's -R, and no more
@@ -36,7 +37,7 @@ chosen=
 status=0
 tests='^(abi|attacks|close|crowd|damage|fault_hang|fault_start|fault_threads|federations|footprint|guest|handshake|'
 tests+='kept_hosts|lent|lifecycle|live|load|mesh|misconfig|misuse|p2pfl|policy_matrix|private_folder|refusals|reload|'
-tests+='resumed|service|signer|suites|verifier|verify_crowd|verify_peer)$'
+tests+='resumed|service|signer|suites|told_signer|verifier|verify_crowd|verify_peer)$'
 
 die() {
   echo "run.sh: $*" >&2
@@ -64,7 +65,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-install_missing "${packages[@]}" || exit 2
+install_missing "${packages[@]}" clang || exit 2
 mkdir -p "$cache" || exit 2
 cache=$(realpath "$cache")
 build=$cache/build
@@ -91,6 +92,15 @@ build_openssl() {
     cmake --build "$other" --target nodekey_plugin nodekey node
 }
 
+# By gcc they are at each commit.
+try_headers() {
+  local list
+  (cd "$top" && fetch_pypi) || return 1
+  for list in grpcio-tools-oldest grpcio-tools; do
+    "$top/tests/contract/boringssl_headers.sh" "$top" "$top/build/$list" clang++ || return 1
+  done
+}
+
 does_not_build() {
   grep -E 'error|warning' -A 5 "$log" | head -n 40
   echo "does not build; all of it: $log"
@@ -114,6 +124,8 @@ ctest --test-dir "$build" -j2 -R "${chosen:-$tests}" 2>&1 | show_progress "$log"
 grep -E '^[0-9]+% tests passed|^No tests' "$log" || status=1
 [ ! -s "$failed" ] || print_failed "$failed"
 if [ -z "$chosen" ]; then
+  try_headers 2>&1 | show_progress "$log" || status=1
+  grep -E '^clang' "$log" || tail -n 20 "$log"
   "$top/examples/quickstart.sh" --build "$build" >"$log" 2>&1 || status=1
   grep -E ' of 9 ordered pairs| of 13 intruders|FAILED' "$log" || tail -n 20 "$log"
   build_openssl 2>&1 | show_progress "$log" || does_not_build
