@@ -37,7 +37,7 @@ chosen=
 status=0
 tests='^(abi|attacks|close|crowd|damage|fault_hang|fault_start|fault_threads|federations|footprint|guest|handshake|'
 tests+='kept_hosts|lent|lifecycle|live|load|mesh|misconfig|misuse|p2pfl|policy_matrix|private_folder|refusals|reload|'
-tests+='resumed|service|signer|suites|told_signer|verifier|verify_crowd|verify_peer)$'
+tests+='resumed|service|signer|suites|told_signer|unreached|verifier|verify_crowd|verify_peer)$'
 
 die() {
   echo "run.sh: $*" >&2

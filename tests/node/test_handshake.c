@@ -14,8 +14,7 @@
 #include "fixtures/wire/rpc.h"
 #include "fixtures/wire/tls_peer.h"
 
-/* BoringSSL verifies no signature of the last two kinds, and signs with the first of them at most
- * as a client. */
+/* BoringSSL verifies no signature of the last two kinds: the test `unreached`. */
 static const char *const key_types[] = { "RSA-2048", "RSA-3072", "RSA-4096", "P-256", "P-384",
 #if !BORINGSSL_CORE
                                          "P-521",    "Ed25519"
