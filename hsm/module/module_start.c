@@ -18,6 +18,7 @@
 #include "base/report.h"
 #include "base/sigpipe.h"
 #include "base/words.h"
+#include "module/bindings.h"
 #include "module/ckr.h"
 #include "module/module_needs.h"
 #include "module/module_private.h"
@@ -27,6 +28,20 @@
 
 /* --- the file --- */
 
+/* A module may have been linked with OpenSSL, and calls what the program shows in its place. */
+static nk_status check_calls(void *object, const char *path, nk_error *err)
+{
+    nk_error own = { .struct_size = sizeof(own) };
+    const struct link_map *map = NULL;
+    struct bindings split;
+
+    if (dlinfo(object, RTLD_DI_LINKMAP, &map) != 0 || !bindings_in_two(map, &split)) {
+        return NK_OK;
+    }
+    nk_status status = bindings_report(&split, split.map == map ? path : split.map->l_name, &own);
+    return report(err, status, "%s: %s", words()->module, own.text);
+}
+
 static nk_status load_file(const char *path, const struct cryptoki **ret_call, nk_error *err)
 {
     /* The module is kept for the life of the process: threads may be inside, and gRPC keeps keys
@@ -34,6 +49,11 @@ static nk_status load_file(const char *path, const struct cryptoki **ret_call, n
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (object == NULL) {
         return report(err, NK_E_CONFIG, "%s: cannot load %s: %s", words()->module, path, dlerror());
+    }
+    nk_status status = check_calls(object, path, err);
+    if (status != NK_OK) {
+        dlclose(object);
+        return status;
     }
     CK_C_GetFunctionList get = NULL;
     *(void **)&get = dlsym(object, "C_GetFunctionList");

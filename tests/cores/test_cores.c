@@ -30,6 +30,8 @@ static const struct row {
     { .name = "static gRPC, static OpenSSL", .program = CORE_STATIC_ALL },
     { .name = "static gRPC, static OpenSSL, all symbols exported", .program = CORE_EXPORTING },
     { "a library before OpenSSL that has a third of its names", CORE_THIRD, "libthird.so" },
+    { "the same of what OpenSSL and pkcs11-helper call", CORE_INNER, "libinner.so" },
+    { "the same of what the module alone calls", CORE_BESIDE, "libsofthsm2.so in this process" },
     { .name = "shared gRPC, the whole of a static OpenSSL exported", .program = CORE_WHOLE },
 #ifdef CORE_BORINGSSL
     { "BoringSSL before OpenSSL", CORE_BORINGSSL, "libcrypto.so.0" },
