@@ -220,9 +220,10 @@ typedef struct nk_plugin {
     /* fork(): before grpc_init, a child opens an instance of its own and is a node. What a parent
      * opened is the parent's: every call on it but close is NK_E_USAGE in a child ("forked: ..."),
      * and close gives back only what the child itself has with the token. Keys that the parent has
-     * loaded into OpenSSL sign in its children. fork() waits for calls inside a module, at most
-     * three seconds, and not twice for one that hangs. Fork while no thread is in OpenSSL, as with
-     * any program on it, and not from a callback of ours. */
+     * loaded into OpenSSL, and its signers, sign in its children; what it had started is answered
+     * in the parent alone. fork() waits for calls inside a module, at most three seconds, and not
+     * twice for one that hangs. Fork while no thread is in OpenSSL, as with any program on it, and
+     * not from a callback of ours. */
 
     /* since 0.1 */
 

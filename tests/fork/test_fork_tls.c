@@ -349,7 +349,7 @@ static bool is_refused(nk_instance *instance)
 static bool opens_one_without_grpc(void)
 {
     const nk_plugin *plugin = plugin_load();
-    const nk_host host = { .struct_size = sizeof(host), .grpc_version = grpc_version_string };
+    const nk_host host = silent_host();
     nk_instance *instance = NULL;
     grpc_server_credentials *server = NULL;
     nk_error err = { .struct_size = sizeof(err) };
