@@ -14,8 +14,6 @@
 #include "fixtures/wire/rpc.h"
 #include "fixtures/wire/tls_peer.h"
 
-#define REFUSED_MS 2000 /* a dial that fails is made anew until then */
-
 static struct federation federation;
 static struct member alice;
 static struct node bob;   /* P-256 */
@@ -75,7 +73,7 @@ static bool peer_is_dialled(const struct row *row)
     struct tls_peer peer = peer_of(row);
     struct tls_listener *listener = tls_peer_listen(&peer);
 
-    (void)rpc_dial(row->client->channel, tls_listener_address(listener), REFUSED_MS);
+    (void)rpc_dial(row->client->channel, tls_listener_address(listener), RPC_DEADLINE_MS);
     struct tls_result result = tls_listener_wait(listener);
     print_message("    %s\n", result.why);
     tls_listener_stop(listener);
@@ -86,7 +84,7 @@ static bool peer_is_dialled(const struct row *row)
 static bool node_dials(const struct row *row, struct rpc_server *server)
 {
     struct rpc_result result =
-        rpc_dial(row->client->channel, rpc_server_address(server), REFUSED_MS);
+        rpc_dial(row->client->channel, rpc_server_address(server), RPC_DEADLINE_MS);
 
     print_message("    %s\n", result.ok ? "talked" : result.details);
     assert_int_equal(rpc_server_runs(server), result.ok);
