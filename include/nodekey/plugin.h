@@ -201,11 +201,12 @@ typedef struct nk_host {
 
     /* [any] For programs whose gRPC carries BoringSSL, which takes no key from OpenSSL:
      * `nodekey/boringssl.hpp` has one. Gives `provider`, an in-memory provider of gRPC's, a pair of
-     * this signer and these certificates (PEM, leaf first): at the first credentials of a role, and
-     * when a renewed certificate comes. `plugin` is this plugin's table, for ever; the others are
-     * borrowed: signer_ref to keep the signer. Not asked where gRPC uses OpenSSL.
-     * NK_E_UNSUPPORTED: this gRPC takes no signers. Calls no function of nk_plugin but signer_ref
-     * and signer_free. */
+     * this signer and these certificates (PEM, leaf first): at the first credentials of a role,
+     * when a renewed certificate comes, and the same once more when gRPC's TLS shall forget
+     * sessions, for which the pair must be another object of gRPC's each time. `plugin` is this
+     * plugin's table, for ever; the others are borrowed: signer_ref to keep the signer. Not asked
+     * where gRPC uses OpenSSL. NK_E_UNSUPPORTED: this gRPC takes no signers. Calls no function of
+     * nk_plugin but signer_ref and signer_free. */
     nk_status (*set_identity)(void *host_data, const struct nk_plugin *plugin,
                               struct grpc_tls_certificate_provider *provider, nk_signer *signer,
                               const char *chain_pem);

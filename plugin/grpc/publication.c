@@ -129,6 +129,13 @@ nk_status publication_check(const struct publication *publication, int our_role,
     return NK_OK;
 }
 
+void publication_drop_sessions(const struct publication *publication)
+{
+    if (publication->told != NULL) {
+        told_identity_drop_sessions(publication->told);
+    }
+}
+
 struct told_identity *publication_told(const struct publication *publication)
 {
     return publication->told;

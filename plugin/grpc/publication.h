@@ -36,6 +36,8 @@ MUST_USE nk_status publication_check_folder(const struct publication *publicatio
 /* The same; and when the file is gone: gRPC would make a port that fails every handshake. */
 MUST_USE nk_status publication_check(const struct publication *publication, int our_role,
                                      nk_error *err);
+/* told_identity_drop_sessions; an older core keeps none. */
+void publication_drop_sessions(const struct publication *publication);
 /* NULL: an older core, which is for the next two. Lives as long as `publication`. */
 struct told_identity *publication_told(const struct publication *publication);
 const char *publication_path(const struct publication *publication, int our_role);

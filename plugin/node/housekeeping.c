@@ -7,7 +7,6 @@
 #include "base/report.h"
 #include "base/thread.h"
 #include "grpc/publication.h"
-#include "grpc/told_identity.h"
 #include "node/reload.h"
 
 #define TICK_MS 1000u
@@ -62,15 +61,6 @@ static void look_at_unfinished(struct nk_instance *instance)
                                verdicts_host(instance->verdicts));
 }
 
-static void drop_sessions(const struct nk_instance *instance)
-{
-    struct told_identity *told = publication_told(credentials_publication(instance->credentials));
-
-    if (told != NULL) {
-        told_identity_drop_sessions(told);
-    }
-}
-
 static void *keep_house(void *arg)
 {
     struct housekeeping *housekeeping = arg;
@@ -82,7 +72,7 @@ static void *keep_house(void *arg)
         }
         reload_tick(housekeeping->instance);
         look_at_unfinished(housekeeping->instance);
-        drop_sessions(housekeeping->instance);
+        publication_drop_sessions(credentials_publication(housekeeping->instance->credentials));
         verdicts_tell_held_back(housekeeping->instance->verdicts, false);
         hsm_leave();
     }

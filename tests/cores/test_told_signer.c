@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <grpc/grpc.h>
 
@@ -107,6 +108,7 @@ static struct {
     _Atomic nk_status answer;
     bool drops; /* it answers NK_OK, and tells gRPC nothing */
     atomic_uint asked;
+    atomic_uint again; /* told what it was told before */
     nk_signer *signer; /* the last one; counted */
     char chain[CHAIN_BYTES];
 } given;
@@ -123,10 +125,12 @@ static nk_status take_identity(void *data, const nk_plugin *table,
     if (given.answer != NK_OK || given.drops) {
         return given.answer;
     }
+    bool again = signer == given.signer && strcmp(chain, given.chain) == 0;
     table->signer_ref(signer);
     table->signer_free(given.signer);
     given.signer = signer;
     snprintf(given.chain, sizeof(given.chain), "%s", chain);
+    given.again += again;
     return tell_grpc != NULL ? tell_grpc(data, table, provider, signer, chain) : NK_OK;
 }
 
@@ -179,6 +183,7 @@ static int begin(void **state)
     given.answer = NK_OK;
     given.drops = false;
     given.asked = 0;
+    given.again = 0;
     given.signer = NULL;
     node = (struct node){ .log = recorder_new() };
     node.host = host_of(node.log);
@@ -346,6 +351,55 @@ static void a_renewal_that_is_not_taken_is_told_again(void **state)
     assert_string_not_equal(given.chain, former);
 }
 
+/* --- sessions that BoringSSL's server would keep --- */
+
+#define SESSIONS 16
+
+static void sign_for_tls_12(int times)
+{
+    const uint8_t input[64 + 4 + 65] = { 1 }; /* two random numbers, and a point of P-256 */
+    uint8_t signature[NK_SIGNATURE_BYTES];
+    size_t size = 0;
+
+    for (int i = 0; i < times; i++) {
+        assert_int_equal(plugin->sign(given.signer, P256, input, sizeof(input), signature,
+                                      sizeof(signature), &size, NULL),
+                         NK_OK);
+    }
+}
+
+static void wait_until_told_again(unsigned times)
+{
+    for (int i = 0; given.again < times && i < RENEWAL_MS / 10; i++) {
+        nanosleep(&(struct timespec){ .tv_nsec = 10 * 1000000L }, NULL);
+    }
+    assert_int_equal(given.again, times);
+}
+
+static void a_server_of_tls_12_is_told_again(void **state)
+{
+    (void)state;
+    open_good("{}");
+    assert_int_equal(ask_channel(NULL), NK_OK);
+    sign_for_tls_12(SESSIONS); /* a client keeps none */
+    assert_int_equal(ask_server(NULL), NK_OK);
+    for (int i = 0; i < SESSIONS; i++) {
+        assert_signs_as("server", "client"); /* of TLS 1.3, which has tickets alone */
+    }
+    sign_for_tls_12(SESSIONS - 1);
+    assert_int_equal(plugin->reload(node.instance, NULL), NK_OK);
+    assert_int_equal(given.again, 0);
+    sign_for_tls_12(1);
+    wait_until_told_again(1);
+    given.answer = NK_E_INTERNAL;
+    sign_for_tls_12(SESSIONS);
+    assert_true(recorder_waits_for(
+        node.log, "gRPC keeps sessions of TLS 1.2: nk_host.set_identity answers", RENEWAL_MS));
+    given.answer = NK_OK;
+    sign_for_tls_12(SESSIONS);
+    wait_until_told_again(2);
+}
+
 /* --- what is said --- */
 
 #define UNREACHED "members with Ed25519 or P-521 keys cannot be reached, nor reach us"
@@ -449,6 +503,7 @@ static void add_rows(void)
     ROWS_OF(refusals, there_are_no_credentials_until_it_is_taken)
     ROWS_TEST(a_host_that_drops_it_talks_to_nobody);
     ROWS_TEST(a_renewal_that_is_not_taken_is_told_again);
+    ROWS_TEST(a_server_of_tls_12_is_told_again);
     ROWS_OF(said_rows, open_says_who_is_out_of_reach)
     ROWS_TEST(ed25519_is_no_identity);
     ROWS_TEST(no_polling_threads_are_advised);
