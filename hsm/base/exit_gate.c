@@ -29,12 +29,13 @@ static void close_gate(void)
         return;
     }
     exiting_here = true;
+    const int own = depth > 0 ? 1 : 0; /* exit() in a callback of ours */
     int quiet = 0;
     int seen = atomic_load(&parked);
     for (int waited = 0; waited < WAIT_MS && quiet < QUIET_MS; waited++) {
         clock_sleep_ms(1);
         int now = atomic_load(&parked);
-        quiet = now == seen && atomic_load(&inside) == 0 ? quiet + 1 : 0;
+        quiet = now == seen && atomic_load(&inside) == own ? quiet + 1 : 0;
         seen = now;
     }
 }

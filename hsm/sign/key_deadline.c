@@ -6,13 +6,23 @@
 #include "base/exit_gate.h"
 #include "sign/signing.h"
 
+static void run_lent(struct job *job)
+{
+    struct hsm_signing *signing = (struct hsm_signing *)job;
+
+    exit_gate_take_over();
+    signing_make(signing);
+    key_end_use(signing->key);
+    exit_gate_leave();
+}
+
 static CK_RV give_to_worker(struct hsm_key *key, struct hsm_signing *signing,
                             struct signers *signers, unsigned char *raw, CK_ULONG *ret_len,
                             nk_error *err)
 {
     long long began_ms = 0;
 
-    signing->job.run = signing_run;
+    signing->job.run = run_lent;
     exit_gate_lend(); /* the call may outlive its caller, so it passes the gate and uses the key by
                          itself */
     rundown_begin(&key->uses);
@@ -27,7 +37,8 @@ static CK_RV give_to_worker(struct hsm_key *key, struct hsm_signing *signing,
         return rv;
     }
     if (began_ms == 0) { /* the signing is gone */
-        signing_take_back(key);
+        exit_gate_take_back();
+        key_end_use(key);
     }
     return signing_report(key, signers, answer, began_ms, err);
 }

@@ -10,6 +10,21 @@
 
 /* --- the answer --- */
 
+/* The worker passes the gate by itself: at exit a signature for which no thread waits need not be
+ * made any more, nor does exit wait for those in the queue. */
+static void run_launched(struct job *job)
+{
+    struct hsm_signing *signing = (struct hsm_signing *)job;
+
+    if (exit_gate_enter()) {
+        signing_make(signing);
+        exit_gate_leave();
+    } else {
+        signing->rv = CKR_NODEKEY_SHUT;
+    }
+    key_end_use(signing->key);
+}
+
 /* The worker's answer, or why there is none. */
 static CK_RV settle(struct hsm_signing *signing, enum signers_answer answer, nk_error *err)
 {
@@ -58,7 +73,7 @@ static void answer_caller(struct job *job, enum signers_answer answer)
     bool began = job->began_ms != 0;
     CK_RV rv = settle(signing, answer, &err);
     if (!began) {
-        signing_take_back(key);
+        key_end_use(key);
     }
     if (rv != CKR_OK && rv != CKR_NODEKEY_SHUT &&
         breaker_is_open(signers_breaker(signing->signers))) {
@@ -74,16 +89,15 @@ static void answer_caller(struct job *job, enum signers_answer answer)
 static CK_RV launch(struct hsm_key *key, struct signers *signers, struct hsm_signing *signing,
                     nk_error *err)
 {
-    signing->job.run = signing_run;
+    signing->job.run = run_launched;
     signing->job.answer = answer_caller;
-    exit_gate_lend(); /* both for the worker */
-    rundown_begin(&key->uses);
+    rundown_begin(&key->uses); /* for the worker */
     rundown_begin(&key->uses); /* for the answer */
     enum signers_answer answer = signers_launch(signers, &signing->job, key_patience_ms(key));
     if (answer == SIGNERS_LEFT) {
         return CKR_OK;
     }
-    signing_take_back(key);
+    key_end_use(key);
     key_end_use(key);
     return signing_report(key, signers, answer, 0, err);
 }

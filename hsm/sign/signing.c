@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/exit_gate.h"
 #include "base/fork.h"
 #include "base/report.h"
 #include "key/key_ladder.h"
@@ -50,23 +49,11 @@ struct hsm_signing *signing_new(struct hsm_key *key, struct signers *signers,
     return signing;
 }
 
-void signing_run(struct job *job)
+void signing_make(struct hsm_signing *signing)
 {
-    struct hsm_signing *signing = (struct hsm_signing *)job;
-    struct hsm_key *key = signing->key;
-
-    exit_gate_take_over();
-    signing->rv =
-        key_ladder_sign(key, &signing->what, signing->raw, &signing->raw_len, &signing->err);
+    signing->rv = key_ladder_sign(signing->key, &signing->what, signing->raw, &signing->raw_len,
+                                  &signing->err);
     probe_teach_breaker(signing);
-    key_end_use(key);
-    exit_gate_leave();
-}
-
-void signing_take_back(struct hsm_key *key)
-{
-    exit_gate_take_back();
-    key_end_use(key);
 }
 
 CK_RV signing_report_away(const struct hsm_key *key, nk_error *err)

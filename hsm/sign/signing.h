@@ -35,10 +35,8 @@ struct hsm_signing *signing_new(struct hsm_key *key, struct signers *signers,
                                 const struct scheme *scheme, const unsigned char *input,
                                 size_t len);
 void signing_free(struct hsm_signing *signing);
-/* job.run of a caller's signature: begins inside a use of the key and a loan of the exit gate. */
-void signing_run(struct job *job);
-/* For a signature of the key that no worker has begun: what was lent for it is taken back. */
-void signing_take_back(struct hsm_key *key);
+/* On a worker, inside the exit gate and a use of the key. */
+void signing_make(struct hsm_signing *signing);
 /* Why there is no signature, for an answer of the workers but SIGNERS_DONE; tells the breaker. */
 MUST_USE CK_RV signing_report(struct hsm_key *key, struct signers *signers,
                               enum signers_answer answer, long long began_ms, nk_error *err);

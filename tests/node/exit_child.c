@@ -12,6 +12,7 @@
 #include <openssl/crypto.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "fixtures/plugin_host.h"
 #include "fixtures/wire/rpc.h"
 
@@ -19,6 +20,7 @@
 #define HUNG_S 30
 #define STORM_THREADS 8
 #define STORM_MS 60
+#define RSA_PKCS1_SHA256 0x0401 /* a TLS SignatureScheme */
 
 static const nk_plugin *plugin;
 static nk_instance *instance;
@@ -124,6 +126,13 @@ static void release_after_close_and_shutdown(void)
     release();
 }
 
+static void wait_for_exit(void)
+{
+    for (;;) {
+        pause();
+    }
+}
+
 static void *exit_here(void *unused)
 {
     (void)unused;
@@ -134,9 +143,7 @@ static void exit_from_a_second_thread(void)
 {
     pthread_t thread;
     need(pthread_create(&thread, NULL, exit_here, NULL) == 0, "pthread_create");
-    for (;;) {
-        pause();
-    }
+    wait_for_exit();
 }
 
 static struct {
@@ -189,6 +196,163 @@ static void exit_from_a_second_thread_while_eight_sign(void)
     exit_from_a_second_thread();
 }
 
+/* --- signatures that were started, in the queue and inside C_Sign --- */
+
+#define STARTED 40
+#define CANCEL_EACH 3
+
+static nk_signer *signers[2];
+static atomic_llong exit_began_ms; /* 0: how long it takes is not looked at */
+static const uint8_t text[] = "what TLS 1.2 signs";
+
+/* Refused where the instance is closed by now. */
+static nk_signing *start_signature(nk_signer *signer, nk_sign_done *done)
+{
+    nk_signing *signing = NULL;
+
+    (void)plugin->sign_start(signer, RSA_PKCS1_SHA256, text, sizeof(text), done, signer, &signing,
+                             NULL);
+    return signing;
+}
+
+static void ignore_answer(void *arg, const uint8_t *signature, size_t len, const nk_error *err)
+{
+    (void)arg, (void)signature, (void)len, (void)err;
+}
+
+static void take_signers(void)
+{
+    need(plugin->signer(instance, NK_PEER_IS_CLIENT, &signers[0], NULL) == NK_OK &&
+             plugin->signer(instance, NK_PEER_IS_SERVER, &signers[1], NULL) == NK_OK,
+         "signer");
+}
+
+/* Handles of the first half are kept, as by a handshake that waits. */
+static void start_all(nk_sign_done *done)
+{
+    take_signers();
+    for (int i = 0; i < STARTED; i++) {
+        nk_signing *signing = start_signature(signers[i % 2], done);
+        if (i > STARTED / 2) {
+            plugin->signing_free(signing);
+        }
+    }
+}
+
+/* The plugin waits at most so long for who never leaves: here nobody is to be waited for. */
+#define GIVEN_UP_MS 1900
+
+static void look_at_exit(void)
+{
+    need(exit_began_ms == 0 || clock_now_ms() - exit_began_ms < GIVEN_UP_MS,
+         "exit waited for a signature that nobody makes");
+}
+
+static void signatures_under_way(void)
+{
+    start_all(ignore_answer);
+    exit_began_ms = clock_now_ms();
+}
+
+static void close_under_signatures(void)
+{
+    start_all(ignore_answer);
+    close_instance();
+}
+
+static void shutdown_under_signatures(void)
+{
+    start_all(ignore_answer);
+    shutdown_without_close();
+}
+
+static void shutdown_then_signatures(void)
+{
+    shutdown_without_close();
+    start_all(ignore_answer);
+}
+
+static void exit_inside(void *arg, const uint8_t *signature, size_t len, const nk_error *err)
+{
+    static atomic_flag exits = ATOMIC_FLAG_INIT;
+
+    (void)arg, (void)signature, (void)len, (void)err;
+    if (!atomic_flag_test_and_set(&exits)) { /* two threads in exit at once are the host's fault */
+        exit_began_ms = clock_now_ms();
+        exit(CODE);
+    }
+}
+
+static void exit_in_a_call_back(void)
+{
+    start_all(exit_inside);
+    wait_for_exit();
+}
+
+static void exit_in_the_call_back_of_a_cancel(void)
+{
+    start_all(ignore_answer);
+    plugin->sign_cancel(start_signature(signers[0], exit_inside));
+    wait_for_exit();
+}
+
+static void start_next(void *arg, const uint8_t *signature, size_t len, const nk_error *err)
+{
+    (void)signature, (void)len, (void)err;
+    plugin->signing_free(start_signature(arg, start_next));
+}
+
+static void call_backs_start_more(void)
+{
+    start_all(start_next);
+    nanosleep(&(struct timespec){ .tv_nsec = STORM_MS * 1000000L }, NULL);
+    exit_began_ms = clock_now_ms();
+}
+
+static void close_while_call_backs_start_more(void)
+{
+    call_backs_start_more();
+    exit_began_ms = 0;
+    close_instance();
+}
+
+static void exit_from_a_second_thread_while_call_backs_start_more(void)
+{
+    call_backs_start_more();
+    exit_from_a_second_thread();
+}
+
+static void *start_and_cancel_on(void *signer)
+{
+    for (;;) {
+        nk_signing *signing = start_signature(signer, ignore_answer);
+        for (int i = 0; i < CANCEL_EACH; i++) {
+            plugin->sign_cancel(signing);
+        }
+        plugin->signing_free(signing);
+    }
+    return NULL;
+}
+
+static void two_start_and_cancel(void)
+{
+    pthread_t threads[2];
+
+    take_signers();
+    for (int i = 0; i < 2; i++) {
+        need(pthread_create(&threads[i], NULL, start_and_cancel_on, signers[i]) == 0,
+             "pthread_create");
+    }
+    nanosleep(&(struct timespec){ .tv_nsec = STORM_MS * 1000000L }, NULL);
+}
+
+/* Of a token so slow that C_Sign runs on. */
+static void server_stopped_while_it_signs(void)
+{
+    start_storm();
+    shutdown_without_close();
+}
+
 /* gRPC's threads use OpenSSL until the end. Version 4 cleans up nothing at exit. */
 #if OPENSSL_VERSION_MAJOR < 4
 static void cleaned_up(void)
@@ -225,6 +389,18 @@ static const struct order {
     { "close-while-eight-dial-on", close_while_eight_dial_on },
     { "openssl-is-kept", openssl_is_kept },
     { "exit-from-a-second-thread-while-eight-sign", exit_from_a_second_thread_while_eight_sign },
+    { "signatures-under-way", signatures_under_way },
+    { "close-under-signatures", close_under_signatures },
+    { "shutdown-under-signatures", shutdown_under_signatures },
+    { "shutdown-then-signatures", shutdown_then_signatures },
+    { "exit-in-a-call-back", exit_in_a_call_back },
+    { "exit-in-the-call-back-of-a-cancel", exit_in_the_call_back_of_a_cancel },
+    { "call-backs-start-more", call_backs_start_more },
+    { "close-while-call-backs-start-more", close_while_call_backs_start_more },
+    { "exit-from-a-second-thread-while-call-backs-start-more",
+      exit_from_a_second_thread_while_call_backs_start_more },
+    { "two-start-and-cancel", two_start_and_cancel },
+    { "server-stopped-while-it-signs", server_stopped_while_it_signs },
 };
 
 int main(int argc, char **argv)
@@ -233,6 +409,7 @@ int main(int argc, char **argv)
     need(argc == 3, "usage: exit_child ORDER CONFIG");
     for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
         if (strcmp(orders[i].name, argv[1]) == 0) {
+            atexit(look_at_exit); /* before the plugin's, so that it runs after */
             start(argv[2]);
             orders[i].run();
             exit(CODE); /* not a return: the storm's threads go on */

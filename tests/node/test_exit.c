@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -18,6 +19,7 @@
 
 #define CODE 7
 #define RUNS 50 /* $NODEKEY_EXIT_RUNS lowers it */
+#define SLOW "sign_ms=20"
 #define LANES 4 /* so many end side by side */
 
 static struct federation federation;
@@ -27,6 +29,7 @@ static const struct row {
     const char *order;
     const char *script; /* NULL: SoftHSM itself; else the faulty token before it */
     bool lent;          /* four threads of the plugin poll, too */
+    bool deadline;      /* signing workers make the calls; gRPC on BoringSSL is called back */
 } rows[] = {
     { .order = "close-then-shutdown" },
     { .order = "shutdown-then-close" },
@@ -39,28 +42,57 @@ static const struct row {
     { .order = "release-after-close-and-shutdown" },
     { .order = "exit-from-a-second-thread" },
     { .order = "eight-threads-signing" },
-    { .order = "eight-threads-signing",
-      .script = "sign_ms=20" }, /* nearly always inside at that moment */
+    { .order = "eight-threads-signing", .script = SLOW }, /* nearly always inside at that moment */
     { .order = "close-under-eight-threads-signing" },
-    { .order = "close-under-eight-threads-signing", .script = "sign_ms=20" },
+    { .order = "close-under-eight-threads-signing", .script = SLOW },
     { .order = "close-while-eight-dial-on" },
     { .order = "exit-from-a-second-thread-while-eight-sign" },
     { .order = "openssl-is-kept" },
     { .order = "shutdown-and-wait-then-close", .lent = true },
     { .order = "shutdown-without-close", .lent = true },
     { .order = "close-under-a-running-server", .lent = true },
-    { .order = "eight-threads-signing", .script = "sign_ms=20", .lent = true },
+    { .order = "eight-threads-signing", .script = SLOW, .lent = true },
     { .order = "close-while-eight-dial-on", .lent = true },
+};
+
+/* With signatures that are called back: test_exit signers. */
+static const struct row signer_rows[] = {
+    { .order = "signatures-under-way" },
+    { .order = "signatures-under-way", .script = SLOW },
+    { .order = "close-under-signatures" },
+    { .order = "close-under-signatures", .script = SLOW },
+    { .order = "shutdown-under-signatures", .script = SLOW },
+    { .order = "shutdown-then-signatures", .script = SLOW },
+    { .order = "exit-in-a-call-back" },
+    { .order = "exit-in-a-call-back", .script = SLOW },
+    { .order = "exit-in-the-call-back-of-a-cancel", .script = SLOW },
+    { .order = "call-backs-start-more" },
+    { .order = "call-backs-start-more", .script = SLOW },
+    { .order = "close-while-call-backs-start-more", .script = SLOW },
+    { .order = "exit-from-a-second-thread-while-call-backs-start-more" },
+    { .order = "two-start-and-cancel" },
+    { .order = "two-start-and-cancel", .script = SLOW },
+    { .order = "server-stopped-while-it-signs", .script = "sign_ms=100" },
+    { .order = "server-stopped-while-it-signs", .script = "sign_ms=100", .deadline = true },
+    { .order = "eight-threads-signing", .deadline = true },
+    { .order = "eight-threads-signing", .script = SLOW, .deadline = true },
+    { .order = "close-under-eight-threads-signing", .script = SLOW, .deadline = true },
+    { .order = "close-while-eight-dial-on", .script = SLOW, .deadline = true },
+    { .order = "exit-from-a-second-thread-while-eight-sign", .deadline = true },
 };
 
 static void save_configs(const char *name)
 {
-    char *config = member_config(&alice, "{}");
-    char *lent = member_config(&alice, "{\"grpc\": {\"lent_threads\": 4}}");
-    write_file(path_of("%s/%s.json", federation.folder, name), config, 0644);
-    write_file(path_of("%s/%s-lent.json", federation.folder, name), lent, 0644);
-    free(config);
-    free(lent);
+    static const char *const kinds[][2] = {
+        { "", "{}" },
+        { "-lent", "{\"grpc\": {\"lent_threads\": 4}}" },
+        { "-deadline", "{\"token\": {\"sign_timeout_ms\": 10000}}" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        char *config = member_config(&alice, kinds[i][1]);
+        write_file(path_of("%s/%s%s.json", federation.folder, name, kinds[i][0]), config, 0644);
+        free(config);
+    }
 }
 
 static int start(void **state)
@@ -130,8 +162,11 @@ static void *run_lane(void *data)
 static void check_row(void **state)
 {
     const struct row *row = *state;
-    const char *config = path_of("%s/%s%s.json", federation.folder,
-                                 row->script != NULL ? "slow" : "direct", row->lent ? "-lent" : "");
+    const char *config =
+        path_of("%s/%s%s.json", federation.folder, row->script != NULL ? "slow" : "direct",
+                row->lent       ? "-lent"
+                : row->deadline ? "-deadline"
+                                : "");
     const char *fewer = getenv("NODEKEY_EXIT_RUNS");
     atomic_long left = fewer != NULL ? strtol(fewer, NULL, 10) : RUNS;
     struct lane lanes[LANES];
@@ -159,12 +194,22 @@ static void check_row(void **state)
     assert_false(failed);
 }
 
-int main(void)
+static void add_rows(const struct row *table, size_t len)
 {
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        rows_add(path_of("%s%s%s", rows[i].order, rows[i].script != NULL ? ", slow" : "",
-                         rows[i].lent ? ", lent" : ""),
-                 check_row, &rows[i]);
+    for (size_t i = 0; i < len; i++) {
+        const struct row *row = &table[i];
+        rows_add(path_of("%s%s%s%s", row->order, row->script != NULL ? ", slow" : "",
+                         row->lent ? ", lent" : "", row->deadline ? ", by deadline" : ""),
+                 check_row, row);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "signers") == 0) {
+        add_rows(signer_rows, ARRAY_LEN(signer_rows));
+    } else {
+        add_rows(rows, ARRAY_LEN(rows));
     }
     return ROWS_RUN("exit", start, stop);
 }
