@@ -19,6 +19,8 @@ static struct member alice;
 static struct node bob;   /* P-256 */
 static struct node large; /* P-521 */
 static struct node mixed; /* RSA-2048 as server, P-521 as client */
+static struct node issued_by_ed25519;
+static struct node issued_by_p521;
 
 static const struct row {
     const char *name;
@@ -33,6 +35,10 @@ static const struct row {
     { "P-256 dials P-521", &large, &bob, NULL, 0, false },
     { "P-256 dials the RSA-2048 of one that has P-521 to dial", &mixed, &bob, NULL, 0, true },
     { "and is dialled by its P-521", &bob, &mixed, NULL, 0, false },
+    { "P-256 dials P-256 of a CA with Ed25519", &issued_by_ed25519, &bob, NULL, 0, true },
+    { "and is dialled by it", &bob, &issued_by_ed25519, NULL, 0, true },
+    { "P-256 dials P-256 of a CA with P-521", &issued_by_p521, &bob, NULL, 0, true },
+    { "and is dialled by that", &bob, &issued_by_p521, NULL, 0, true },
     { "P-521 dials OpenSSL, TLS 1.3", NULL, &large, "P-256", TLS1_3_VERSION, true },
     { "P-521 is dialled by OpenSSL, TLS 1.3", &large, NULL, "P-256", TLS1_3_VERSION, true },
     { "P-521 is dialled by OpenSSL, TLS 1.2", &large, NULL, "P-256", TLS1_2_VERSION, true },
@@ -104,6 +110,31 @@ static void they_meet_or_not(void **state)
     assert_int_equal(reached, row->reached || !BORINGSSL_CORE);
 }
 
+/* Alice by another intermediate, whose key is of this type: BoringSSL is shown its signature, and
+ * leaves the judging to us. */
+static void open_issued_by(struct node *node, const char *type)
+{
+    struct certificate_spec ca = {
+        .cn = type,
+        .basic_constraints = "critical,CA:TRUE",
+        .key_usage = "critical,keyCertSign,cRLSign",
+        .eku = "",
+    };
+    struct certificate_spec spec = member_spec(&federation, "alice");
+    EVP_PKEY *key = software_key(type);
+    struct authority issuer = { key, authority_issue(&federation.root, key, &ca) };
+    EVP_PKEY *public_key = X509_get_pubkey(alice.leaf);
+    X509 *leaf = authority_issue(&issuer, public_key, &spec);
+    char *pem = pem_of(leaf, issuer.certificate, NULL);
+
+    write_file(path_of("%s/by-%s.pem", federation.folder, type), pem, 0644);
+    node_open(node, &alice, path_of("{\"node\": {\"certificate\": \"by-%s.pem\"}}", type));
+    free(pem);
+    X509_free(leaf);
+    EVP_PKEY_free(public_key);
+    authority_free(&issuer);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -120,6 +151,8 @@ static int start(void **state)
                       " \"certificate\": \"alice-RSA-2048.pem\"},"
                       " \"client\": {\"key\": \"pkcs11:token=alice;object=P-521\","
                       " \"certificate\": \"alice-P-521.pem\"}}"));
+    open_issued_by(&issued_by_ed25519, "Ed25519");
+    open_issued_by(&issued_by_p521, "P-521");
     return 0;
 }
 
@@ -129,6 +162,8 @@ static int stop(void **state)
     node_close(&bob);
     node_close(&large);
     node_close(&mixed);
+    node_close(&issued_by_ed25519);
+    node_close(&issued_by_p521);
     member_free(&alice);
     federation_free(&federation);
     return 0;
