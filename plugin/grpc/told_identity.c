@@ -96,7 +96,8 @@ static nk_status prepare_told(const nk_host *host, struct hsm_key *key, int our_
         if (hsm_key_signs(key, ED25519)) {
             return report(err, NK_E_IDENTITY,
                           "gRPC on BoringSSL has no Ed25519: neither peers nor this node's TLS "
-                          "take this key; enrol with P-256 (nodekey enroll --key-type P-256)");
+                          "take the %s's key; enrol with P-256 (nodekey enroll --key-type P-256)",
+                          our_role == OUR_SERVER ? "server" : "client");
         }
         nk_status status = signer_new(key, our_role, pem, &ret_told->signer, err);
         if (status != NK_OK) {

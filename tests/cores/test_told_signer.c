@@ -424,14 +424,29 @@ static void open_says_who_is_out_of_reach(void **state)
     assert_int_equal(recorder_count(node.log, UNREACHED), 1);
 }
 
-static void ed25519_is_no_identity(void **state)
+static const struct ed25519_row {
+    const char *name;
+    const char *patch;
+    const char *whose;
+} ed25519_rows[] = {
+    { "Ed25519 is no identity",
+      "{\"node\": {\"key\": \"pkcs11:token=alice;object=Ed25519\","
+      " \"certificate\": \"alice-Ed25519.pem\"}}",
+      "the server's key" },
+    { "Ed25519 is no identity of a client",
+      "{\"client\": {\"key\": \"pkcs11:token=alice;object=Ed25519\","
+      " \"certificate\": \"alice-Ed25519.pem\"}}",
+      "the client's key" },
+};
+
+static void ed25519_is_refused(void **state)
 {
-    (void)state;
+    const struct ed25519_row *row = *state;
     nk_error err = { .struct_size = sizeof(err) };
 
-    assert_int_equal(open_node(&node.host, member_patch_key(&alice, "Ed25519"), &err),
-                     NK_E_IDENTITY);
+    assert_int_equal(open_node(&node.host, row->patch, &err), NK_E_IDENTITY);
     assert_non_null(strstr(err.text, "gRPC on BoringSSL has no Ed25519"));
+    assert_non_null(strstr(err.text, row->whose));
     assert_non_null(strstr(err.text, "nodekey enroll --key-type P-256"));
     assert_int_equal(given.asked, 0);
 }
@@ -505,7 +520,7 @@ static void add_rows(void)
     ROWS_TEST(a_renewal_that_is_not_taken_is_told_again);
     ROWS_TEST(a_server_of_tls_12_is_told_again);
     ROWS_OF(said_rows, open_says_who_is_out_of_reach)
-    ROWS_TEST(ed25519_is_no_identity);
+    ROWS_OF(ed25519_rows, ed25519_is_refused)
     ROWS_TEST(no_polling_threads_are_advised);
     ROWS_TEST(polling_threads_are_not_lent);
 }
