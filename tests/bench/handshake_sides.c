@@ -23,6 +23,8 @@ struct self {
     const char *name;
     atomic_bool failed; /* said why once */
     struct ends *ends;
+    const char *patch; /* of nodekey_side */
+    const char *how;   /* gRPC on BoringSSL gets signatures, as the log has it */
     struct rpc_server *server;
     grpc_channel_credentials *channel;
     struct team *teams[TEAM_MAX + 1];
@@ -93,8 +95,14 @@ static bool start_nodekey(void *user, char *why, size_t room)
         node_prepare(&self->nodes[i]);
         self->nodes[i].host.symbol = self->symbol;
     }
-    node_open_with(&self->nodes[0], &self->ends->server, "{}");
-    node_open_with(&self->nodes[1], &self->ends->client, "{}");
+    node_open_with(&self->nodes[0], &self->ends->server, self->patch);
+    node_open_with(&self->nodes[1], &self->ends->client, self->patch);
+    for (size_t i = 0; i < 2 && BORINGSSL_CORE; i++) {
+        if (!recorder_has(self->nodes[i].log, self->how)) {
+            snprintf(why, room, "the log does not say: %s", self->how);
+            return false;
+        }
+    }
     self->server = rpc_server_start(self->nodes[0].server, SERVER_THREADS, NULL, NULL);
     self->channel = self->nodes[1].channel;
     return first_dial(self, why, room);
@@ -112,7 +120,20 @@ static void stop_nodekey(void *user)
 struct outpost *nodekey_side(struct ends *ends)
 {
     static const struct outpost_work work = { start_nodekey, dial_many, stop_nodekey };
-    struct self self = { .name = "nodekey", .ends = ends };
+    struct self self = { .name = "nodekey",
+                         .ends = ends,
+                         .patch = "{}",
+                         .how = "the server's at once, the client's at once" };
+    return outpost_start(self.name, &work, &self);
+}
+
+struct outpost *deadline_side(struct ends *ends)
+{
+    static const struct outpost_work work = { start_nodekey, dial_many, stop_nodekey };
+    struct self self = { .name = "nodekey, deadline",
+                         .ends = ends,
+                         .patch = "{\"token\": {\"sign_timeout_ms\": 3000}}",
+                         .how = "the server's asynchronously, the client's asynchronously" };
     return outpost_start(self.name, &work, &self);
 }
 
@@ -174,7 +195,7 @@ static struct contest_cost dial_or_sign(void *user, const struct bounded_call *b
 struct outpost *software_side(struct ends *ends)
 {
     static const struct outpost_work work = { start_software, dial_or_sign, stop_nodekey };
-    struct self self = { .name = "nodekey with keys in memory", .ends = ends };
+    struct self self = { .name = "nodekey with keys in memory", .ends = ends, .patch = "{}" };
     return outpost_start(self.name, &work, &self);
 }
 

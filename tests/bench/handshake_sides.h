@@ -18,6 +18,8 @@ struct ends {
 /* Each errand is so many calls on channels of their own. Started before this process has threads;
  * stopped with outpost_stop. `ends` is borrowed. */
 struct outpost *nodekey_side(struct ends *ends);
+/* The same with token.sign_timeout_ms: a worker signs. */
+struct outpost *deadline_side(struct ends *ends);
 /* The same node in all but the keys, which are in memory. It can sign with the bare token between
  * two handshakes, too: caches are as cold then as in a handshake. */
 enum { SOFTWARE_DIALS, SOFTWARE_DIALS_AND_SIGNS };
