@@ -70,6 +70,26 @@ void hsm_share_threads(unsigned threads)
     shared_threads_are(threads);
 }
 
+/* Inside the exit gate. */
+static bool has_thread_to_spare(struct hsm_key *key, unsigned patience_ms)
+{
+    rundown_begin(&key->uses);
+    bool spare = atomic_load(&key->shut) ||
+                 shared_threads_spare_one(token_waits(key->token), clock_now_ms(), patience_ms);
+    key_end_use(key);
+    return spare;
+}
+
+bool hsm_key_may_be_waited_for(struct hsm_key *key, unsigned patience_ms)
+{
+    if (atomic_load(&key->shut) || !exit_gate_enter()) {
+        return true; /* nothing will be */
+    }
+    bool spare = has_thread_to_spare(key, patience_ms);
+    exit_gate_leave();
+    return spare;
+}
+
 CK_RV key_sign(struct hsm_key *key, const struct scheme *scheme, const unsigned char *input,
                size_t len, unsigned char *signature, size_t room, size_t *ret_len)
 {

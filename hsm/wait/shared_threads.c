@@ -24,11 +24,15 @@ void shared_threads_are(unsigned threads)
     pthread_mutex_unlock(&lock);
 }
 
+static bool is_silent_locked(const struct waits *waits, long long now_ms, unsigned patience_ms)
+{
+    return waits->now > 0 && now_ms - waits->heard_ms >= patience_ms;
+}
+
 /* Another token than the one that does not answer keeps a thread for a moment only. */
 static bool must_not_wait_locked(const struct waits *waits, long long now_ms)
 {
-    return waiting >= shared && waits->now > 0 &&
-           now_ms - waits->heard_ms >= SHARED_THREADS_PATIENCE_MS;
+    return waiting >= shared && is_silent_locked(waits, now_ms, SHARED_THREADS_PATIENCE_MS);
 }
 
 bool shared_threads_enter(struct waits *waits, bool inbound, long long now_ms)
@@ -58,4 +62,15 @@ void shared_threads_leave(struct waits *waits, long long now_ms)
         waits->now > 0 ? 1 : 0; /* 0: forked inside the call, or not counted at its start */
     waiting -= waiting > 0 ? 1 : 0;
     pthread_mutex_unlock(&lock);
+}
+
+bool shared_threads_spare_one(const struct waits *waits, long long now_ms, unsigned patience_ms)
+{
+    if (atomic_load(&shared) == 0) {
+        return true;
+    }
+    pthread_mutex_lock(&lock);
+    bool spare = waiting < shared && !is_silent_locked(waits, now_ms, patience_ms);
+    pthread_mutex_unlock(&lock);
+    return spare;
 }

@@ -323,8 +323,9 @@ typedef struct nk_plugin {
     nk_status (*signer)(nk_instance *instance, uint32_t role, nk_signer **ret, nk_error *err);
     /* [any] Our certificates in PEM, leaf first; as long as the signer lives. */
     const char *(*signer_chain)(const nk_signer *signer);
-    /* [any] 1: `sign` is quicker than two changes of threads, by the test signatures of `open`, and
-     * no token.sign_timeout_ms is set; 0: sign_start, which blocks nobody. */
+    /* [any] 1: `sign` is quicker than two changes of threads, by the test signatures of `open` and
+     * by those under way, and no token.sign_timeout_ms is set; 0: sign_start, which blocks nobody.
+     * Ask before each signature. */
     uint32_t (*signer_is_quick)(const nk_signer *signer);
     /* [any] One signature, on the token, while the caller waits, as long as token.sign_timeout_ms
      * lets. `algorithm` is a TLS SignatureScheme (RFC 8446 section 4.2.3): 0x0403 for

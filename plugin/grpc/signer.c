@@ -9,6 +9,7 @@
 #include "config/config.h"
 
 #define QUICK_US 2000u /* two changes of threads cost 0.3 ms of CPU */
+#define SILENT_MS 10u  /* a quick token that does not answer for so long may hang */
 
 struct nk_signer {
     atomic_uint refs;
@@ -61,7 +62,7 @@ bool key_is_quick(const struct hsm_key *key)
 
 uint32_t signer_is_quick(const nk_signer *signer)
 {
-    return key_is_quick(signer->key);
+    return key_is_quick(signer->key) && hsm_key_may_be_waited_for(signer->key, SILENT_MS);
 }
 
 /* --- what is signed --- */

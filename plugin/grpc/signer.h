@@ -13,7 +13,7 @@ const nk_plugin *signer_plugin(void);
 /* Keeps `key`; `chain` is copied. *ret_signer is owned: signer_free. NK_E_NOMEM. [any] */
 MUST_USE nk_status signer_new(struct hsm_key *key, int our_role, const char *chain,
                               nk_signer **ret_signer, nk_error *err);
-/* The answer of signer_is_quick for a signer of `key`. [any] */
+/* The answer of signer_is_quick for a signer of `key`, while its token answers. [any] */
 bool key_is_quick(const struct hsm_key *key);
 /* Handshakes of TLS 1.2 for which it was asked to sign. [any] */
 unsigned long long signer_tls_12(const nk_signer *signer);

@@ -66,7 +66,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-install_missing "${packages[@]}" || exit 2
+install_missing "${few_packages[@]}" || exit 2
 mkdir -p "$cache" || exit 2
 cache=$(realpath "$cache")
 log=$cache/build.log

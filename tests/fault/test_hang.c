@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A token that hangs in C_Sign, under a gRPC that asks for signatures (BoringSSL). None of its
- * threads waits for one that a slow key makes: calls on a connection that stands are answered in
- * time; servers, channels and gRPC itself end while C_Sign runs; and token.max_waiting_inbound
- * counts those who wait. Other cores: fault_stall. */
+ * threads waits for a slow key, and one or two for a quick one: calls on a connection that stands
+ * are answered in time. With a slow key servers, channels and gRPC itself end while C_Sign runs,
+ * and token.max_waiting_inbound counts those who wait. Other cores: fault_stall. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,6 +20,7 @@
 #include "fixtures/wire/rpc.h"
 
 #define SLOW "sign_ms=20\n" /* at `open`, so that the key is none of the quick ones */
+#define QUICK ""
 #define HANG "sign_hang=1\n"
 #define HANG_MS 5000
 #define IDLE_MS 2000
@@ -49,9 +50,9 @@ static bool comes_to(const atomic_ulong *counter, unsigned long value)
     return *counter == value;
 }
 
-static void open_slow(struct node *node, const char *patch)
+static void open_at(struct node *node, const char *speed, const char *patch)
 {
-    faulty_set(SLOW);
+    faulty_set(speed);
     node_open(node, &slow, patch);
     faulty_set("");
 }
@@ -106,10 +107,10 @@ struct scene {
     grpc_channel *channel;
 };
 
-static void open_scene(struct scene *scene, const char *patch)
+static void open_scene(struct scene *scene, const char *speed, const char *patch)
 {
     grpc_init();
-    open_slow(&scene->node, patch);
+    open_at(&scene->node, speed, patch);
     node_open(&scene->caller, &quick, "{}");
     scene->server = rpc_server_start(scene->node.server, 1, NULL, NULL);
     scene->channel = rpc_channel(scene->caller.channel, rpc_server_address(scene->server));
@@ -170,12 +171,17 @@ static bool hang_once(const struct scene *scene)
     return on_time;
 }
 
-static void calls_are_answered_in_time(void **state)
+static const struct speed {
+    const char *name;
+    const char *at_open;
+} speeds[] = { { "calls are in time, slow key", SLOW }, { "calls are in time, quick key", QUICK } };
+
+static void calls_are_in_time(void **state)
 {
-    (void)state;
+    const struct speed *speed = *state;
     struct scene scene;
     bool held = false;
-    open_scene(&scene, "{}");
+    open_scene(&scene, speed->at_open, "{}");
     diallers.every_ms = DIAL_EVERY_MS;
     diallers.come_back = true;
     pulse_start();
@@ -246,7 +252,7 @@ static void a_server_ends(void **state)
 {
     const struct order *order = *state;
     struct scene scene;
-    open_scene(&scene, FOR_ALL_THE_TIME);
+    open_scene(&scene, SLOW, FOR_ALL_THE_TIME);
     diallers.every_ms = 0;
     diallers.come_back = false;
     faulty_set(HANG);
@@ -274,7 +280,7 @@ static void a_channel_ends(void **state)
     (void)state;
     struct node dialler, node;
     grpc_init();
-    open_slow(&dialler, FOR_ALL_THE_TIME);
+    open_at(&dialler, SLOW, FOR_ALL_THE_TIME);
     node_open(&node, &quick, "{}");
     struct rpc_server *server = rpc_server_start(node.server, 1, NULL, NULL);
     grpc_channel *channel = rpc_channel(dialler.channel, rpc_server_address(server));
@@ -308,7 +314,7 @@ static void so_many_wait(void **state)
 {
     const struct bound *bound = *state;
     struct scene scene;
-    open_scene(&scene, bound->patch);
+    open_scene(&scene, SLOW, bound->patch);
     recorder_clear(scene.node.log);
     diallers.every_ms = 0;
     diallers.come_back = false;
@@ -354,7 +360,7 @@ static int stop(void **state)
 int main(int argc, char **argv)
 {
     bounds = argc == 2 && strcmp(argv[1], "--bounds") == 0;
-    ROWS_TEST(calls_are_answered_in_time);
+    ROWS_OF(speeds, calls_are_in_time)
     ROWS_OF(orders, a_server_ends)
     ROWS_TEST(a_channel_ends);
     ROWS_OF(counted, so_many_wait)

@@ -140,6 +140,62 @@ static void threads_that_may_wait_do(void **state)
     go(SHARED + 1);
 }
 
+#define SILENT 10
+
+static bool is_to_spare(void)
+{
+    return shared_threads_spare_one(&token, now_ms, SILENT);
+}
+
+static void one_is_to_spare_while_the_token_answers(void **state)
+{
+    (void)state;
+    assert_true(is_to_spare());
+    come(1);
+    now_ms += SILENT - 1;
+    assert_true(is_to_spare());
+    now_ms += 1;
+    assert_false(is_to_spare());
+    come(1); /* who waits all the same does not make it answer */
+    assert_false(is_to_spare());
+    go(1);
+    assert_true(is_to_spare());
+    go(1);
+    now_ms += SILENT;
+    assert_true(is_to_spare());
+}
+
+static void none_is_to_spare_while_all_wait(void **state)
+{
+    (void)state;
+    come(SHARED - 1);
+    assert_true(is_to_spare());
+    come(1);
+    assert_false(is_to_spare());
+    assert_false(shared_threads_spare_one(&other, now_ms, SILENT));
+    go(SHARED);
+}
+
+static void another_token_that_is_silent_leaves_one(void **state)
+{
+    (void)state;
+    come(1);
+    now_ms += SILENT;
+    assert_false(is_to_spare());
+    assert_true(shared_threads_spare_one(&other, now_ms, SILENT));
+    go(1);
+}
+
+static void of_threads_that_may_wait_one_is_to_spare(void **state)
+{
+    (void)state;
+    shared_threads_are(0);
+    come(SHARED);
+    now_ms += SILENT;
+    assert_true(is_to_spare());
+    go(SHARED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +208,10 @@ int main(void)
         cmocka_unit_test_setup(another_token_is_asked, start),
         cmocka_unit_test_setup(our_own_dialling_counts_and_is_not_refused, start),
         cmocka_unit_test_setup(threads_that_may_wait_do, start),
+        cmocka_unit_test_setup(one_is_to_spare_while_the_token_answers, start),
+        cmocka_unit_test_setup(none_is_to_spare_while_all_wait, start),
+        cmocka_unit_test_setup(another_token_that_is_silent_leaves_one, start),
+        cmocka_unit_test_setup(of_threads_that_may_wait_one_is_to_spare, start),
     };
     return cmocka_run_group_tests_name("shared_threads", tests, NULL, NULL);
 }
