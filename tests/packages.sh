@@ -26,10 +26,12 @@ packages=(
 # From PyPI, into build/ of this folder, what the lists in tests/pypi say: each into a folder of its name, with the list.
 # Pip takes nothing of another hash. A grpcio has a Python of its own, since pip would put it over Debian's.
 fetch_pypi() {
+  local headers=('*/grpc_root/include' '*/third_party/abseil-cpp/absl/*.h' '*/third_party/abseil-cpp/absl/*.inc')
   fetch_grpcio grpcio &&
     fetch_grpcio grpcio-oldest --without-pip &&
-    fetch_headers grpcio-tools &&
-    fetch_headers grpcio-tools-oldest
+    fetch_sources grpcio-tools "${headers[@]}" &&
+    fetch_sources grpcio-tools-oldest "${headers[@]}" &&
+    fetch_sources grpcio-sdist '*/third_party/boringssl-with-bazel'
 }
 
 fetch_grpcio() { # list, options of venv
@@ -42,16 +44,15 @@ fetch_grpcio() { # list, options of venv
     cp "$list" "$venv/list.txt"
 }
 
-# Of gRPC, and of the Abseil that it carries.
-fetch_headers() { # list
+# Headers of gRPC and of the Abseil that it carries; BoringSSL.
+fetch_sources() { # list, what of it, by patterns of tar
   local list=tests/pypi/$1.txt folder=build/$1
   ! cmp -s "$list" "$folder/list.txt" || return 0
   rm -rf "$folder" &&
     mkdir "$folder" &&
     build/grpcio/bin/pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-binary :all: \
       --no-build-isolation --requirement "$list" --dest "$folder" &&
-    tar -C "$folder" --no-same-owner --strip-components=1 --wildcards -xzf "$folder"/*.tar.gz \
-      '*/grpc_root/include' '*/third_party/abseil-cpp/absl/*.h' '*/third_party/abseil-cpp/absl/*.inc' &&
+    tar -C "$folder" --no-same-owner --strip-components=1 --wildcards -xzf "$folder"/*.tar.gz "${@:2}" &&
     rm "$folder"/*.tar.gz &&
     cp "$list" "$folder/list.txt"
 }

@@ -50,7 +50,7 @@ fetch_inside() { # tree
   mkdir -p "$1$sources/build" "$1$sources/tests" &&
     cp -rT "$checkout/tests/pypi" "$1$sources/tests/pypi" &&
     cp /etc/ssl/certs/ca-certificates.crt "$1$sources/roots.pem" &&
-    { declare -f fetch_pypi fetch_grpcio fetch_headers && echo "cd $sources && fetch_pypi"; } |
+    { declare -f fetch_pypi fetch_grpcio fetch_sources && echo "cd $sources && fetch_pypi"; } |
     PIP_CERT=$sources/roots.pem SSL_CERT_FILE=$sources/roots.pem chroot "$1" bash -eu
 }
 

@@ -36,8 +36,8 @@ top=$(cd "$here/../.." && pwd)
 # shellcheck source=examples/install.sh
 . "$top/examples/install.sh"
 
-version=1.85.3
-sha256=8e18f15d1b09b8771edbf59d634b26cbe4903bc2577cb667264934a6655eb8b4
+list=$top/tests/pypi/grpcio-sdist.txt
+version=$(sed -n 's/^grpcio==\([0-9.]*\) .*/\1/p' "$list")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/nodekey-boringssl
 parts=(boringssl grpc)
 targets=(boringssl boringssl_shared grpc grpc_shared)
@@ -91,10 +91,9 @@ fetch_sdist() {
   local new=$cache/sdist.new
   rm -rf --one-file-system "$new"
   mkdir "$new" &&
-    echo "grpcio==$version --hash=sha256:$sha256" >"$new/requirements.txt" &&
     /usr/bin/python3 -m venv "$new/venv" &&
     "$new/venv/bin/pip" download --disable-pip-version-check --no-deps --no-binary grpcio --require-hashes \
-      --requirement "$new/requirements.txt" --dest "$new" &&
+      --requirement "$list" --dest "$new" &&
     tar -C "$new" --no-same-owner -xzf "$new/grpcio-$version.tar.gz" &&
     mv "$new/grpcio-$version" "$sdist" &&
     rm -rf --one-file-system "$new"

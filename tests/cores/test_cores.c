@@ -36,6 +36,11 @@ static const struct row {
 #ifdef CORE_BORINGSSL
     { "BoringSSL before OpenSSL", CORE_BORINGSSL, "libcrypto.so.0" },
 #endif
+#ifdef CORE_BORINGSSL_STATIC
+    { "a static BoringSSL", CORE_BORINGSSL_STATIC, "core_boringssl_static" },
+    { "the same with -rdynamic", CORE_BORINGSSL_EXPORTING, "core_boringssl_exporting" },
+    { .name = "the same, hidden by --exclude-libs", .program = CORE_BORINGSSL_HIDING },
+#endif
     { "a part of a static OpenSSL, exported", CORE_PARTIAL, "core_partial" },
 };
 
