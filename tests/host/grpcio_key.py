@@ -65,7 +65,7 @@ class CountedKey(key_only.TokenKey):
         """Every signature that was begun ends, once."""
         self.wait_for(lambda: self.ended >= self.begun)
         with self._changed:
-            once = self.ended == self.begun >= CALLS and not self._waiting
+            once = self.ended == self.begun > 0 and not self._waiting
             return "each ended once" if once else f"{self.begun} begun, {self.ended} ended, {len(self._waiting)} kept"
 
     def close(self):
