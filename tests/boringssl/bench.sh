@@ -21,8 +21,8 @@ twice, on that core and on the machine's gRPC. Prints, of each,
   --rounds N       of bench_cores, instead of its own number
   --help           this text
 
-Where it may, what is about time runs before other processes of the machine
-(chrt), so that it is not their time.
+Where it may, all of it runs before other processes of the machine (chrt), so that
+it is not their time.
 
 Exit status: 0 all ran, and the bounds hold; 1 one does not, or it did not build;
 2 could not be tried.
@@ -108,7 +108,7 @@ build_both 2>&1 | show_progress "$log" || {
   exit 1
 }
 for build in "$cache/release" "$cache/openssl-release"; do
-  run_in "$build" "$build/tests/bench/bench_cores" "${rounds[@]}"
+  run_in "$build" "${before[@]}" "$build/tests/bench/bench_cores" "${rounds[@]}"
 done
 token=tests/bench/slow_token
 run_in "$cache/release" "${before[@]}" "$cache/release/$token" --sessions
