@@ -56,6 +56,9 @@ unsigned signers_free_for_inbound_locked(const struct signers *signers)
 
 static struct job *next_job_locked(struct signers *signers)
 {
+    if (signers->calling == signers->max_threads) {
+        return NULL;
+    }
     struct job *job = dequeue_job_locked(&signers->outbound);
     return job == NULL && signers_free_for_inbound_locked(signers) > 0
                ? dequeue_job_locked(&signers->inbound)
@@ -153,6 +156,7 @@ static void run_job_locked(struct signers *signers, struct job *job)
     *slot = job;
     job->state = JOB_RUNS;
     job->began_ms = clock_now_ms();
+    signers->calling++;
     signers->inbound_running += job->inbound ? 1 : 0;
     pthread_mutex_unlock(&signers->lock);
 
@@ -160,6 +164,7 @@ static void run_job_locked(struct signers *signers, struct job *job)
 
     pthread_mutex_lock(&signers->lock);
     *slot = NULL;
+    signers->calling--;
     signers->inbound_running -= job->inbound ? 1 : 0;
     job->state = JOB_DONE;
     if (job->waited_for) {
@@ -201,13 +206,21 @@ static bool start_thread_locked(struct signers *signers)
     return made;
 }
 
+/* While a worker calls back, another one serves in its place: the caller's code may take its time,
+ * or ask for a signature itself. */
+bool signers_may_grow_locked(const struct signers *signers)
+{
+    return signers->threads - signers->answering < signers->max_threads &&
+           signers->threads < 2 * signers->max_threads;
+}
+
 bool signers_add_thread_locked(struct signers *signers)
 {
     unsigned waiting = signers->inbound.len + signers->outbound.len;
     if (signers->idle > 0) { /* a thread that is woken for another's job goes back to sleep */
         pthread_cond_signal(&signers->work);
     }
-    bool added = signers->idle <= waiting && signers->threads < signers->max_threads &&
+    bool added = signers->idle <= waiting && signers_may_grow_locked(signers) &&
                  start_thread_locked(signers);
     return added || signers->threads > 0;
 }
@@ -272,6 +285,8 @@ void signers_renew(struct signers *signers)
     signers->refs = 1;
     signers->threads = 0;
     signers->idle = 0;
+    signers->calling = 0;
+    signers->answering = 0;
     signers->inbound_running = 0;
     signers->pending = NULL;
     signers->watched = false;

@@ -47,8 +47,9 @@ struct job {
     struct job *next_pending;
 };
 
-/* Threads are made when needed, never more than `max_threads`; `max_waiting_inbound` 0: no bound.
- * NULL: out of memory. Owned: signers_close. [any] */
+/* At most `max_threads` jobs run at once, on threads that are made when needed; as many threads
+ * again stand in for those that call back. `max_waiting_inbound` 0: no bound. NULL: out of memory.
+ * Owned: signers_close. [any] */
 struct signers *signers_new(unsigned max_threads, unsigned max_waiting_inbound);
 /* The threads end as soon as they are idle; those inside a call end after it. NULL is allowed.
  * [any] */

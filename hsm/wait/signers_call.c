@@ -76,8 +76,9 @@ enum signers_answer signers_do(struct signers *signers, struct job *job, unsigne
 bool signers_start(struct signers *signers, struct job *job)
 {
     pthread_mutex_lock(&signers->lock);
-    bool free_worker = signers->idle > signers->inbound.len + signers->outbound.len ||
-                       signers->threads < signers->max_threads;
+    bool free_worker = signers->calling < signers->max_threads &&
+                       (signers->idle > signers->inbound.len + signers->outbound.len ||
+                        signers_may_grow_locked(signers));
     bool started = free_worker && !signers->closing && signers_add_thread_locked(signers);
     if (started) {
         job->refs = 1;

@@ -27,11 +27,22 @@ static void answer_taken_locked(struct signers *signers, struct job *job,
     signers_drop_locked(signers, job);
 }
 
+/* Jobs that wait are not to wait for the code of a caller who is called back. */
+static void stand_in_locked(struct signers *signers)
+{
+    bool served =
+        signers->inbound.len + signers->outbound.len == 0 || signers_add_thread_locked(signers);
+    (void)served; /* else this worker goes on when it comes back */
+}
+
 void signers_answer_locked(struct signers *signers, struct job *job)
 {
     if (job->pending) {
         take_locked(signers, job);
+        signers->answering++;
+        stand_in_locked(signers);
         answer_taken_locked(signers, job, SIGNERS_DONE);
+        signers->answering--;
     }
 }
 

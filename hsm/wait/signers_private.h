@@ -23,6 +23,8 @@ struct signers {
     bool closing;
     unsigned threads;
     unsigned idle;
+    unsigned calling;   /* jobs that run: max_threads at most */
+    unsigned answering; /* workers that call back, and cannot take a job */
     unsigned inbound_running;
     struct queue outbound; /* signatures for our own dialling go first */
     struct queue inbound;
@@ -42,6 +44,8 @@ void signers_withdraw_locked(struct queue *queue, struct job *job);
 /* How many more inbound jobs may run: the last thread, and with it the last session, is kept for
  * our own dialling. */
 unsigned signers_free_for_inbound_locked(const struct signers *signers);
+/* A thread may be made. */
+bool signers_may_grow_locked(const struct signers *signers);
 /* Sees to a thread for a job that is not in its queue yet. False: there is none, and none can be
  * made. */
 MUST_USE bool signers_add_thread_locked(struct signers *signers);

@@ -375,6 +375,128 @@ static void a_call_back_may_start_another(void **state)
     close_key(chained_key);
 }
 
+/* A call back that takes its time: until `go_on`. */
+static atomic_bool go_on;
+static atomic_uint held;
+
+static void take_answer_slowly(void *arg, const uint8_t *signature, size_t len, const nk_error *err)
+{
+    atomic_fetch_add(&held, 1);
+    for (int ms = 0; ms < PATIENCE_MS && !atomic_load(&go_on); ms++) {
+        clock_sleep_ms(1);
+    }
+    take_answer(arg, signature, len, err);
+}
+
+static void start_slowly_answered(struct hsm_key *key, struct asked *asked)
+{
+    const struct hsm_message message = { .algorithm = ECDSA_SHA256,
+                                         .data = text,
+                                         .len = sizeof(text) };
+
+    *asked = (struct asked){ .starter = pthread_self() };
+    assert_int_equal(hsm_key_start(key, &message, take_answer_slowly, asked, &asked->signing, NULL),
+                     NK_OK);
+}
+
+static void hold_call_backs(struct hsm_key *key, struct asked *asked, unsigned len)
+{
+    atomic_store(&go_on, false);
+    atomic_store(&held, 0);
+    for (unsigned i = 0; i < len; i++) {
+        start_slowly_answered(key, &asked[i]);
+    }
+    for (int ms = 0; ms < PATIENCE_MS && atomic_load(&held) < len; ms++) {
+        clock_sleep_ms(1);
+    }
+    assert_int_equal(held, len);
+}
+
+/* As gRPC does, which judges a server inside: the token signs for others meanwhile, on as many
+ * sessions as before. */
+static void a_slow_call_back_keeps_no_session(void **state)
+{
+    (void)state;
+    struct hsm_key *key =
+        open_key(&(struct rig_terms){ .sign_timeout_ms = PATIENCE_MS, .max_sessions = 2 });
+    struct asked slow[2], others[6];
+
+    hold_call_backs(key, slow, ARRAY_LEN(slow));
+    faulty_set("sign_ms=50\n");
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        assert_int_equal(start_one(key, i % 2 == 0, &others[i]), NK_OK);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        assert_answer(&others[i], NK_OK, "");
+    }
+    faulty_set(HANG);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        assert_int_equal(start_one(key, false, &others[i]), NK_OK);
+    }
+    assert_true(comes_to(&faulty_count()->signing_now, 2));
+    clock_sleep_ms(50);
+    assert_int_equal(faulty_count()->signing_now, 2);
+    faulty_set("");
+    atomic_store(&go_on, true);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        assert_answer(&others[i], NK_OK, "");
+    }
+    assert_answer(&slow[0], NK_OK, "");
+    assert_answer(&slow[1], NK_OK, "");
+    close_key(key);
+}
+
+/* Host code that fills all threads there may be: what is started meanwhile is answered in time. */
+static void call_backs_that_stop_stop_no_caller(void **state)
+{
+    (void)state;
+    struct hsm_key *key =
+        open_key(&(struct rig_terms){ .sign_timeout_ms = TIMEOUT_MS, .max_sessions = 1 });
+    struct asked slow[2], late, after;
+
+    hold_call_backs(key, slow, ARRAY_LEN(slow));
+    assert_int_equal(start_one(key, false, &late), NK_OK);
+    assert_answer(&late, NK_E_TOKEN, "busy");
+    atomic_store(&go_on, true);
+    assert_answer(&slow[0], NK_OK, "");
+    assert_answer(&slow[1], NK_OK, "");
+    assert_int_equal(start_one(key, false, &after), NK_OK);
+    assert_answer(&after, NK_OK, "");
+    close_key(key);
+}
+
+static void sign_inside(void *arg, const uint8_t *signature, size_t len, const nk_error *err)
+{
+    const struct hsm_message message = { .algorithm = ECDSA_SHA256,
+                                         .data = text,
+                                         .len = sizeof(text) };
+    struct asked *asked = arg;
+    nk_error own = { .struct_size = sizeof(own) };
+
+    (void)signature, (void)len;
+    assert_int_equal(err->status, NK_OK);
+    own.status = hsm_key_sign(chained_key, &message, asked->signature, &asked->len, &own);
+    take_answer(asked, asked->signature, asked->len, &own);
+}
+
+/* With the one session that there is. */
+static void a_call_back_may_wait_for_another(void **state)
+{
+    (void)state;
+    struct asked asked = { .starter = pthread_self() };
+    const struct hsm_message message = { .algorithm = ECDSA_SHA256,
+                                         .data = text,
+                                         .len = sizeof(text) };
+
+    chained_key =
+        open_key(&(struct rig_terms){ .sign_timeout_ms = 10 * TIMEOUT_MS, .max_sessions = 1 });
+    assert_int_equal(
+        hsm_key_start(chained_key, &message, sign_inside, &asked, &asked.signing, NULL), NK_OK);
+    assert_answer(&asked, NK_OK, "");
+    assert_true(verifies(&asked));
+    close_key(chained_key);
+}
+
 /* --- churn --- */
 
 static void *cancel_all(void *arg)
@@ -451,6 +573,9 @@ int main(void)
     ROWS_TEST(a_shut_key_answers_all);
     ROWS_TEST(a_handle_is_freed_before_the_answer);
     ROWS_TEST(a_call_back_may_start_another);
+    ROWS_TEST(a_slow_call_back_keeps_no_session);
+    ROWS_TEST(call_backs_that_stop_stop_no_caller);
+    ROWS_TEST(a_call_back_may_wait_for_another);
     ROWS_TEST(each_start_is_answered_once);
     return ROWS_RUN("start", start, stop);
 }
