@@ -6,7 +6,7 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-usage: tests/boringssl/run.sh [--cache FOLDER] [--tests REGEX]
+usage: tests/boringssl/run.sh [--cache FOLDER] [--tests REGEX | --long | --tsan]
 
 Builds gRPC's core (tests/boringssl/core.sh), this checkout with its headers, and
 the programs of tests and examples with its libgrpc.so; then runs the tests that
@@ -16,6 +16,10 @@ And compiles boringssl.hpp by clang.
 
   --cache FOLDER   where core and build are kept; default: that of core.sh
   --tests REGEX    these tests only, by ctest's -R, and no more
+  --long           instead: exits, 50 of each order, tokens that fail and are pulled
+                   under load, 30,000 signatures and 20,000 handshakes of which many
+                   are cancelled: half an hour
+  --tsan           instead: the tests with threads under ThreadSanitizer, of our code
   --help           this text
 
 A test that fails since BoringSSL is another TLS has a row in tests/boringssl/differs.txt.
@@ -34,10 +38,13 @@ top=$(cd "$here/../.." && pwd)
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/nodekey-boringssl
 chosen=
+then=
+preset=dev
 status=0
-tests='^(abi|attacks|close|crowd|damage|fault_hang|fault_start|fault_threads|federations|footprint|guest|handshake|'
-tests+='kept_hosts|lent|lifecycle|live|load|mesh|misconfig|misuse|p2pfl|policy_matrix|private_folder|refusals|reload|'
-tests+='resumed|service|signer|suites|told_signer|unreached|verifier|verify_crowd|verify_peer)$'
+tests='^(abi|attacks|close|crowd|damage|fault_churn|fault_fork|fault_hang|fault_start|fault_threads|federations|'
+tests+='footprint|fork_nodes|fork_signers|guest|handshake|handshake_churn|kept_hosts|lent|lifecycle|live|load|mesh|'
+tests+='misconfig|misuse|p2pfl|policy_matrix|private_folder|refusals|reload|resumed|service|signer|suites|told_signer|'
+tests+='unreached|verifier|verify_crowd|verify_peer)$'
 
 die() {
   echo "run.sh: $*" >&2
@@ -54,6 +61,16 @@ while [ $# -gt 0 ]; do
     esac
     shift
     ;;
+  --long)
+    chosen='^(exit|fault_heal|fault_pin|fault_table|fork|p11-kit|softhsm)$'
+    then=long
+    ;;
+  --tsan)
+    chosen='^(close|crowd|exit_signers|fault_start|fork_signers|handshake|handshake_churn|lifecycle|live|load|reload|signer|'
+    chosen+='verify_crowd)$'
+    then=tsan
+    preset=tsan
+    ;;
   --help)
     usage
     exit 0
@@ -68,7 +85,7 @@ done
 install_missing "${packages[@]}" clang || exit 2
 mkdir -p "$cache" || exit 2
 cache=$(realpath "$cache")
-build=$cache/build
+build=$cache/$([ $preset = dev ] && echo build || echo $preset)
 other=$cache/openssl
 log=$cache/build.log
 
@@ -81,7 +98,7 @@ make_core() {
 # Without C++ hosts and static cores, which want libgrpc++ and Debian's archives: of this core there are none.
 build_all() {
   local targets
-  PKG_CONFIG_PATH=$prefix/lib/shared/pkgconfig cmake -S "$top" --preset dev -B "$build" -DNODEKEY_CORE_IS_BORINGSSL=ON \
+  PKG_CONFIG_PATH=$prefix/lib/shared/pkgconfig cmake -S "$top" --preset $preset -B "$build" -DNODEKEY_CORE_IS_BORINGSSL=ON \
     -DNODEKEY_GRPCPP=OFF || return 1
   mapfile -t targets < <(awk -v chosen="${chosen:-$tests}" '$1 ~ chosen { print $2 }' "$build/tests/built" | sort -u)
   cmake --build "$build" --target nodekey_plugin nodekey_provider_module nodekey node "${targets[@]}"
@@ -116,6 +133,29 @@ print_failed() {
   done <"$1"
 }
 
+# by_hand PROGRAM...: with more runs than by ctest.
+by_hand() {
+  env NODEKEY_MODULE="$build/nodekey.so" MALLOC_ARENA_MAX=1 "$@" >"$log" 2>&1 || {
+    echo "$* FAILED"
+    tail -n 40 "$log"
+    status=1
+  }
+  grep -E ' started, | handshakes: |^resident, KiB|test\(s\) run' "$log" || true
+}
+
+run_long() {
+  cmake --build "$build" --target test_exit test_fault_churn test_handshake_churn 2>&1 | show_progress "$log" || does_not_build
+  by_hand NODEKEY_EXIT_RUNS=50 "$build/tests/node/test_exit" signers
+  by_hand "$build/tests/fault/test_fault_churn" --starts 30000
+  by_hand GRPC_VERBOSITY=NONE "$build/tests/fault/test_handshake_churn" --handshakes 20000
+}
+
+run_tsan() {
+  local options=suppressions=$build/tests/tsan.supp:ignore_noninstrumented_modules=1:atexit_sleep_ms=0
+  cmake --build "$build" --target test_fault_churn 2>&1 | show_progress "$log" || does_not_build
+  by_hand "TSAN_OPTIONS=$options" "$build/tests/fault/test_fault_churn" --starts 30000
+}
+
 make_core
 build_all 2>&1 | show_progress "$log" || does_not_build
 failed=$build/Testing/Temporary/LastTestsFailed.log
@@ -123,6 +163,10 @@ rm -f "$failed"
 ctest --test-dir "$build" -j2 -R "${chosen:-$tests}" 2>&1 | show_progress "$log" || true
 grep -E '^[0-9]+% tests passed|^No tests' "$log" || status=1
 [ ! -s "$failed" ] || print_failed "$failed"
+case $then in
+long) run_long ;;
+tsan) run_tsan ;;
+esac
 if [ -z "$chosen" ]; then
   try_headers 2>&1 | show_progress "$log" || status=1
   grep -E '^clang' "$log" || tail -n 20 "$log"
