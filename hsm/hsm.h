@@ -96,9 +96,9 @@ MUST_USE nk_status hsm_provider_register(nk_error *err);
  * refused while so many wait and the token does not answer. For the whole process. 0, as at first:
  * they are made on threads that may wait. [any] */
 void hsm_share_threads(unsigned threads);
-/* Whether a signature of the key may be waited for on one of those threads: fewer than
- * hsm_share_threads said wait, and the token has not kept one waiting for `patience_ms`. True where
- * they are not shared. [any] */
+/* Whether a signature of the key may be waited for on one of those threads: another one is left
+ * that does not wait, and the token has not kept one waiting for `patience_ms`. True where they are
+ * not shared. [any] */
 bool hsm_key_may_be_waited_for(struct hsm_key *key, unsigned patience_ms);
 
 /* Opens a key: finds the token, logs in, checks the attributes of the key, compares it with

@@ -70,7 +70,7 @@ bool shared_threads_spare_one(const struct waits *waits, long long now_ms, unsig
         return true;
     }
     pthread_mutex_lock(&lock);
-    bool spare = waiting < shared && !is_silent_locked(waits, now_ms, patience_ms);
+    bool spare = waiting + 1 < shared && !is_silent_locked(waits, now_ms, patience_ms);
     pthread_mutex_unlock(&lock);
     return spare;
 }

@@ -27,8 +27,8 @@ void shared_threads_are(unsigned threads);
  * refused: how much of it there is the program decides, and a call would fail. */
 MUST_USE bool shared_threads_enter(struct waits *waits, bool inbound, long long now_ms);
 void shared_threads_leave(struct waits *waits, long long now_ms);
-/* For a caller with another way than to wait: fewer wait than the pool has, and for this token none
- * since `patience_ms` in vain. Counts nothing. */
+/* For a caller with another way than to wait: the pool has a thread left when this one waits, too,
+ * and none has waited for this token since `patience_ms` in vain. Counts nothing. */
 bool shared_threads_spare_one(const struct waits *waits, long long now_ms, unsigned patience_ms);
 
 #endif
