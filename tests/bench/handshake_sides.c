@@ -211,12 +211,22 @@ static bool start_without_us(struct self *self, const struct plain_tls *server,
     return first_dial(self, why, room);
 }
 
+/* A channel that stands till the process ends: without any, gRPC 1.51 can lose the certificates,
+ * for good, when channels come and go fast. */
+static bool keep_channel(const struct self *self, char *why, size_t room)
+{
+    grpc_channel *kept = rpc_channel(self->channel, rpc_server_address(self->server));
+    struct rpc_result result = rpc_call(kept, PATIENCE_MS);
+    snprintf(why, room, "the channel that stands: %.150s", result.details);
+    return result.ok;
+}
+
 static bool start_plain_tls(void *user, char *why, size_t room)
 {
     struct self *self = user;
     const struct plain_tls server = in_memory(self->ends, "server");
     const struct plain_tls client = in_memory(self->ends, "client");
-    return start_without_us(self, &server, &client, why, room);
+    return start_without_us(self, &server, &client, why, room) && keep_channel(self, why, room);
 }
 
 struct outpost *plain_side(struct ends *ends)
