@@ -23,6 +23,16 @@ void probe_tell_open(const struct hsm_key *key, const char *why)
              key->label, why, BREAKER_BACKOFF_MIN_MS / 1000.0, BREAKER_BACKOFF_MAX_MS / 1000);
 }
 
+void probe_hear(const struct hsm_key *key, struct signers *signers)
+{
+    long long open_ms = 0;
+
+    if (breaker_success(signers_breaker(signers), clock_now_ms(), &open_ms) &&
+        !atomic_load(&key->shut)) {
+        tell_closed(key, open_ms);
+    }
+}
+
 void probe_teach_breaker(const struct hsm_signing *signing)
 {
     struct breaker *breaker = signers_breaker(signing->signers);
@@ -31,10 +41,7 @@ void probe_teach_breaker(const struct hsm_signing *signing)
     char why[96];
 
     if (signing->rv == CKR_OK) {
-        long long open_ms = 0;
-        if (breaker_success(breaker, clock_now_ms(), &open_ms) && tells) {
-            tell_closed(signing->key, open_ms);
-        }
+        probe_hear(signing->key, signing->signers);
         return;
     }
     if (ckr_rung(signing->rv) >= RUNG_ATTACH && breaker_error(breaker, clock_now_ms()) && tells) {

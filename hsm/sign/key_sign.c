@@ -8,6 +8,7 @@
 #include "key/key_ladder.h"
 #include "key/key_ways.h"
 #include "sign/key_deadline.h"
+#include "sign/signing.h"
 #include "wait/shared_threads.h"
 
 void key_sign_count(struct hsm_key *key, CK_RV rv, const nk_error *err)
@@ -33,9 +34,14 @@ static CK_RV sign_directly(struct hsm_key *key, const struct scheme *scheme,
 {
     struct to_sign what = { .len = 0 };
 
-    return key_prepare(key, scheme, input, len, &what)
-               ? key_ladder_sign(key, &what, raw, raw_len, err)
-               : CKR_MECHANISM_PARAM_INVALID;
+    if (!key_prepare(key, scheme, input, len, &what)) {
+        return CKR_MECHANISM_PARAM_INVALID;
+    }
+    CK_RV rv = key_ladder_sign(key, &what, raw, raw_len, err);
+    if (rv == CKR_OK && breaker_is_open(signers_breaker(key->signers))) {
+        probe_hear(key, key->signers); /* for those who are called back */
+    }
+    return rv;
 }
 
 static CK_RV report_kept_free(const struct hsm_key *key, nk_error *err)

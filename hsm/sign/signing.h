@@ -48,6 +48,8 @@ MUST_USE CK_RV signing_report_away(const struct hsm_key *key, nk_error *err);
 /* The breaker learns from every call, also from one whose caller has left: a breaker waits for
  * calls that come back at all. The host's log is told when it opens and closes. */
 void probe_teach_breaker(const struct hsm_signing *signing);
+/* A good signature has come. */
+void probe_hear(const struct hsm_key *key, struct signers *signers);
 /* For a token whose breaker is open: a signature is asked for again and again, until the token
  * makes it; it is dropped. Nothing where a probe is under way. */
 void probe_send(struct hsm_key *key, struct signers *signers, const struct scheme *scheme,

@@ -238,6 +238,32 @@ static void a_breaker_that_opens_answers_all(void **state)
     close_key(key);
 }
 
+/* A host signs both ways with a quick key: what one hears, the other knows. */
+static void a_signature_at_once_closes_the_breaker(void **state)
+{
+    (void)state;
+    struct hsm_key *key = open_key(&direct);
+    struct asked asked;
+    const struct hsm_message message = { .algorithm = ECDSA_SHA256,
+                                         .data = text,
+                                         .len = sizeof(text) };
+    size_t len = 0;
+
+    faulty_set("sign_error=0x30\n");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(start_one(key, false, &asked), NK_OK);
+        assert_answer(&asked, NK_E_TOKEN, "");
+    }
+    assert_int_equal(start_one(key, false, &asked), NK_E_TOKEN);
+    assert_non_null(strstr(asked.said, "has stopped answering"));
+    faulty_set("");
+    assert_int_equal(hsm_key_sign(key, &message, asked.signature, &len, NULL), NK_OK);
+    assert_int_equal(start_one(key, false, &asked), NK_OK);
+    assert_answer(&asked, NK_OK, "");
+    assert_true(recorder_has(log_lines, "answers again after"));
+    close_key(key);
+}
+
 static void too_many_are_refused_at_once(void **state)
 {
     (void)state;
@@ -567,6 +593,7 @@ int main(void)
     ROWS_TEST(all_are_signed_at_once);
     ROWS_TEST(a_hang_is_answered_in_time);
     ROWS_TEST(a_breaker_that_opens_answers_all);
+    ROWS_TEST(a_signature_at_once_closes_the_breaker);
     ROWS_TEST(too_many_are_refused_at_once);
     ROWS_TEST(who_cancels_waits_for_nothing);
     ROWS_TEST(what_was_answered_is_cancelled_in_vain);
