@@ -5,7 +5,9 @@ The server is checked by gRPC alone, against `root_certificates`: nodekey's judg
 not asked, and grpcio has no such thing for servers. For the whole of nodekey take a gRPC that it can be loaded into.
 
     key = key_only.TokenKey("/usr/local/lib/nodekey/nodekey.so", "node.json")
-    channel = grpc.secure_channel("node-b.example:7000", key.channel_credentials(root_certificates))
+    with grpc.secure_channel("node-b.example:7000", key.channel_credentials(root_certificates)) as channel:
+
+Close each channel: as long as one with a signer is open, whosever signer, grpcio does not let the process end.
 """
 import ctypes
 import itertools
