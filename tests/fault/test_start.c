@@ -184,18 +184,19 @@ static void all_are_signed_at_once(void **state)
 {
     (void)state;
     static struct asked asked[AT_ONCE];
-    struct hsm_key *key = open_key(&(struct rig_terms){ .max_sessions = AT_ONCE + 1 });
+    struct hsm_key *key =
+        open_key(&(struct rig_terms){ .max_sessions = AT_ONCE + 1, .sign_timeout_ms = 60000 });
 
-    faulty_set("sign_ms=300\n");
+    faulty_set(HANG);
     for (size_t i = 0; i < AT_ONCE; i++) {
         assert_int_equal(start_one(key, true, &asked[i]), NK_OK);
     }
     assert_true(comes_to(&faulty_count()->signing_now, AT_ONCE));
+    faulty_set("");
     for (size_t i = 0; i < AT_ONCE; i++) {
         assert_answer(&asked[i], NK_OK, "");
         assert_true(verifies(&asked[i]));
     }
-    faulty_set("");
     close_key(key);
 }
 
