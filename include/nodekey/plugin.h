@@ -331,8 +331,8 @@ typedef struct nk_plugin {
      * lets. `algorithm` is a TLS SignatureScheme (RFC 8446 section 4.2.3): 0x0403 for
      * ecdsa_secp256r1_sha256, which in TLS 1.2 any EC key makes. `input` is the whole message,
      * hashed here. ECDSA comes in DER, as TLS sends it. `room`: NK_SIGNATURE_BYTES.
-     * NK_E_UNSUPPORTED: no algorithm of this key's; NK_E_USAGE: a CertificateVerify of TLS 1.3 for
-     * the other role (section 4.4.3), or less room; NK_E_TOKEN, NK_E_CLOSED. */
+     * NK_E_UNSUPPORTED: no algorithm of this key's; NK_E_USAGE: it begins with 64 spaces and is no
+     * CertificateVerify of this role (section 4.4.3), or less room; NK_E_TOKEN, NK_E_CLOSED. */
     nk_status (*sign)(nk_signer *signer, uint32_t algorithm, const uint8_t *input, size_t len,
                       uint8_t *signature, size_t room, size_t *ret_len, nk_error *err);
     /* [any] The same for callers who are called back: blocks for nothing. A signature that takes
