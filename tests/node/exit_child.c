@@ -27,6 +27,7 @@ static nk_instance *instance;
 static grpc_server_credentials *server_credentials;
 static grpc_channel_credentials *channel_credentials;
 static struct rpc_server *server;
+static char *server_address;
 
 static void need(bool holds, const char *what)
 {
@@ -47,8 +48,9 @@ static void start(const char *config)
     need(plugin->server_credentials(instance, &server_credentials, &err) == NK_OK, err.text);
     need(plugin->channel_credentials(instance, &channel_credentials, &err) == NK_OK, err.text);
     server = rpc_server_start(server_credentials, STORM_THREADS, NULL, NULL);
-    struct rpc_result result =
-        rpc_dial(channel_credentials, rpc_server_address(server), RPC_DEADLINE_MS);
+    server_address = strdup(rpc_server_address(server)); /* dialled after it has stopped, too */
+    need(server_address != NULL, "strdup");
+    struct rpc_result result = rpc_dial(channel_credentials, server_address, RPC_DEADLINE_MS);
     need(result.ok, result.details);
 }
 
@@ -154,7 +156,7 @@ static struct {
 static void *dial_on(void *unused)
 {
     while (!storm.enough) {
-        rpc_dial(channel_credentials, rpc_server_address(server), RPC_DEADLINE_MS);
+        rpc_dial(channel_credentials, server_address, RPC_DEADLINE_MS);
     }
     return unused;
 }
