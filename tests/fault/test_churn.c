@@ -524,7 +524,7 @@ static void opened_again_and_again(unsigned times)
     }
 }
 
-/* What lists the tokens for `open` once kept a kilobyte of each listing. */
+/* Listings of tokens by `open` once kept a kilobyte each. */
 static void no_memory_is_kept_of_instances(void **state)
 {
     (void)state;

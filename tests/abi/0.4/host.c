@@ -135,7 +135,7 @@ static void done(void *arg, const uint8_t *signature, size_t len, const struct n
     atomic_fetch_add(&dones, 1);
 }
 
-/* What a server signs in TLS 1.3. */
+/* Message that a server signs in TLS 1.3. */
 static size_t write_verify(uint8_t *input)
 {
     static const char context[] = "TLS 1.3, server CertificateVerify";
