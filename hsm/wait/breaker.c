@@ -23,10 +23,7 @@ void breaker_renew_locked(struct breaker *breaker)
 
 bool breaker_is_open(struct breaker *breaker)
 {
-    pthread_mutex_lock(&breaker->lock);
-    bool open = breaker->open;
-    pthread_mutex_unlock(&breaker->lock);
-    return open;
+    return atomic_load(&breaker->open);
 }
 
 static bool trip_locked(struct breaker *breaker, bool enough, long long now_ms)

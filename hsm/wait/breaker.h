@@ -7,6 +7,7 @@
 #define NODEKEY_BREAKER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/auto.h"
@@ -19,7 +20,7 @@ struct breaker {
     pthread_mutex_t lock; /* guards all below */
     unsigned errors;      /* in a row */
     long long heard_ms;   /* when the last good signature came */
-    bool open;
+    atomic_bool open;     /* written under lock */
     long long opened_ms;
     unsigned backoff_ms;
     unsigned prober;      /* the ticket of the prober; 0: there is none */
