@@ -99,7 +99,7 @@ static void compare(const struct bench_options *options, const struct key *key,
 
 static void run(const struct bench_options *options, const struct key *key, struct ends *ends)
 {
-    /* One after the other: two that look for a token at once may find none. */
+    /* Sides in turn: two that look for a token at once may find none. */
     struct outpost *at[SIDES] = { [AT_ONCE] = nodekey_side(ends) };
     at[BY_WORKER] = deadline_side(ends);
     at[PLAIN] = plain_side(ends);

@@ -192,7 +192,7 @@ static void run_with(const struct bench_options *options, const struct key *key,
 
 static void run(const struct bench_options *options, const struct key *key, struct ends *ends)
 {
-    /* One after the other: two that look for a token at once may find none. */
+    /* Sides in turn: two that look for a token at once may find none. */
     struct outposts at = { .bare = bare_side(ends) };
     at.nodekey = nodekey_side(ends);
     at.software = software_side(ends);

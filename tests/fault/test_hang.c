@@ -234,7 +234,7 @@ static bool grpc_ends_soon(void)
     return is_soon("gRPC ends", now_ms() - start);
 }
 
-/* Nobody is there any more whom the answers could reach. */
+/* Answers that come now reach nobody. */
 static void let_it_return(unsigned long signing)
 {
     assert_int_equal(faulty_count()->signing_now, signing);

@@ -181,7 +181,7 @@ static void stop_serving(struct serving *serving)
 
 /* --- while signatures are under way --- */
 
-/* What the parent started is nothing here: neither is it called off in the parent, nor answered. */
+/* Signatures that the parent started are nothing here: neither called off there, nor answered. */
 static bool lives(nk_signer *signer, struct asked *parents)
 {
     unsigned dones = 0;

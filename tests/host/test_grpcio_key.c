@@ -31,12 +31,12 @@ static const char *const versions[] = { "1.80.", "1.85." };
     }
 #define ONCE "each ended once"
 
-/* What a case of grpcio_key.py prints, in this order, and how many calls reach the node. */
+/* Lines that a case of grpcio_key.py prints, in this order. */
 static const struct row {
     const char *name; /* of the case */
     const char *key;
     const char *said[4];
-    bool reaches;
+    bool reaches; /* the node, with its calls */
 } rows[] = {
     { "later", "RSA-2048", TALK, true },
     { "later", "P-256", TALK, true },
