@@ -31,7 +31,7 @@ die() {
 # Whatever a recipe left running was started with the tree's HOME, or in its folders: nginx writes over its environment.
 running() {
   {
-    env -u HOME grep -lzxF "HOME=$tree/home" /proc/[0-9]*/environ 2>/dev/null || true
+    grep -lzxF "HOME=$tree/home" /proc/[0-9]*/environ 2>/dev/null || true
     find /proc/[0-9]*/cwd -maxdepth 0 -lname "$tree/*" 2>/dev/null || true
   } | tr -dc '0-9\n' | sort -u
 }
@@ -39,6 +39,7 @@ running() {
 clean_up() {
   local signal pids
   cd /
+  unset HOME # the recipe's: the programs that list what runs would list themselves
   for signal in TERM KILL; do
     mapfile -t pids < <(running)
     [ ${#pids[@]} -eq 0 ] || kill "-$signal" "${pids[@]}" 2>/dev/null || true
