@@ -23,6 +23,7 @@ struct entry {
 
 struct pool {
     atomic_uint references;
+    atomic_ullong changes; /* written under lock */
     pthread_mutex_t lock;
     /* guarded by lock */
     struct entry entries[POOL_MAX];
@@ -152,6 +153,12 @@ static void put_entry_locked(struct pool *pool, const struct entry *newcomer)
     X509_up_ref(newcomer->certificate);
     X509_free(place->certificate);
     *place = *newcomer;
+    atomic_fetch_add(&pool->changes, 1);
+}
+
+uint64_t pool_changes(const struct pool *pool)
+{
+    return atomic_load(&pool->changes);
 }
 
 void pool_remember(struct pool *pool, STACK_OF(X509) *path)

@@ -12,6 +12,7 @@
 #define NODEKEY_POOL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <openssl/x509.h>
 
@@ -31,6 +32,9 @@ void pool_unref(struct pool *pool);
 /* [any] Puts the intermediates of a verified path (leaf first, root last) into the pool. Only for
  * peers that were admitted in the end: what is in the pool is tried for others. */
 void pool_remember(struct pool *pool, STACK_OF(X509) *path);
+/* [any] Grows whenever a certificate comes in, or gives way to one: as long as it does not, the
+ * pool finds what it found. */
+uint64_t pool_changes(const struct pool *pool);
 /* [any] Issuer of `certificate`, or NULL: of namesakes the one whose key signed it; a lone one is
  * not checked, since its user checks. *left is lowered by the cost of checking signatures here and
  * there (key_limits.h); a check that *left does not cover is not made. Owned: X509_free. */

@@ -339,6 +339,11 @@ uint64_t policy_generation(const struct policy *policy)
     return policy->generation;
 }
 
+uint64_t policy_pool_changes(const struct policy *policy)
+{
+    return pool_changes(policy->pool);
+}
+
 const char *policy_digest(const struct policy *policy)
 {
     return policy->digest;

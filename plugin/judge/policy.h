@@ -54,6 +54,8 @@ DEFINE_AUTO(struct policy *, policy_unref);
 
 /* 1 for the first, one more for each renewal. */
 uint64_t policy_generation(const struct policy *policy);
+/* pool_changes of the pool that it asks for intermediates. [any] */
+uint64_t policy_pool_changes(const struct policy *policy);
 /* Hex SHA-256 of roots, settings and rules: equal on every node where these are equal, whatever
  * their order and files. CRLs are not in it: they change by themselves. Borrowed from `policy`. */
 const char *policy_digest(const struct policy *policy);

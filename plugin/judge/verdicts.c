@@ -14,6 +14,7 @@
 #include "chain/reasons.h"
 #include "hsm.h"
 #include "judge/host_hook.h"
+#include "judge/known_peers.h"
 #include "judge/verdict_cache.h"
 #include "judge/verdict_log.h"
 
@@ -26,8 +27,9 @@ struct verdicts {
     nk_host host;
     struct host_hook *hook;
     struct verdict_log *log;
-    struct audit *audit; /* NULL: none is kept */
-    struct verdict_cache *cache;
+    struct audit *audit;         /* NULL: none is kept */
+    struct verdict_cache *cache; /* on connected peers */
+    struct known_peers *known;   /* on those that connect */
     struct unfinished_handshakes unfinished;
     pthread_mutex_t policy_lock;
     struct policy *policy;    /* guarded by policy_lock */
@@ -42,7 +44,9 @@ static nk_status open_parts(struct verdicts *verdicts, struct config *config,
     verdicts->hook = host_hook_new(&verdicts->host);
     verdicts->log = verdict_log_new(&verdicts->host);
     verdicts->cache = verdict_cache_new();
-    if (verdicts->hook == NULL || verdicts->log == NULL || verdicts->cache == NULL) {
+    verdicts->known = known_peers_new();
+    if (verdicts->hook == NULL || verdicts->log == NULL || verdicts->cache == NULL ||
+        verdicts->known == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
     host_hook_set_timeout(verdicts->hook, config->verify_timeout_ms);
@@ -98,6 +102,7 @@ void verdicts_unref(struct verdicts *verdicts)
     host_hook_unref(verdicts->hook);
     verdict_log_free(verdicts->log);
     verdict_cache_free(verdicts->cache);
+    known_peers_free(verdicts->known);
     pthread_mutex_destroy(&verdicts->policy_lock);
     free(verdicts);
 }
@@ -226,14 +231,34 @@ static void keep_verdict(struct verdicts *verdicts, const struct showing *showin
     verdict_cache_put(verdicts->cache, &key, allowed, &span);
 }
 
+/* What the policy says of the peer, from memory if that still holds. The result as read_peer's. */
+static struct peer *judge_shown(struct verdicts *verdicts, struct policy *policy,
+                                const struct showing *showing, struct opinion *opinion)
+{
+    struct known_peer_key key;
+    time_t now = time(NULL);
+    bool has_key = known_peers_key(showing, policy, &key);
+    struct peer *peer = has_key ? known_peers_find(verdicts->known, &key, now, opinion) : NULL;
+
+    if (peer == NULL) {
+        peer = read_peer(showing, opinion);
+        if (peer != NULL) {
+            policy_judge(policy, peer, opinion);
+        }
+        if (peer != NULL && has_key) {
+            known_peers_put(verdicts->known, &key, peer, opinion, now);
+        }
+    }
+    return peer;
+}
+
 static void judge_connecting(struct verdicts *verdicts, const struct showing *showing,
                              struct opinion *opinion)
 {
     AUTO(policy_unref) struct policy *policy = verdicts_policy(verdicts);
-    AUTO(peer_free) struct peer *peer = read_peer(showing, opinion);
+    AUTO(peer_free) struct peer *peer = judge_shown(verdicts, policy, showing, opinion);
 
     if (peer != NULL) {
-        policy_judge(policy, peer, opinion);
         refuse_if_closed(verdicts, opinion);
         if (opinion->verdict.decision == NK_ALLOW) {
             host_hook_ask(verdicts->hook, peer, &opinion->verdict);

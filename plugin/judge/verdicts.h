@@ -11,6 +11,7 @@
 
 #include "base/auto.h"
 #include "judge/policy.h"
+#include "judge/showing.h"
 #include "judge/unfinished_handshakes.h"
 #include "nodekey/plugin.h"
 
@@ -48,13 +49,6 @@ struct policy *verdicts_policy(struct verdicts *verdicts);
 /* Takes over `policy`: it judges from here on. Guarded calls are the caller's to judge again. */
 void verdicts_enforce(struct verdicts *verdicts, struct policy *policy);
 
-/* A peer's certificates as gRPC hands them over. Borrowed. */
-struct showing {
-    uint32_t role;
-    const char *target; /* the dialled host, or NULL */
-    const char *leaf_pem;
-    const char *chain_pem;
-};
 /* Judges a peer that connects and asks the host's hook. The verdict is written in any case, logged
  * and audited. Blocks at most as long as the hook may take. [any] */
 void verdicts_judge(struct verdicts *verdicts, const struct showing *showing, nk_verdict *verdict);

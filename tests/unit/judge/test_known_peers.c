@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Peers that connect again: the policy is asked once, the host's hook, the audit and the log each
+ * time; and nothing that a verdict rests on may change without its being asked again. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/auto.h"
+#include "chain/reasons.h"
+#include "fixtures/authority.h"
+#include "fixtures/revocation.h"
+#include "fixtures/rows.h"
+#include "judge/known_peers.h"
+#include "judge/verdicts.h"
+
+#define NODE                                                                                       \
+    "{\"module\": \"softhsm\", \"key\": \"pkcs11:object=key\", \"certificate\": \"x.pem\", "       \
+    "\"pin\": {\"file\": \"pin\"}}"
+#define ROOTS "\"roots\": [\"root.pem\"]"
+#define FEDERATION "\"federation\": {" ROOTS "}"
+#define MEMBERS "\"admit\": [{\"name\": \"members\", \"uri\": [\"spiffe://f.example/node/*\"]}]"
+#define AUDIT ", \"audit\": {\"file\": \"audit.jsonl\", \"per_peer_per_minute\": 60000}"
+#define IN NK_PEER_IS_CLIENT
+#define OUT NK_PEER_IS_SERVER
+#define TIMES 1000
+#define CROWD 2000
+
+static struct authority root;
+static struct authority intermediate;
+static EVP_PKEY *key;
+static char *leaf_pem;
+static char *whole_pem; /* with the intermediate's */
+static X509 *leaf;
+
+/* --- what is asked --- */
+
+static unsigned judged; /* by the policy */
+static bool fails;
+void __real_policy_judge(struct policy *policy, const struct peer *peer, struct opinion *opinion);
+void __wrap_policy_judge(struct policy *policy, const struct peer *peer, struct opinion *opinion);
+void __wrap_policy_judge(struct policy *policy, const struct peer *peer, struct opinion *opinion)
+{
+    judged++;
+    __real_policy_judge(policy, peer, opinion);
+    if (fails) {
+        opinion->verdict.decision = NK_DENY;
+        verdict_deny(&opinion->verdict, REASON_INTERNAL, NULL, "said by the test");
+    }
+}
+
+static time_t moved; /* seconds by which the judge's clock differs */
+time_t __real_time(time_t *ret_now);
+time_t __wrap_time(time_t *ret_now);
+time_t __wrap_time(time_t *ret_now)
+{
+    time_t now = __real_time(NULL) + moved;
+
+    if (ret_now != NULL) {
+        *ret_now = now;
+    }
+    return now;
+}
+
+static unsigned asked; /* the hook */
+static unsigned refused_call;
+static nk_status ask_host(void *host_data, const nk_peer *peer, nk_verdict *verdict)
+{
+    (void)host_data;
+    assert_string_equal(peer->rule, "members");
+    verdict->decision = ++asked == refused_call ? NK_DENY : NK_ALLOW;
+    return NK_OK;
+}
+
+static const nk_host host = { .struct_size = sizeof(host) };
+static const nk_host asking_host = { .struct_size = sizeof(host), .verify_peer = ask_host };
+
+/* --- the scene --- */
+
+static void write_pem(const char *name, X509 *certificate)
+{
+    AUTO(free) char *pem = pem_of(certificate, NULL);
+    write_file(path_of("%s/%s", scratch_folder(), name), pem, 0644);
+}
+
+static void write_list(const char *name, const struct crl_spec *spec)
+{
+    crl_write(path_of("%s/%s", scratch_folder(), name), spec);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    root = authority_make(NULL, "root", NULL);
+    intermediate = authority_make(&root, "intermediate", NULL);
+    write_pem("root.pem", root.certificate);
+    struct authority other = authority_make(NULL, "another root", NULL);
+    write_pem("other.pem", other.certificate);
+    authority_free(&other);
+    key = software_key("P-256");
+    leaf = authority_issue(&intermediate, key,
+                           &(struct certificate_spec){ .san = "URI:spiffe://f.example/node/a,"
+                                                              "DNS:a.example,DNS:b.example" });
+    write_list("root.crl", &(struct crl_spec){ .issuer = &root, .number = 1 });
+    write_list("revokes.crl",
+               &(struct crl_spec){ .issuer = &intermediate, .number = 1, .revoked = { leaf } });
+    write_list("stale.crl", &(struct crl_spec){ .issuer = &intermediate,
+                                                .number = 1,
+                                                .this_update_seconds = -7200,
+                                                .next_update_seconds = -3600 });
+    leaf_pem = pem_of(leaf, NULL);
+    whole_pem = pem_of(leaf, intermediate.certificate, NULL);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    free(leaf_pem);
+    free(whole_pem);
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+    authority_free(&intermediate);
+    authority_free(&root);
+    return 0;
+}
+
+static struct judge {
+    struct policy_memory memory;
+    struct config *config;
+    struct verdicts *verdicts;
+} judge;
+
+static struct config *parse(const char *members)
+{
+    struct config *config = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+
+    if (config_parse(path_of("{\"version\": 1, \"node\": " NODE ", %s}", members), scratch_folder(),
+                     &config, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+    return config;
+}
+
+static void open_judge(const char *members, const nk_host *of)
+{
+    nk_error err = { .struct_size = sizeof(err) };
+
+    judged = asked = refused_call = 0;
+    fails = false;
+    moved = 0;
+    judge.config = parse(members);
+    assert_int_equal(policy_memory_open(NULL, &judge.memory, &err), NK_OK);
+    if (verdicts_open(judge.config, &judge.memory, of, &judge.verdicts, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+}
+
+static void close_judge(void)
+{
+    verdicts_close(judge.verdicts);
+    verdicts_unref(judge.verdicts);
+    config_free(judge.config);
+    policy_memory_clear(&judge.memory);
+}
+
+static void enforce(const char *members)
+{
+    AUTO(policy_unref) struct policy *old = verdicts_policy(judge.verdicts);
+    struct policy *next = NULL;
+    struct config *fresh = parse(members);
+    nk_error err = { .struct_size = sizeof(err) };
+
+    if (policy_renew(old, fresh, true, &judge.memory, &host, &next, &err) != NK_OK) {
+        fail_msg("%s", err.text);
+    }
+    assert_non_null(next);
+    verdicts_enforce(judge.verdicts, next);
+    config_free(judge.config);
+    judge.config = fresh;
+}
+
+static const char *show(uint32_t role, const char *target, const char *chain)
+{
+    static nk_verdict verdict;
+    const struct showing showing = {
+        .role = role, .target = target, .leaf_pem = leaf_pem, .chain_pem = chain
+    };
+
+    verdicts_judge(judge.verdicts, &showing, &verdict);
+    assert_true((verdict.decision == NK_ALLOW) == (verdict.reason[0] == '\0'));
+    return verdict.reason;
+}
+
+/* Shows until the intermediate is in the pool and the peer is known. */
+static void get_known(void)
+{
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(show(IN, NULL, whole_pem), "");
+    }
+    judged = 0;
+    assert_string_equal(show(IN, NULL, whole_pem), "");
+    assert_int_equal(judged, 0);
+}
+
+/* --- tests --- */
+
+static unsigned count_lines(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    unsigned lines = 0;
+
+    assert_non_null(file);
+    for (int c = fgetc(file); c != EOF; c = fgetc(file)) {
+        lines += c == '\n' ? 1 : 0;
+    }
+    fclose(file);
+    return lines;
+}
+
+static void hook_and_audit_have_each_connection(void **state)
+{
+    (void)state;
+    open_judge(FEDERATION ", " MEMBERS AUDIT, &asking_host);
+    refused_call = TIMES / 2 + 1;
+    for (unsigned i = 1; i <= TIMES; i++) {
+        assert_string_equal(show(IN, NULL, whole_pem), i == refused_call ? "hook-refused" : "");
+    }
+    assert_int_equal(asked, TIMES);
+    assert_in_range(judged, 1, 2); /* the first taught the pool */
+    close_judge();
+    assert_int_equal(count_lines(path_of("%s/audit.jsonl", scratch_folder())), TIMES);
+}
+
+static const struct change {
+    const char *name;
+    const char *after; /* NULL: the same */
+    const char *reason;
+    uint32_t role; /* 0: as before */
+    const char *target;
+    const char *chain; /* NULL: as before */
+    time_t moved;
+} changes[] = {
+    { .name = "a deny rule",
+      .after = FEDERATION
+      ", " MEMBERS ", \"deny\": [{\"name\": \"out\", \"uri\": [\"spiffe://f.example/node/a\"]}]",
+      .reason = "denied" },
+    { .name = "no admit rule", .after = FEDERATION ", \"admit\": []", .reason = "no-rule" },
+    { .name = "another root",
+      .after = "\"federation\": {\"roots\": [\"other.pem\"]}, " MEMBERS,
+      .reason = "untrusted" },
+    { .name = "a CRL that revokes",
+      .after = "\"federation\": {" ROOTS ", \"crls\": [\"root.crl\", \"revokes.crl\"]}, " MEMBERS,
+      .reason = "revoked" },
+    { .name = "no name was dialled", .role = OUT, .reason = "name-mismatch" },
+    { .name = "its own name", .role = OUT, .target = "a.example", .reason = "" },
+    { .name = "another name", .role = OUT, .target = "c.example", .reason = "name-mismatch" },
+    { .name = "no intermediates", .chain = "", .reason = "" },
+    { .name = "a clock set back", .moved = -10, .reason = "" },
+    { .name = "the end of the certificate", .moved = 2L * 86400, .reason = "" },
+};
+
+static void a_change_is_judged(void **state)
+{
+    const struct change *change = *state;
+
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    get_known();
+    if (change->after != NULL) {
+        enforce(change->after);
+    }
+    moved = change->moved;
+    assert_string_equal(show(change->role != 0 ? change->role : IN, change->target,
+                             change->chain != NULL ? change->chain : whole_pem),
+                        change->reason);
+    assert_int_equal(judged, 1);
+    close_judge();
+}
+
+static void what_is_kept_ends(void **state)
+{
+    (void)state;
+    open_judge(FEDERATION ", \"admit\": []", &host);
+    assert_string_equal(show(IN, NULL, whole_pem), "no-rule");
+    moved = KNOWN_REFUSAL_SECONDS - 2; /* the clock goes on by itself, too */
+    assert_string_equal(show(IN, NULL, whole_pem), "no-rule");
+    assert_int_equal(judged, 1);
+    moved = KNOWN_REFUSAL_SECONDS;
+    assert_string_equal(show(IN, NULL, whole_pem), "no-rule");
+    assert_int_equal(judged, 2);
+    close_judge();
+}
+
+static void failures_are_not_kept(void **state)
+{
+    (void)state;
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    fails = true;
+    assert_string_equal(show(IN, NULL, whole_pem), "internal");
+    fails = false;
+    assert_string_equal(show(IN, NULL, whole_pem), "");
+    close_judge();
+}
+
+/* Refused for want of an intermediate that another peer brings a moment later. */
+static void the_pool_has_learnt(void **state)
+{
+    (void)state;
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    assert_string_equal(show(IN, NULL, ""), "untrusted");
+    assert_string_equal(show(IN, NULL, ""), "untrusted");
+    assert_int_equal(judged, 1);
+    assert_string_equal(show(IN, NULL, whole_pem), "");
+    assert_string_equal(show(IN, NULL, ""), "");
+    close_judge();
+}
+
+static void stale_lists_are_told_each_time(void **state)
+{
+    (void)state;
+    open_judge("\"federation\": {" ROOTS
+               ", \"crls\": [\"stale.crl\"], \"crl_mode\": \"soft\"}, " MEMBERS,
+               &host);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_string_equal(show(IN, NULL, whole_pem), "");
+        assert_int_equal(judged, i);
+    }
+    close_judge();
+}
+
+static void close_is_at_once(void **state)
+{
+    (void)state;
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    get_known();
+    verdicts_close(judge.verdicts);
+    assert_string_equal(show(IN, NULL, whole_pem), "closed");
+    close_judge();
+}
+
+/* --- a crowd; the pool stays as it is, since no intermediate lies on these paths --- */
+
+/* Each its own certificate. `issuer` NULL: strangers, who signed for themselves. Owned: free. */
+static char **make_crowd(const struct authority *issuer, unsigned len)
+{
+    char **crowd = calloc(len, sizeof(*crowd));
+
+    assert_non_null(crowd);
+    for (unsigned i = 0; i < len; i++) {
+        const struct certificate_spec spec = {
+            .san = path_of("URI:spiffe://f.example/node/%u", i),
+        };
+        X509 *certificate = authority_issue(issuer, key, &spec);
+        crowd[i] = pem_of(certificate, NULL);
+        X509_free(certificate);
+    }
+    return crowd;
+}
+
+static void free_crowd(char **crowd, unsigned len)
+{
+    for (unsigned i = 0; i < len; i++) {
+        free(crowd[i]);
+    }
+    free(crowd);
+}
+
+/* How many of them the policy was asked about. */
+static unsigned show_crowd(char **crowd, unsigned len, const char *reason)
+{
+    unsigned before = judged;
+
+    for (unsigned i = 0; i < len; i++) {
+        nk_verdict verdict;
+        verdicts_judge(judge.verdicts, &(struct showing){ .role = IN, .leaf_pem = crowd[i] },
+                       &verdict);
+        assert_string_equal(verdict.reason, reason);
+    }
+    return judged - before;
+}
+
+#define FEW 500 /* of which more than a set holds meet in hardly any */
+static void strangers_take_no_members_place(void **state)
+{
+    (void)state;
+    char **members = make_crowd(&root, FEW);
+    char **strangers = make_crowd(NULL, CROWD);
+
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    assert_int_equal(show_crowd(members, FEW, ""), FEW);
+    assert_int_equal(show_crowd(strangers, CROWD, "untrusted"), CROWD);
+    unsigned again = show_crowd(members, FEW, "");
+    print_message("    %u of %d judged again\n", again, FEW);
+    assert_in_range(again, 0, FEW / 5);
+    close_judge();
+    free_crowd(strangers, CROWD);
+    free_crowd(members, FEW);
+}
+
+static void members_beyond_the_places_are_judged(void **state)
+{
+    (void)state;
+    char **members = make_crowd(&root, CROWD);
+
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    assert_int_equal(show_crowd(members, CROWD, ""), CROWD);
+    assert_in_range(show_crowd(members, CROWD, ""), CROWD - KNOWN_PEERS_MAX, CROWD);
+    enforce(FEDERATION ", \"admit\": []");
+    assert_int_equal(show_crowd(members, CROWD, "no-rule"), CROWD);
+    close_judge();
+    free_crowd(members, CROWD);
+}
+
+static void more_than_is_kept_is_judged(void **state)
+{
+    (void)state;
+    char *text = malloc(KNOWN_PEER_BYTES + 1);
+
+    assert_non_null(text);
+    memset(text, '\n', KNOWN_PEER_BYTES);
+    memcpy(text, whole_pem, strlen(whole_pem));
+    text[KNOWN_PEER_BYTES] = '\0';
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_string_equal(show(IN, NULL, text), "");
+        assert_int_equal(judged, i);
+    }
+    close_judge();
+    free(text);
+}
+
+int main(void)
+{
+    ROWS_TEST(hook_and_audit_have_each_connection);
+    ROWS_OF(changes, a_change_is_judged);
+    ROWS_TEST(what_is_kept_ends);
+    ROWS_TEST(failures_are_not_kept);
+    ROWS_TEST(the_pool_has_learnt);
+    ROWS_TEST(stale_lists_are_told_each_time);
+    ROWS_TEST(close_is_at_once);
+    ROWS_TEST(strangers_take_no_members_place);
+    ROWS_TEST(members_beyond_the_places_are_judged);
+    ROWS_TEST(more_than_is_kept_is_judged);
+    return ROWS_RUN("known_peers", start, stop);
+}
