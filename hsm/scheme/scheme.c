@@ -3,15 +3,15 @@
 
 #include <string.h>
 
-#include <openssl/ecdsa.h>
 #include <openssl/objects.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include "scheme/pss.h"
 
+#define ORDER_MAX_BYTES 66 /* P-521 */
+
 DEFINE_AUTO(X509_SIG *, X509_SIG_free);
-DEFINE_AUTO(ECDSA_SIG *, ECDSA_SIG_free);
 DEFINE_AUTO(EVP_PKEY_CTX *, EVP_PKEY_CTX_free);
 DEFINE_AUTO(EVP_MD_CTX *, EVP_MD_CTX_free);
 
@@ -176,23 +176,43 @@ size_t scheme_raw_len(const struct key_kind *kind, const EVP_PKEY *public_key)
     return (size_t)EVP_PKEY_get_size(public_key);
 }
 
+/* X.690 section 8.3: the shortest of its forms, and positive. */
+static size_t put_integer(unsigned char *out, const unsigned char *bytes, size_t len)
+{
+    while (len > 1 && bytes[0] == 0) {
+        bytes++;
+        len--;
+    }
+    size_t sign = bytes[0] >= 0x80 ? 1 : 0;
+    out[0] = V_ASN1_INTEGER;
+    out[1] = (unsigned char)(len + sign);
+    out[2] = 0;
+    memcpy(out + 2 + sign, bytes, len);
+    return 2 + sign + len;
+}
+
+/* ECDSA-Sig-Value of RFC 3279 section 2.2.3. By hand: two BIGNUMs and i2d_ECDSA_SIG take 2% of a
+ * P-256 signature on SoftHSM. */
 static bool ecdsa_to_der(const unsigned char *raw, size_t raw_len, unsigned char *signature,
                          size_t room, size_t *ret_len)
 {
-    int half = (int)(raw_len / 2);
-    AUTO(ECDSA_SIG_free) ECDSA_SIG *sig = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(raw, half, NULL);
-    BIGNUM *s = BN_bin2bn(raw + half, half, NULL);
-    if (sig == NULL || raw_len % 2 != 0 || ECDSA_SIG_set0(sig, r, s) != 1) {
-        BN_free(r);
-        BN_free(s);
+    unsigned char numbers[2 * (3 + ORDER_MAX_BYTES)];
+    size_t half = raw_len / 2;
+
+    if (raw_len % 2 != 0 || half == 0 || half > ORDER_MAX_BYTES) {
         return false;
     }
-    int needed = i2d_ECDSA_SIG(sig, NULL);
-    if (needed <= 0 || (size_t)needed > room) {
+    size_t len = put_integer(numbers, raw, half);
+    len += put_integer(numbers + len, raw + half, half);
+    size_t head = len < 0x80 ? 2 : 3; /* X.690 section 8.1.3: at most 138 bytes follow */
+    if (head + len > room) {
         return false;
     }
-    *ret_len = (size_t)i2d_ECDSA_SIG(sig, &signature);
+    signature[0] = V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED;
+    signature[1] = 0x81;
+    signature[head - 1] = (unsigned char)len;
+    memcpy(signature + head, numbers, len);
+    *ret_len = head + len;
     return true;
 }
 
