@@ -100,6 +100,7 @@ static OSSL_FUNC_provider_teardown_fn free_provider;
 static void free_provider(void *ctx)
 {
     struct provider *provider = ctx;
+    provider_free_digests(provider);
     OSSL_PROVIDER_unload(provider->basics);
     OSSL_LIB_CTX_free(provider->libctx);
     free(provider);
@@ -177,6 +178,7 @@ int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const 
         free(provider);
         return 0;
     }
+    provider_fetch_digests(provider);
     *out = table;
     *ret_ctx = provider;
     return 1;

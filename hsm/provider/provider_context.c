@@ -10,6 +10,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/core_object.h>
+#include <openssl/err.h>
 #include <openssl/params.h>
 
 #define TEXTS 16
@@ -108,6 +109,43 @@ int raise_error(const struct provider *provider, enum raise_reason reason, const
         put_error(provider, code, "%s", text);
     }
     return 0;
+}
+
+/* As programs name them, and as libssl does: OpenSSL's first name. */
+static const struct {
+    const char *name;
+    const char *first;
+} digest_names[PROVIDER_DIGESTS] = {
+    { "SHA256", "SHA2-256" },
+    { "SHA384", "SHA2-384" },
+    { "SHA512", "SHA2-512" },
+};
+
+void provider_fetch_digests(struct provider *provider)
+{
+    ERR_set_mark();
+    for (size_t i = 0; i < PROVIDER_DIGESTS; i++) {
+        provider->digests[i] = EVP_MD_fetch(provider->libctx, digest_names[i].name, NULL);
+    }
+    ERR_pop_to_mark();
+}
+
+void provider_free_digests(struct provider *provider)
+{
+    for (size_t i = 0; i < PROVIDER_DIGESTS; i++) {
+        EVP_MD_free(provider->digests[i]);
+    }
+}
+
+EVP_MD *provider_digest(const struct provider *provider, const char *name)
+{
+    for (size_t i = 0; i < PROVIDER_DIGESTS; i++) {
+        if (provider->digests[i] != NULL &&
+            (strcmp(name, digest_names[i].name) == 0 || strcmp(name, digest_names[i].first) == 0)) {
+            return EVP_MD_up_ref(provider->digests[i]) == 1 ? provider->digests[i] : NULL;
+        }
+    }
+    return EVP_MD_fetch(provider->libctx, name, NULL);
 }
 
 void provider_key_free(struct provider_key *key)

@@ -28,6 +28,8 @@ struct reference_format {
     void (*raise_why)(const struct provider *provider);
 };
 
+#define PROVIDER_DIGESTS 3 /* those that TLS signs by */
+
 struct provider {
     const OSSL_CORE_HANDLE *core;
     OSSL_FUNC_core_get_params_fn *get_params; /* our section of openssl.cnf */
@@ -38,6 +40,7 @@ struct provider {
      * never come back to us. */
     OSSL_LIB_CTX *libctx;
     OSSL_PROVIDER *basics; /* that "default" */
+    EVP_MD *digests[PROVIDER_DIGESTS];
     const struct reference_format *format;
     /* As in provider.h; NULL: this product names no such file. */
     nk_status (*read_terms)(const char *path, const char *uri, struct provider_terms *terms,
@@ -50,6 +53,13 @@ struct provider_key {
     EVP_PKEY *public_key;
     struct hsm_key *key; /* NULL: only the public half (imported to compare with) */
 };
+
+/* Fetches what provider_digest hands out from `libctx`; of those that are not there nothing is said
+ * before somebody asks for them. */
+void provider_fetch_digests(struct provider *provider);
+void provider_free_digests(struct provider *provider);
+/* The digest of that name, or NULL: there is none. Owned: EVP_MD_free. [any] */
+EVP_MD *provider_digest(const struct provider *provider, const char *name);
 
 void provider_key_free(struct provider_key *key);
 DEFINE_AUTO(struct provider_key *, provider_key_free);

@@ -92,7 +92,7 @@ void *signature_duplicate(void *data)
 
 int signature_set_digest(struct signature *ctx, const char *name)
 {
-    EVP_MD *digest = EVP_MD_fetch(ctx->provider->libctx, name, NULL);
+    EVP_MD *digest = provider_digest(ctx->provider, name);
 
     if (digest == NULL) {
         return raise_error(ctx->provider, RAISE_PARAMETER, "digest %s", name);
