@@ -54,7 +54,7 @@ static CK_RV try_signature(struct hsm_key *key, struct to_sign *what, unsigned c
     CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
 
     attempt->epoch = token_epoch(key->token);
-    attempt->err = (nk_error){ .struct_size = sizeof(attempt->err) };
+    attempt->err.struct_size = sizeof(attempt->err);
     CK_RV rv = key->inbound ? token_take_inbound(key->token, &attempt->lease, &attempt->err)
                             : token_take(key->token, &attempt->lease, &attempt->err);
     if (rv != CKR_OK) {

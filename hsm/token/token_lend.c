@@ -81,24 +81,34 @@ static void call_next_locked(struct token *token)
 }
 
 /* Waits for a session to come back. */
-static CK_RV lend_locked(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
+static CK_RV await_session_locked(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
 {
     struct timespec deadline = clock_deadline(token->settings.login_timeout_ms);
     int line = inbound ? INBOUND : OUTBOUND;
+    CK_RV rv = CKR_NODEKEY_BUSY;
     int rc = 0;
 
-    CK_RV rv = lend_now_locked(token, inbound, ret_session);
-    bounded_call_step(NULL);
-    if (rv == CKR_NODEKEY_BUSY && inbound && token->settings.max_waiting_inbound > 0 &&
-        token->waiting[INBOUND] >= token->settings.max_waiting_inbound) {
-        return CKR_NODEKEY_BUSY;
-    }
     token->waiting[line]++;
     while (rv == CKR_NODEKEY_BUSY && rc == 0) {
         rc = pthread_cond_timedwait(&token->session_free[line], &token->lock, &deadline);
         rv = lend_now_locked(token, inbound, ret_session);
     }
     token->waiting[line]--;
+    return rv;
+}
+
+static CK_RV lend_locked(struct token *token, bool inbound, CK_SESSION_HANDLE *ret_session)
+{
+    CK_RV rv = lend_now_locked(token, inbound, ret_session);
+
+    bounded_call_step(NULL);
+    if (rv == CKR_NODEKEY_BUSY) {
+        if (inbound && token->settings.max_waiting_inbound > 0 &&
+            token->waiting[INBOUND] >= token->settings.max_waiting_inbound) {
+            return CKR_NODEKEY_BUSY;
+        }
+        rv = await_session_locked(token, inbound, ret_session);
+    }
     if (rv != CKR_OK) {
         call_next_locked(token); /* the next in line tries */
     }
