@@ -3,7 +3,6 @@
 #include "base/auto.h"
 #include "bench/sides/bare.h"
 #include "bench/sides/rival.h"
-#include "bench/sides/signer.h"
 #include "bench/sign_side.h"
 #include "fixtures/authority.h"
 #include "fixtures/softhsm/softhsm.h"
@@ -35,6 +34,11 @@ static double libp11_rate(const double *us)
     return us[BARE_1] / us[LIBP11_1];
 }
 
+static double beside_libp11(const double *us)
+{
+    return us[LIBP11_1] / us[NODEKEY_1];
+}
+
 static double bare_scaling(const double *us)
 {
     return us[BARE_1] / us[BARE_2];
@@ -58,6 +62,7 @@ static double libp11_scaling(const double *us)
 static void key_figures(const struct bench_options *options, const struct key_contest *keys,
                         const struct contest_side sides[KEY_SIDES])
 {
+    static const struct stats_bound as_fast = { .side = STATS_AT_LEAST, .value = 1.00 };
     static const struct stats_bound scales = { .side = STATS_AT_LEAST, .value = 0.97 };
     const char *n = keys->name;
     const char *t = keys->type;
@@ -68,6 +73,9 @@ static void key_figures(const struct bench_options *options, const struct key_co
           "ratio", CONTEST_WALL_OR_CPU, NULL, software_rate, SOFTWARE_1, BARE_1 },
         { path_of("sign_%s_libp11", n), path_of("%s: rate of libp11 / bare token", t), "ratio",
           CONTEST_WALL_OR_CPU, NULL, libp11_rate, LIBP11_1, BARE_1 },
+        { path_of("sign_%s_beside_libp11", n), path_of("%s: rate of nodekey / libp11", t), "ratio",
+          CONTEST_WALL_OR_CPU, keys->rival_signs ? &as_fast : NULL, beside_libp11, NODEKEY_1,
+          LIBP11_1 },
         { path_of("sign_%s_bare_scaling", n), path_of("%s: bare token, two threads / one", t),
           "ratio", CONTEST_WALL, NULL, bare_scaling, BARE_2, BARE_1 },
         { path_of("sign_%s_scaling", n),
@@ -86,20 +94,20 @@ static void key_figures(const struct bench_options *options, const struct key_co
 }
 
 static void run_key(const struct bench_options *options, const struct key_contest *keys,
-                    struct team *teams[], struct outpost *rival, EVP_PKEY *ours)
+                    struct team *teams[], struct outpost *rival, struct signer *ours)
 {
     struct bare bare;
-    EVP_PKEY *software = software_key(keys->type);
+    struct signer software = signer_of(software_key(keys->type));
     size_t n = keys->operations;
     bare_open(&bare, SOFTHSM_MODULE, keys->name, OBJECT, keys->type, 2);
     struct side users[KEY_SIDES] = {
         [BARE_1] = { teams[1], NULL, 1, n, bare_sign, &bare },
         [NODEKEY_1] = { teams[1], NULL, 1, n, signer_sign, ours },
-        [SOFTWARE_1] = { teams[1], NULL, 1, n, signer_sign, software },
+        [SOFTWARE_1] = { teams[1], NULL, 1, n, signer_sign, &software },
         [LIBP11_1] = { NULL, rival, 1, n, NULL, NULL },
         [BARE_2] = { teams[2], NULL, 2, 2 * n, bare_sign, &bare },
         [NODEKEY_2] = { teams[2], NULL, 2, 2 * n, signer_sign, ours },
-        [SOFTWARE_2] = { teams[2], NULL, 2, 2 * n, signer_sign, software },
+        [SOFTWARE_2] = { teams[2], NULL, 2, 2 * n, signer_sign, &software },
         [LIBP11_2] = { NULL, rival, 2, 2 * n, NULL, NULL },
     };
     const struct contest_side sides[KEY_SIDES] = {
@@ -113,7 +121,7 @@ static void run_key(const struct bench_options *options, const struct key_contes
         { "2_libp11", "libp11, two threads", sign_side_batch, &users[LIBP11_2] },
     };
     key_figures(options, keys, sides);
-    EVP_PKEY_free(software);
+    EVP_PKEY_free(software.key);
 }
 
 void sign_keys(const struct bench_options *options, const struct key_contest *keys)
@@ -122,12 +130,12 @@ void sign_keys(const struct bench_options *options, const struct key_contest *ke
     struct outpost *rival = rival_start(keys->name, OBJECT, keys->identity.public_key);
     rig_start(SOFTHSM_MODULE);
     struct hsm_key *key = sign_side_open(&keys->identity, 0);
-    EVP_PKEY *ours = sign_side_load(key, &keys->identity);
+    struct signer ours = sign_side_load(key, &keys->identity);
     struct team *teams[] = { NULL, team_new(1), team_new(2) };
-    run_key(options, keys, teams, rival, ours);
+    run_key(options, keys, teams, rival, &ours);
     team_free(teams[1]);
     team_free(teams[2]);
-    EVP_PKEY_free(ours);
+    EVP_PKEY_free(ours.key);
     rig_shut(key);
     outpost_stop(rival);
 }

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bench/sides/signer.h"
-
 void sign_side_die(const char *what)
 {
     fprintf(stderr, "bench_sign: %s\n", what);
@@ -38,11 +36,15 @@ struct hsm_key *sign_side_open(const struct identity *identity, unsigned timeout
     return key;
 }
 
-EVP_PKEY *sign_side_load(const struct hsm_key *key, const struct identity *identity)
+struct signer sign_side_load(const struct hsm_key *key, const struct identity *identity)
 {
     EVP_PKEY *loaded = rig_load(key);
-    if (loaded == NULL || !signer_proves(loaded, identity->public_key)) {
+    struct signer signer = { .key = loaded };
+    if (loaded != NULL) {
+        signer = signer_of(loaded);
+    }
+    if (loaded == NULL || !signer_proves(&signer, identity->public_key)) {
         sign_side_die("a key of nodekey's does not sign");
     }
-    return loaded;
+    return signer;
 }

@@ -5,6 +5,7 @@
 
 #include "bench/harness/contest.h"
 #include "bench/sides/outpost.h"
+#include "bench/sides/signer.h"
 #include "bench/sides/team.h"
 #include "fixtures/token_rig.h"
 
@@ -15,6 +16,7 @@ struct key_contest {
     const char *name;  /* and label of its token */
     size_t operations; /* of one thread's batch: some 25 ms */
     struct stats_bound least;
+    bool rival_signs; /* libp11: and no faster than nodekey */
     struct identity identity;
 };
 
@@ -35,9 +37,9 @@ struct side {
 /* Of a contest_side; `user` is the struct side. */
 bool sign_side_batch(void *user, struct contest_cost *ret_cost);
 
-/* Through nodekey; `timeout_ms` 0: directly. Owned: rig_shut, EVP_PKEY_free. */
+/* Through nodekey; `timeout_ms` 0: directly. Owned: rig_shut, EVP_PKEY_free of the signer's key. */
 struct hsm_key *sign_side_open(const struct identity *identity, unsigned timeout_ms);
-EVP_PKEY *sign_side_load(const struct hsm_key *key, const struct identity *identity);
+struct signer sign_side_load(const struct hsm_key *key, const struct identity *identity);
 
 void sign_side_die(const char *what);
 

@@ -3,7 +3,6 @@
 #include "base/auto.h"
 #include "bench/sides/bare.h"
 #include "bench/sides/rival.h"
-#include "bench/sides/signer.h"
 #include "bench/sign_side.h"
 #include "fixtures/faulty/faulty_rig.h"
 #include "fixtures/softhsm/softhsm.h"
@@ -38,14 +37,14 @@ void sign_deadline(const struct bench_options *options, const struct key_contest
         .beside = DIRECT,
     };
     struct hsm_key *opened[DEADLINE_SIDES];
+    struct signer signers[DEADLINE_SIDES];
     struct side users[DEADLINE_SIDES];
     struct team *alone = team_new(1);
     rig_start(SOFTHSM_MODULE);
     for (int i = 0; i < DEADLINE_SIDES; i++) {
         opened[i] = sign_side_open(&keys->identity, i == DEADLINE ? TIMEOUT_MS : 0);
-        users[i] = (struct side){ alone,       NULL,
-                                  1,           keys->operations,
-                                  signer_sign, sign_side_load(opened[i], &keys->identity) };
+        signers[i] = sign_side_load(opened[i], &keys->identity);
+        users[i] = (struct side){ alone, NULL, 1, keys->operations, signer_sign, &signers[i] };
     }
     const struct contest_side sides[] = {
         { "direct", "nodekey, direct", sign_side_batch, &users[DIRECT] },
@@ -55,7 +54,7 @@ void sign_deadline(const struct bench_options *options, const struct key_contest
     contest_run(options, &contest);
     team_free(alone);
     for (int i = 0; i < DEADLINE_SIDES; i++) {
-        EVP_PKEY_free(users[i].user);
+        EVP_PKEY_free(signers[i].key);
         rig_shut(opened[i]);
     }
 }
@@ -90,7 +89,7 @@ static const struct contest_figure slow_figures[] = {
 };
 
 static void run_slow(const struct bench_options *options, struct bare *bare, struct outpost *rival,
-                     EVP_PKEY *direct, EVP_PKEY *deadline)
+                     struct signer *direct, struct signer *deadline)
 {
     struct team *team = team_new(SLOW_THREADS);
     struct side users[SLOW_SIDES] = {
@@ -121,12 +120,12 @@ void sign_slow(const struct bench_options *options, const struct key_contest *ke
     rig_start(module);
     struct hsm_key *direct_key = sign_side_open(&keys->identity, 0);
     struct hsm_key *deadline_key = sign_side_open(&keys->identity, TIMEOUT_MS);
-    EVP_PKEY *direct = sign_side_load(direct_key, &keys->identity);
-    EVP_PKEY *deadline = sign_side_load(deadline_key, &keys->identity);
+    struct signer direct = sign_side_load(direct_key, &keys->identity);
+    struct signer deadline = sign_side_load(deadline_key, &keys->identity);
     bare_open(&bare, module, keys->name, OBJECT, keys->type, SLOW_THREADS);
-    run_slow(options, &bare, rival, direct, deadline);
-    EVP_PKEY_free(direct);
-    EVP_PKEY_free(deadline);
+    run_slow(options, &bare, rival, &direct, &deadline);
+    EVP_PKEY_free(direct.key);
+    EVP_PKEY_free(deadline.key);
     rig_shut(direct_key);
     rig_shut(deadline_key);
     outpost_stop(rival);

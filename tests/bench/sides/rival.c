@@ -27,7 +27,7 @@ void rival_use(const char *module)
 struct rival {
     const char *uri;
     EVP_PKEY *public_key;
-    EVP_PKEY *key;
+    struct signer signer;
     struct team *teams[TEAM_MAX + 1];
 };
 
@@ -62,15 +62,16 @@ static bool start(void *user, char *why, size_t room)
     struct rival *rival = user;
     rival_hush();
     ENGINE *engine = find_engine();
-    rival->key =
+    EVP_PKEY *key =
         ENGINE_init(engine) == 1 ? ENGINE_load_private_key(engine, rival->uri, NULL, NULL) : NULL;
-    if (rival->key == NULL) {
+    if (key == NULL) {
         snprintf(why, room, "it does not load the key: %s",
                  ERR_reason_error_string(ERR_peek_last_error()));
         return false;
     }
+    rival->signer = signer_of(key);
     snprintf(why, room, "its signature does not verify");
-    return signer_proves(rival->key, rival->public_key);
+    return signer_proves(&rival->signer, rival->public_key);
 }
 
 static struct contest_cost run(void *user, const struct bounded_call *bounded)
@@ -80,7 +81,7 @@ static struct contest_cost run(void *user, const struct bounded_call *bounded)
     if (*team == NULL) {
         *team = team_new(bounded->threads);
     }
-    return team_run(*team, bounded->operations, signer_sign, rival->key);
+    return team_run(*team, bounded->operations, signer_sign, &rival->signer);
 }
 
 struct outpost *rival_start(const char *label, const char *object, EVP_PKEY *public_key)

@@ -10,41 +10,44 @@
 
 static const unsigned char message[BENCH_MESSAGE_BYTES] = "what is signed";
 
-static bool pad_as_tls(EVP_PKEY *key, EVP_PKEY_CTX *options)
+struct signer signer_of(EVP_PKEY *key)
 {
-    return EVP_PKEY_is_a(key, "RSA") != 1 ||
-           (EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
-            EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) == 1);
+    return (struct signer){
+        .key = key,
+        .digest = EVP_PKEY_is_a(key, "ED25519") == 1 ? NULL : EVP_sha256(),
+        .pss = EVP_PKEY_is_a(key, "RSA") == 1,
+    };
 }
 
-static const EVP_MD *digest_for(EVP_PKEY *key)
+static bool pad_as_tls(const struct signer *signer, EVP_PKEY_CTX *options)
 {
-    return EVP_PKEY_is_a(key, "ED25519") == 1 ? NULL : EVP_sha256();
+    return !signer->pss || (EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
+                            EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) == 1);
 }
 
-static bool sign(EVP_PKEY *key, unsigned char *signature, size_t *len)
+static bool sign(const struct signer *signer, unsigned char *signature, size_t *len)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     EVP_PKEY_CTX *options = NULL;
-    bool ok = EVP_DigestSignInit(ctx, &options, digest_for(key), NULL, key) == 1 &&
-              pad_as_tls(key, options) &&
+    bool ok = EVP_DigestSignInit(ctx, &options, signer->digest, NULL, signer->key) == 1 &&
+              pad_as_tls(signer, options) &&
               EVP_DigestSign(ctx, signature, len, message, sizeof(message)) == 1;
     EVP_MD_CTX_free(ctx);
     return ok;
 }
 
-bool signer_proves(EVP_PKEY *key, EVP_PKEY *public_key)
+bool signer_proves(const struct signer *signer, EVP_PKEY *public_key)
 {
     unsigned char signature[SIGNATURE_ROOM];
     size_t len = sizeof(signature);
-    if (!sign(key, signature, &len)) {
+    if (!sign(signer, signature, &len)) {
         ERR_print_errors_fp(stderr);
         return false;
     }
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     EVP_PKEY_CTX *options = NULL;
-    bool ok = EVP_DigestVerifyInit(ctx, &options, digest_for(public_key), NULL, public_key) == 1 &&
-              pad_as_tls(public_key, options) &&
+    bool ok = EVP_DigestVerifyInit(ctx, &options, signer->digest, NULL, public_key) == 1 &&
+              pad_as_tls(signer, options) &&
               EVP_DigestVerify(ctx, signature, len, message, sizeof(message)) == 1;
     EVP_MD_CTX_free(ctx);
     return ok;

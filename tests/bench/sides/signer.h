@@ -8,9 +8,18 @@
 
 #include <openssl/evp.h>
 
-/* True if `public_key` verifies what `key` signs. */
-bool signer_proves(EVP_PKEY *key, EVP_PKEY *public_key);
-/* A team_operation; `user` is the EVP_PKEY. */
+/* A key, and how it signs, which is asked once: of a provider's key an answer takes OpenSSL 3.0
+ * twice as long as of an engine's. */
+struct signer {
+    EVP_PKEY *key; /* borrowed */
+    const EVP_MD *digest;
+    bool pss;
+};
+
+struct signer signer_of(EVP_PKEY *key);
+/* True if `public_key` verifies what the key signs. */
+bool signer_proves(const struct signer *signer, EVP_PKEY *public_key);
+/* A team_operation; `user` is the signer. */
 bool signer_sign(void *user, unsigned seat);
 
 #endif
