@@ -52,6 +52,15 @@ static const struct sign_row {
     { "PSS, salt of 20 bytes", ON_RSA, "SHA256", RSA_PKCS1_PSS_PADDING, 20 },
 };
 
+/* By other names than those above. */
+static const struct sign_row digest_name_rows[] = {
+    { "SHA-256 by OpenSSL's first name", ON_EC, "SHA2-256", 0, 0 },
+    { "SHA-384 by OpenSSL's first name", ON_EC, "SHA2-384", 0, 0 },
+    { "SHA-512 by OpenSSL's first name", ON_RSA, "SHA2-512", RSA_PKCS1_PADDING, 0 },
+    { "SHA-256 in small letters", ON_RSA, "sha256", RSA_PKCS1_PADDING, 0 },
+    { "SHA-256 by its OID", ON_EC, "2.16.840.1.101.3.4.2.1", 0, 0 },
+};
+
 static void pad(EVP_PKEY_CTX *ctx, const struct sign_row *row, int salt)
 {
     if (row->padding != 0) {
@@ -458,11 +467,14 @@ int main(void)
         cmocka_unit_test(openssl_cnf_may_name_the_module),
 #endif
     };
-    struct CMUnitTest tests[2 * ARRAY_LEN(sign_rows) + ARRAY_LEN(bad_rows) +
-                            ARRAY_LEN(ordinary_rows) + ARRAY_LEN(single)] = { 0 };
+    struct CMUnitTest tests[2 * ARRAY_LEN(sign_rows) + ARRAY_LEN(digest_name_rows) +
+                            ARRAY_LEN(bad_rows) + ARRAY_LEN(ordinary_rows) + ARRAY_LEN(single)] = {
+        0
+    };
     size_t n = 0;
     ADD_ROWS(sign_rows, check_sign_row);
     ADD_ROWS(sign_rows, check_prehashed_row);
+    ADD_ROWS(digest_name_rows, check_sign_row);
     ADD_ROWS(bad_rows, check_bad_row);
     ADD_ROWS(ordinary_rows, check_ordinary_row);
     memcpy(tests + n, single, sizeof(single));
