@@ -231,7 +231,7 @@ static void keep_verdict(struct verdicts *verdicts, const struct showing *showin
     verdict_cache_put(verdicts->cache, &key, allowed, &span);
 }
 
-/* What the policy says of the peer, from memory if that still holds. The result as read_peer's. */
+/* The policy's opinion of the peer, from memory if that still holds. The result as read_peer's. */
 static struct peer *judge_shown(struct verdicts *verdicts, struct policy *policy,
                                 const struct showing *showing, struct opinion *opinion)
 {
