@@ -187,6 +187,7 @@ void known_peers_put(struct known_peers *peers, const struct known_peer_key *key
     }
     *newcomer = (struct known){ .key = *key, .since = now, .opinion = *opinion };
     newcomer->until = is_member(newcomer) ? opinion->until : now + KNOWN_REFUSAL_SECONDS;
+    peer_forget_certificates(peer);
     newcomer->peer = peer_ref(peer);
     pthread_mutex_lock(&peers->lock);
     struct known **place = find_place(set_of(peers, key), newcomer, now);

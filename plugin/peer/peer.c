@@ -223,14 +223,21 @@ struct peer *peer_ref(struct peer *peer)
     return peer;
 }
 
+void peer_forget_certificates(struct peer *peer)
+{
+    X509_free(peer->leaf);
+    sk_X509_pop_free(peer->others, X509_free);
+    peer->leaf = NULL;
+    peer->others = NULL;
+}
+
 void peer_free(struct peer *peer)
 {
     if (peer == NULL ||
         atomic_fetch_sub_explicit(&peer->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    X509_free(peer->leaf);
-    sk_X509_pop_free(peer->others, X509_free);
+    peer_forget_certificates(peer);
     if (peer->storage != NULL) {
         for (size_t i = 0; i < PEER_CHAIN_MAX_CERTS; i++) {
             OPENSSL_free(peer->storage->der[i]);

@@ -17,9 +17,9 @@
 #define PEER_CHAIN_MAX_CERTS 10
 
 /* Peer in one role. Owns all of its members; `facts` and `traits` point into the others. Nothing
- * changes once it is read, so any thread may look. */
+ * changes once it is read, so any thread may look, but for peer_forget_certificates. */
 struct peer {
-    X509 *leaf;
+    X509 *leaf;             /* NULL: forgotten; likewise `others` */
     STACK_OF(X509) *others; /* sent beside the leaf; may be empty */
     nk_peer facts;          /* `rule` is NULL: it is a verdict's, no fact of the peer */
     struct traits traits;   /* those of the path are unknown: certified.h */
@@ -40,6 +40,10 @@ MUST_USE nk_status peer_read(uint32_t role, const char *target, const char *leaf
 MUST_USE nk_status peer_check_leaf(X509 *leaf, nk_error *err);
 /* [any] One more holder, each of which calls peer_free. */
 struct peer *peer_ref(struct peer *peer);
+/* [one] Frees the certificates as OpenSSL decoded them, which nothing but judging needs, and which
+ * take twenty times their DER if the peer wants it so. The facts stay, with the DER. Only for the
+ * sole holder. */
+void peer_forget_certificates(struct peer *peer);
 /* [any] NULL is allowed. */
 void peer_free(struct peer *peer);
 DEFINE_AUTO(struct peer *, peer_free);

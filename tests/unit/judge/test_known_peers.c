@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Peers that connect again: the policy is asked once, the host's hook, the audit and the log each
  * time; and nothing that a verdict rests on may change without its being asked again. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -430,6 +431,65 @@ static void more_than_is_kept_is_judged(void **state)
     free(text);
 }
 
+/* --- memory --- */
+
+#define STRANGERS 64
+#define ATTRIBUTES 1250 /* the most that fit into what is kept */
+#define PEER_HEAP_BYTES (2 * KNOWN_PEER_BYTES)
+
+/* Seven bytes of DER for each attribute, which OpenSSL decodes to twenty times as many. */
+static char *make_bloated(int serial)
+{
+    X509 *certificate = authority_issue(NULL, key, NULL);
+    X509_NAME *name = X509_NAME_new();
+    ASN1_OBJECT *kind = OBJ_txt2obj("1.1", 1);
+
+    for (int i = 0; i < ATTRIBUTES; i++) {
+        assert_int_equal(X509_NAME_add_entry_by_OBJ(name, kind, V_ASN1_UTF8STRING,
+                                                    (const unsigned char *)"", 0, -1,
+                                                    i == 0 ? 0 : -1),
+                         1);
+    }
+    assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial), 1);
+    assert_int_equal(X509_set_subject_name(certificate, name), 1);
+    assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+    char *pem = pem_of(certificate, NULL);
+    assert_true(strlen(pem) <= KNOWN_PEER_BYTES);
+    ASN1_OBJECT_free(kind);
+    X509_NAME_free(name);
+    X509_free(certificate);
+    return pem;
+}
+
+static size_t heap_bytes(void)
+{
+    struct mallinfo2 all = mallinfo2();
+
+    return all.uordblks + all.hblkhd;
+}
+
+static void strangers_cost_little_memory(void **state)
+{
+    (void)state;
+    char *strangers[STRANGERS];
+
+    for (int i = 0; i < STRANGERS; i++) {
+        strangers[i] = make_bloated(i + 1);
+    }
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    assert_int_equal(show_crowd(strangers, 1, "chain-invalid"), 1);
+    size_t before = heap_bytes();
+    assert_int_equal(show_crowd(strangers + 1, STRANGERS - 1, "chain-invalid"), STRANGERS - 1);
+    size_t each = (heap_bytes() - before) / (STRANGERS - 1);
+    print_message("    %zu bytes for each\n", each);
+    assert_in_range(each, 0, PEER_HEAP_BYTES);
+    assert_int_equal(show_crowd(strangers, STRANGERS, "chain-invalid"), 0); /* they are kept */
+    close_judge();
+    for (int i = 0; i < STRANGERS; i++) {
+        free(strangers[i]);
+    }
+}
+
 int main(void)
 {
     ROWS_TEST(hook_and_audit_have_each_connection);
@@ -442,5 +502,6 @@ int main(void)
     ROWS_TEST(strangers_take_no_members_place);
     ROWS_TEST(members_beyond_the_places_are_judged);
     ROWS_TEST(more_than_is_kept_is_judged);
+    ROWS_TEST(strangers_cost_little_memory);
     return ROWS_RUN("known_peers", start, stop);
 }
