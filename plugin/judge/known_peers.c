@@ -177,6 +177,15 @@ static bool may_be_kept(const struct opinion *opinion)
            strcmp(opinion->verdict.reason, reason_label(REASON_INTERNAL)) != 0;
 }
 
+static time_t end_of(const struct opinion *opinion, time_t now)
+{
+    if (opinion->verdict.decision != NK_ALLOW) {
+        return now + KNOWN_REFUSAL_SECONDS;
+    }
+    time_t latest = now + KNOWN_MEMBER_SECONDS;
+    return opinion->until < latest ? opinion->until : latest;
+}
+
 void known_peers_put(struct known_peers *peers, const struct known_peer_key *key, struct peer *peer,
                      const struct opinion *opinion, time_t now)
 {
@@ -186,7 +195,7 @@ void known_peers_put(struct known_peers *peers, const struct known_peer_key *key
         return;
     }
     *newcomer = (struct known){ .key = *key, .since = now, .opinion = *opinion };
-    newcomer->until = is_member(newcomer) ? opinion->until : now + KNOWN_REFUSAL_SECONDS;
+    newcomer->until = end_of(opinion, now);
     peer_forget_certificates(peer);
     newcomer->peer = peer_ref(peer);
     pthread_mutex_lock(&peers->lock);

@@ -36,9 +36,11 @@ MUST_USE bool known_peers_key(const struct showing *showing, const struct policy
  * more at `now`. */
 MUST_USE struct peer *known_peers_find(struct known_peers *peers, const struct known_peer_key *key,
                                        time_t now, struct opinion *ret_opinion);
-/* Holds from `now` to opinion->until, a refusal for KNOWN_REFUSAL_SECONDS. An opinion with a note
- * on stale or absent lists is not kept, nor one that failed by itself. The caller is the sole
- * holder of `peer`, whose certificates are forgotten if it is kept: peer_forget_certificates. */
+/* Holds from `now` to opinion->until, and not longer than here: a peer that is judged keeps the
+ * intermediates of its path in the pool. An opinion with a note on stale or absent lists is not
+ * kept, nor one that failed by itself. The caller is the sole holder of `peer`, whose certificates
+ * are forgotten if it is kept: peer_forget_certificates. */
+#define KNOWN_MEMBER_SECONDS 60
 #define KNOWN_REFUSAL_SECONDS 5
 void known_peers_put(struct known_peers *peers, const struct known_peer_key *key, struct peer *peer,
                      const struct opinion *opinion, time_t now);

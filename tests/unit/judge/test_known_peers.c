@@ -26,6 +26,7 @@
 #define OUT NK_PEER_IS_SERVER
 #define TIMES 1000
 #define CROWD 2000
+#define SHORT_SECONDS 30 /* less than a member is kept for */
 
 static struct authority root;
 static struct authority intermediate;
@@ -259,7 +260,7 @@ static const struct change {
     { .name = "another name", .role = OUT, .target = "c.example", .reason = "name-mismatch" },
     { .name = "no intermediates", .chain = "", .reason = "" },
     { .name = "a clock set back", .moved = -10, .reason = "" },
-    { .name = "the end of the certificate", .moved = 2L * 86400, .reason = "" },
+    { .name = "a minute later", .moved = KNOWN_MEMBER_SECONDS, .reason = "" },
 };
 
 static void a_change_is_judged(void **state)
@@ -431,6 +432,110 @@ static void more_than_is_kept_is_judged(void **state)
     free(text);
 }
 
+static const struct end {
+    const char *name;
+    const char *members;
+    long leaf_ends_in_seconds; /* 0: in a day */
+} ends[] = {
+    { "the end of the certificate", FEDERATION ", " MEMBERS, SHORT_SECONDS },
+    { "the end of a CRL", "\"federation\": {" ROOTS ", \"crls\": [\"short.crl\"]}, " MEMBERS, 0 },
+    { "the age of a CRL",
+      "\"federation\": {" ROOTS ", \"crls\": [\"aged.crl\"], \"crl_max_age_hours\": 1}, " MEMBERS,
+      0 },
+};
+
+static void a_member_ends(void **state)
+{
+    const struct end *end = *state;
+    X509 *short_lived =
+        authority_issue(&root, key,
+                        &(struct certificate_spec){ .san = "URI:spiffe://f.example/node/a",
+                                                    .ends_in_seconds = end->leaf_ends_in_seconds });
+    char *pem = pem_of(short_lived, NULL);
+
+    write_list(
+        "short.crl",
+        &(struct crl_spec){ .issuer = &root, .number = 2, .next_update_seconds = SHORT_SECONDS });
+    write_list("aged.crl", &(struct crl_spec){ .issuer = &root,
+                                               .number = 3,
+                                               .this_update_seconds = SHORT_SECONDS - 3600 });
+    open_judge(end->members, &host);
+    assert_int_equal(show_crowd(&pem, 1, ""), 1);
+    assert_int_equal(show_crowd(&pem, 1, ""), 0);
+    moved = SHORT_SECONDS - 5; /* the clock goes on by itself, too */
+    assert_int_equal(show_crowd(&pem, 1, ""), 0);
+    moved = SHORT_SECONDS;
+    nk_verdict verdict;
+    judged = 0;
+    verdicts_judge(judge.verdicts, &(struct showing){ .role = IN, .leaf_pem = pem }, &verdict);
+    assert_int_equal(judged, 1);
+    close_judge();
+    free(pem);
+    X509_free(short_lived);
+}
+
+/* --- the pool --- */
+
+static struct branch {
+    struct authority intermediate;
+    X509 *leaf;
+} branches[POOL_MAX + 1];
+
+static void make_branches(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(branches); i++) {
+        struct branch *branch = &branches[i];
+        branch->intermediate = authority_make(&root, path_of("intermediate %zu", i), NULL);
+        branch->leaf = authority_issue(
+            &branch->intermediate, key,
+            &(struct certificate_spec){ .san = path_of("URI:spiffe://f.example/node/%zu", i) });
+    }
+}
+
+static void free_branches(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(branches); i++) {
+        X509_free(branches[i].leaf);
+        authority_free(&branches[i].intermediate);
+    }
+}
+
+static const char *show_branch(size_t i, bool whole)
+{
+    static nk_verdict verdict;
+    AUTO(free) char *alone = pem_of(branches[i].leaf, NULL);
+    AUTO(free) char *chain = whole ? pem_of(branches[i].intermediate.certificate, NULL) : NULL;
+
+    verdicts_judge(judge.verdicts,
+                   &(struct showing){ .role = IN, .leaf_pem = alone, .chain_pem = chain },
+                   &verdict);
+    return verdict.reason;
+}
+
+/* As in a connection that is resumed, which shows the leaf alone. */
+static void busy_peers_intermediate_stays(void **state)
+{
+    (void)state;
+    make_branches();
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    for (size_t i = 0; i < POOL_MAX; i++) {
+        assert_string_equal(show_branch(i, true), "");
+    }
+    for (size_t i = 0; i < POOL_MAX; i++) {
+        assert_string_equal(show_branch(i, false), "");
+    }
+    judged = 0;
+    assert_string_equal(show_branch(0, false), "");
+    assert_int_equal(judged, 0); /* known */
+    moved = KNOWN_MEMBER_SECONDS;
+    assert_string_equal(show_branch(0, false), ""); /* it alone still connects */
+    assert_string_equal(show_branch(POOL_MAX, true), "");
+    assert_string_equal(show_branch(0, false), "");
+    assert_string_equal(show_branch(1, false), "untrusted");
+    close_judge();
+    free_branches();
+}
+
 /* --- memory --- */
 
 #define STRANGERS 64
@@ -499,6 +604,8 @@ int main(void)
     ROWS_TEST(the_pool_has_learnt);
     ROWS_TEST(stale_lists_are_told_each_time);
     ROWS_TEST(close_is_at_once);
+    ROWS_OF(ends, a_member_ends);
+    ROWS_TEST(busy_peers_intermediate_stays);
     ROWS_TEST(strangers_take_no_members_place);
     ROWS_TEST(members_beyond_the_places_are_judged);
     ROWS_TEST(more_than_is_kept_is_judged);
