@@ -2,6 +2,9 @@
  * Peers that connect again: the policy is asked once, the host's hook, the audit and the log each
  * time; and nothing that a verdict rests on may change without its being asked again. */
 #include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +29,7 @@
 #define OUT NK_PEER_IS_SERVER
 #define TIMES 1000
 #define CROWD 2000
+#define ALIKE 5
 #define SHORT_SECONDS 30 /* less than a member is kept for */
 
 static struct authority root;
@@ -37,7 +41,7 @@ static X509 *leaf;
 
 /* --- what is asked --- */
 
-static unsigned judged; /* by the policy */
+static atomic_uint judged; /* by the policy */
 static bool fails;
 void __real_policy_judge(struct policy *policy, const struct peer *peer, struct opinion *opinion);
 void __wrap_policy_judge(struct policy *policy, const struct peer *peer, struct opinion *opinion);
@@ -64,12 +68,41 @@ time_t __wrap_time(time_t *ret_now)
     return now;
 }
 
+static char facts[4096]; /* as the hook was first told them */
+static void tell_facts(const nk_peer *peer, char text[sizeof(facts)])
+{
+    int used = snprintf(text, sizeof(facts), "%u %s %s", peer->role,
+                        peer->target != NULL ? peer->target : "-", peer->common_name);
+
+    for (size_t i = 0; i < peer->names_len; i++) {
+        used += snprintf(text + used, sizeof(facts) - (size_t)used, " %u:%s", peer->names[i].kind,
+                         peer->names[i].text);
+    }
+    for (size_t i = 0; i < peer->chain_len; i++) {
+        const unsigned char *der = peer->chain[i].data;
+        X509 *certificate = d2i_X509(NULL, &der, (long)peer->chain[i].len);
+        used += snprintf(text + used, sizeof(facts) - (size_t)used, " %lx",
+                         X509_issuer_and_serial_hash(certificate));
+        X509_free(certificate);
+    }
+    for (size_t i = 0; i < NK_SHA256_BYTES; i++) {
+        used += snprintf(text + used, sizeof(facts) - (size_t)used, " %02x%02x",
+                         peer->leaf_sha256[i], peer->spki_sha256[i]);
+    }
+    assert_in_range(used, 1, sizeof(facts) - 1);
+}
+
 static unsigned asked; /* the hook */
 static unsigned refused_call;
 static nk_status ask_host(void *host_data, const nk_peer *peer, nk_verdict *verdict)
 {
+    char told[sizeof(facts)];
+
     (void)host_data;
     assert_string_equal(peer->rule, "members");
+    tell_facts(peer, facts[0] == '\0' ? facts : told);
+    tell_facts(peer, told);
+    assert_string_equal(told, facts);
     verdict->decision = ++asked == refused_call ? NK_DENY : NK_ALLOW;
     return NK_OK;
 }
@@ -150,6 +183,7 @@ static void open_judge(const char *members, const nk_host *of)
     nk_error err = { .struct_size = sizeof(err) };
 
     judged = asked = refused_call = 0;
+    facts[0] = '\0';
     fails = false;
     moved = 0;
     judge.config = parse(members);
@@ -233,6 +267,43 @@ static void hook_and_audit_have_each_connection(void **state)
     assert_in_range(judged, 1, 2); /* the first taught the pool */
     close_judge();
     assert_int_equal(count_lines(path_of("%s/audit.jsonl", scratch_folder())), TIMES);
+}
+
+/* The line of the audit, without when it was written. */
+static char *next_entry(FILE *file)
+{
+    char *line = NULL;
+    size_t room = 0;
+
+    assert_true(getline(&line, &room, file) > 0);
+    char *entry = strstr(line, "\"direction\"");
+    assert_non_null(entry);
+    char *copy = strdup(entry);
+    free(line);
+    return copy;
+}
+
+/* Nobody can tell the connection that was judged from those after it. */
+static void all_is_said_as_at_first(void **state)
+{
+    (void)state;
+    open_judge(FEDERATION ", " MEMBERS ", \"admit_candidate\": []"
+                          ", \"audit\": {\"file\": \"alike.jsonl\"}",
+               &asking_host);
+    for (unsigned i = 0; i < ALIKE; i++) {
+        assert_string_equal(show(OUT, "a.example", whole_pem), "");
+    }
+    assert_in_range(judged, 1, 2);
+    close_judge();
+    FILE *file = fopen(path_of("%s/alike.jsonl", scratch_folder()), "re");
+    assert_non_null(file);
+    AUTO(free) char *first = next_entry(file);
+    assert_non_null(strstr(first, "\"target\":\"a.example\""));
+    for (unsigned i = 1; i < ALIKE; i++) {
+        AUTO(free) char *entry = next_entry(file);
+        assert_string_equal(entry, first);
+    }
+    fclose(file);
 }
 
 static const struct change {
@@ -328,6 +399,60 @@ static void stale_lists_are_told_each_time(void **state)
         assert_string_equal(show(IN, NULL, whole_pem), "");
         assert_int_equal(judged, i);
     }
+    close_judge();
+}
+
+#define SHOWERS 3
+#define SWITCHES 60
+static atomic_uint switches;
+static atomic_uint compared;
+static atomic_uint wrong;
+static atomic_bool ended;
+
+static void *show_on(void *arg)
+{
+    const char *chain = arg;
+    nk_verdict verdict;
+
+    while (!atomic_load(&ended)) {
+        unsigned before = atomic_load(&switches);
+        verdicts_judge(judge.verdicts,
+                       &(struct showing){ .role = IN, .leaf_pem = leaf_pem, .chain_pem = chain },
+                       &verdict);
+        if (before == atomic_load(&switches) && before % 2 == 0) {
+            atomic_fetch_add(&wrong, (verdict.decision == NK_ALLOW) != (before % 4 == 0));
+            atomic_fetch_add(&compared, 1);
+        }
+    }
+    return NULL;
+}
+
+/* Each verdict is of the policy in force, however fast they change. `switches` is even while one
+ * is, and odd during a change. */
+static void a_reload_races_with_handshakes(void **state)
+{
+    (void)state;
+    pthread_t threads[SHOWERS];
+
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    get_known();
+    for (int i = 0; i < SHOWERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, show_on, i == 0 ? "" : whole_pem), 0);
+    }
+    for (int i = 1; i <= SWITCHES; i++) {
+        unsigned seen = atomic_load(&compared);
+        while (atomic_load(&compared) < seen + 2 * SHOWERS) {
+            sched_yield();
+        }
+        atomic_fetch_add(&switches, 1);
+        enforce(i % 2 == 1 ? FEDERATION ", \"admit\": []" : FEDERATION ", " MEMBERS);
+        atomic_fetch_add(&switches, 1);
+    }
+    atomic_store(&ended, true);
+    for (int i = 0; i < SHOWERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(wrong, 0);
     close_judge();
 }
 
@@ -598,11 +723,13 @@ static void strangers_cost_little_memory(void **state)
 int main(void)
 {
     ROWS_TEST(hook_and_audit_have_each_connection);
+    ROWS_TEST(all_is_said_as_at_first);
     ROWS_OF(changes, a_change_is_judged);
     ROWS_TEST(what_is_kept_ends);
     ROWS_TEST(failures_are_not_kept);
     ROWS_TEST(the_pool_has_learnt);
     ROWS_TEST(stale_lists_are_told_each_time);
+    ROWS_TEST(a_reload_races_with_handshakes);
     ROWS_TEST(close_is_at_once);
     ROWS_OF(ends, a_member_ends);
     ROWS_TEST(busy_peers_intermediate_stays);
