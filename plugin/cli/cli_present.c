@@ -98,7 +98,7 @@ static void tell_names(const struct ours *ours, const X509 *leaf, const nk_peer 
 static nk_status read_names(const struct ours *ours, const X509 *leaf, GENERAL_NAMES *names,
                             nk_error *err)
 {
-    struct names_storage storage = { .texts = { NULL } };
+    struct names_storage storage = { .texts = NULL };
     nk_peer facts = { .struct_size = sizeof(facts) };
     nk_error own = { .struct_size = sizeof(own) };
     nk_status status = leaf_names_read(leaf, &storage, &facts, &own);

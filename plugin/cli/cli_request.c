@@ -126,7 +126,7 @@ nk_status request_check_names(const struct request_spec *spec, nk_error *err)
 {
     AUTO(X509_free) X509 *like = X509_new();
     AUTO(X509_NAME_free) X509_NAME *subject = subject_of(spec);
-    struct names_storage storage = { .texts = { NULL } };
+    struct names_storage storage = { .texts = NULL };
     nk_peer facts = { .struct_size = sizeof(facts) };
     nk_error own = { .struct_size = sizeof(own) };
 

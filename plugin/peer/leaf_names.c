@@ -114,6 +114,15 @@ static nk_status read_name(const GENERAL_NAME *name, uint32_t *ret_kind, char **
     }
 }
 
+/* No more than there are: a peer may be kept. */
+static bool make_room(struct names_storage *storage, size_t len)
+{
+    storage->room = len > 0 ? len : 1;
+    storage->texts = calloc(storage->room, sizeof(*storage->texts));
+    storage->names = calloc(storage->room, sizeof(*storage->names));
+    return storage->texts != NULL && storage->names != NULL;
+}
+
 static nk_status read_alternative_names(const X509 *leaf, struct names_storage *storage,
                                         nk_peer *facts, nk_error *err)
 {
@@ -128,6 +137,10 @@ static nk_status read_alternative_names(const X509 *leaf, struct names_storage *
         return report(err, NK_E_PEER, "the peer has %d names, at most %d are read",
                       sk_GENERAL_NAME_num(names), TRAITS_NAMES_MAX);
     }
+    if (!make_room(storage, (size_t)sk_GENERAL_NAME_num(names))) {
+        return report(err, NK_E_NOMEM, "out of memory");
+    }
+    facts->names = storage->names;
 
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         size_t number = facts->names_len;
@@ -190,7 +203,9 @@ static nk_status read_common_name(const X509 *leaf, struct names_storage *storag
 nk_status leaf_names_read(const X509 *leaf, struct names_storage *storage, nk_peer *facts,
                           nk_error *err)
 {
-    facts->names = storage->names;
+    static const nk_name none = { .text = NULL };
+
+    facts->names = &none;
     facts->common_name = storage->common_name;
     nk_status status = read_alternative_names(leaf, storage, facts, err);
     return status == NK_OK ? read_common_name(leaf, storage, err) : status;
@@ -198,8 +213,11 @@ nk_status leaf_names_read(const X509 *leaf, struct names_storage *storage, nk_pe
 
 void leaf_names_clear(struct names_storage *storage)
 {
-    for (size_t i = 0; i < TRAITS_NAMES_MAX; i++) {
+    for (size_t i = 0; storage->texts != NULL && i < storage->room; i++) {
         free(storage->texts[i]);
-        storage->texts[i] = NULL;
     }
+    free(storage->texts);
+    free(storage->names);
+    storage->texts = NULL;
+    storage->names = NULL;
 }

@@ -12,8 +12,9 @@
 #define NAMES_COMMON_NAME_MAX_BYTES 255
 
 struct names_storage { /* zeroed: empty */
-    char *texts[TRAITS_NAMES_MAX];
-    nk_name names[TRAITS_NAMES_MAX];
+    char **texts;
+    nk_name *names;
+    size_t room; /* of both */
     char common_name[NAMES_COMMON_NAME_MAX_BYTES + 1];
 };
 
