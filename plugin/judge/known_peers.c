@@ -19,7 +19,11 @@ struct known {
     time_t until;
     uint64_t used;
     struct peer *peer; /* counted */
-    struct opinion opinion;
+    /* Opinion, which has no note. */
+    nk_verdict verdict;
+    bool has_candidate;
+    char candidate[NK_RULE_NAME_BYTES];
+    time_t opinion_until;
 };
 
 struct known_peers {
@@ -114,7 +118,18 @@ static bool still_holds(const struct known *known, const struct known_peer_key *
 
 static bool is_member(const struct known *known)
 {
-    return known->opinion.verdict.decision == NK_ALLOW;
+    return known->verdict.decision == NK_ALLOW;
+}
+
+static struct opinion opinion_of(const struct known *known)
+{
+    struct opinion opinion = {
+        .verdict = known->verdict,
+        .has_candidate = known->has_candidate,
+        .until = known->opinion_until,
+    };
+    memcpy(opinion.candidate, known->candidate, sizeof(opinion.candidate));
+    return opinion;
 }
 
 struct peer *known_peers_find(struct known_peers *peers, const struct known_peer_key *key,
@@ -128,7 +143,7 @@ struct peer *known_peers_find(struct known_peers *peers, const struct known_peer
         struct known *known = set[way];
         if (known != NULL && shows_the_same(known, key) && still_holds(known, key, now)) {
             known->used = ++peers->clock;
-            *ret_opinion = known->opinion;
+            *ret_opinion = opinion_of(known);
             found = peer_ref(known->peer);
         }
     }
@@ -194,7 +209,14 @@ void known_peers_put(struct known_peers *peers, const struct known_peer_key *key
     if (newcomer == NULL) {
         return;
     }
-    *newcomer = (struct known){ .key = *key, .since = now, .opinion = *opinion };
+    *newcomer = (struct known){
+        .key = *key,
+        .since = now,
+        .verdict = opinion->verdict,
+        .has_candidate = opinion->has_candidate,
+        .opinion_until = opinion->until,
+    };
+    memcpy(newcomer->candidate, opinion->candidate, sizeof(newcomer->candidate));
     newcomer->until = end_of(opinion, now);
     peer_forget_certificates(peer);
     newcomer->peer = peer_ref(peer);
