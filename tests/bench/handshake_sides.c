@@ -10,7 +10,6 @@
 #include "bench/sides/bare.h"
 #include "bench/sides/rival.h"
 #include "bench/sides/team.h"
-#include "bench/swap_key.h"
 #include "fixtures/authority.h"
 #include "fixtures/softhsm/softhsm.h"
 #include "fixtures/wire/rpc.h"
@@ -23,15 +22,14 @@ struct self {
     const char *name;
     atomic_bool failed; /* said why once */
     struct ends *ends;
-    const char *patch; /* of nodekey_side */
-    const char *how;   /* gRPC on BoringSSL gets signatures, as the log has it */
+    const char *patches[2]; /* of nodekey_side: the server's, the client's */
+    const char *how;        /* gRPC on BoringSSL gets signatures, as the log has it */
     struct rpc_server *server;
     grpc_channel_credentials *channel;
     struct team *teams[TEAM_MAX + 1];
-    struct node nodes[2];                    /* of nodekey_side */
-    nk_function (*symbol)(const char *name); /* theirs */
+    struct node nodes[2]; /* of nodekey_side */
     grpc_server_credentials *credentials;
-    struct bare bare; /* of software_side */
+    struct bare bare; /* of between_side */
 };
 
 /* --- an errand --- */
@@ -87,16 +85,16 @@ static struct plain_tls in_memory(const struct ends *ends, const char *label)
 
 /* --- nodekey --- */
 
+#define AT_ONCE "the server's at once, the client's at once"
+
 static bool start_nodekey(void *user, char *why, size_t room)
 {
     struct self *self = user;
     grpc_init();
     for (size_t i = 0; i < 2; i++) {
-        node_prepare(&self->nodes[i]);
-        self->nodes[i].host.symbol = self->symbol;
+        node_open(&self->nodes[i], i == 0 ? &self->ends->server : &self->ends->client,
+                  self->patches[i]);
     }
-    node_open_with(&self->nodes[0], &self->ends->server, self->patch);
-    node_open_with(&self->nodes[1], &self->ends->client, self->patch);
     for (size_t i = 0; i < 2 && BORINGSSL_CORE; i++) {
         if (!recorder_has(self->nodes[i].log, self->how)) {
             snprintf(why, room, "the log does not say: %s", self->how);
@@ -117,86 +115,38 @@ static void stop_nodekey(void *user)
     rpc_shutdown();
 }
 
-struct outpost *nodekey_side(struct ends *ends)
+static struct outpost *start_node(struct ends *ends, const char *name, const char *how,
+                                  const char *server, const char *client)
 {
     static const struct outpost_work work = { start_nodekey, dial_many, stop_nodekey };
-    struct self self = { .name = "nodekey",
-                         .ends = ends,
-                         .patch = "{}",
-                         .how = "the server's at once, the client's at once" };
-    return outpost_start(self.name, &work, &self);
+    struct self self = { .name = name, .ends = ends, .patches = { server, client }, .how = how };
+    return outpost_start(name, &work, &self);
+}
+
+struct outpost *nodekey_side(struct ends *ends)
+{
+    return start_node(ends, "nodekey", AT_ONCE, "{}", "{}");
 }
 
 struct outpost *deadline_side(struct ends *ends)
 {
-    static const struct outpost_work work = { start_nodekey, dial_many, stop_nodekey };
-    struct self self = { .name = "nodekey, deadline",
-                         .ends = ends,
-                         .patch = "{\"token\": {\"sign_timeout_ms\": 3000}}",
-                         .how = "the server's asynchronously, the client's asynchronously" };
-    return outpost_start(self.name, &work, &self);
+    static const char patch[] = "{\"token\": {\"sign_timeout_ms\": 3000}}";
+    return start_node(ends, "nodekey, deadline",
+                      "the server's asynchronously, the client's asynchronously", patch, patch);
 }
 
-/* Both roles show one key and certificate: so they do with the token, as far as it costs. */
-static bool start_software(void *user, char *why, size_t room)
+/* A line for each handshake, none held back. */
+static const char *watched(const char *role)
 {
-    struct self *self = user;
-    static struct plain_tls end;
-    end = in_memory(self->ends, "software");
-    const char *path =
-        path_of("%s/software-%s.pem", self->ends->federation->folder, self->ends->key_type);
-    write_file(path, path_of("%s%s", end.key, end.chain), 0600);
-    swap_key_for(path, &end);
-    self->symbol = swap_key_symbol;
-    if (!start_nodekey(user, why, room)) {
-        return false;
-    }
-    if (swap_key_count() < 2) { /* server's and channels': else it would be the token's key */
-        snprintf(why, room, "gRPC was not given the key in memory");
-        return false;
-    }
-    bare_open(&self->bare, SOFTHSM_MODULE, self->ends->client.label, "identity",
-              self->ends->key_type, 1);
-    return true;
+    return path_of("{\"audit\": {\"file\": \"%s.audit\", \"per_peer_per_minute\": 1000000},"
+                   " \"admit_candidate\": [{\"name\": \"next\", \"cn\": [\"*-next\"]},"
+                   " {\"name\": \"members\", \"uri\": [\"spiffe://example.org/node/*\"]}]}",
+                   role);
 }
 
-static struct bench_time thread_now(void)
+struct outpost *watched_side(struct ends *ends)
 {
-    struct timespec cpu;
-    struct bench_time now = bench_now();
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-    now.cpu_us = (double)cpu.tv_sec * 1e6 + (double)cpu.tv_nsec / 1e3;
-    return now;
-}
-
-/* One after each handshake; only the signature is what it cost. */
-static struct contest_cost sign_between(struct self *self, size_t operations)
-{
-    struct contest_cost cost = { .done = 0 };
-    for (size_t i = 0; i < operations; i++) {
-        (void)dial(self, 0);
-        struct bench_time start = thread_now();
-        bool ok = bare_sign(&self->bare, 0);
-        struct bench_time end = thread_now();
-        cost.time.wall_us += end.wall_us - start.wall_us;
-        cost.time.cpu_us += end.cpu_us - start.cpu_us;
-        cost.done += ok ? 1 : 0;
-        cost.failed += ok ? 0 : 1;
-    }
-    return cost;
-}
-
-static struct contest_cost dial_or_sign(void *user, const struct bounded_call *bounded)
-{
-    return bounded->what == SOFTWARE_DIALS_AND_SIGNS ? sign_between(user, bounded->operations)
-                                                     : dial_many(user, bounded);
-}
-
-struct outpost *software_side(struct ends *ends)
-{
-    static const struct outpost_work work = { start_software, dial_or_sign, stop_nodekey };
-    struct self self = { .name = "nodekey with keys in memory", .ends = ends, .patch = "{}" };
-    return outpost_start(self.name, &work, &self);
+    return start_node(ends, "nodekey, watched", AT_ONCE, watched("server"), watched("client"));
 }
 
 /* --- without us --- */
@@ -236,6 +186,49 @@ struct outpost *plain_side(struct ends *ends)
     return outpost_start(self.name, &work, &self);
 }
 
+/* Keys in memory, and the token beside them. */
+static bool start_between(void *user, char *why, size_t room)
+{
+    struct self *self = user;
+    bare_open(&self->bare, SOFTHSM_MODULE, self->ends->client.label, "identity",
+              self->ends->key_type, 1);
+    return start_plain_tls(user, why, room);
+}
+
+static struct bench_time thread_now(void)
+{
+    struct timespec cpu;
+    struct bench_time now = bench_now();
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+    now.cpu_us = (double)cpu.tv_sec * 1e6 + (double)cpu.tv_nsec / 1e3;
+    return now;
+}
+
+/* One after each handshake; only the signature is what it cost. */
+static struct contest_cost sign_between(void *user, const struct bounded_call *bounded)
+{
+    struct self *self = user;
+    struct contest_cost cost = { .done = 0 };
+    for (size_t i = 0; i < bounded->operations; i++) {
+        (void)dial(self, 0);
+        struct bench_time start = thread_now();
+        bool ok = bare_sign(&self->bare, 0);
+        struct bench_time end = thread_now();
+        cost.time.wall_us += end.wall_us - start.wall_us;
+        cost.time.cpu_us += end.cpu_us - start.cpu_us;
+        cost.done += ok ? 1 : 0;
+        cost.failed += ok ? 0 : 1;
+    }
+    return cost;
+}
+
+struct outpost *between_side(struct ends *ends)
+{
+    static const struct outpost_work work = { .start = start_between, .run = sign_between };
+    struct self self = { .name = "bare token between handshakes", .ends = ends };
+    return outpost_start(self.name, &work, &self);
+}
+
 static struct plain_tls libp11_end(const struct member *member)
 {
     const struct federation *federation = member->federation;
@@ -261,35 +254,4 @@ struct outpost *libp11_side(struct ends *ends)
     static const struct outpost_work work = { .start = start_libp11, .run = dial_many };
     struct self self = { .name = "libp11's engine", .ends = ends };
     return outpost_start(self.name, &work, &self);
-}
-
-/* --- the token --- */
-
-struct bare_self {
-    struct ends *ends;
-    struct bare bare;
-    struct team *alone;
-};
-
-static bool start_bare(void *user, char *why, size_t room)
-{
-    struct bare_self *self = user;
-    (void)why, (void)room;
-    bare_open(&self->bare, SOFTHSM_MODULE, self->ends->client.label, "identity",
-              self->ends->key_type, 1);
-    self->alone = team_new(1);
-    return true;
-}
-
-static struct contest_cost sign_many(void *user, const struct bounded_call *bounded)
-{
-    struct bare_self *self = user;
-    return team_run(self->alone, bounded->operations, bare_sign, &self->bare);
-}
-
-struct outpost *bare_side(struct ends *ends)
-{
-    static const struct outpost_work work = { .start = start_bare, .run = sign_many };
-    struct bare_self self = { .ends = ends };
-    return outpost_start("bare token", &work, &self);
 }

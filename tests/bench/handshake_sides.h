@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A node that dials itself, in a process of its own: nodekey's, with keys in the token or in
- * memory; without nodekey, with keys in memory or of the rival's engine. The token by itself. */
+ * A node that dials itself, in a process of its own: nodekey's, with keys in the token;
+ * without nodekey, with keys in memory or of the rival's engine. The token by itself. */
 #ifndef NODEKEY_BENCH_HANDSHAKE_SIDES_H
 #define NODEKEY_BENCH_HANDSHAKE_SIDES_H
 
@@ -20,14 +20,13 @@ struct ends {
 struct outpost *nodekey_side(struct ends *ends);
 /* The same with token.sign_timeout_ms: a worker signs. */
 struct outpost *deadline_side(struct ends *ends);
-/* The same node in all but the keys, which are in memory. It can sign with the bare token between
- * two handshakes, too: caches are as cold then as in a handshake. */
-enum { SOFTWARE_DIALS, SOFTWARE_DIALS_AND_SIGNS };
-struct outpost *software_side(struct ends *ends);
+/* The same with an audit line for each handshake and candidate rules. */
+struct outpost *watched_side(struct ends *ends);
 /* Keys in memory and gRPC's own check of the peer. */
 struct outpost *plain_side(struct ends *ends);
 struct outpost *libp11_side(struct ends *ends);
-/* Each errand is so many bare signatures with the client's key. */
-struct outpost *bare_side(struct ends *ends);
+/* Each errand is so many bare signatures with the client's key, one after each handshake of gRPC's
+ * own TLS: caches are as cold then as in a handshake. */
+struct outpost *between_side(struct ends *ends);
 
 #endif
