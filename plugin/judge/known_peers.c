@@ -2,6 +2,7 @@
 #include "judge/known_peers.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 
 #define WAYS 16u /* places that a peer may take */
 #define SETS (KNOWN_PEERS_MAX / WAYS)
+#define SEEN 4096u /* tags, of which a thousand peers share few */
 
 /* Known peer. */
 struct known {
@@ -27,6 +29,8 @@ struct known {
 };
 
 struct known_peers {
+    _Atomic uint32_t refused[SEEN]; /* tags of who was put once */
+    _Atomic uint32_t admitted[SEEN];
     pthread_mutex_t lock; /* guards what follows */
     uint64_t clock;
     struct known *slots[SETS][WAYS]; /* NULL: free */
@@ -151,6 +155,17 @@ struct peer *known_peers_find(struct known_peers *peers, const struct known_peer
     return found;
 }
 
+/* Whether a peer was put before, as far as its tag tells: in the place of another's it is told too
+ * late, if alike, too early. Strangers' tags take no member's place. */
+static bool comes_again(struct known_peers *peers, const struct known_peer_key *key, bool admitted)
+{
+    uint32_t words[2]; /* behind what chooses the set */
+
+    memcpy(words, key->shown + sizeof(uint32_t), sizeof(words));
+    _Atomic uint32_t *tags = admitted ? peers->admitted : peers->refused;
+    return atomic_exchange(&tags[words[0] % SEEN], words[1]) == words[1];
+}
+
 /* How much is lost with what is there: nothing, a refusal, a member. */
 static unsigned worth_of(const struct known *known, const struct known_peer_key *key, time_t now)
 {
@@ -204,7 +219,9 @@ static time_t end_of(const struct opinion *opinion, time_t now)
 void known_peers_put(struct known_peers *peers, const struct known_peer_key *key, struct peer *peer,
                      const struct opinion *opinion, time_t now)
 {
-    struct known *newcomer = may_be_kept(opinion) ? malloc(sizeof(*newcomer)) : NULL;
+    bool admitted = opinion->verdict.decision == NK_ALLOW;
+    bool kept = may_be_kept(opinion) && comes_again(peers, key, admitted);
+    struct known *newcomer = kept ? malloc(sizeof(*newcomer)) : NULL;
 
     if (newcomer == NULL) {
         return;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Verdicts of the policy on peers that connect, so that judging one again costs a digest. Of fixed
- * size: peers beyond it are judged each time, and strangers, whom nobody admitted, never take the
- * place of members. The host's hook and all that is said of a connection are asked anew. */
+ * Verdicts of the policy on peers that connect, so that judging one the third time costs a digest;
+ * one that came once costs no memory. Of fixed size: peers beyond it are judged each time, and
+ * strangers, whom nobody admitted, never take the place of members. The host's hook and all that is
+ * said of a connection are asked anew. */
 #ifndef NODEKEY_KNOWN_PEERS_H
 #define NODEKEY_KNOWN_PEERS_H
 
@@ -36,10 +37,10 @@ MUST_USE bool known_peers_key(const struct showing *showing, const struct policy
  * more at `now`. */
 MUST_USE struct peer *known_peers_find(struct known_peers *peers, const struct known_peer_key *key,
                                        time_t now, struct opinion *ret_opinion);
-/* Holds from `now` to opinion->until, and not longer than here: a peer that is judged keeps the
- * intermediates of its path in the pool. An opinion with a note on stale or absent lists is not
- * kept, nor one that failed by itself. The caller is the sole holder of `peer`, whose certificates
- * are forgotten if it is kept: peer_forget_certificates. */
+/* Keeps what is put a second time. Holds from `now` to opinion->until, and not longer than here: a
+ * peer that is judged keeps the intermediates of its path in the pool. An opinion with a note on
+ * stale or absent lists is not kept, nor one that failed by itself. The caller is the sole holder
+ * of `peer`, whose certificates are forgotten if it is kept: peer_forget_certificates. */
 #define KNOWN_MEMBER_SECONDS 60
 #define KNOWN_REFUSAL_SECONDS 5
 void known_peers_put(struct known_peers *peers, const struct known_peer_key *key, struct peer *peer,

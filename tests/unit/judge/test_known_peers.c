@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Peers that connect again: the policy is asked once, the host's hook, the audit and the log each
+ * Peers that connect again: the policy is asked twice, the host's hook, the audit and the log each
  * time; and nothing that a verdict rests on may change without its being asked again. */
 #include <malloc.h>
 #include <pthread.h>
@@ -229,10 +229,10 @@ static const char *show(uint32_t role, const char *target, const char *chain)
     return verdict.reason;
 }
 
-/* Shows until the intermediate is in the pool and the peer is known. */
+/* The first time also brings the intermediate into the pool. */
 static void get_known(void)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         assert_string_equal(show(IN, NULL, whole_pem), "");
     }
     judged = 0;
@@ -264,7 +264,7 @@ static void hook_and_audit_have_each_connection(void **state)
         assert_string_equal(show(IN, NULL, whole_pem), i == refused_call ? "hook-refused" : "");
     }
     assert_int_equal(asked, TIMES);
-    assert_in_range(judged, 1, 2); /* the first taught the pool */
+    assert_int_equal(judged, 2);
     close_judge();
     assert_int_equal(count_lines(path_of("%s/audit.jsonl", scratch_folder())), TIMES);
 }
@@ -293,7 +293,7 @@ static void all_is_said_as_at_first(void **state)
     for (unsigned i = 0; i < ALIKE; i++) {
         assert_string_equal(show(OUT, "a.example", whole_pem), "");
     }
-    assert_in_range(judged, 1, 2);
+    assert_int_equal(judged, 2);
     close_judge();
     FILE *file = fopen(path_of("%s/alike.jsonl", scratch_folder()), "re");
     assert_non_null(file);
@@ -356,12 +356,13 @@ static void what_is_kept_ends(void **state)
     (void)state;
     open_judge(FEDERATION ", \"admit\": []", &host);
     assert_string_equal(show(IN, NULL, whole_pem), "no-rule");
+    assert_string_equal(show(IN, NULL, whole_pem), "no-rule");
     moved = KNOWN_REFUSAL_SECONDS - 2; /* the clock goes on by itself, too */
     assert_string_equal(show(IN, NULL, whole_pem), "no-rule");
-    assert_int_equal(judged, 1);
+    assert_int_equal(judged, 2);
     moved = KNOWN_REFUSAL_SECONDS;
     assert_string_equal(show(IN, NULL, whole_pem), "no-rule");
-    assert_int_equal(judged, 2);
+    assert_int_equal(judged, 3);
     close_judge();
 }
 
@@ -381,9 +382,10 @@ static void the_pool_has_learnt(void **state)
 {
     (void)state;
     open_judge(FEDERATION ", " MEMBERS, &host);
-    assert_string_equal(show(IN, NULL, ""), "untrusted");
-    assert_string_equal(show(IN, NULL, ""), "untrusted");
-    assert_int_equal(judged, 1);
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(show(IN, NULL, ""), "untrusted");
+    }
+    assert_int_equal(judged, 2);
     assert_string_equal(show(IN, NULL, whole_pem), "");
     assert_string_equal(show(IN, NULL, ""), "");
     close_judge();
@@ -515,11 +517,13 @@ static void strangers_take_no_members_place(void **state)
     char **strangers = make_crowd(NULL, CROWD);
 
     open_judge(FEDERATION ", " MEMBERS, &host);
-    assert_int_equal(show_crowd(members, FEW, ""), FEW);
-    assert_int_equal(show_crowd(strangers, CROWD, "untrusted"), CROWD);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(show_crowd(members, FEW, ""), FEW);
+        assert_in_range(show_crowd(strangers, CROWD, "untrusted"), 1, CROWD);
+    }
     unsigned again = show_crowd(members, FEW, "");
     print_message("    %u of %d judged again\n", again, FEW);
-    assert_in_range(again, 0, FEW / 5);
+    assert_in_range(again, 0, FEW / 4); /* some share a tag's place */
     close_judge();
     free_crowd(strangers, CROWD);
     free_crowd(members, FEW);
@@ -531,6 +535,7 @@ static void members_beyond_the_places_are_judged(void **state)
     char **members = make_crowd(&root, CROWD);
 
     open_judge(FEDERATION ", " MEMBERS, &host);
+    assert_int_equal(show_crowd(members, CROWD, ""), CROWD);
     assert_int_equal(show_crowd(members, CROWD, ""), CROWD);
     assert_in_range(show_crowd(members, CROWD, ""), CROWD - KNOWN_PEERS_MAX, CROWD);
     enforce(FEDERATION ", \"admit\": []");
@@ -585,6 +590,7 @@ static void a_member_ends(void **state)
                                                .number = 3,
                                                .this_update_seconds = SHORT_SECONDS - 3600 });
     open_judge(end->members, &host);
+    assert_int_equal(show_crowd(&pem, 1, ""), 1);
     assert_int_equal(show_crowd(&pem, 1, ""), 1);
     assert_int_equal(show_crowd(&pem, 1, ""), 0);
     moved = SHORT_SECONDS - 5; /* the clock goes on by itself, too */
@@ -646,8 +652,8 @@ static void busy_peers_intermediate_stays(void **state)
     for (size_t i = 0; i < POOL_MAX; i++) {
         assert_string_equal(show_branch(i, true), "");
     }
-    for (size_t i = 0; i < POOL_MAX; i++) {
-        assert_string_equal(show_branch(i, false), "");
+    for (size_t i = 0; i < 2 * POOL_MAX; i++) {
+        assert_string_equal(show_branch(i % POOL_MAX, false), "");
     }
     judged = 0;
     assert_string_equal(show_branch(0, false), "");
@@ -666,6 +672,7 @@ static void busy_peers_intermediate_stays(void **state)
 #define STRANGERS 64
 #define ATTRIBUTES 1250 /* the most that fit into what is kept */
 #define PEER_HEAP_BYTES (2 * KNOWN_PEER_BYTES)
+#define ONCE_HEAP_BYTES 128
 
 /* Seven bytes of DER for each attribute, which OpenSSL decodes to twenty times as many. */
 static char *make_bloated(int serial)
@@ -698,6 +705,15 @@ static size_t heap_bytes(void)
     return all.uordblks + all.hblkhd;
 }
 
+static size_t bytes_for_each(char **strangers, unsigned len)
+{
+    size_t before = heap_bytes();
+
+    assert_int_equal(show_crowd(strangers, len, "chain-invalid"), len);
+    size_t after = heap_bytes();
+    return after > before ? (after - before) / len : 0;
+}
+
 static void strangers_cost_little_memory(void **state)
 {
     (void)state;
@@ -708,12 +724,13 @@ static void strangers_cost_little_memory(void **state)
     }
     open_judge(FEDERATION ", " MEMBERS, &host);
     assert_int_equal(show_crowd(strangers, 1, "chain-invalid"), 1);
-    size_t before = heap_bytes();
-    assert_int_equal(show_crowd(strangers + 1, STRANGERS - 1, "chain-invalid"), STRANGERS - 1);
-    size_t each = (heap_bytes() - before) / (STRANGERS - 1);
-    print_message("    %zu bytes for each\n", each);
-    assert_in_range(each, 0, PEER_HEAP_BYTES);
-    assert_int_equal(show_crowd(strangers, STRANGERS, "chain-invalid"), 0); /* they are kept */
+    size_t once = bytes_for_each(strangers + 1, STRANGERS - 1);
+    size_t twice = bytes_for_each(strangers + 1, STRANGERS - 1);
+    print_message("    %zu bytes for each, and %zu when it comes again\n", once, twice);
+    assert_in_range(once, 0, ONCE_HEAP_BYTES);
+    assert_in_range(twice, 0, PEER_HEAP_BYTES);
+    unsigned again = show_crowd(strangers + 1, STRANGERS - 1, "chain-invalid");
+    assert_in_range(again, 0, STRANGERS / 8); /* the others are kept */
     close_judge();
     for (int i = 0; i < STRANGERS; i++) {
         free(strangers[i]);
