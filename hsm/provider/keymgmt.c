@@ -6,8 +6,6 @@
 
 #include "provider/provider_context.h"
 
-DEFINE_AUTO(EVP_PKEY_CTX *, EVP_PKEY_CTX_free);
-
 static OSSL_FUNC_keymgmt_new_fn new_key;
 static void *new_key(void *ctx)
 {
@@ -63,10 +61,9 @@ static int import_as(struct provider_key *key, const char *type, int selection,
     if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 || key->public_key != NULL) {
         return 0; /* private keys are made on tokens, not here */
     }
-    AUTO(EVP_PKEY_CTX_free)
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(key->provider->libctx, type, NULL);
-    return ctx != NULL && EVP_PKEY_fromdata_init(ctx) == 1 &&
-           EVP_PKEY_fromdata(ctx, &key->public_key, EVP_PKEY_PUBLIC_KEY, (OSSL_PARAM *)params) == 1;
+    struct provider *provider = key->provider;
+    key->public_key = imported_key(&provider->imported, provider->libctx, type, params);
+    return key->public_key != NULL;
 }
 
 /* Export of the private half is refused: handing out the public one instead would make the

@@ -100,6 +100,7 @@ static OSSL_FUNC_provider_teardown_fn free_provider;
 static void free_provider(void *ctx)
 {
     struct provider *provider = ctx;
+    imported_free(provider->imported);
     provider_free_digests(provider);
     OSSL_PROVIDER_unload(provider->basics);
     OSSL_LIB_CTX_free(provider->libctx);

@@ -8,6 +8,7 @@
 #include <openssl/provider.h>
 
 #include "key/key.h"
+#include "provider/imported.h"
 #include "provider/reference.h"
 
 struct provider;
@@ -41,6 +42,7 @@ struct provider {
     OSSL_LIB_CTX *libctx;
     OSSL_PROVIDER *basics; /* that "default" */
     EVP_MD *digests[PROVIDER_DIGESTS];
+    imported_place imported;
     const struct reference_format *format;
     /* As in provider.h; NULL: this product names no such file. */
     nk_status (*read_terms)(const char *path, const char *uri, struct provider_terms *terms,
