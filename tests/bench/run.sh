@@ -24,7 +24,7 @@ Exit status: 0 if all ran, whatever the figures say; 1 if one did not; 2 on wron
 END
 }
 
-benches=(sign handshake cores storm judge rpc) # a new bench_<what> is named here
+benches=(sign handshake cores storm judge rpc program) # a new bench_<what> is named here
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 top=$(dirname -- "$(dirname -- "$here")")
