@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * DECODER, in two stages: PEM of our label to DER, DER to a key object. Input that is not ours is
- * passed over in silence; a reference of ours that fails raises and stops. */
+ * DECODER: PEM of our label to a key object, at once or by way of DER. Input that is not ours is
+ * passed over in silence; a reference of ours that fails raises and stops. OpenSSL 3.0 makes every
+ * decoder anew for each key that the program reads, so there are few, and they hold nothing. */
 #include <string.h>
 
 #include <openssl/bio.h>
@@ -55,8 +56,6 @@ static int give_der(const struct provider *provider, const struct pem_block *blo
     return callback(params, arg);
 }
 
-/* References are resolved in stage one already: stage two never sees DER that is damaged, so
- * that no reason would be raised. */
 static int pass_block_on(struct provider *provider, const struct pem_block *block,
                          OSSL_CALLBACK *callback, void *arg)
 {
@@ -66,8 +65,13 @@ static int pass_block_on(struct provider *provider, const struct pem_block *bloc
         REFERENCE_FOUND) {
         return 0;
     }
+    if (provider->format->structure == NULL) {
+        return provider_give_key(provider, key, callback, arg);
+    }
+    /* Resolved already: the next decoder never sees DER that is damaged, so that no reason would
+     * be raised. */
     int ok = give_der(provider, block, callback, arg);
-    hsm_key_unref(key); /* held so far, so that stage two finds the same key */
+    hsm_key_unref(key); /* held so far, so that the next one finds the same key */
     return ok;
 }
 
@@ -110,41 +114,36 @@ static int decode_pem(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CA
     return ok;
 }
 
-/* The whole input, if it is short enough to be ours; 0 otherwise. */
+/* The whole input, if it is short enough to be ours; 0 otherwise. Without a BIO of our own: this is
+ * also for ordinary keys. */
 static size_t read_der(const struct provider *provider, OSSL_CORE_BIO *core_bio,
                        unsigned char der[DER_MAX_BYTES])
 {
-    BIO *bio = BIO_new_from_core_bio(provider->libctx, core_bio);
     size_t len = 0;
-    int n = 0;
+    size_t n = 0;
 
-    if (bio == NULL) {
-        return 0;
+    while (provider->read_bio != NULL && len < DER_MAX_BYTES &&
+           provider->read_bio(core_bio, der + len, DER_MAX_BYTES - len, &n) == 1 && n > 0) {
+        len += n;
     }
-    while (len < DER_MAX_BYTES && (n = BIO_read(bio, der + len, (int)(DER_MAX_BYTES - len))) > 0) {
-        len += (size_t)n;
-    }
-    BIO_free(bio);
     return len < DER_MAX_BYTES ? len : 0;
 }
 
-static int decode_der(struct provider *provider, OSSL_CORE_BIO *core_bio, const char *type,
-                      OSSL_CALLBACK *callback, void *arg)
+static OSSL_FUNC_decoder_decode_fn decode_der;
+static int decode_der(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CALLBACK *callback,
+                      void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
 {
+    struct provider *provider = ctx;
     unsigned char der[DER_MAX_BYTES];
-    size_t len = read_der(provider, core_bio, der);
     struct hsm_key *key = NULL;
+
+    (void)selection, (void)passphrase, (void)passphrase_arg;
+    size_t len = read_der(provider, core_bio, der);
     enum reference_answer answer =
         len > 0 ? provider->format->resolve(provider, der, len, false, &key) : REFERENCE_FOREIGN;
     OPENSSL_cleanse(der, sizeof(der)); /* ordinary private keys are shown to every decoder */
-    if (answer != REFERENCE_FOUND) {
-        return answer == REFERENCE_FOREIGN;
-    }
-    if (strcmp(key->kind->type, type) != 0) {
-        hsm_key_unref(key); /* the stage for its type comes, too */
-        return 1;
-    }
-    return provider_give_key(provider, key, callback, arg);
+    return answer == REFERENCE_FOUND ? provider_give_key(provider, key, callback, arg)
+                                     : answer == REFERENCE_FOREIGN;
 }
 
 #define FN(id, fn)                                                                                 \
@@ -159,15 +158,6 @@ static int decode_der(struct provider *provider, OSSL_CORE_BIO *core_bio, const 
         FN(OSSL_FUNC_DECODER_DECODE, decode_##id),                                                 \
         { 0, NULL },                                                                               \
     };
-#define DECODER_OF_TYPE(id, type, ...)                                                             \
-    static OSSL_FUNC_decoder_decode_fn decode_##id;                                                \
-    static int decode_##id(void *ctx, OSSL_CORE_BIO *bio, int selection, OSSL_CALLBACK *callback,  \
-                           void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)  \
-    {                                                                                              \
-        (void)selection, (void)passphrase, (void)passphrase_arg;                                   \
-        return decode_der(ctx, bio, type, callback, arg);                                          \
-    }                                                                                              \
-    DECODER(id)
 
 DECODER(pem)
-KEY_TYPES(DECODER_OF_TYPE)
+DECODER(der)

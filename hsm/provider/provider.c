@@ -11,15 +11,16 @@
 
 #include "provider/reference.h"
 
-#define DECODER_FROM_DER PROVIDER_FROM_US ",input=der,structure=" REFERENCE_STRUCTURE
-
 #define KEYMGMT_ROW(id, type, more, ...)                                                           \
     { type more, PROVIDER_FROM_US, keymgmt_##id, type " keys in PKCS#11 tokens" },
 static const OSSL_ALGORITHM keymgmts[] = { KEY_TYPES(KEYMGMT_ROW){ NULL, NULL, NULL, NULL } };
 #define SIGNATURE_ROW(id, type, more, name, more_names, fields, form)                              \
     { name more_names, PROVIDER_FROM_US, signature_##form, NULL },
 static const OSSL_ALGORITHM signatures[] = { KEY_TYPES(SIGNATURE_ROW){ NULL, NULL, NULL, NULL } };
-static const OSSL_ALGORITHM decoders[] = { DECODER_ROWS };
+static const OSSL_ALGORITHM decoders[] = {
+    { DECODER_OF_KEYS, PROVIDER_FROM_US ",input=pem", decoder_pem, NULL },
+    { NULL, NULL, NULL, NULL },
+};
 
 static enum reference_answer resolve_private(struct provider *provider, const unsigned char *der,
                                              size_t len, bool labelled, struct hsm_key **ret_key)
@@ -36,7 +37,6 @@ static enum reference_answer resolve_private(struct provider *provider, const un
 }
 
 static const struct reference_format private_references = { .pem_label = REFERENCE_PEM_LABEL,
-                                                            .structure = REFERENCE_STRUCTURE,
                                                             .decoders = decoders,
                                                             .resolve = resolve_private };
 
@@ -135,6 +135,9 @@ static void take_core_functions(struct provider *provider, const OSSL_DISPATCH *
             break;
         case OSSL_FUNC_CORE_SET_ERROR_DEBUG:
             provider->set_error_debug = OSSL_FUNC_core_set_error_debug(in);
+            break;
+        case OSSL_FUNC_BIO_READ_EX:
+            provider->read_bio = OSSL_FUNC_BIO_read_ex(in);
             break;
         default:
             break;

@@ -18,7 +18,9 @@ struct provider_terms;
  * operators write for the module. */
 struct reference_format {
     const char *pem_label;
-    const char *structure; /* what the decoder's stages call its DER */
+    /* Name of its DER between two decoders: OpenSSL's file store asks decoders that give DER, and no
+     * others. NULL: one decoder goes from PEM to the key. */
+    const char *structure;
     const OSSL_ALGORITHM *decoders;
     const OSSL_ALGORITHM *stores; /* NULL: none */
     /* `labelled`: it came in PEM of our label, so DER that is not ours is an error. Has raised when
@@ -37,6 +39,7 @@ struct provider {
     OSSL_FUNC_core_new_error_fn *new_error;
     OSSL_FUNC_core_vset_error_fn *set_error;
     OSSL_FUNC_core_set_error_debug_fn *set_error_debug;
+    OSSL_FUNC_BIO_read_ex_fn *read_bio;
     /* A library context of our own with only "default" in it: what we hash and compare there can
      * never come back to us. */
     OSSL_LIB_CTX *libctx;

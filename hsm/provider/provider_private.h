@@ -11,20 +11,15 @@ int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const 
                    void **ret_ctx, const struct reference_format *format,
                    provider_terms_reader *read_terms);
 
-#define PROVIDER_TABLES(id, ...) extern const OSSL_DISPATCH keymgmt_##id[], decoder_##id[];
+#define PROVIDER_TABLES(id, ...) extern const OSSL_DISPATCH keymgmt_##id[];
 KEY_TYPES(PROVIDER_TABLES)
-extern const OSSL_DISPATCH decoder_pem[];
+extern const OSSL_DISPATCH decoder_pem[], decoder_der[];
 /* For digests, and for messages that are hashed here; and for messages that are signed whole. */
 extern const OSSL_DISPATCH signature_prehashed[], signature_whole[];
 
-/* The decoders of a format whose DER has the structure of DECODER_FROM_DER. Two stages: a decoder
- * that went from PEM straight to a key crashes OpenSSL's file store, which hands the object to the
- * default provider. */
-#define DECODER_ROW(id, type, ...) { type, DECODER_FROM_DER, decoder_##id, NULL },
-#define DECODER_ROWS                                                                               \
-    { "DER", PROVIDER_FROM_US ",input=pem", decoder_pem, NULL }, KEY_TYPES(DECODER_ROW)            \
-    {                                                                                              \
-        NULL, NULL, NULL, NULL                                                                     \
-    }
+/* Name of the decoder that makes keys, of all types: OpenSSL takes the type from the key, but looks
+ * only at decoders that are called as a type of key. The rarest one, since a program's own key is
+ * shown to decoders of its type. */
+#define DECODER_OF_KEYS "ED25519"
 
 #endif

@@ -8,7 +8,6 @@
 #include "key/key.h"
 
 #define REFERENCE_PEM_LABEL "NODEKEY KEY REFERENCE"
-#define REFERENCE_STRUCTURE "nodekey-reference" /* what the decoder's stages call its DER */
 
 enum reference_answer {
     REFERENCE_FOREIGN = 0, /* other DER: an ordinary key, which OpenSSL shows to every decoder */

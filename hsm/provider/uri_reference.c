@@ -11,8 +11,6 @@
 #include "provider/store.h"
 #include "provider/uri_keys.h"
 
-#define DECODER_FROM_DER PROVIDER_FROM_US ",input=der,structure=" URI_REFERENCE_STRUCTURE
-
 typedef struct uri_reference_st {
     ASN1_VISIBLESTRING *description;
     ASN1_UTF8STRING *uri;
@@ -79,12 +77,17 @@ static enum reference_answer resolve_uri(struct provider *provider, const unsign
     if (uri == NULL) {
         return refuse_damaged(provider);
     }
-    /* Stage two comes once for each kind of key; stage one has looked. */
+    /* The decoder of PEM has looked for it; DER alone comes from that. */
     *ret_key = uri_key(provider, uri, labelled);
     return *ret_key != NULL ? REFERENCE_FOUND : REFERENCE_UNKNOWN;
 }
 
-static const OSSL_ALGORITHM decoders[] = { DECODER_ROWS };
+static const OSSL_ALGORITHM decoders[] = {
+    { "DER", PROVIDER_FROM_US ",input=pem", decoder_pem, NULL },
+    { DECODER_OF_KEYS, PROVIDER_FROM_US ",input=der,structure=" URI_REFERENCE_STRUCTURE,
+      decoder_der, NULL },
+    { NULL, NULL, NULL, NULL },
+};
 static const OSSL_ALGORITHM stores[] = {
     { "pkcs11", PROVIDER_FROM_US, store_pkcs11, "keys in PKCS#11 tokens, by URI" },
     { NULL, NULL, NULL, NULL },

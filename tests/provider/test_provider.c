@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <openssl/core_names.h>
+#include <openssl/decoder.h>
 #include <openssl/encoder.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -365,6 +366,29 @@ static void check_ordinary_row(void **state)
     EVP_PKEY_free(key);
 }
 
+static int decoders_for(OSSL_LIB_CTX *ctx, int selection)
+{
+    EVP_PKEY *key = NULL;
+    OSSL_DECODER_CTX *decoders =
+        OSSL_DECODER_CTX_new_for_pkey(&key, "PEM", NULL, NULL, selection, ctx, NULL);
+    assert_non_null(decoders);
+    int count = OSSL_DECODER_CTX_get_num_decoders(decoders);
+    OSSL_DECODER_CTX_free(decoders);
+    return count;
+}
+
+/* OpenSSL 3.0 makes all of them anew for each key that the program reads. */
+static void ordinary_keys_meet_one_decoder_of_ours(void **state)
+{
+    (void)state;
+    OSSL_LIB_CTX *without_us = OSSL_LIB_CTX_new();
+    assert_int_equal(decoders_for(NULL, EVP_PKEY_KEYPAIR),
+                     decoders_for(without_us, EVP_PKEY_KEYPAIR) + 1);
+    assert_int_equal(decoders_for(NULL, EVP_PKEY_PUBLIC_KEY),
+                     decoders_for(without_us, EVP_PKEY_PUBLIC_KEY));
+    OSSL_LIB_CTX_free(without_us);
+}
+
 /* --- the module, in openssl.cnf --- */
 
 #ifndef OPENSSL_CANNOT_LOAD_IT
@@ -462,6 +486,7 @@ int main(void)
         cmocka_unit_test(references_equal_their_certificates_key_alone),
         cmocka_unit_test(references_sign_requests),
         cmocka_unit_test(after_shut_nothing_signs_or_loads),
+        cmocka_unit_test(ordinary_keys_meet_one_decoder_of_ours),
         cmocka_unit_test(references_sign_beside_the_module),
 #ifndef OPENSSL_CANNOT_LOAD_IT
         cmocka_unit_test(openssl_cnf_may_name_the_module),
