@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/report.h"
+#include "grpc/node_credentials.h"
 #include "trust/pem.h"
 
 DEFINE_AUTO(BIO *, BIO_free_all);
@@ -26,7 +27,8 @@ static nk_status open_key(struct identity *identity, const struct config *config
     struct hsm_key_request request = config_key_request(config, our_role);
     request.host = host;
     request.sibling = sibling != NULL && config_shares_pin(config) ? sibling->key : NULL;
-    nk_status status = hsm_provider_register(err);
+    /* gRPC on BoringSSL reads no references: the program's OpenSSL is left as it is. */
+    nk_status status = credentials_want_signers(host) ? NK_OK : hsm_provider_register(err);
     return status == NK_OK ? hsm_key_open(&request, leaf_public, &identity->key, err) : status;
 }
 

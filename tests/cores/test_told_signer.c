@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include <grpc/grpc.h>
+#include <openssl/provider.h>
 
 #include "base/auto.h"
 #include "fixtures/check.h"
@@ -24,6 +25,7 @@
 #define CHAIN_BYTES 16384
 #define RENEWAL_MS 20000
 #define NO_OPENSSL "does not use OpenSSL 3 or 4"
+#define OUR_PROVIDER "nodekey-plugin"
 
 static const nk_plugin *plugin;
 static struct federation federation;
@@ -230,6 +232,15 @@ static void a_core_before_1_80_is_refused(void **state)
     is_before_1_80 = true;
     assert_refused(&node.host, NO_OPENSSL);
     is_before_1_80 = false;
+}
+
+/* A provider costs the program's own TLS something. */
+static void openssl_is_left_as_it_is(void **state)
+{
+    (void)state;
+    open_good("{}");
+    assert_int_equal(ask_server(NULL), NK_OK);
+    assert_false(OSSL_PROVIDER_available(NULL, OUR_PROVIDER));
 }
 
 static size_t write_verify(const char *whose, uint8_t input[160])
@@ -480,6 +491,7 @@ static void nobody_is_asked_for_signers(void **state)
     assert_int_equal(references, 2);
     assert_int_equal(given.asked, 0);
     assert_int_equal(recorder_count(node.log, UNREACHED), 0);
+    assert_true(OSSL_PROVIDER_available(NULL, OUR_PROVIDER));
 }
 
 static int start(void **state)
@@ -513,6 +525,7 @@ static void add_rows(void)
     if (!BORINGSSL_CORE) {
         ROWS_TEST(a_core_before_1_80_is_refused);
     }
+    ROWS_TEST(openssl_is_left_as_it_is);
     ROWS_TEST(each_role_is_told_once);
     rows_add("after: a host without it is refused", a_host_without_it_is_refused, NULL);
     ROWS_OF(refusals, there_are_no_credentials_until_it_is_taken)
