@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What keys in a token and a strict judge cost in full mutual handshakes of gRPC with peers that
  * are known: beside gRPC's own TLS and the two signatures that the token must make anyway, and
- * beside the rival. */
+ * beside the rivals. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include "bench/handshake_sides.h"
 #include "bench/harness/bench.h"
 #include "bench/harness/contest.h"
+#include "bench/sides/pkcs11_provider.h"
 #include "fixtures/authority.h"
 #include "fixtures/softhsm/softhsm.h"
 
@@ -29,14 +30,13 @@
 
 static const char about[] =
     "CPU time of full mutual handshakes of gRPC, both ends, each with a call on a channel of its\n"
-    "own, one and eight at a time: both keys in SoftHSM, through nodekey, and through libp11's\n"
-    "engine; and gRPC's own TLS with keys in memory. \"Watched\" is nodekey with an audit line "
-    "for\n"
-    "each handshake and candidate rules. \"Two signatures\" are bare calls into the token, made\n"
-    "between handshakes. Needs NODEKEY_MODULE and libengine-pkcs11-openssl.\n\n"
-    "With --handshakes N [--threads T] [--key TYPE] [--json] it makes N of nodekey's from T "
-    "threads\n"
-    "instead, and ends with 0 only when none failed.\n";
+    "own, one and eight at a time: both keys in SoftHSM, through nodekey, libp11's engine and,\n"
+    "where it is installed, pkcs11-provider; and gRPC's own TLS with keys in memory. \"Watched\"\n"
+    "is nodekey with an audit line for each handshake and candidate rules. \"Two signatures\" are\n"
+    "bare calls into the token, made between handshakes. Needs NODEKEY_MODULE and\n"
+    "libengine-pkcs11-openssl.\n\n"
+    "With --handshakes N [--threads T] [--key TYPE] [--plain] [--json] it makes N of nodekey's\n"
+    "from T threads instead, or of gRPC's own TLS, and ends with 0 only when none failed.\n";
 
 enum side {
     SIGNATURE,
@@ -48,6 +48,8 @@ enum side {
     WATCHED_8,
     PLAIN_8,
     LIBP11_8,
+    PROVIDER_1, /* from here on where pkcs11-provider is installed */
+    PROVIDER_8,
     SIDES
 };
 
@@ -62,10 +64,11 @@ static const struct key {
     const char *name;
     double price_max;
     double watched_max;
+    bool rival_signs; /* libp11 */
 } keys[] = {
-    { "P-256", "p256", PRICE_MAX, WATCHED_MAX },
-    { "Ed25519", "ed25519", PRICE_MAX, WATCHED_MAX },
-    { "RSA-2048", "rsa2048", RSA_MAX, WATCHED_MAX },
+    { "P-256", "p256", PRICE_MAX, WATCHED_MAX, true },
+    { "Ed25519", "ed25519", PRICE_MAX, WATCHED_MAX, false },
+    { "RSA-2048", "rsa2048", RSA_MAX, WATCHED_MAX, true },
 };
 
 #define DIALS 30 /* in one batch of one thread */
@@ -137,6 +140,16 @@ static double libp11_beside_plain(const double *us)
     return us[LIBP11_1] / us[PLAIN_1];
 }
 
+static double beside_provider_1(const double *us)
+{
+    return us[NODEKEY_1] / us[PROVIDER_1];
+}
+
+static double beside_provider_8(const double *us)
+{
+    return us[NODEKEY_8] / us[PROVIDER_8];
+}
+
 static const struct stats_bound rival_bound = { STATS_AT_MOST, RIVAL_MAX, 0 };
 
 static void compare(const struct bench_options *options, const struct key *key,
@@ -146,34 +159,44 @@ static void compare(const struct bench_options *options, const struct key *key,
     const char *type = key->type;
     const struct stats_bound price_most = { STATS_AT_MOST, key->price_max, 0 };
     const struct stats_bound watched_most = { STATS_AT_MOST, key->watched_max, 0 };
-    const struct stats_bound *rival_most = LATER_OPENSSL ? &rival_bound : NULL;
+    const struct stats_bound *rival_most = LATER_OPENSSL && key->rival_signs ? &rival_bound : NULL;
+    const size_t absent = pkcs11_provider_is_there() ? 0 : SIDES - PROVIDER_1; /* sides, figures */
     const struct contest_figure figures[] = {
         { path_of("handshake_%s_price", name),
           path_of("%s: nodekey / (gRPC's own TLS + two signatures)", type), "ratio", CONTEST_CPU,
           &price_most, price_1, NODEKEY_1, PLAIN_1 },
-        { path_of("handshake_%s_price_8", name), path_of("%s: the same, 8 at a time", type),
-          "ratio", CONTEST_CPU, &price_most, price_8, NODEKEY_8, PLAIN_8 },
+        { path_of("handshake_%s_price_8", name),
+          path_of("%s, 8 at a time: nodekey / (gRPC's own TLS + two signatures)", type), "ratio",
+          CONTEST_CPU, &price_most, price_8, NODEKEY_8, PLAIN_8 },
         { path_of("handshake_%s_watched", name),
           path_of("%s: watched / (gRPC's own TLS + two signatures)", type), "ratio", CONTEST_CPU,
           &watched_most, watched_1, WATCHED_1, PLAIN_1 },
-        { path_of("handshake_%s_watched_8", name), path_of("%s: the same, 8 at a time", type),
-          "ratio", CONTEST_CPU, &watched_most, watched_8, WATCHED_8, PLAIN_8 },
+        { path_of("handshake_%s_watched_8", name),
+          path_of("%s, 8 at a time: watched / (gRPC's own TLS + two signatures)", type), "ratio",
+          CONTEST_CPU, &watched_most, watched_8, WATCHED_8, PLAIN_8 },
         { path_of("handshake_%s_beside_libp11", name), path_of("%s: nodekey / libp11", type),
           "ratio", CONTEST_CPU, rival_most, beside_libp11_1, NODEKEY_1, LIBP11_1 },
-        { path_of("handshake_%s_beside_libp11_8", name), path_of("%s: the same, 8 at a time", type),
-          "ratio", CONTEST_CPU, rival_most, beside_libp11_8, NODEKEY_8, LIBP11_8 },
+        { path_of("handshake_%s_beside_libp11_8", name),
+          path_of("%s, 8 at a time: nodekey / libp11", type), "ratio", CONTEST_CPU, rival_most,
+          beside_libp11_8, NODEKEY_8, LIBP11_8 },
         { path_of("handshake_%s_beside_plain", name), path_of("%s: nodekey / gRPC's own TLS", type),
           "ratio", CONTEST_CPU, NULL, beside_plain, NODEKEY_1, PLAIN_1 },
         { path_of("handshake_%s_libp11_beside_plain", name),
           path_of("%s: libp11 / gRPC's own TLS", type), "ratio", CONTEST_CPU, NULL,
           libp11_beside_plain, LIBP11_1, PLAIN_1 },
+        { path_of("handshake_%s_beside_provider", name),
+          path_of("%s: nodekey / pkcs11-provider", type), "ratio", CONTEST_CPU, NULL,
+          beside_provider_1, NODEKEY_1, PROVIDER_1 },
+        { path_of("handshake_%s_beside_provider_8", name),
+          path_of("%s, 8 at a time: nodekey / pkcs11-provider", type), "ratio", CONTEST_CPU, NULL,
+          beside_provider_8, NODEKEY_8, PROVIDER_8 },
     };
     const struct contest contest = { path_of("handshake_%s", name),
                                      path_of("%s handshakes", type),
                                      sides,
-                                     SIDES,
+                                     SIDES - absent,
                                      figures,
-                                     ARRAY_LEN(figures) };
+                                     ARRAY_LEN(figures) - absent };
     contest_run(options, &contest);
 }
 
@@ -183,6 +206,7 @@ struct outposts {
     struct outpost *watched;
     struct outpost *plain;
     struct outpost *libp11;
+    struct outpost *provider;
 };
 
 static void run_with(const struct bench_options *options, const struct key *key,
@@ -191,11 +215,12 @@ static void run_with(const struct bench_options *options, const struct key *key,
     static const struct bounded_call one = { .threads = 1, .operations = DIALS };
     static const struct bounded_call crowd = { .threads = CROWD, .operations = CROWD_DIALS };
     struct batch batches[SIDES] = {
-        [SIGNATURE] = { at->between, one, false },   [NODEKEY_1] = { at->nodekey, one, false },
-        [WATCHED_1] = { at->watched, one, false },   [PLAIN_1] = { at->plain, one, true },
-        [LIBP11_1] = { at->libp11, one, true },      [NODEKEY_8] = { at->nodekey, crowd, false },
-        [WATCHED_8] = { at->watched, crowd, false }, [PLAIN_8] = { at->plain, crowd, true },
-        [LIBP11_8] = { at->libp11, crowd, true },
+        [SIGNATURE] = { at->between, one, false },    [NODEKEY_1] = { at->nodekey, one, false },
+        [WATCHED_1] = { at->watched, one, false },    [PLAIN_1] = { at->plain, one, true },
+        [LIBP11_1] = { at->libp11, one, true },       [NODEKEY_8] = { at->nodekey, crowd, false },
+        [WATCHED_8] = { at->watched, crowd, false },  [PLAIN_8] = { at->plain, crowd, true },
+        [LIBP11_8] = { at->libp11, crowd, true },     [PROVIDER_1] = { at->provider, one, true },
+        [PROVIDER_8] = { at->provider, crowd, true },
     };
     const struct contest_side sides[SIDES] = {
         { "signature", "a bare signature between them", send_batch, &batches[SIGNATURE] },
@@ -207,6 +232,8 @@ static void run_with(const struct bench_options *options, const struct key *key,
         { "8_watched", "nodekey, watched, 8 at a time", send_batch, &batches[WATCHED_8] },
         { "8_plain", "gRPC's own TLS, 8 at a time", send_batch, &batches[PLAIN_8] },
         { "8_libp11", "libp11, 8 at a time", send_batch, &batches[LIBP11_8] },
+        { "1_provider", "pkcs11-provider", send_batch, &batches[PROVIDER_1] },
+        { "8_provider", "pkcs11-provider, 8 at a time", send_batch, &batches[PROVIDER_8] },
     };
     compare(options, key, sides);
 }
@@ -219,7 +246,9 @@ static void run(const struct bench_options *options, const struct key *key, stru
     at.watched = watched_side(ends);
     at.plain = plain_side(ends);
     at.libp11 = libp11_side(ends);
+    at.provider = pkcs11_provider_is_there() ? pkcs11_provider_side(ends) : NULL;
     run_with(options, key, &at);
+    outpost_stop(at.provider);
     outpost_stop(at.libp11);
     outpost_stop(at.plain);
     outpost_stop(at.watched);

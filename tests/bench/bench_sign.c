@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a signature costs through us, beside the bare token, a key in memory and the rival. */
+ * What a signature costs through us, beside the bare token, a key in memory and the rivals. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -14,8 +14,10 @@
 
 static const char about[] =
     "EVP_DigestSign through nodekey beside bare C_SignInit and C_Sign on the same token, a key in\n"
-    "memory, and libp11's engine: by one thread and by two, with a deadline, and by eight threads\n"
-    "on a token that takes 5 ms. Needs libengine-pkcs11-openssl.\n";
+    "memory, libp11's engine and, where it is installed, pkcs11-provider: by one thread and by "
+    "two,\n"
+    "with a deadline, and by eight threads on a token that takes 5 ms. Needs\n"
+    "libengine-pkcs11-openssl.\n";
 
 /* One after the other, each in a process that knows nothing of the last. */
 static void apart(void (*contest)(const struct bench_options *, const struct key_contest *),

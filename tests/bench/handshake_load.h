@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench_handshake --handshakes N [--threads T] [--key TYPE] [--json]
+ * bench_handshake --handshakes N [--threads T] [--key TYPE] [--plain] [--json]
  * N full mutual handshakes, each a call on a channel of its own, from T threads; both keys are in
- * SoftHSM. */
+ * SoftHSM, or with --plain in memory, and gRPC's own TLS takes them. */
 #ifndef NODEKEY_BENCH_HANDSHAKE_LOAD_H
 #define NODEKEY_BENCH_HANDSHAKE_LOAD_H
 

@@ -8,6 +8,7 @@
 
 #include "bench/plain_tls.h"
 #include "bench/sides/bare.h"
+#include "bench/sides/pkcs11_provider.h"
 #include "bench/sides/rival.h"
 #include "bench/sides/team.h"
 #include "fixtures/authority.h"
@@ -229,14 +230,19 @@ struct outpost *between_side(struct ends *ends)
     return outpost_start(self.name, &work, &self);
 }
 
-static struct plain_tls libp11_end(const struct member *member)
+static struct plain_tls rival_end(const struct member *member, const char *key)
 {
     const struct federation *federation = member->federation;
     return (struct plain_tls){
-        .key = path_of("engine:pkcs11:%s", rival_uri(member->label, "identity")),
+        .key = key,
         .chain = pem_of(member->leaf, federation->intermediate.certificate, NULL),
         .root = pem_of(federation->root.certificate, NULL),
     };
+}
+
+static struct plain_tls libp11_end(const struct member *member)
+{
+    return rival_end(member, path_of("engine:pkcs11:%s", rival_uri(member->label, "identity")));
 }
 
 static bool start_libp11(void *user, char *why, size_t room)
@@ -253,5 +259,29 @@ struct outpost *libp11_side(struct ends *ends)
 {
     static const struct outpost_work work = { .start = start_libp11, .run = dial_many };
     struct self self = { .name = "libp11's engine", .ends = ends };
+    return outpost_start(self.name, &work, &self);
+}
+
+static struct plain_tls pkcs11_provider_end(const struct member *member)
+{
+    return rival_end(member, pkcs11_provider_pem(rival_uri(member->label, "identity")));
+}
+
+/* Without a channel that stands 5% to 30% fail: its key's handle is invalid. */
+static bool start_pkcs11_provider(void *user, char *why, size_t room)
+{
+    struct self *self = user;
+    const struct plain_tls server = pkcs11_provider_end(&self->ends->server);
+    const struct plain_tls client = pkcs11_provider_end(&self->ends->client);
+    setenv("GRPC_VERBOSITY", "NONE", 1); /* a line for each failure */
+    snprintf(why, room, "OpenSSL does not load it");
+    return pkcs11_provider_use(SOFTHSM_MODULE) &&
+           start_without_us(self, &server, &client, why, room) && keep_channel(self, why, room);
+}
+
+struct outpost *pkcs11_provider_side(struct ends *ends)
+{
+    static const struct outpost_work work = { .start = start_pkcs11_provider, .run = dial_many };
+    struct self self = { .name = "pkcs11-provider", .ends = ends };
     return outpost_start(self.name, &work, &self);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A node that dials itself, in a process of its own: nodekey's, with keys in the token;
- * without nodekey, with keys in memory or of the rival's engine. The token by itself. */
+ * without nodekey, with keys in memory or of a rival. The token by itself. */
 #ifndef NODEKEY_BENCH_HANDSHAKE_SIDES_H
 #define NODEKEY_BENCH_HANDSHAKE_SIDES_H
 
@@ -25,6 +25,7 @@ struct outpost *watched_side(struct ends *ends);
 /* Keys in memory and gRPC's own check of the peer. */
 struct outpost *plain_side(struct ends *ends);
 struct outpost *libp11_side(struct ends *ends);
+struct outpost *pkcs11_provider_side(struct ends *ends);
 /* Each errand is so many bare signatures with the client's key, one after each handshake of gRPC's
  * own TLS: caches are as cold then as in a handshake. */
 struct outpost *between_side(struct ends *ends);

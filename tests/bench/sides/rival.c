@@ -25,6 +25,7 @@ void rival_use(const char *module)
 }
 
 struct rival {
+    rival_load load;
     const char *uri;
     EVP_PKEY *public_key;
     struct signer signer;
@@ -57,13 +58,17 @@ void rival_hush(void)
     }
 }
 
+static EVP_PKEY *load_by_engine(const char *uri)
+{
+    rival_hush();
+    ENGINE *engine = find_engine();
+    return ENGINE_init(engine) == 1 ? ENGINE_load_private_key(engine, uri, NULL, NULL) : NULL;
+}
+
 static bool start(void *user, char *why, size_t room)
 {
     struct rival *rival = user;
-    rival_hush();
-    ENGINE *engine = find_engine();
-    EVP_PKEY *key =
-        ENGINE_init(engine) == 1 ? ENGINE_load_private_key(engine, rival->uri, NULL, NULL) : NULL;
+    EVP_PKEY *key = rival->load(rival->uri);
     if (key == NULL) {
         snprintf(why, room, "it does not load the key: %s",
                  ERR_reason_error_string(ERR_peek_last_error()));
@@ -84,9 +89,15 @@ static struct contest_cost run(void *user, const struct bounded_call *bounded)
     return team_run(*team, bounded->operations, signer_sign, &rival->signer);
 }
 
-struct outpost *rival_start(const char *label, const char *object, EVP_PKEY *public_key)
+struct outpost *rival_start_by(rival_load load, const char *name, const char *uri,
+                               EVP_PKEY *public_key)
 {
     static const struct outpost_work work = { .start = start, .run = run };
-    struct rival rival = { .uri = rival_uri(label, object), .public_key = public_key };
-    return outpost_start("libp11's engine", &work, &rival);
+    struct rival rival = { .load = load, .uri = uri, .public_key = public_key };
+    return outpost_start(name, &work, &rival);
+}
+
+struct outpost *rival_start(const char *label, const char *object, EVP_PKEY *public_key)
+{
+    return rival_start_by(load_by_engine, "libp11's engine", rival_uri(label, object), public_key);
 }

@@ -20,4 +20,10 @@ void rival_hush(void);
  * and is borrowed. */
 struct outpost *rival_start(const char *label, const char *object, EVP_PKEY *public_key);
 
+/* The same by another rival; `load`, in its process, returns an owned key, or NULL and what OpenSSL
+ * says of it. */
+typedef EVP_PKEY *(*rival_load)(const char *uri);
+struct outpost *rival_start_by(rival_load load, const char *name, const char *uri,
+                               EVP_PKEY *public_key);
+
 #endif
