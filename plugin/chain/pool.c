@@ -16,6 +16,8 @@
 
 struct entry {
     X509 *certificate;
+    unsigned char *der; /* OPENSSL_free */
+    size_t der_len;
     unsigned char branch[BRANCH_BYTES];
     int below_root; /* 1: a root issued it */
     uint64_t used;  /* the pool's clock when the certificate last lay on a path */
@@ -30,6 +32,13 @@ struct pool {
     size_t len;
     uint64_t clock;
 };
+
+static void clear_entry(struct entry *entry)
+{
+    X509_free(entry->certificate);
+    OPENSSL_free(entry->der);
+    *entry = (struct entry){ .certificate = NULL };
+}
 
 struct pool *pool_new(void)
 {
@@ -55,7 +64,7 @@ void pool_unref(struct pool *pool)
         return;
     }
     for (size_t i = 0; i < pool->len; i++) {
-        X509_free(pool->entries[i].certificate);
+        clear_entry(&pool->entries[i]);
     }
     pthread_mutex_destroy(&pool->lock);
     free(pool);
@@ -127,6 +136,23 @@ static struct entry *find_victim_locked(struct pool *pool, const struct entry *n
                                                                                        : victim;
 }
 
+/* The newcomer in `place` of whoever was there. */
+static void take_place_locked(struct pool *pool, struct entry *place, const struct entry *newcomer)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(newcomer->certificate, &der);
+    if (len <= 0) {
+        return;
+    }
+    clear_entry(place);
+    *place = *newcomer;
+    X509_up_ref(place->certificate);
+    place->der = der;
+    place->der_len = (size_t)len;
+    pool->len += place == &pool->entries[pool->len];
+    atomic_fetch_add(&pool->changes, 1);
+}
+
 static void put_entry_locked(struct pool *pool, const struct entry *newcomer)
 {
     size_t namesakes = 0;
@@ -143,17 +169,13 @@ static void put_entry_locked(struct pool *pool, const struct entry *newcomer)
     if (namesakes >= POOL_NAMESAKES_MAX) {
         place = find_victim_locked(pool, newcomer, newcomer->certificate);
     } else if (pool->len < POOL_MAX) {
-        place = &pool->entries[pool->len++];
+        place = &pool->entries[pool->len];
     } else {
         place = find_victim_locked(pool, newcomer, NULL);
     }
-    if (place == NULL) {
-        return;
+    if (place != NULL) {
+        take_place_locked(pool, place, newcomer);
     }
-    X509_up_ref(newcomer->certificate);
-    X509_free(place->certificate);
-    *place = *newcomer;
-    atomic_fetch_add(&pool->changes, 1);
 }
 
 uint64_t pool_changes(const struct pool *pool)
@@ -183,6 +205,23 @@ void pool_remember(struct pool *pool, STACK_OF(X509) *path)
 }
 
 /* --- finding --- */
+
+X509 *pool_find(void *arg, const unsigned char *der, size_t len)
+{
+    struct pool *pool = arg;
+    X509 *found = NULL;
+
+    pthread_mutex_lock(&pool->lock);
+    for (size_t i = 0; found == NULL && i < pool->len; i++) {
+        const struct entry *entry = &pool->entries[i];
+        if (entry->der_len == len && memcmp(entry->der, der, len) == 0) {
+            found = entry->certificate;
+            X509_up_ref(found);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return found;
+}
 
 /* Certificates that could have issued this one, by name, key identifier and keyUsage. */
 static size_t collect_issuers(struct pool *pool, X509 *certificate, X509 *found[POOL_NAMESAKES_MAX])

@@ -35,6 +35,10 @@ void pool_remember(struct pool *pool, STACK_OF(X509) *path);
 /* [any] Grows whenever a certificate comes in, or gives way to one: as long as it does not, the
  * pool finds what it found. */
 uint64_t pool_changes(const struct pool *pool);
+/* [any] The certificate of exactly these bytes, or NULL; `pool` is a struct pool, as a peer_decoded
+ * has it. Decoding one costs OpenSSL 3.0 more than all else of a judgement but its signatures, and
+ * most peers show the intermediates of others. Owned: X509_free. */
+X509 *pool_find(void *pool, const unsigned char *der, size_t len);
 /* [any] Issuer of `certificate`, or NULL: of namesakes the one whose key signed it; a lone one is
  * not checked, since its user checks. *left is lowered by the cost of checking signatures here and
  * there (key_limits.h); a check that *left does not cover is not made. Owned: X509_free. */

@@ -77,6 +77,15 @@ static void ask_candidate(const struct policy *policy, const struct certified *c
 
 /* --- judging --- */
 
+nk_status policy_read_peer(struct policy *policy, uint32_t role, const char *target,
+                           const char *leaf_pem, const char *chain_pem, struct peer **ret_peer,
+                           nk_error *err)
+{
+    const struct peer_decoded decoded = { pool_find, policy->pool };
+
+    return peer_read_beside(role, target, leaf_pem, chain_pem, &decoded, ret_peer, err);
+}
+
 /* The rule that admits. NULL: the verdict says no. */
 static const char *judge_rules(const struct policy *policy, const struct certified *certified,
                                struct opinion *opinion)

@@ -73,6 +73,10 @@ struct opinion {
     time_t until;                       /* an "allow" holds no longer than this */
 };
 
+/* [any] peer_read for this policy's judgement: intermediates that were met are not decoded again. */
+MUST_USE nk_status policy_read_peer(struct policy *policy, uint32_t role, const char *target,
+                                    const char *leaf_pem, const char *chain_pem,
+                                    struct peer **ret_peer, nk_error *err);
 /* [any] Judges in the order of the design: chain with its CRLs, deny, admit, server name. Writes
  * all of *ret_opinion; anything unexpected denies with the reason "internal". */
 void policy_judge(struct policy *policy, const struct peer *peer, struct opinion *ret_opinion);

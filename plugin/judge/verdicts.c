@@ -191,7 +191,8 @@ static void record_opinion(const struct verdicts *verdicts, uint32_t role,
 }
 
 /* The peer as it showed itself, or NULL and the refusal to read it. */
-static struct peer *read_peer(const struct showing *showing, struct opinion *opinion)
+static struct peer *read_peer(struct policy *policy, const struct showing *showing,
+                              struct opinion *opinion)
 {
     struct peer *peer = NULL;
     nk_error err = { .struct_size = sizeof(err) };
@@ -200,8 +201,8 @@ static struct peer *read_peer(const struct showing *showing, struct opinion *opi
     if (showing->leaf_pem == NULL || showing->leaf_pem[0] == '\0') {
         verdict_deny(&opinion->verdict, REASON_NO_CERTIFICATE, NULL,
                      "the peer showed no certificate");
-    } else if (peer_read(showing->role, showing->target, showing->leaf_pem, showing->chain_pem,
-                         &peer, &err) != NK_OK) {
+    } else if (policy_read_peer(policy, showing->role, showing->target, showing->leaf_pem,
+                                showing->chain_pem, &peer, &err) != NK_OK) {
         verdict_deny(&opinion->verdict, REASON_MALFORMED, NULL, "%s", err.text);
     }
     return peer;
@@ -241,7 +242,7 @@ static struct peer *judge_shown(struct verdicts *verdicts, struct policy *policy
     struct peer *peer = has_key ? known_peers_find(verdicts->known, &key, now, opinion) : NULL;
 
     if (peer == NULL) {
-        peer = read_peer(showing, opinion);
+        peer = read_peer(policy, showing, opinion);
         if (peer != NULL) {
             policy_judge(policy, peer, opinion);
         }
@@ -310,7 +311,7 @@ static bool judge_showing_again(struct verdicts *verdicts, struct policy *policy
                                 const struct showing *showing, const struct occasion *occasion)
 {
     struct opinion opinion;
-    AUTO(peer_free) struct peer *peer = read_peer(showing, &opinion);
+    AUTO(peer_free) struct peer *peer = read_peer(policy, showing, &opinion);
 
     if (peer != NULL) {
         judge_connected(verdicts, policy, peer, occasion, &opinion);

@@ -41,8 +41,24 @@ static bool is_known_certificate(const struct peer_storage *storage, size_t len,
     return false;
 }
 
+/* The certificate, and in *ret_end where its bytes end. */
+static X509 *decode_certificate(const struct pem_block *block, size_t number,
+                                const struct peer_decoded *decoded, const unsigned char **ret_end)
+{
+    X509 *certificate = number > 0 && decoded != NULL
+                            ? decoded->find(decoded->arg, block->data, (size_t)block->len)
+                            : NULL;
+    if (certificate != NULL) {
+        *ret_end = block->data + block->len;
+        return certificate;
+    }
+    *ret_end = block->data;
+    return d2i_X509(NULL, ret_end, block->len);
+}
+
 /* gRPC hands the leaf over alone and again in the chain, so known certificates are skipped. */
-static nk_status add_certificate(struct peer *peer, struct pem_block *block, nk_error *err)
+static nk_status add_certificate(struct peer *peer, struct pem_block *block,
+                                 const struct peer_decoded *decoded, nk_error *err)
 {
     struct peer_storage *storage = peer->storage;
     size_t number = peer->facts.chain_len;
@@ -54,8 +70,8 @@ static nk_status add_certificate(struct peer *peer, struct pem_block *block, nk_
         return report(err, NK_E_PEER, "the peer sent more than %d certificates",
                       PEER_CHAIN_MAX_CERTS);
     }
-    const unsigned char *end = block->data;
-    X509 *certificate = d2i_X509(NULL, &end, block->len);
+    const unsigned char *end = NULL;
+    X509 *certificate = decode_certificate(block, number, decoded, &end);
     if (certificate == NULL) {
         return report_openssl(err, NK_E_PEER, "read certificate %zu of the peer", number + 1);
     }
@@ -75,7 +91,8 @@ static nk_status add_certificate(struct peer *peer, struct pem_block *block, nk_
     return NK_OK;
 }
 
-static nk_status add_pem_certificates(struct peer *peer, const char *pem, nk_error *err)
+static nk_status add_pem_certificates(struct peer *peer, const char *pem,
+                                      const struct peer_decoded *decoded, nk_error *err)
 {
     size_t len = strnlen(pem, PEER_CHAIN_MAX_BYTES + 1);
     if (len > PEER_CHAIN_MAX_BYTES) {
@@ -99,7 +116,7 @@ static nk_status add_pem_certificates(struct peer *peer, const char *pem, nk_err
         if (!pem_is_certificate(&block)) {
             return report(err, NK_E_PEER, "the peer's PEM holds something else than certificates");
         }
-        nk_status status = add_certificate(peer, &block, err);
+        nk_status status = add_certificate(peer, &block, decoded, err);
         if (status != NK_OK) {
             return status;
         }
@@ -107,19 +124,19 @@ static nk_status add_pem_certificates(struct peer *peer, const char *pem, nk_err
 }
 
 static nk_status read_chain(struct peer *peer, const char *leaf_pem, const char *chain_pem,
-                            nk_error *err)
+                            const struct peer_decoded *decoded, nk_error *err)
 {
     if (leaf_pem == NULL || leaf_pem[0] == '\0') {
         return report(err, NK_E_PEER, "the peer showed no certificate");
     }
-    nk_status status = add_pem_certificates(peer, leaf_pem, err);
+    nk_status status = add_pem_certificates(peer, leaf_pem, decoded, err);
     if (status != NK_OK) {
         return status;
     }
     if (peer->leaf == NULL) {
         return report(err, NK_E_PEER, "what the peer showed holds no PEM certificate");
     }
-    return chain_pem != NULL ? add_pem_certificates(peer, chain_pem, err) : NK_OK;
+    return chain_pem != NULL ? add_pem_certificates(peer, chain_pem, decoded, err) : NK_OK;
 }
 
 /* --- facts of the leaf --- */
@@ -177,8 +194,9 @@ static struct peer *peer_new(void)
     return peer;
 }
 
-nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem, const char *chain_pem,
-                    struct peer **ret_peer, nk_error *err)
+nk_status peer_read_beside(uint32_t role, const char *target, const char *leaf_pem,
+                           const char *chain_pem, const struct peer_decoded *decoded,
+                           struct peer **ret_peer, nk_error *err)
 {
     if (role != NK_PEER_IS_CLIENT && role != NK_PEER_IS_SERVER) {
         return report(err, NK_E_USAGE, "%u is no role of a peer", role);
@@ -189,7 +207,7 @@ nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem, con
         return report(err, NK_E_NOMEM, "out of memory");
     }
 
-    nk_status status = read_chain(peer, leaf_pem, chain_pem, err);
+    nk_status status = read_chain(peer, leaf_pem, chain_pem, decoded, err);
     if (status == NK_OK) {
         status = read_facts(peer, role, target, err);
     }
@@ -200,6 +218,12 @@ nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem, con
     }
     *ret_peer = peer;
     return NK_OK;
+}
+
+nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem, const char *chain_pem,
+                    struct peer **ret_peer, nk_error *err)
+{
+    return peer_read_beside(role, target, leaf_pem, chain_pem, NULL, ret_peer, err);
 }
 
 nk_status peer_check_leaf(X509 *leaf, nk_error *err)

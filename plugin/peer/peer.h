@@ -36,6 +36,17 @@ struct peer {
  * *ret_peer is owned: peer_free. */
 MUST_USE nk_status peer_read(uint32_t role, const char *target, const char *leaf_pem,
                              const char *chain_pem, struct peer **ret_peer, nk_error *err);
+/* Certificates that somebody keeps decoded. `find` [any]: the one of exactly these bytes, with a
+ * reference for the caller; NULL: decode them. */
+struct peer_decoded {
+    X509 *(*find)(void *arg, const unsigned char *der, size_t len);
+    void *arg;
+};
+/* [any] As peer_read, but decodes no certificate again that `decoded` has, the leaf aside. NULL:
+ * all are decoded. */
+MUST_USE nk_status peer_read_beside(uint32_t role, const char *target, const char *leaf_pem,
+                                    const char *chain_pem, const struct peer_decoded *decoded,
+                                    struct peer **ret_peer, nk_error *err);
 /* [any] Whether peer_read would read a peer that shows this leaf; its errors but for PEM's. */
 MUST_USE nk_status peer_check_leaf(X509 *leaf, nk_error *err);
 /* [any] One more holder, each of which calls peer_free. */

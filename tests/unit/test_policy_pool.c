@@ -2,6 +2,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <openssl/pem.h>
 
 #include "base/auto.h"
 #include "fixtures/rows.h"
@@ -135,6 +138,214 @@ static void the_pool_is_bounded(void **state)
     policy_unref(policy);
 }
 
+/* --- intermediates that were met are not decoded again --- */
+
+static struct peer *read_for(struct policy *policy, const char *leaf_pem, const char *chain_pem)
+{
+    struct peer *peer = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    if (policy_read_peer(policy, IN, NULL, leaf_pem, chain_pem, &peer, &err) != NK_OK) {
+        assert_int_equal(err.status, NK_E_PEER);
+        return NULL;
+    }
+    return peer;
+}
+
+/* Whether the first intermediate of what is shown now is the very object that `met` has. */
+static bool has_it_of(struct policy *policy, const struct peer *met, const char *leaf_pem,
+                      const char *chain_pem)
+{
+    struct peer *peer = read_for(policy, leaf_pem, chain_pem);
+    bool same = sk_X509_value(peer->others, 0) == sk_X509_value(met->others, 0);
+    peer_free(peer);
+    return same;
+}
+
+/* A peer below `issuer`, judged. */
+static struct peer *meet(struct policy *policy, const struct authority *issuer, const char *reason)
+{
+    X509 *leaf =
+        authority_issue(issuer, leaf_key, &(struct certificate_spec){ .san = "URI:" NODE });
+    char *pem = pem_of(leaf, issuer->certificate, NULL);
+    struct peer *peer = read_for(policy, pem, NULL);
+    nk_verdict verdict = { .struct_size = sizeof(verdict) };
+    assert_non_null(peer);
+    judge_peer(policy, peer, &verdict);
+    assert_string_equal(verdict.reason, reason);
+    free(pem);
+    X509_free(leaf);
+    return peer;
+}
+
+static void met_intermediates_are_not_decoded_again(void **state)
+{
+    (void)state;
+    struct policy *policy = NULL;
+    const struct setting all = { .all_certified = true };
+    assert_int_equal(make_policy(&all, &policy, NULL), NK_OK);
+    X509 *leaf = issue_leaf(&(struct showing){ .issuer = SECOND });
+    char *leaf_pem = pem_of(leaf, NULL);
+    char *chain = pem_of(issuers[SECOND].certificate, issuers[INTERMEDIATE].certificate, NULL);
+    char *whole =
+        pem_of(leaf, issuers[SECOND].certificate, issuers[INTERMEDIATE].certificate, NULL);
+    struct peer *stranger = read_for(policy, whole, NULL);
+    assert_false(has_it_of(policy, stranger, whole, NULL)); /* not met: it was not judged */
+    nk_verdict verdict = { .struct_size = sizeof(verdict) };
+    judge_peer(policy, stranger, &verdict);
+    assert_string_equal(verdict.reason, "");
+    assert_true(has_it_of(policy, stranger, whole, NULL));
+    assert_true(has_it_of(policy, stranger, leaf_pem, chain)); /* gRPC's way, and older cores' */
+    assert_true(has_it_of(policy, stranger, leaf_pem, whole));
+    struct peer *second = read_for(policy, leaf_pem, whole);
+    assert_int_equal(sk_X509_num(second->others), 2);
+    assert_ptr_equal(sk_X509_value(second->others, 1), sk_X509_value(stranger->others, 1));
+    assert_int_equal(second->facts.chain_len, 3);
+    assert_ptr_not_equal(second->leaf, stranger->leaf);
+    peer_free(second);
+    peer_free(stranger);
+    free(leaf_pem);
+    free(chain);
+    free(whole);
+    X509_free(leaf);
+    policy_unref(policy);
+}
+
+static char *pem_of_der(const unsigned char *der, long len)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    assert_true(PEM_write_bio(bio, PEM_STRING_X509, "", der, len) > 0);
+    long text_len = BIO_get_mem_data(bio, &text);
+    char *copy = strndup(text, (size_t)text_len);
+    BIO_free(bio);
+    return copy;
+}
+
+static void other_bytes_are_decoded(void **state)
+{
+    (void)state;
+    struct policy *policy = NULL;
+    const struct setting all = { .all_certified = true };
+    assert_int_equal(make_policy(&all, &policy, NULL), NK_OK);
+    struct peer *met = meet(policy, &issuers[INTERMEDIATE], "");
+    X509 *leaf = issue_leaf(&(struct showing){ .issuer = INTERMEDIATE });
+    char *leaf_pem = pem_of(leaf, NULL);
+    unsigned char *der = NULL;
+    int len = i2d_X509(issuers[INTERMEDIATE].certificate, &der);
+    unsigned char longer[8192] = { 0 };
+    assert_in_range(len, 1, sizeof(longer) - 1);
+    memcpy(longer, der, (size_t)len);
+
+    char *same = pem_of_der(longer, len);
+    assert_true(has_it_of(policy, met, leaf_pem, same));
+    char *followed = pem_of_der(longer, len + 1);
+    assert_null(read_for(policy, leaf_pem, followed));
+    char *cut = pem_of_der(longer, len - 1);
+    assert_null(read_for(policy, leaf_pem, cut));
+    longer[len - 1] ^= 1; /* of the signature */
+    char *flipped = pem_of_der(longer, len);
+    assert_false(has_it_of(policy, met, leaf_pem, flipped));
+    struct peer *forger = read_for(policy, leaf_pem, flipped);
+    nk_verdict verdict = { .struct_size = sizeof(verdict) };
+    judge_peer(policy, forger, &verdict);
+    assert_string_equal(verdict.reason, "bad-signature");
+    peer_free(forger);
+    free(same);
+    free(followed);
+    free(cut);
+    free(flipped);
+    OPENSSL_free(der);
+    free(leaf_pem);
+    X509_free(leaf);
+    peer_free(met);
+    policy_unref(policy);
+}
+
+/* The same name and key, issued once more. */
+static void a_certificate_issued_again_is_decoded(void **state)
+{
+    (void)state;
+    struct policy *policy = NULL;
+    const struct setting all = { .all_certified = true };
+    assert_int_equal(make_policy(&all, &policy, NULL), NK_OK);
+    const struct authority *ca = &issuers[INTERMEDIATE];
+    struct peer *met = meet(policy, ca, "");
+    const struct certificate_spec spec = { .cn = "intermediate",
+                                           .eku = "",
+                                           .key_usage = "critical,keyCertSign,cRLSign",
+                                           .basic_constraints = "critical,CA:TRUE" };
+    struct authority again = { ca->key, authority_issue(&issuers[ROOT], ca->key, &spec) };
+    struct peer *peer = meet(policy, &again, "");
+    X509 *other = sk_X509_value(peer->others, 0);
+    assert_ptr_not_equal(other, sk_X509_value(met->others, 0));
+    assert_int_equal(X509_cmp(other, again.certificate), 0);
+    peer_free(peer);
+    peer_free(met);
+    X509_free(again.certificate);
+    policy_unref(policy);
+}
+
+/* A CA that is shown as a leaf: what is kept of it is no leaf. */
+static void a_leaf_is_always_decoded(void **state)
+{
+    (void)state;
+    struct policy *policy = NULL;
+    const struct setting all = { .all_certified = true };
+    assert_int_equal(make_policy(&all, &policy, NULL), NK_OK);
+    struct peer *met = meet(policy, &issuers[INTERMEDIATE], "");
+    char *pem = pem_of(issuers[INTERMEDIATE].certificate, NULL);
+    struct peer *peer = read_for(policy, pem, NULL);
+    assert_ptr_not_equal(peer->leaf, sk_X509_value(met->others, 0));
+    assert_int_equal(X509_cmp(peer->leaf, sk_X509_value(met->others, 0)), 0);
+    peer_free(peer);
+    free(pem);
+    peer_free(met);
+    policy_unref(policy);
+}
+
+static void what_a_refused_peer_shows_is_decoded_again(void **state)
+{
+    (void)state;
+    struct policy *policy = NULL;
+    const struct setting none = {
+        .rules = { { .name = "nobody", .directions = BOTH, .member = RULE_CN, .value = "nobody" } }
+    };
+    assert_int_equal(make_policy(&none, &policy, NULL), NK_OK);
+    struct peer *first = meet(policy, &issuers[INTERMEDIATE], "no-rule");
+    struct peer *second = meet(policy, &issuers[INTERMEDIATE], "no-rule");
+    assert_ptr_not_equal(sk_X509_value(first->others, 0), sk_X509_value(second->others, 0));
+    peer_free(first);
+    peer_free(second);
+    policy_unref(policy);
+}
+
+static void what_gave_way_is_decoded_again(void **state)
+{
+    (void)state;
+    struct policy *policy = NULL;
+    const struct setting all = { .all_certified = true };
+    assert_int_equal(make_policy(&all, &policy, NULL), NK_OK);
+    struct authority first = authority_make(&issuers[ROOT], "first", NULL);
+    struct peer *met = meet(policy, &first, "");
+    char *leaf_pem = pem_of(met->leaf, NULL);
+    char *ca_pem = pem_of(first.certificate, NULL);
+    for (int i = 0; i < POOL_MAX - 1; i++) {
+        struct authority ca = authority_make(&issuers[ROOT], path_of("ca %d", i), NULL);
+        peer_free(meet(policy, &ca, ""));
+        authority_free(&ca);
+    }
+    assert_true(has_it_of(policy, met, leaf_pem, ca_pem));
+    peer_free(meet(policy, &issuers[INTERMEDIATE], "")); /* one more than there is room for */
+    assert_false(has_it_of(policy, met, leaf_pem, ca_pem));
+    free(leaf_pem);
+    free(ca_pem);
+    peer_free(met);
+    authority_free(&first);
+    policy_unref(policy);
+}
+
+/* --- many at once --- */
+
 struct worker {
     pthread_t thread;
     struct policy *policy;
@@ -150,7 +361,8 @@ static void *judge_often(void *data)
         bool good = i % 2 == 0;
         struct peer *peer = NULL;
         nk_verdict verdict = { .struct_size = sizeof(verdict) };
-        if (peer_read(IN, NULL, good ? worker->good : worker->bad, NULL, &peer, NULL) != NK_OK) {
+        if (policy_read_peer(worker->policy, IN, NULL, good ? worker->good : worker->bad, NULL,
+                             &peer, NULL) != NK_OK) {
             worker->wrong++;
             continue;
         }
@@ -195,6 +407,12 @@ int main(void)
     ROWS_TEST(refused_peers_do_not_enter_the_pool);
     ROWS_TEST(a_mimic_in_the_pool_harms_no_whole_chain);
     ROWS_TEST(the_pool_is_bounded);
+    ROWS_TEST(met_intermediates_are_not_decoded_again);
+    ROWS_TEST(other_bytes_are_decoded);
+    ROWS_TEST(a_certificate_issued_again_is_decoded);
+    ROWS_TEST(a_leaf_is_always_decoded);
+    ROWS_TEST(what_a_refused_peer_shows_is_decoded_again);
+    ROWS_TEST(what_gave_way_is_decoded_again);
     ROWS_TEST(threads_judge_at_once);
     return ROWS_RUN("policy_judge: the pool", policy_scene_set_up, policy_scene_tear_down);
 }
