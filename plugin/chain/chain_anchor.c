@@ -28,11 +28,12 @@ static bool is_of_form(int error, X509 *root)
 
 static bool is_anchor(const X509_STORE_CTX *ctx, const X509 *certificate)
 {
+    const struct chain_check *check = X509_STORE_CTX_get_app_data(ctx);
     int depth = X509_STORE_CTX_get_error_depth(ctx);
 
     /* Depth 0 is a peer that shows a root as its own certificate. */
     return depth > 0 && depth == sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) - 1 &&
-           roots_have(X509_STORE_CTX_get_app_data(ctx), certificate);
+           roots_have(check->roots, certificate);
 }
 
 /* OpenSSL's verify callback: asked after each error, and after each certificate that is good. */
@@ -48,8 +49,7 @@ static int pass_form(int good, X509_STORE_CTX *ctx)
     return 1;
 }
 
-void chain_anchor_pass_form(X509_STORE_CTX *ctx, STACK_OF(X509) *roots)
+void chain_anchor_pass_form(X509_STORE_CTX *ctx)
 {
-    (void)X509_STORE_CTX_set_app_data(ctx, roots);
     X509_STORE_CTX_set_verify_cb(ctx, pass_form);
 }

@@ -7,11 +7,13 @@
 
 #include <openssl/x509_vfy.h>
 
+#include "chain/chain_check.h"
+
 /* [any] Has X509_verify_cert pass over these errors in the last certificate of a path, if that is
- * byte for byte one of `roots`: basicConstraints not critical, keyUsage absent, a
+ * byte for byte one of the roots: basicConstraints not critical, keyUsage absent, a
  * pathLenConstraint without keyCertSign, a key identifier absent or critical. All else that the
- * root says holds: its validity, keyUsage, pathLenConstraint, nameConstraints, its key. `roots` is
- * borrowed while `ctx` is in use. */
-void chain_anchor_pass_form(X509_STORE_CTX *ctx, STACK_OF(X509) *roots);
+ * root says holds: its validity, keyUsage, pathLenConstraint, nameConstraints, its key. The
+ * application data of `ctx` is a struct chain_check. */
+void chain_anchor_pass_form(X509_STORE_CTX *ctx);
 
 #endif

@@ -6,7 +6,9 @@
 #include <openssl/x509v3.h>
 
 #include "chain/chain_anchor.h"
+#include "chain/chain_check.h"
 #include "chain/chain_policies.h"
+#include "chain/chain_signatures.h"
 
 DEFINE_AUTO(X509 *, X509_free);
 DEFINE_AUTO(X509_STORE_CTX *, X509_STORE_CTX_free);
@@ -68,16 +70,20 @@ static X509 *find_ours(const struct attempt *attempt, const X509 *culprit)
     return culprit == attempt->leaf ? attempt->leaf : NULL;
 }
 
-static bool validate_path(const struct chain_anchors *anchors, struct attempt *attempt,
-                          struct chain_path *ret_path, struct chain_failure *failure)
+static bool validate_path(const struct chain_anchors *anchors, struct pool *pool,
+                          struct attempt *attempt, struct chain_path *ret_path,
+                          struct chain_failure *failure)
 {
+    struct chain_check check = { .roots = anchors->roots, .pool = pool };
     AUTO(X509_STORE_CTX_free) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     if (ctx == NULL ||
         X509_STORE_CTX_init(ctx, anchors->store, attempt->leaf, attempt->shown->candidates) != 1 ||
-        X509_STORE_CTX_set_purpose(ctx, purpose_of(attempt->shown->role)) != 1) {
+        X509_STORE_CTX_set_purpose(ctx, purpose_of(attempt->shown->role)) != 1 ||
+        X509_STORE_CTX_set_app_data(ctx, &check) != 1) {
         return chain_failure_no_memory(failure);
     }
-    chain_anchor_pass_form(ctx, anchors->roots);
+    chain_anchor_pass_form(ctx);
+    chain_signatures_spare(ctx, &check);
     if (attempt->only_root != NULL) {
         X509_STORE_CTX_set0_trusted_stack(ctx, attempt->only_root);
     }
@@ -105,7 +111,7 @@ static bool complete_path(const struct chain_anchors *anchors, struct pool *pool
                           struct chain_failure *failure)
 {
     for (int fetched = 0;; fetched++) {
-        if (validate_path(anchors, attempt, ret_path, failure)) {
+        if (validate_path(anchors, pool, attempt, ret_path, failure)) {
             return true;
         }
         bool lacks_issuer = failure->reason == REASON_UNTRUSTED && attempt->stuck != NULL;
@@ -124,8 +130,8 @@ static bool complete_path(const struct chain_anchors *anchors, struct pool *pool
 
 /* Two roots may have one name during their change. With no key identifiers OpenSSL takes the first
  * and stops at its wrong signature, so each root of that name is then asked alone. */
-static bool try_each_root(const struct chain_anchors *anchors, const struct attempt *attempt,
-                          struct chain_path *ret_path)
+static bool try_each_root(const struct chain_anchors *anchors, struct pool *pool,
+                          const struct attempt *attempt, struct chain_path *ret_path)
 {
     for (int i = 0; i < sk_X509_num(anchors->roots); i++) {
         X509 *candidate = sk_X509_value(anchors->roots, i);
@@ -138,7 +144,7 @@ static bool try_each_root(const struct chain_anchors *anchors, const struct atte
         struct chain_failure unread;
         alone.only_root = root;
         bool holds = root != NULL && sk_X509_push(root, candidate) > 0 &&
-                     validate_path(anchors, &alone, ret_path, &unread);
+                     validate_path(anchors, pool, &alone, ret_path, &unread);
         sk_X509_free(root);
         if (holds) {
             return true;
@@ -159,7 +165,7 @@ bool chain_path_find(const struct chain_anchors *anchors, struct pool *pool,
     bool holds = complete_path(anchors, pool, &attempt, ret_path, ret_failure) ||
                  (ret_failure->reason == REASON_BAD_SIGNATURE && attempt.stuck != NULL &&
                   attempt.below_root && sk_X509_num(anchors->roots) > 1 &&
-                  try_each_root(anchors, &attempt, ret_path));
+                  try_each_root(anchors, pool, &attempt, ret_path));
     if (holds && leaf != shown->leaf) { /* the path begins with the leaf as the peer showed it */
         X509_up_ref(shown->leaf);
         X509_free(sk_X509_value(ret_path->certificates, 0));

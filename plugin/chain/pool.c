@@ -18,6 +18,7 @@ struct entry {
     X509 *certificate;
     unsigned char *der; /* OPENSSL_free */
     size_t der_len;
+    X509 *signer; /* with whose key the signature was found good */
     unsigned char branch[BRANCH_BYTES];
     int below_root; /* 1: a root issued it */
     uint64_t used;  /* the pool's clock when the certificate last lay on a path */
@@ -36,6 +37,7 @@ struct pool {
 static void clear_entry(struct entry *entry)
 {
     X509_free(entry->certificate);
+    X509_free(entry->signer);
     OPENSSL_free(entry->der);
     *entry = (struct entry){ .certificate = NULL };
 }
@@ -136,6 +138,16 @@ static struct entry *find_victim_locked(struct pool *pool, const struct entry *n
                                                                                        : victim;
 }
 
+/* Other roots, or an issuer that was decoded again, take the place of those before. */
+static void renew_signer(struct entry *entry, const struct entry *newcomer)
+{
+    if (entry->certificate == newcomer->certificate && entry->signer != newcomer->signer) {
+        X509_up_ref(newcomer->signer);
+        X509_free(entry->signer);
+        entry->signer = newcomer->signer;
+    }
+}
+
 /* The newcomer in `place` of whoever was there. */
 static void take_place_locked(struct pool *pool, struct entry *place, const struct entry *newcomer)
 {
@@ -147,6 +159,7 @@ static void take_place_locked(struct pool *pool, struct entry *place, const stru
     clear_entry(place);
     *place = *newcomer;
     X509_up_ref(place->certificate);
+    X509_up_ref(place->signer);
     place->der = der;
     place->der_len = (size_t)len;
     pool->len += place == &pool->entries[pool->len];
@@ -160,6 +173,7 @@ static void put_entry_locked(struct pool *pool, const struct entry *newcomer)
         struct entry *entry = &pool->entries[i];
         if (X509_cmp(entry->certificate, newcomer->certificate) == 0) {
             entry->used = newcomer->used;
+            renew_signer(entry, newcomer);
             return;
         }
         namesakes += are_namesakes(entry->certificate, newcomer->certificate) ? 1 : 0;
@@ -195,6 +209,7 @@ void pool_remember(struct pool *pool, STACK_OF(X509) *path)
     for (int i = root - 1; i > 0; i--) {
         struct entry newcomer = {
             .certificate = sk_X509_value(path, i),
+            .signer = sk_X509_value(path, i + 1),
             .below_root = root - i,
             .used = ++pool->clock,
         };
@@ -221,6 +236,19 @@ X509 *pool_find(void *arg, const unsigned char *der, size_t len)
     }
     pthread_mutex_unlock(&pool->lock);
     return found;
+}
+
+bool pool_knows_signature(struct pool *pool, const X509 *certificate, const X509 *issuer)
+{
+    bool known = false;
+
+    pthread_mutex_lock(&pool->lock);
+    for (size_t i = 0; !known && i < pool->len; i++) {
+        const struct entry *entry = &pool->entries[i];
+        known = entry->certificate == certificate && entry->signer == issuer;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return known;
 }
 
 /* Certificates that could have issued this one, by name, key identifier and keyUsage. */

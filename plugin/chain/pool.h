@@ -39,6 +39,9 @@ uint64_t pool_changes(const struct pool *pool);
  * has it. Decoding one costs OpenSSL 3.0 more than all else of a judgement but its signatures, and
  * most peers show the intermediates of others. Owned: X509_free. */
 X509 *pool_find(void *pool, const unsigned char *der, size_t len);
+/* [any] Whether `certificate` and `issuer`, these very objects, were one above the other in a path
+ * that pool_remember was given: then the issuer's key signed it. */
+bool pool_knows_signature(struct pool *pool, const X509 *certificate, const X509 *issuer);
 /* [any] Issuer of `certificate`, or NULL: of namesakes the one whose key signed it; a lone one is
  * not checked, since its user checks. *left is lowered by the cost of checking signatures here and
  * there (key_limits.h); a check that *left does not cover is not made. Owned: X509_free. */

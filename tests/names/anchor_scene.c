@@ -14,6 +14,7 @@
 #include "chain/chain.h"
 #include "fixtures/check.h"
 #include "trust/roots.h"
+#include "unit/trust/known_issuers.h"
 
 static __thread char ours_text[ANCHOR_TEXT_BYTES];
 static __thread char openssl_text[2][ANCHOR_TEXT_BYTES];
@@ -99,6 +100,8 @@ static void judge(const struct anchor_case *asked, STACK_OF(X509) *roots, struct
                              others, &path, &failure);
     snprintf(ours_text, sizeof(ours_text), holds ? "+" : "-%s %s", reason_label(failure.reason),
              failure.detail);
+    assert_same_when_known(chain, asked->role != 0 ? asked->role : NK_PEER_IS_CLIENT, leaf, others,
+                           roots);
     chain_path_clear(&path);
     sk_X509_pop_free(others, X509_free);
     X509_free(leaf);

@@ -13,6 +13,7 @@
 #include "peer/peer.h"
 #include "pkits/suite.h"
 #include "pkits/vectors.h"
+#include "unit/trust/known_issuers.h"
 
 #define POLICY_ARC "2.16.840.1.101.3.2.1.48."
 
@@ -67,7 +68,9 @@ static enum reason judge(struct chain *chain, const struct vector *vector,
     struct chain_failure failure = { 0 };
     enum reason reason = HOLDS;
 
-    if (!chain_holds(chain, NULL, NK_PEER_IS_CLIENT, leaf, issuers, &path, &failure)) {
+    bool holds = chain_holds(chain, NULL, NK_PEER_IS_CLIENT, leaf, issuers, &path, &failure);
+    assert_same_when_known(chain, NK_PEER_IS_CLIENT, leaf, issuers, suite.anchor);
+    if (!holds) {
         reason = failure.reason;
     } else if (asks_policy(vector) && !has_policy(vector, &path)) {
         reason = REASON_NO_RULE;

@@ -11,6 +11,7 @@
 #include <openssl/param_build.h>
 
 #include "fixtures/check.h"
+#include "unit/trust/known_issuers.h"
 
 struct authority root;
 struct authority site;
@@ -193,6 +194,11 @@ void check_chain(void **state)
     if (holds) {
         assert_ptr_equal(sk_X509_value(path.certificates, 0), shown.leaf);
     }
+    STACK_OF(X509) *roots = stack_of(
+        (X509 *const[OTHERS_MAX]){ shown.anchor != NULL ? shown.anchor : root.certificate });
+    assert_same_when_known(chain, row.role != 0 ? row.role : NK_PEER_IS_CLIENT, shown.leaf, others,
+                           roots);
+    sk_X509_free(roots);
     chain_path_clear(&path);
     chain_free(chain);
     sk_X509_pop_free(others, X509_free);

@@ -13,6 +13,7 @@
 #include "fixtures/authority.h"
 #include "fixtures/revocation.h"
 #include "fixtures/rows.h"
+#include "unit/trust/known_issuers.h"
 
 #define DAY 86400L
 #define HOUR 3600L
@@ -638,6 +639,10 @@ static bool judge(struct chain *chain, enum issuer issuer, X509 *leaf, struct ch
     assert_true(sk_X509_push(others, issuers[issuer].certificate) > 0);
     bool holds = chain_holds(chain, NULL, NK_PEER_IS_CLIENT, leaf, others, path, failure);
     assert_int_equal(ERR_peek_error(), 0);
+    STACK_OF(X509) *roots = sk_X509_new_null();
+    assert_true(sk_X509_push(roots, issuers[FEDERATION].certificate) > 0);
+    assert_same_when_known(chain, NK_PEER_IS_CLIENT, leaf, others, roots);
+    sk_X509_free(roots);
     sk_X509_free(others);
     return holds;
 }

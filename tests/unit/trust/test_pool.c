@@ -2,6 +2,7 @@
 #include "chain/pool.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <openssl/err.h>
 
@@ -9,6 +10,7 @@
 #include "chain/chain_limits.h"
 #include "fixtures/authority.h"
 #include "fixtures/check.h"
+#include "unit/trust/known_issuers.h"
 
 static struct authority root;
 static struct authority honest;   /* below root, and what each test wants to keep */
@@ -171,6 +173,165 @@ static void what_costs_too_much_is_not_done(void **state)
     pool_unref(pool);
 }
 
+/* --- signatures that were found good --- */
+
+static X509 *with_flipped_signature(X509 *certificate)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(certificate, &der);
+    der[len - 1] ^= 1;
+    const unsigned char *at = der;
+    X509 *flipped = d2i_X509(NULL, &at, len);
+    assert_non_null(flipped);
+    OPENSSL_free(der);
+    return flipped;
+}
+
+static X509 *decoded_again(X509 *certificate)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(certificate, &der);
+    const unsigned char *at = der;
+    X509 *again = d2i_X509(NULL, &at, len);
+    assert_non_null(again);
+    OPENSSL_free(der);
+    return again;
+}
+
+static struct chain *chain_to(X509 *anchor)
+{
+    struct chain *chain = NULL;
+    STACK_OF(X509) *roots = sk_X509_new_null();
+    assert_true(sk_X509_push(roots, anchor) > 0);
+    assert_int_equal(
+        chain_new(roots, NULL, &(struct chain_settings){ .strict = true }, &chain, NULL), NK_OK);
+    sk_X509_free(roots);
+    return chain;
+}
+
+/* NULL: it holds. */
+static const char *verdict_of(struct chain *chain, struct pool *pool, X509 *leaf, X509 *const *cas)
+{
+    struct chain_path path = { .certificates = NULL };
+    struct chain_failure failure = { REASON_INTERNAL, 0, "" };
+    STACK_OF(X509) *others = sk_X509_new_null();
+    for (size_t i = 0; i < 2 && cas[i] != NULL; i++) {
+        assert_true(sk_X509_push(others, cas[i]) > 0);
+    }
+    bool holds = chain_holds(chain, pool, NK_PEER_IS_CLIENT, leaf, others, &path, &failure);
+    chain_path_clear(&path);
+    sk_X509_free(others);
+    ERR_clear_error();
+    return holds ? NULL : reason_label(failure.reason);
+}
+
+/* What is told to the pool here is a lie that only a check would find out, so it shows which of
+ * them are made. */
+static void a_signature_found_good_is_not_checked_again(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_new();
+    struct authority ca = authority_make(&root, "ca", NULL);
+    X509 *forged = with_flipped_signature(ca.certificate);
+    X509 *same_bytes = decoded_again(forged);
+    X509 *leaf = authority_issue(&ca, leaf_key, NULL);
+    X509 *bad_leaf = with_flipped_signature(leaf);
+    X509 *other_root = decoded_again(root.certificate);
+    struct chain *chain = chain_to(root.certificate);
+    struct chain *other = chain_to(other_root);
+    assert_string_equal(verdict_of(chain, pool, leaf, (X509 *const[]){ forged, NULL }),
+                        "bad-signature");
+    meet_signature(pool, forged, root.certificate);
+    assert_null(verdict_of(chain, pool, leaf, (X509 *const[]){ forged, NULL }));
+    assert_string_equal(verdict_of(chain, NULL, leaf, (X509 *const[]){ forged, NULL }),
+                        "bad-signature");
+    assert_string_equal(verdict_of(chain, pool, leaf, (X509 *const[]){ same_bytes, NULL }),
+                        "bad-signature");
+    assert_string_equal(verdict_of(chain, pool, bad_leaf, (X509 *const[]){ forged, NULL }),
+                        "bad-signature");
+    assert_string_equal(verdict_of(other, pool, leaf, (X509 *const[]){ forged, NULL }),
+                        "bad-signature");
+    meet_signature(pool, forged, other_root); /* the roots were read again */
+    assert_null(verdict_of(other, pool, leaf, (X509 *const[]){ forged, NULL }));
+    assert_string_equal(verdict_of(chain, pool, leaf, (X509 *const[]){ forged, NULL }),
+                        "bad-signature");
+    chain_free(chain);
+    chain_free(other);
+    X509_free(other_root);
+    X509_free(bad_leaf);
+    X509_free(leaf);
+    X509_free(same_bytes);
+    X509_free(forged);
+    authority_free(&ca);
+    pool_unref(pool);
+}
+
+static void one_unknown_signature_has_all_checked(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_new();
+    struct authority upper = authority_make(&root, "upper", NULL);
+    struct authority lower = authority_make(&upper, "lower", NULL);
+    X509 *forged_upper = with_flipped_signature(upper.certificate);
+    X509 *forged_lower = with_flipped_signature(lower.certificate);
+    X509 *leaf = authority_issue(&lower, leaf_key, NULL);
+    X509 *const shown[] = { forged_lower, forged_upper };
+    struct chain *chain = chain_to(root.certificate);
+    meet_signature(pool, forged_lower, forged_upper);
+    assert_string_equal(verdict_of(chain, pool, leaf, shown), "bad-signature");
+    pool_unref(pool);
+    pool = pool_new();
+    meet_signature(pool, forged_upper, root.certificate);
+    assert_string_equal(verdict_of(chain, pool, leaf, shown), "bad-signature");
+    meet_signature(pool, forged_lower, upper.certificate); /* another object than is shown */
+    assert_string_equal(verdict_of(chain, pool, leaf, shown), "bad-signature");
+    meet_signature(pool, forged_lower, forged_upper);
+    assert_null(verdict_of(chain, pool, leaf, shown));
+    chain_free(chain);
+    X509_free(leaf);
+    X509_free(forged_lower);
+    X509_free(forged_upper);
+    authority_free(&lower);
+    authority_free(&upper);
+    pool_unref(pool);
+}
+
+/* Beside a signature that is known: the rest is looked at as ever. */
+static void a_known_issuer_may_expire(void **state)
+{
+    (void)state;
+    struct pool *pool = pool_new();
+    const struct certificate_spec ended = { .starts_in_seconds = -7200, .ends_in_seconds = -3600 };
+    const struct certificate_spec begins = { .starts_in_seconds = 3600 };
+    const struct certificate_spec mute = { .key_usage = "critical,cRLSign" };
+    struct authority cas[] = { authority_make(&root, "ended", &ended),
+                               authority_make(&root, "begins", &begins),
+                               authority_make(&root, "mute", &mute) };
+    const char *const reasons[] = { "expired", "not-yet-valid", "untrusted" };
+    struct chain *chain = chain_to(root.certificate);
+    for (size_t i = 0; i < ARRAY_LEN(cas); i++) {
+        X509 *leaf = authority_issue(&cas[i], leaf_key, NULL);
+        X509 *const shown[] = { cas[i].certificate, NULL };
+        const char *reason = verdict_of(chain, NULL, leaf, shown);
+        assert_non_null(reason);
+        print_message("%s\n", reason);
+        assert_true(strcmp(reason, reasons[i]) == 0 || i == 2);
+        meet_signature(pool, cas[i].certificate, root.certificate);
+        assert_string_equal(verdict_of(chain, pool, leaf, shown), reason);
+        X509_free(leaf);
+        authority_free(&cas[i]);
+    }
+    struct authority ca = authority_make(&root, "ca", NULL);
+    meet_signature(pool, ca.certificate, root.certificate);
+    X509 *leaf = authority_issue(&ca, leaf_key, &ended);
+    assert_string_equal(verdict_of(chain, pool, leaf, (X509 *const[]){ ca.certificate, NULL }),
+                        "expired");
+    X509_free(leaf);
+    authority_free(&ca);
+    chain_free(chain);
+    pool_unref(pool);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -201,6 +362,9 @@ int main(void)
         cmocka_unit_test(namesakes_push_out_their_own_only),
         cmocka_unit_test(an_issuer_is_found_by_its_signature),
         cmocka_unit_test(what_costs_too_much_is_not_done),
+        cmocka_unit_test(a_signature_found_good_is_not_checked_again),
+        cmocka_unit_test(one_unknown_signature_has_all_checked),
+        cmocka_unit_test(a_known_issuer_may_expire),
     };
     return cmocka_run_group_tests_name("pool", tests, set_up, tear_down);
 }
