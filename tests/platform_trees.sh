@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Sourced by tests/platforms.sh and tests/one_file.sh, which have one cache: trees of other Debians, each with a copy of
-# this checkout and its builds. Uses examples/install.sh.
+# Sourced by tests/platforms.sh, tests/one_file.sh and tests/bench/run.sh, which have one cache: trees of other Debians,
+# each with a copy of this checkout and its builds. Uses examples/install.sh.
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=tests/packages.sh
 . "$checkout/tests/packages.sh"
@@ -79,4 +79,12 @@ copy_checkout() { # tree
   (cd "$checkout" && git ls-files -z --cached --others --exclude-standard | while IFS= read -rd '' file; do
     [ ! -e "$file" ] || printf '%s\0' "$file"
   done | tar --null -T - -c) | tar -C "$1$sources" --no-same-owner -x
+}
+
+configure_in() { # tree, preset
+  inside "$1" bash -euc "cd $sources && cmake --preset $2"
+}
+
+make_in() { # tree, preset, target...
+  inside "$1" bash -euc "cd $sources && exec cmake --build --preset $2 --target \"\$@\"" cmake "${@:3}"
 }

@@ -104,9 +104,9 @@ print_failed() { # platform, ctest's list
 # What the chosen tests need, or all.
 build_in() { # tree
   local targets=() tests=$1$sources/build/$preset/tests/built
-  inside "$1" bash -euc "cd $sources && cmake --preset $preset" || return 1
+  configure_in "$1" "$preset" || return 1
   [ -z "$chosen" ] || mapfile -t targets < <(awk -v chosen="$chosen" '$1 ~ chosen { print $2 }' "$tests" | sort -u)
-  inside "$1" bash -euc "cd $sources && exec cmake --build --preset $preset --target \"\$@\"" cmake "${targets[@]:-all}"
+  make_in "$1" "$preset" "${targets[@]:-all}"
 }
 
 try_platform() { # platform

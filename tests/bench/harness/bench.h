@@ -37,7 +37,7 @@ enum bench_figure {
 
 struct bench_row {
     const char *name; /* of the JSON object */
-    const char *what; /* in words, for the table */
+    const char *what; /* in words, for the table: no quotation mark, no bar */
     enum bench_figure figure;
     struct stats_bound bound;
     size_t operations; /* in one batch */

@@ -14,7 +14,7 @@ static const char *holds(const struct bench_printed *row)
 
 static void print_json(const struct bench_printed *row)
 {
-    printf("{\"name\": \"%s\", ", row->name);
+    printf("{\"name\": \"%s\", \"what\": \"%s\", ", row->name, row->what);
     if (row->measure != NULL) {
         printf("\"value\": %.4f, \"low\": %.4f, \"high\": %.4f, ", row->interval.median,
                row->interval.low, row->interval.high);
