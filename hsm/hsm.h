@@ -85,12 +85,13 @@ typedef nk_function hsm_find_function(void *source, const char *name);
  * OpenSSL 3 or 4. NK_E_USAGE: another was said before. [any] */
 MUST_USE nk_status hsm_use_crypto(hsm_find_function *find, void *source, nk_error *err);
 MUST_USE nk_status hsm_use_own_crypto(nk_error *err);
-/* Registers our provider with OpenSSL's default library context, once per process, for ever:
- * unloading at exit crashes with keys alive. Programs that have references to keys decoded call
- * this function before hsm_key_open. NK_E_USAGE: another copy of nodekey.so came first.
+/* Registers our provider for keys of the type of `key`, NULL: of every type, with OpenSSL's default
+ * library context, once per process, for ever: unloading at exit crashes with keys alive. Programs
+ * that have references to keys decoded call this function before hsm_key_open, which refuses a key
+ * of a type that is none of ours. NK_E_USAGE: another copy of nodekey.so came first.
  * NK_E_INTERNAL: the provider does not load, or ordinary keys no longer come to the default
  * provider. [any] */
-MUST_USE nk_status hsm_provider_register(nk_error *err);
+MUST_USE nk_status hsm_provider_register(const EVP_PKEY *key, nk_error *err);
 
 /* Says how many threads make handshakes where these answer calls, too: inbound signatures are
  * refused while so many wait and the token does not answer. For the whole process. 0, as at first:

@@ -163,7 +163,7 @@ nk_status hsm_admin_open_beside(const struct hsm_key_request *request,
     if (admin == NULL) {
         return report(err, NK_E_NOMEM, "out of memory");
     }
-    nk_status status = hsm_provider_register(err);
+    nk_status status = hsm_provider_register(NULL, err);
     if (status == NK_OK) {
         status = uri_parse(admin->uri_text, &admin->uri, err);
     }

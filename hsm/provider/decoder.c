@@ -59,13 +59,17 @@ static int give_der(const struct provider *provider, const struct pem_block *blo
 static int pass_block_on(struct provider *provider, const struct pem_block *block,
                          OSSL_CALLBACK *callback, void *arg)
 {
+    const struct reference_format *format = provider->format;
     struct hsm_key *key = NULL;
 
-    if (provider->format->resolve(provider, block->data, (size_t)block->len, true, &key) !=
-        REFERENCE_FOUND) {
+    if (format->resolve(provider, block->data, (size_t)block->len, true, &key) != REFERENCE_FOUND) {
         return 0;
     }
-    if (provider->format->structure == NULL) {
+    if (format->type != NULL && strcmp(format->type, key->kind->type) != 0) {
+        hsm_key_unref(key); /* the provider of its type comes, too */
+        return 1;
+    }
+    if (format->structure == NULL) {
         return provider_give_key(provider, key, callback, arg);
     }
     /* Resolved already: the next decoder never sees DER that is damaged, so that no reason would

@@ -11,16 +11,16 @@
 
 #include "provider/reference.h"
 
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, NULL, NULL, NULL                                                                     \
+    }
 #define KEYMGMT_ROW(id, type, more, ...)                                                           \
     { type more, PROVIDER_FROM_US, keymgmt_##id, type " keys in PKCS#11 tokens" },
-static const OSSL_ALGORITHM keymgmts[] = { KEY_TYPES(KEYMGMT_ROW){ NULL, NULL, NULL, NULL } };
 #define SIGNATURE_ROW(id, type, more, name, more_names, fields, form)                              \
     { name more_names, PROVIDER_FROM_US, signature_##form, NULL },
-static const OSSL_ALGORITHM signatures[] = { KEY_TYPES(SIGNATURE_ROW){ NULL, NULL, NULL, NULL } };
-static const OSSL_ALGORITHM decoders[] = {
-    { DECODER_OF_KEYS, PROVIDER_FROM_US ",input=pem", decoder_pem, NULL },
-    { NULL, NULL, NULL, NULL },
-};
+const OSSL_ALGORITHM provider_keymgmts[] = { KEY_TYPES(KEYMGMT_ROW) END };
+const OSSL_ALGORITHM provider_signatures[] = { KEY_TYPES(SIGNATURE_ROW) END };
 
 static enum reference_answer resolve_private(struct provider *provider, const unsigned char *der,
                                              size_t len, bool labelled, struct hsm_key **ret_key)
@@ -36,10 +36,6 @@ static enum reference_answer resolve_private(struct provider *provider, const un
     return answer;
 }
 
-static const struct reference_format private_references = { .pem_label = REFERENCE_PEM_LABEL,
-                                                            .decoders = decoders,
-                                                            .resolve = resolve_private };
-
 static OSSL_FUNC_provider_query_operation_fn query_operation;
 static const OSSL_ALGORITHM *query_operation(void *ctx, int operation, int *no_cache)
 {
@@ -47,9 +43,9 @@ static const OSSL_ALGORITHM *query_operation(void *ctx, int operation, int *no_c
     *no_cache = 0;
     switch (operation) {
     case OSSL_OP_KEYMGMT:
-        return keymgmts;
+        return provider->format->keymgmts;
     case OSSL_OP_SIGNATURE:
-        return signatures;
+        return provider->format->signatures;
     case OSSL_OP_DECODER:
         return provider->format->decoders;
     case OSSL_OP_STORE:
@@ -188,8 +184,21 @@ int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const 
     return 1;
 }
 
-int provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
-                  void **ret_ctx)
-{
-    return provider_start(core, in, out, ret_ctx, &private_references, NULL);
-}
+#define PROVIDER_OF_TYPE(id, type_, ...)                                                           \
+    static const OSSL_ALGORITHM keymgmts_##id[] = { KEYMGMT_ROW(id, type_, __VA_ARGS__) END };     \
+    static const OSSL_ALGORITHM signatures_##id[] = { SIGNATURE_ROW(id, type_, __VA_ARGS__) END }; \
+    static const OSSL_ALGORITHM decoders_##id[] = {                                                \
+        { type_, PROVIDER_FROM_US ",input=pem", decoder_pem, NULL }, END                           \
+    };                                                                                             \
+    static const struct reference_format references_##id = { .pem_label = REFERENCE_PEM_LABEL,     \
+                                                             .type = type_,                        \
+                                                             .keymgmts = keymgmts_##id,            \
+                                                             .signatures = signatures_##id,        \
+                                                             .decoders = decoders_##id,            \
+                                                             .resolve = resolve_private };         \
+    int provider_init_##id(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,                  \
+                           const OSSL_DISPATCH **out, void **ret_ctx)                              \
+    {                                                                                              \
+        return provider_start(core, in, out, ret_ctx, &references_##id, NULL);                     \
+    }
+KEY_TYPES(PROVIDER_OF_TYPE)

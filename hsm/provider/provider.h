@@ -12,8 +12,6 @@
 #define PROVIDER_BUILTIN_NAME "nodekey-plugin"
 #define PROVIDER_MODULE_NAME "nodekey"
 
-OSSL_provider_init_fn provider_init;
-
 struct provider_terms;
 /* Fills in zeroed terms for the key that `uri` names, from a node's configuration file. */
 typedef nk_status provider_terms_reader(const char *path, const char *uri,

@@ -15,12 +15,15 @@ struct provider;
 struct provider_terms;
 
 /* A product's way to name keys: the references that gRPC's plugin issues, or the URIs that
- * operators write for the module. */
+ * operators write for the module; and the algorithms that take it. */
 struct reference_format {
     const char *pem_label;
-    /* Name of its DER between two decoders: OpenSSL's file store asks decoders that give DER, and no
-     * others. NULL: one decoder goes from PEM to the key. */
+    const char *type; /* of the only keys that there are, as in KEY_TYPES; NULL: of all */
+    /* Name of its DER between two decoders: OpenSSL's file store asks decoders that give DER, and
+     * no others. NULL: one decoder goes from PEM to the key. */
     const char *structure;
+    const OSSL_ALGORITHM *keymgmts;
+    const OSSL_ALGORITHM *signatures;
     const OSSL_ALGORITHM *decoders;
     const OSSL_ALGORITHM *stores; /* NULL: none */
     /* `labelled`: it came in PEM of our label, so DER that is not ours is an error. Has raised when

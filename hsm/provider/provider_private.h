@@ -11,15 +11,17 @@ int provider_start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const 
                    void **ret_ctx, const struct reference_format *format,
                    provider_terms_reader *read_terms);
 
-#define PROVIDER_TABLES(id, ...) extern const OSSL_DISPATCH keymgmt_##id[];
-KEY_TYPES(PROVIDER_TABLES)
+/* Algorithms of a provider that has keys of all types. */
+extern const OSSL_ALGORITHM provider_keymgmts[], provider_signatures[];
+
+/* OSSL_provider_init of gRPC's provider, one for each type of key: a process loads those that it
+ * has keys for. */
+#define PROVIDER_INIT(id, ...)                                                                     \
+    OSSL_provider_init_fn provider_init_##id;                                                      \
+    extern const OSSL_DISPATCH keymgmt_##id[];
+KEY_TYPES(PROVIDER_INIT)
 extern const OSSL_DISPATCH decoder_pem[], decoder_der[];
 /* For digests, and for messages that are hashed here; and for messages that are signed whole. */
 extern const OSSL_DISPATCH signature_prehashed[], signature_whole[];
-
-/* Name of the decoder that makes keys, of all types: OpenSSL takes the type from the key, but looks
- * only at decoders that are called as a type of key. The rarest one, since a program's own key is
- * shown to decoders of its type. */
-#define DECODER_OF_KEYS "ED25519"
 
 #endif

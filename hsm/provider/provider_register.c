@@ -2,6 +2,7 @@
  * Becoming known to the process's OpenSSL without taking anything over. */
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -12,8 +13,10 @@
 #include "base/report.h"
 #include "hsm.h"
 #include "provider/crypto.h"
-#include "provider/provider.h"
+#include "provider/provider_private.h"
 #include "scheme/key_kinds.h"
+
+#define NAME_BYTES 24
 
 #define LINKED(name) .name = (name),
 static const struct crypto ours = { NK_CORE_CRYPTO(LINKED) };
@@ -21,57 +24,83 @@ static const struct crypto ours = { NK_CORE_CRYPTO(LINKED) };
 static pthread_mutex_t register_lock = PTHREAD_MUTEX_INITIALIZER;
 /* Guarded by register_lock: */
 static struct crypto crypto = { NK_CORE_CRYPTO(LINKED) };
-static bool is_chosen;            /* `crypto`, by a core: it stays */
-static OSSL_PROVIDER *registered; /* in `crypto`; never unloaded */
-static bool is_entered;           /* by `crypto`, so that the provider of our name is ours */
+static bool is_chosen;     /* `crypto`, by a core: it stays */
+static unsigned providers; /* that `crypto` was given */
 #undef LINKED
 FORK_PART(.lock = &register_lock);
 
-#define NAMES_ROW(id, type, more, signature, ...) { type, signature },
-static const struct {
+#define INDEX(id, ...) TYPE_##id,
+enum { KEY_TYPES(INDEX) TYPES };
+#define DECLARE_ENTER(id, ...) static OSSL_provider_init_fn enter_##id;
+KEY_TYPES(DECLARE_ENTER)
+
+/* Types of keys: each has a provider of its own, since OpenSSL shows the program's keys to all that
+ * there is. Guarded by register_lock. */
+#define TYPE_ROW(id, type, more, signature_, ...)                                                  \
+    { .keymgmt = type, .signature = signature_, .enter = enter_##id },
+static struct served {
     const char *keymgmt;
     const char *signature;
-} names[] = { KEY_TYPES(NAMES_ROW) };
+    OSSL_provider_init_fn *enter;
+    unsigned number;           /* of its provider; 0: none */
+    OSSL_PROVIDER *registered; /* in `crypto`; never unloaded */
+    bool is_entered;           /* by `crypto`, so that the provider of our name is ours */
+} types[] = { KEY_TYPES(TYPE_ROW) };
+
+/* OpenSSL gives a name to the first that takes it, and says nothing to the next. */
+#define ENTER(id, ...)                                                                             \
+    static int enter_##id(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,                   \
+                          const OSSL_DISPATCH **out, void **context)                               \
+    {                                                                                              \
+        types[TYPE_##id].is_entered = true;                                                        \
+        return provider_init_##id(core, in, out, context);                                         \
+    }
+KEY_TYPES(ENTER)
 
 /* Fetches as a plain program would; true when a method is ours. A fetch before our provider is
  * loaded makes OpenSSL construct the default provider's methods first: the first in its store
  * serves every plain fetch from then on. */
-static bool ordinary_keys_are_ours(void)
+static bool ordinary_keys_are_ours(const struct served *type)
 {
-    bool found = false;
+    EVP_KEYMGMT *keymgmt = crypto.EVP_KEYMGMT_fetch(NULL, type->keymgmt, NULL);
+    EVP_SIGNATURE *signature = crypto.EVP_SIGNATURE_fetch(NULL, type->signature, NULL);
+    bool found =
+        (keymgmt != NULL && crypto.EVP_KEYMGMT_get0_provider(keymgmt) == type->registered) ||
+        (signature != NULL && crypto.EVP_SIGNATURE_get0_provider(signature) == type->registered);
 
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        EVP_KEYMGMT *keymgmt = crypto.EVP_KEYMGMT_fetch(NULL, names[i].keymgmt, NULL);
-        EVP_SIGNATURE *signature = crypto.EVP_SIGNATURE_fetch(NULL, names[i].signature, NULL);
-        found |= keymgmt != NULL && crypto.EVP_KEYMGMT_get0_provider(keymgmt) == registered;
-        found |= signature != NULL && crypto.EVP_SIGNATURE_get0_provider(signature) == registered;
-        crypto.EVP_KEYMGMT_free(keymgmt);
-        crypto.EVP_SIGNATURE_free(signature);
-    }
+    crypto.EVP_KEYMGMT_free(keymgmt);
+    crypto.EVP_SIGNATURE_free(signature);
     return found;
 }
 
-/* OpenSSL gives a name to the first that takes it, and says nothing to the next. */
-static int enter(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
-                 void **context)
+/* The first is called so in every copy of nodekey.so, whichever its type. */
+static void print_name(const struct served *type, char name[NAME_BYTES])
 {
-    is_entered = true;
-    return provider_init(core, in, out, context);
+    snprintf(name, NAME_BYTES,
+             type->number > 1 ? PROVIDER_BUILTIN_NAME "-%u" : PROVIDER_BUILTIN_NAME, type->number);
 }
 
-static nk_status load_provider(nk_error *err)
+static nk_status load_provider(struct served *type, nk_error *err)
 {
-    (void)ordinary_keys_are_ours();
-    if (crypto.OSSL_PROVIDER_add_builtin(NULL, PROVIDER_BUILTIN_NAME, enter) != 1) {
+    char name[NAME_BYTES];
+
+    (void)ordinary_keys_are_ours(type);
+    if (type->number == 0) {
+        type->number = ++providers;
+    }
+    print_name(type, name);
+    if (crypto.OSSL_PROVIDER_add_builtin(NULL, name, type->enter) != 1) {
         return report_openssl(err, NK_E_INTERNAL, "add the OpenSSL provider");
     }
     /* Retaining the fallbacks: loading ours must not be what switches "default" off. */
-    registered = crypto.OSSL_PROVIDER_try_load(NULL, PROVIDER_BUILTIN_NAME, 1);
-    if (registered == NULL) {
+    type->registered = crypto.OSSL_PROVIDER_try_load(NULL, name, 1);
+    if (type->registered == NULL) {
         return report_openssl(err, NK_E_INTERNAL, "load the OpenSSL provider");
     }
-    if (!is_entered) {
-        registered = NULL;
+    if (!type->is_entered) {
+        type->registered = NULL;
+        type->number = 0; /* is not ours, and no other comes before the first */
+        providers--;
         return report(
             err, NK_E_USAGE,
             "this process has two copies of nodekey.so, and OpenSSL knows the provider of "
@@ -107,8 +136,12 @@ static nk_status choose(const struct crypto *found, nk_error *err)
         /* OpenSSL heeds the first call; a call that comes too late is not told so. */
         (void)found->OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
         crypto = *found;
-        registered = NULL;
-        is_entered = false;
+        providers = 0;
+        for (size_t i = 0; i < TYPES; i++) {
+            types[i].number = 0;
+            types[i].registered = NULL;
+            types[i].is_entered = false;
+        }
     }
     is_chosen = true;
     pthread_mutex_unlock(&register_lock);
@@ -143,20 +176,29 @@ nk_status hsm_use_crypto(hsm_find_function *find, void *source, nk_error *err)
     return choose(&found, err);
 }
 
-nk_status hsm_provider_register(nk_error *err)
+static nk_status register_type(struct served *type, nk_error *err)
 {
+    nk_status status = type->registered == NULL ? load_provider(type, err) : NK_OK;
+
+    return status == NK_OK && ordinary_keys_are_ours(type)
+               ? report(err, NK_E_INTERNAL,
+                        "OpenSSL gives our provider the program's ordinary keys; load the default "
+                        "provider first (openssl.cnf), or call EVP_set_default_properties("
+                        "\"?provider!=nodekey\")")
+               : status;
+}
+
+nk_status hsm_provider_register(const EVP_PKEY *key, nk_error *err)
+{
+    const struct key_kind *kind = key != NULL ? key_kind_of(key) : NULL;
     nk_status status = NK_OK;
 
     pthread_mutex_lock(&register_lock);
     ERR_set_mark();
-    if (registered == NULL) {
-        status = load_provider(err);
-    }
-    if (status == NK_OK && ordinary_keys_are_ours()) {
-        status = report(err, NK_E_INTERNAL,
-                        "OpenSSL gives our provider the program's ordinary keys; load the default "
-                        "provider first (openssl.cnf), or call EVP_set_default_properties("
-                        "\"?provider!=nodekey\")");
+    for (size_t i = 0; i < TYPES && status == NK_OK; i++) {
+        if (key == NULL || (kind != NULL && strcmp(kind->type, types[i].keymgmt) == 0)) {
+            status = register_type(&types[i], err);
+        }
     }
     ERR_pop_to_mark();
     pthread_mutex_unlock(&register_lock);

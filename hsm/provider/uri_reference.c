@@ -82,6 +82,10 @@ static enum reference_answer resolve_uri(struct provider *provider, const unsign
     return *ret_key != NULL ? REFERENCE_FOUND : REFERENCE_UNKNOWN;
 }
 
+/* Name of the decoder that makes keys, of all types: OpenSSL takes the type from the key, but looks
+ * only at decoders that are called as a type of key. The rarest one, since a program's own key is
+ * shown to decoders of its type. */
+#define DECODER_OF_KEYS "ED25519"
 static const OSSL_ALGORITHM decoders[] = {
     { "DER", PROVIDER_FROM_US ",input=pem", decoder_pem, NULL },
     { DECODER_OF_KEYS, PROVIDER_FROM_US ",input=der,structure=" URI_REFERENCE_STRUCTURE,
@@ -94,6 +98,8 @@ static const OSSL_ALGORITHM stores[] = {
 };
 const struct reference_format uri_references = { .pem_label = URI_REFERENCE_PEM_LABEL,
                                                  .structure = URI_REFERENCE_STRUCTURE,
+                                                 .keymgmts = provider_keymgmts,
+                                                 .signatures = provider_signatures,
                                                  .decoders = decoders,
                                                  .stores = stores,
                                                  .resolve = resolve_uri,

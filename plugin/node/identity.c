@@ -28,7 +28,8 @@ static nk_status open_key(struct identity *identity, const struct config *config
     request.host = host;
     request.sibling = sibling != NULL && config_shares_pin(config) ? sibling->key : NULL;
     /* gRPC on BoringSSL reads no references: the program's OpenSSL is left as it is. */
-    nk_status status = credentials_want_signers(host) ? NK_OK : hsm_provider_register(err);
+    nk_status status =
+        credentials_want_signers(host) ? NK_OK : hsm_provider_register(leaf_public, err);
     return status == NK_OK ? hsm_key_open(&request, leaf_public, &identity->key, err) : status;
 }
 

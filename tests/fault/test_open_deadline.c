@@ -265,7 +265,7 @@ static void the_pin_is_asked_for_on_the_callers_thread(void **state)
                                                         .login_timeout_ms = HUNG_MS },
                                              .host = &host };
     asked_on = 0;
-    if (hsm_provider_register(&err) != NK_OK ||
+    if (hsm_provider_register(node.public_key, &err) != NK_OK ||
         hsm_key_open(&request, node.public_key, &key, &err) != NK_OK) {
         fail_msg("%s", err.text);
     }

@@ -170,7 +170,7 @@ static nk_status open_given(struct hsm_key **ret_key, nk_error *err)
                                              .token = { .max_sessions = 4,
                                                         .login_timeout_ms = 2000 } };
     *err = (nk_error){ .struct_size = sizeof(*err) };
-    nk_status status = hsm_provider_register(err);
+    nk_status status = hsm_provider_register(given.identity.public_key, err);
     return status == NK_OK ? hsm_key_open(&request, given.identity.public_key, ret_key, err)
                            : status;
 }

@@ -49,7 +49,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     nk_error err = { .struct_size = sizeof(err) };
     (void)argc;
     (void)argv;
-    fuzz_require(hsm_provider_register(&err) == NK_OK, err.text);
+    fuzz_require(hsm_provider_register(NULL, &err) == NK_OK, err.text);
     known.public_key = load(PEM_read_bio_PUBKEY, public_pem, strlen(public_pem));
     fuzz_require(known.public_key != NULL, "the public key");
     known.kind = key_kind_of(known.public_key);

@@ -199,7 +199,7 @@ static int start(void **state)
     softhsm_token("alice");
     rig_start(SOFTHSM_MODULE);
     alice = identity_make("alice", "identity", "01", "P-256");
-    return hsm_provider_register(&err) == NK_OK ? 0 : -1;
+    return hsm_provider_register(NULL, &err) == NK_OK ? 0 : -1;
 }
 
 static int stop(void **state)

@@ -10,7 +10,7 @@
 #include <openssl/provider.h>
 
 #include "base/auto.h"
-#include "provider/provider.h"
+#include "provider/provider_private.h"
 
 #define NAME "nodekey-empty" /* sorts after "default", as ours does */
 #define ROWS_MAX 16
@@ -139,7 +139,7 @@ static void copy_ours(enum empty_size size)
     static const char model[] = "nodekey-model";
     int no_cache = 0;
     OSSL_LIB_CTX *ctx = OSSL_LIB_CTX_new();
-    if (ctx == NULL || OSSL_PROVIDER_add_builtin(ctx, model, provider_init) != 1) {
+    if (ctx == NULL || OSSL_PROVIDER_add_builtin(ctx, model, provider_init_ec) != 1) {
         die("no library context");
     }
     OSSL_PROVIDER *ours = OSSL_PROVIDER_load(ctx, model);
