@@ -174,5 +174,5 @@ if [[ $output == json ]]; then
     echo "$rows"
 else
     install_missing python3 >&2
-    /usr/bin/python3 "$here/results.py" "$here/RESULTS.md" "$(title)" "$(describe)" <<<"$rows"
+    /usr/bin/python3 "$here/report/results.py" "$here/RESULTS.md" "$(title)" "$(describe)" <<<"$rows"
 fi
