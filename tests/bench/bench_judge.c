@@ -23,7 +23,6 @@
 #define DENIED 10000
 #define ADMIT_RULES 1000
 #define RATIO_MAX 1.2
-#define FIRST_SEEN_MAX 1.0
 
 static const char about[] =
     "Judging a peer, path validation included, with 10,000 denied keys and 1,000 admit rules of\n"
@@ -302,8 +301,9 @@ static struct bench_time first_seen_batch(void *user, enum bench_side side)
     return bench_since(start);
 }
 
+/* `at_most`: 0.8 of what it was when each intermediate was decoded and verified for each peer. */
 static void compare_first_seen(const struct bench_options *options, const char *key_type,
-                               const char *name, const char *what)
+                               const char *name, const char *what, double at_most)
 {
     struct shown peers[PEERS];
     make_peers(peers, key_type);
@@ -317,7 +317,7 @@ static void compare_first_seen(const struct bench_options *options, const char *
         .name = name,
         .what = what,
         .figure = BENCH_RATIO,
-        .bound = { .side = STATS_AT_MOST, .value = FIRST_SEEN_MAX },
+        .bound = { .side = STATS_AT_MOST, .value = at_most },
         .operations = JUDGEMENTS,
         .batch = first_seen_batch,
         .user = &beside,
@@ -339,8 +339,8 @@ int main(int argc, char **argv)
             "judging: one deny rule of 10,000 keys, 1,000 admit / one");
     free_peers(peers);
     compare_first_seen(&options, "P-256", "judge_first_seen_p256",
-                       "judging a peer never seen, P-256 / OpenSSL alone");
+                       "judging a peer never seen, P-256 / OpenSSL alone", 0.85);
     compare_first_seen(&options, "RSA-2048", "judge_first_seen_rsa2048",
-                       "judging a peer never seen, RSA-2048 / OpenSSL alone");
+                       "judging a peer never seen, RSA-2048 / OpenSSL alone", 0.89);
     return 0;
 }
