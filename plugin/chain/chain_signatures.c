@@ -5,10 +5,32 @@
 
 #include <openssl/x509v3.h>
 
+#include "base/text.h"
+
+#define UTC_BYTES 13         /* YYMMDDHHMMSSZ */
+#define GENERALIZED_BYTES 15 /* YYYYMMDDHHMMSSZ */
+
+/* RFC 5280 4.1.2.5 has one form of each kind; ASN1_TIME_cmp_time_t takes others, too, which
+ * X509_verify_cert calls an error. */
+static bool is_of_form(const ASN1_TIME *date)
+{
+    const unsigned char *text = ASN1_STRING_get0_data(date);
+    int len = ASN1_STRING_length(date);
+    bool good = len == (ASN1_STRING_type(date) == V_ASN1_UTCTIME ? UTC_BYTES : GENERALIZED_BYTES);
+
+    for (int i = 0; good && i < len - 1; i++) {
+        good = text[i] >= '0' && text[i] <= '9';
+    }
+    return good && text[len - 1] == 'Z';
+}
+
 static bool is_valid_now(const X509 *certificate)
 {
-    return X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 &&
-           X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
+    const ASN1_TIME *begin = X509_get0_notBefore(certificate);
+    const ASN1_TIME *end = X509_get0_notAfter(certificate);
+
+    return is_of_form(begin) && is_of_form(end) && text_compare_to_now(begin) < 0 &&
+           text_compare_to_now(end) > 0;
 }
 
 /* Whether nothing but the leaf's signature is left to check. */
