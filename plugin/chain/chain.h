@@ -35,8 +35,8 @@ void chain_free(struct chain *chain);
  * Asked in this order: what the chain may cost (chain_limits.h), RFC 5280 with all of its policy
  * rules (chain_path.h), the role's extendedKeyUsage under `strict`, revocation
  * (chain_revocation.h). `others` are candidates, never trusted; may be NULL, and so may `pool`,
- * which is asked for what they lack. True: *ret_path is filled, and owned: chain_path_clear. False:
- * *ret_failure is. */
+ * which is asked for what they lack, and for signatures that were found good (chain_signatures.h).
+ * True: *ret_path is filled, and owned: chain_path_clear. False: *ret_failure is. */
 MUST_USE bool chain_holds(struct chain *chain, struct pool *pool, uint32_t role, X509 *leaf,
                           STACK_OF(X509) *others, struct chain_path *ret_path,
                           struct chain_failure *ret_failure);

@@ -261,6 +261,62 @@ static void other_bytes_are_decoded(void **state)
     policy_unref(policy);
 }
 
+/* The verdict on what is shown, or the error of its reading; whether it is refused. */
+static bool tell_verdict(struct policy *policy, const char *leaf_pem, const char *chain_pem,
+                         char text[NK_ERROR_TEXT_BYTES])
+{
+    struct peer *peer = NULL;
+    nk_error err = { .struct_size = sizeof(err) };
+    nk_verdict verdict = { .struct_size = sizeof(verdict) };
+    if (policy_read_peer(policy, IN, NULL, leaf_pem, chain_pem, &peer, &err) != NK_OK) {
+        snprintf(text, NK_ERROR_TEXT_BYTES, "%s", err.text);
+        return true;
+    }
+    judge_peer(policy, peer, &verdict);
+    snprintf(text, NK_ERROR_TEXT_BYTES, "%s: %s", verdict.reason, verdict.detail);
+    peer_free(peer);
+    return verdict.decision != NK_ALLOW;
+}
+
+/* Each byte of an intermediate, to a policy that has met it and to one that has met none. What has
+ * become another certificate altogether, the first may complete with the good one. */
+static void no_damaged_byte_is_passed_over(void **state)
+{
+    (void)state;
+    struct policy *warm = NULL;
+    struct policy *cold = NULL;
+    const struct setting all = { .all_certified = true };
+    assert_int_equal(make_policy(&all, &warm, NULL), NK_OK);
+    assert_int_equal(make_policy(&all, &cold, NULL), NK_OK);
+    peer_free(meet(warm, &issuers[INTERMEDIATE], ""));
+    X509 *leaf = issue_leaf(&(struct showing){ .issuer = INTERMEDIATE });
+    char *leaf_pem = pem_of(leaf, NULL);
+    unsigned char *der = NULL;
+    int len = i2d_X509(issuers[INTERMEDIATE].certificate, &der);
+    int compared = 0;
+    for (int i = 0; i < len; i++) {
+        char met[NK_ERROR_TEXT_BYTES];
+        char unmet[NK_ERROR_TEXT_BYTES];
+        der[i] ^= 1;
+        char *damaged = pem_of_der(der, len);
+        assert_true(tell_verdict(cold, leaf_pem, damaged, unmet));
+        (void)tell_verdict(warm, leaf_pem, damaged, met);
+        if (strncmp(unmet, "untrusted: ", strlen("untrusted: ")) != 0) {
+            assert_string_equal(met, unmet);
+            compared++;
+        }
+        free(damaged);
+        der[i] ^= 1;
+    }
+    print_message("%d of %d\n", compared, len);
+    assert_true(compared > len / 2);
+    OPENSSL_free(der);
+    free(leaf_pem);
+    X509_free(leaf);
+    policy_unref(warm);
+    policy_unref(cold);
+}
+
 /* The same name and key, issued once more. */
 static void a_certificate_issued_again_is_decoded(void **state)
 {
@@ -409,6 +465,7 @@ int main(void)
     ROWS_TEST(the_pool_is_bounded);
     ROWS_TEST(met_intermediates_are_not_decoded_again);
     ROWS_TEST(other_bytes_are_decoded);
+    ROWS_TEST(no_damaged_byte_is_passed_over);
     ROWS_TEST(a_certificate_issued_again_is_decoded);
     ROWS_TEST(a_leaf_is_always_decoded);
     ROWS_TEST(what_a_refused_peer_shows_is_decoded_again);
