@@ -44,6 +44,8 @@ def bound_of(row):
 
 
 def verdict(row):
+    if row["value"] is None:
+        return "cannot"
     return "yes" if row["holds"] else "**no**" if row["resolved"] else "not resolved"
 
 

@@ -28,11 +28,13 @@ says() { # line
 
 write "Debian 13" "$(row kept 0.5 1 true true 0 9)" "$(row rival null null null false 0 0)"
 write "Debian 12" "$(row old 0.5 1 true true 0 9)"
-write "Debian 12" "$(row over 1.5 1 false true 0 9)" "$(row wide 1 1 false false 0 9)" "$(row shaky 2 null null true 3 9)"
+write "Debian 12" "$(row over 1.5 1 false true 0 9)" "$(row wide 1 1 false false 0 9)" \
+  "$(row unable null 1 false false 0 9)" "$(row shaky 2 null null true 3 9)"
 says '| `kept` | what | 0.500 | 0.500 to 0.500 | ≤ 1.00 | yes |'
 says '| `rival` | what | cannot |  | 31 of 31 rounds |'
 says '| `over` | what | 1.500 | 1.500 to 1.500 | ≤ 1.00 | **no** |'
 says '| `wide` | what | 1.000 | 1.000 to 1.000 | ≤ 1.00 | not resolved |'
+says '| `unable` | what | cannot |  | ≤ 1.00 | cannot |'
 says '| `shaky` | what | 2.000 | 2.000 to 2.000 | 3 of 9 |'
 says 'a machine; 31 rounds.'
 [ "$(grep '^## ' "$page")" = $'## Debian 12\n## Debian 13' ]
