@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/plain_tls.h"
 
+#include <stdlib.h>
+
 #include "fixtures/authority.h"
+
+static const char *keep(char *text)
+{
+    const char *kept = path_of("%s", text);
+    free(text);
+    return kept;
+}
 
 struct plain_tls plain_tls_member(const struct federation *federation, const char *label,
                                   const char *key_type)
@@ -10,9 +19,9 @@ struct plain_tls plain_tls_member(const struct federation *federation, const cha
     EVP_PKEY *key = software_key(key_type);
     X509 *leaf = authority_issue(&federation->intermediate, key, &spec);
     struct plain_tls end = {
-        .key = pem_of_key(key),
-        .chain = pem_of(leaf, federation->intermediate.certificate, NULL),
-        .root = pem_of(federation->root.certificate, NULL),
+        .key = keep(pem_of_key(key)),
+        .chain = keep(pem_of(leaf, federation->intermediate.certificate, NULL)),
+        .root = keep(pem_of(federation->root.certificate, NULL)),
     };
     X509_free(leaf);
     EVP_PKEY_free(key);
