@@ -15,6 +15,9 @@
 #include "provider/provider_context.h"
 
 #define DER_MAX_BYTES 4096 /* a reference with an RSA-8192 key is 1.1 kB */
+#define LINE_BYTES 255     /* as PEM_read_bio reads them */
+#define PEM_BEGIN "-----BEGIN "
+#define PEM_DASHES "-----"
 
 struct pem_block {
     char *name;
@@ -92,6 +95,32 @@ static int pass_exit_gate(struct provider *provider, const struct pem_block *blo
     return ok;
 }
 
+static bool is_label(const char *at, const char *label)
+{
+    size_t len = strlen(label);
+    return strncmp(at, label, len) == 0 &&
+           strncmp(at + len, PEM_DASHES, sizeof(PEM_DASHES) - 1) == 0;
+}
+
+/* Whether the next PEM block has our label. Of others only the first line is read, and nothing is
+ * allocated: OpenSSL may show us the program's own key before it shows it to anybody else. */
+static bool is_next_ours(const struct provider *provider, OSSL_CORE_BIO *core_bio)
+{
+    const size_t begin_len = sizeof(PEM_BEGIN) - 1;
+    char line[LINE_BYTES];
+    bool begun = false;
+    int from = provider->control_bio(core_bio, BIO_C_FILE_TELL, 0, NULL);
+
+    while (!begun && provider->read_line(core_bio, line, sizeof(line)) > 0) {
+        begun = strncmp(line, PEM_BEGIN, begin_len) == 0 &&
+                strstr(line + begin_len, PEM_DASHES) != NULL;
+    }
+    bool ours = begun && is_label(line + begin_len, provider->format->pem_label) &&
+                provider->control_bio(core_bio, BIO_C_FILE_SEEK, from, NULL) >= 0;
+    OPENSSL_cleanse(line, sizeof(line)); /* may have been the rest of a software key */
+    return ours;
+}
+
 static OSSL_FUNC_decoder_decode_fn decode_pem;
 static int decode_pem(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CALLBACK *callback,
                       void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
@@ -101,6 +130,9 @@ static int decode_pem(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CA
     int ok = 1;
 
     (void)selection, (void)passphrase, (void)passphrase_arg;
+    if (!is_next_ours(provider, core_bio)) {
+        return 1;
+    }
     BIO *bio = BIO_new_from_core_bio(provider->libctx, core_bio);
     if (bio == NULL) {
         return raise_error(provider, RAISE_INTERNAL, "no BIO");
@@ -126,7 +158,7 @@ static size_t read_der(const struct provider *provider, OSSL_CORE_BIO *core_bio,
     size_t len = 0;
     size_t n = 0;
 
-    while (provider->read_bio != NULL && len < DER_MAX_BYTES &&
+    while (len < DER_MAX_BYTES &&
            provider->read_bio(core_bio, der + len, DER_MAX_BYTES - len, &n) == 1 && n > 0) {
         len += n;
     }

@@ -135,6 +135,12 @@ static void take_core_functions(struct provider *provider, const OSSL_DISPATCH *
         case OSSL_FUNC_BIO_READ_EX:
             provider->read_bio = OSSL_FUNC_BIO_read_ex(in);
             break;
+        case OSSL_FUNC_BIO_GETS:
+            provider->read_line = OSSL_FUNC_BIO_gets(in);
+            break;
+        case OSSL_FUNC_BIO_CTRL:
+            provider->control_bio = OSSL_FUNC_BIO_ctrl(in);
+            break;
         default:
             break;
         }

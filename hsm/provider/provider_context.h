@@ -42,7 +42,9 @@ struct provider {
     OSSL_FUNC_core_new_error_fn *new_error;
     OSSL_FUNC_core_vset_error_fn *set_error;
     OSSL_FUNC_core_set_error_debug_fn *set_error_debug;
-    OSSL_FUNC_BIO_read_ex_fn *read_bio;
+    OSSL_FUNC_BIO_read_ex_fn *read_bio; /* this one and the next two: every OpenSSL 3 and 4 has */
+    OSSL_FUNC_BIO_gets_fn *read_line;
+    OSSL_FUNC_BIO_ctrl_fn *control_bio;
     /* A library context of our own with only "default" in it: what we hash and compare there can
      * never come back to us. */
     OSSL_LIB_CTX *libctx;

@@ -366,6 +366,39 @@ static void check_ordinary_row(void **state)
     EVP_PKEY_free(key);
 }
 
+static const char *beside_others(const char *key, const char *end_of_line)
+{
+    struct authority root = authority_make(NULL, "Root", NULL);
+    char *certificate = pem_of(root.certificate, NULL);
+    const char *text = path_of("Bag Attributes%s-----BEGIN no label%s%s%s", end_of_line,
+                               end_of_line, certificate, key);
+    free(certificate);
+    authority_free(&root);
+    return text;
+}
+
+static void keys_load_from_the_midst_of_a_file(void **state)
+{
+    static const char *const ends_of_line[] = { "\n", "\r\n" };
+    (void)state;
+    for (size_t i = 0; i < KEYS * ARRAY_LEN(ends_of_line); i++) {
+        EVP_PKEY *key = software_key(keys[i % KEYS].type);
+        char *reference = NULL, *pem = pem_of_key(key);
+        const char *end_of_line = ends_of_line[i / KEYS];
+        assert_int_equal(hsm_key_reference(keys[i % KEYS].key, &reference, NULL), NK_OK);
+        EVP_PKEY *loaded = rig_load_pem(beside_others(reference, end_of_line));
+        assert_non_null(loaded);
+        assert_true(rig_signs(loaded, &keys[i % KEYS].identity));
+        assert_ordinary(rig_load_pem(beside_others(pem, end_of_line)), key);
+        assert_null(rig_load_pem(beside_others("", end_of_line)));
+        ERR_clear_error();
+        EVP_PKEY_free(loaded);
+        EVP_PKEY_free(key);
+        free(reference);
+        free(pem);
+    }
+}
+
 static int decoders_for(OSSL_LIB_CTX *ctx, int selection)
 {
     EVP_PKEY *key = NULL;
@@ -490,6 +523,7 @@ int main(void)
         cmocka_unit_test(references_equal_their_certificates_key_alone),
         cmocka_unit_test(references_sign_requests),
         cmocka_unit_test(after_shut_nothing_signs_or_loads),
+        cmocka_unit_test(keys_load_from_the_midst_of_a_file),
         cmocka_unit_test(ordinary_keys_meet_one_decoder_for_each_type_in_use),
         cmocka_unit_test(references_sign_beside_the_module),
 #ifndef OPENSSL_CANNOT_LOAD_IT
