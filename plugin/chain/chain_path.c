@@ -57,6 +57,7 @@ struct attempt {
     STACK_OF(X509) *only_root; /* NULL: any root */
     X509 *stuck;     /* where the last validation ended; borrowed from leaf or candidates */
     bool below_root; /* a root should have signed `stuck` */
+    bool pooled;     /* a candidate is the pool's */
     unsigned left;   /* for the pool, of KEY_LIMITS_COST */
 };
 
@@ -125,6 +126,7 @@ static bool complete_path(const struct chain_anchors *anchors, struct pool *pool
             X509_free(issuer);
             return false;
         }
+        attempt->pooled = true;
     }
 }
 
@@ -166,6 +168,7 @@ bool chain_path_find(const struct chain_anchors *anchors, struct pool *pool,
                  (ret_failure->reason == REASON_BAD_SIGNATURE && attempt.stuck != NULL &&
                   attempt.below_root && sk_X509_num(anchors->roots) > 1 &&
                   try_each_root(anchors, pool, &attempt, ret_path));
+    ret_path->pooled = holds && attempt.pooled;
     if (holds && leaf != shown->leaf) { /* the path begins with the leaf as the peer showed it */
         X509_up_ref(shown->leaf);
         X509_free(sk_X509_value(ret_path->certificates, 0));

@@ -24,6 +24,7 @@ struct chain_path {
      * root's federation calls them (policyMappings); never anyPolicy. Only if wants_policies. */
     char **policies;
     size_t policies_len;
+    bool pooled;                /* the peer left out what the pool had */
     time_t until;               /* a notAfter or a CRL's end passes then: to be judged again */
     char note[NK_DETAIL_BYTES]; /* crl_mode soft: what was absent or stale; "" */
 };

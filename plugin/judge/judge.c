@@ -150,6 +150,7 @@ static void judge_path(struct policy *policy, bool dialled, struct chain_path *p
         return;
     }
     opinion->until = path->until;
+    opinion->pooled = path->pooled;
     snprintf(opinion->note, sizeof(opinion->note), "%s", path->note);
     if (certified_add_path(certified, path->certificates, path->policies, path->policies_len)) {
         judge_certified(policy, certified, dialled, path, opinion);

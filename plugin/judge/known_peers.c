@@ -20,6 +20,7 @@ struct known {
     time_t since; /* a clock that was set back makes it unknown */
     time_t until;
     uint64_t used;
+    bool rests_on_pool;
     struct peer *peer; /* counted */
     /* Opinion, which has no note. */
     nk_verdict verdict;
@@ -116,8 +117,9 @@ static bool shows_the_same(const struct known *known, const struct known_peer_ke
 
 static bool still_holds(const struct known *known, const struct known_peer_key *key, time_t now)
 {
-    return known->key.generation == key->generation && known->key.pool == key->pool &&
-           known->since <= now && now < known->until;
+    return known->key.generation == key->generation &&
+           (!known->rests_on_pool || known->key.pool == key->pool) && known->since <= now &&
+           now < known->until;
 }
 
 static bool is_member(const struct known *known)
@@ -131,6 +133,7 @@ static struct opinion opinion_of(const struct known *known)
         .verdict = known->verdict,
         .has_candidate = known->has_candidate,
         .until = known->opinion_until,
+        .pooled = known->rests_on_pool,
     };
     memcpy(opinion.candidate, known->candidate, sizeof(opinion.candidate));
     return opinion;
@@ -229,6 +232,7 @@ void known_peers_put(struct known_peers *peers, const struct known_peer_key *key
     *newcomer = (struct known){
         .key = *key,
         .since = now,
+        .rests_on_pool = !admitted || opinion->pooled,
         .verdict = opinion->verdict,
         .has_candidate = opinion->has_candidate,
         .opinion_until = opinion->until,

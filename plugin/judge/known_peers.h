@@ -24,7 +24,7 @@ struct known_peers; /* any thread, concurrently */
 struct known_peer_key {
     uint8_t shown[NK_SHA256_BYTES];
     uint64_t generation; /* of the policy */
-    uint64_t pool;       /* pool_changes before judging */
+    uint64_t pool;       /* pool_changes before judging; not for members who need no pool */
 };
 
 MUST_USE struct known_peers *known_peers_new(void); /* NULL: no memory */

@@ -71,9 +71,11 @@ struct opinion {
     char candidate[NK_RULE_NAME_BYTES]; /* the rule of admit_candidate; "" if none matches */
     char note[NK_DETAIL_BYTES];         /* crl_mode soft: what was absent or stale */
     time_t until;                       /* an "allow" holds no longer than this */
+    bool pooled;                        /* the path has what the pool had, and the peer left out */
 };
 
-/* [any] peer_read for this policy's judgement: intermediates that were met are not decoded again. */
+/* [any] peer_read for this policy's judgement: intermediates that were met are not decoded again.
+ */
 MUST_USE nk_status policy_read_peer(struct policy *policy, uint32_t role, const char *target,
                                     const char *leaf_pem, const char *chain_pem,
                                     struct peer **ret_peer, nk_error *err);

@@ -671,6 +671,23 @@ static void busy_peers_intermediate_stays(void **state)
     free_branches();
 }
 
+/* A member with a CA of its own makes as many intermediates as it likes. */
+static void others_intermediates_leave_members_known(void **state)
+{
+    (void)state;
+    make_branches();
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    get_known();
+    for (size_t i = 0; i < ARRAY_LEN(branches); i++) {
+        assert_string_equal(show_branch(i, true), "");
+        judged = 0;
+        assert_string_equal(show(IN, NULL, whole_pem), "");
+        assert_int_equal(judged, 0);
+    }
+    close_judge();
+    free_branches();
+}
+
 /* --- memory --- */
 
 #define STRANGERS 64
@@ -754,6 +771,7 @@ int main(void)
     ROWS_TEST(close_is_at_once);
     ROWS_OF(ends, a_member_ends);
     ROWS_TEST(busy_peers_intermediate_stays);
+    ROWS_TEST(others_intermediates_leave_members_known);
     ROWS_TEST(strangers_take_no_members_place);
     ROWS_TEST(members_beyond_the_places_are_judged);
     ROWS_TEST(more_than_is_kept_is_judged);
