@@ -74,8 +74,7 @@ struct opinion {
     bool pooled;                        /* the path has what the pool had, and the peer left out */
 };
 
-/* [any] peer_read for this policy's judgement: intermediates that were met are not decoded again.
- */
+/* [any] peer_read for this policy's judgement: no intermediate that was met is decoded again. */
 MUST_USE nk_status policy_read_peer(struct policy *policy, uint32_t role, const char *target,
                                     const char *leaf_pem, const char *chain_pem,
                                     struct peer **ret_peer, nk_error *err);
