@@ -165,21 +165,24 @@ static size_t read_der(const struct provider *provider, OSSL_CORE_BIO *core_bio,
     return len < DER_MAX_BYTES ? len : 0;
 }
 
-static OSSL_FUNC_decoder_decode_fn decode_der;
-static int decode_der(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CALLBACK *callback,
-                      void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
+static int decode_der(struct provider *provider, OSSL_CORE_BIO *core_bio, const char *type,
+                      OSSL_CALLBACK *callback, void *arg)
 {
-    struct provider *provider = ctx;
     unsigned char der[DER_MAX_BYTES];
     struct hsm_key *key = NULL;
 
-    (void)selection, (void)passphrase, (void)passphrase_arg;
     size_t len = read_der(provider, core_bio, der);
     enum reference_answer answer =
         len > 0 ? provider->format->resolve(provider, der, len, false, &key) : REFERENCE_FOREIGN;
     OPENSSL_cleanse(der, sizeof(der)); /* ordinary private keys are shown to every decoder */
-    return answer == REFERENCE_FOUND ? provider_give_key(provider, key, callback, arg)
-                                     : answer == REFERENCE_FOREIGN;
+    if (answer != REFERENCE_FOUND) {
+        return answer == REFERENCE_FOREIGN;
+    }
+    if (strcmp(key->kind->type, type) != 0) {
+        hsm_key_unref(key); /* the decoder of its type comes, too, if the program wants that */
+        return 1;
+    }
+    return provider_give_key(provider, key, callback, arg);
 }
 
 #define FN(id, fn)                                                                                 \
@@ -194,6 +197,15 @@ static int decode_der(void *ctx, OSSL_CORE_BIO *core_bio, int selection, OSSL_CA
         FN(OSSL_FUNC_DECODER_DECODE, decode_##id),                                                 \
         { 0, NULL },                                                                               \
     };
+#define DECODER_OF_TYPE(id, type, ...)                                                             \
+    static OSSL_FUNC_decoder_decode_fn decode_##id;                                                \
+    static int decode_##id(void *ctx, OSSL_CORE_BIO *bio, int selection, OSSL_CALLBACK *callback,  \
+                           void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)  \
+    {                                                                                              \
+        (void)selection, (void)passphrase, (void)passphrase_arg;                                   \
+        return decode_der(ctx, bio, type, callback, arg);                                          \
+    }                                                                                              \
+    DECODER(id)
 
 DECODER(pem)
-DECODER(der)
+KEY_TYPES(DECODER_OF_TYPE)

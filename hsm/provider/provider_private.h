@@ -18,9 +18,9 @@ extern const OSSL_ALGORITHM provider_keymgmts[], provider_signatures[];
  * has keys for. */
 #define PROVIDER_INIT(id, ...)                                                                     \
     OSSL_provider_init_fn provider_init_##id;                                                      \
-    extern const OSSL_DISPATCH keymgmt_##id[];
+    extern const OSSL_DISPATCH keymgmt_##id[], decoder_##id[];
 KEY_TYPES(PROVIDER_INIT)
-extern const OSSL_DISPATCH decoder_pem[], decoder_der[];
+extern const OSSL_DISPATCH decoder_pem[]; /* the others are for DER */
 /* For digests, and for messages that are hashed here; and for messages that are signed whole. */
 extern const OSSL_DISPATCH signature_prehashed[], signature_whole[];
 

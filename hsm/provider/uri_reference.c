@@ -82,15 +82,13 @@ static enum reference_answer resolve_uri(struct provider *provider, const unsign
     return *ret_key != NULL ? REFERENCE_FOUND : REFERENCE_UNKNOWN;
 }
 
-/* Name of the decoder that makes keys, of all types: OpenSSL takes the type from the key, but looks
- * only at decoders that are called as a type of key. The rarest one, since a program's own key is
- * shown to decoders of its type. */
-#define DECODER_OF_KEYS "ED25519"
+/* One for each type, though one could make keys of all: a program that says which type it wants is
+ * shown the decoders of that name only, and must get no other key from them. */
+#define DECODER_ROW(id, type, ...)                                                                 \
+    { type, PROVIDER_FROM_US ",input=der,structure=" URI_REFERENCE_STRUCTURE, decoder_##id, NULL },
 static const OSSL_ALGORITHM decoders[] = {
     { "DER", PROVIDER_FROM_US ",input=pem", decoder_pem, NULL },
-    { DECODER_OF_KEYS, PROVIDER_FROM_US ",input=der,structure=" URI_REFERENCE_STRUCTURE,
-      decoder_der, NULL },
-    { NULL, NULL, NULL, NULL },
+    KEY_TYPES(DECODER_ROW){ NULL, NULL, NULL, NULL },
 };
 static const OSSL_ALGORITHM stores[] = {
     { "pkcs11", PROVIDER_FROM_US, store_pkcs11, "keys in PKCS#11 tokens, by URI" },

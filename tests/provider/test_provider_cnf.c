@@ -103,6 +103,36 @@ static void keys_load_from_pem(void **state)
     }
 }
 
+static EVP_PKEY *load_pem_as(const char *pem, const char *type)
+{
+    EVP_PKEY *key = NULL;
+    const unsigned char *at = (const unsigned char *)pem;
+    size_t rest = strlen(pem);
+    OSSL_DECODER_CTX *decoder = OSSL_DECODER_CTX_new_for_pkey(
+        &key, "PEM", NULL, type, OSSL_KEYMGMT_SELECT_PRIVATE_KEY, good, NULL);
+    (void)OSSL_DECODER_from_data(decoder, &at, &rest);
+    OSSL_DECODER_CTX_free(decoder);
+    return key;
+}
+
+/* Some programs say which type of key they want. */
+static void keys_load_from_pem_as_their_type(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        const char *pem = persistent_pem(uri_of(kinds[i].object));
+        for (size_t j = 0; j < ARRAY_LEN(kinds); j++) {
+            EVP_PKEY *key = load_pem_as(pem, kinds[j].name);
+            if (j == i) {
+                assert_is_token_key(good, key, &kinds[i]);
+            } else {
+                assert_null(key);
+            }
+            ERR_clear_error();
+        }
+    }
+}
+
 static void keys_load_from_der(void **state)
 {
     (void)state;
@@ -610,6 +640,7 @@ int main(void)
 {
     static const struct CMUnitTest single[] = {
         cmocka_unit_test(keys_load_from_pem),
+        cmocka_unit_test(keys_load_from_pem_as_their_type),
         cmocka_unit_test(keys_load_from_der),
         cmocka_unit_test(keys_load_by_uri),
         cmocka_unit_test(threads_load_and_sign_at_once),
