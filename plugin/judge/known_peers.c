@@ -82,6 +82,24 @@ static bool add_text(EVP_MD_CTX *to, const char *text)
            (text == NULL || EVP_DigestUpdate(to, text, strlen(text) + 1) == 1);
 }
 
+/* A certificate is shown with whatever its owner puts beside it, so it alone says which places
+ * they may take: else one member could take all. */
+static bool digest_shown(EVP_MD_CTX *digest, const struct showing *showing,
+                         struct known_peer_key *key)
+{
+    uint8_t one[NK_SHA256_BYTES] = { 0 };
+    bool good = EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
+                EVP_DigestUpdate(digest, &showing->role, sizeof(showing->role)) == 1 &&
+                add_text(digest, showing->target) && add_text(digest, showing->leaf_pem) &&
+                EVP_DigestFinal_ex(digest, one, NULL) == 1;
+
+    memcpy(&key->places, one, sizeof(key->places));
+    return good && EVP_DigestInit_ex(digest, NULL, NULL) == 1 &&
+           EVP_DigestUpdate(digest, one, sizeof(one)) == 1 &&
+           add_text(digest, showing->chain_pem) &&
+           EVP_DigestFinal_ex(digest, key->shown, NULL) == 1;
+}
+
 bool known_peers_key(const struct showing *showing, const struct policy *policy,
                      struct known_peer_key *ret_key)
 {
@@ -93,21 +111,14 @@ bool known_peers_key(const struct showing *showing, const struct policy *policy,
     AUTO(EVP_MD_CTX_free) EVP_MD_CTX *digest = EVP_MD_CTX_new();
     ret_key->generation = policy_generation(policy);
     ret_key->pool = policy_pool_changes(policy);
-    return digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
-           EVP_DigestUpdate(digest, &showing->role, sizeof(showing->role)) == 1 &&
-           add_text(digest, showing->target) && add_text(digest, showing->leaf_pem) &&
-           add_text(digest, showing->chain_pem) &&
-           EVP_DigestFinal_ex(digest, ret_key->shown, NULL) == 1;
+    return digest != NULL && digest_shown(digest, showing, ret_key);
 }
 
 /* --- the set --- */
 
 static struct known **set_of(struct known_peers *peers, const struct known_peer_key *key)
 {
-    uint32_t number;
-
-    memcpy(&number, key->shown, sizeof(number));
-    return peers->slots[number % SETS];
+    return peers->slots[key->places % SETS];
 }
 
 static bool shows_the_same(const struct known *known, const struct known_peer_key *key)
@@ -162,9 +173,9 @@ struct peer *known_peers_find(struct known_peers *peers, const struct known_peer
  * late, if alike, too early. Strangers' tags take no member's place. */
 static bool comes_again(struct known_peers *peers, const struct known_peer_key *key, bool admitted)
 {
-    uint32_t words[2]; /* behind what chooses the set */
+    uint32_t words[2];
 
-    memcpy(words, key->shown + sizeof(uint32_t), sizeof(words));
+    memcpy(words, key->shown, sizeof(words));
     _Atomic uint32_t *tags = admitted ? peers->admitted : peers->refused;
     return atomic_exchange(&tags[words[0] % SEEN], words[1]) == words[1];
 }

@@ -23,6 +23,7 @@ struct known_peers; /* any thread, concurrently */
 /* Everything that a verdict rests on, but the time. */
 struct known_peer_key {
     uint8_t shown[NK_SHA256_BYTES];
+    uint32_t places;     /* that the certificate may take, with that role and target */
     uint64_t generation; /* of the policy */
     uint64_t pool;       /* pool_changes before judging; not for members who need no pool */
 };

@@ -533,6 +533,32 @@ static void strangers_take_no_members_place(void **state)
     free_crowd(members, FEW);
 }
 
+/* A certificate is shown in as many ways as there are others to show beside it. */
+static void one_member_takes_few_places(void **state)
+{
+    (void)state;
+    char **members = make_crowd(&root, FEW);
+    char **others = make_crowd(NULL, CROWD);
+    nk_verdict verdict;
+
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    assert_int_equal(show_crowd(members, FEW, ""), FEW);
+    assert_int_equal(show_crowd(members, FEW, ""), FEW);
+    for (unsigned i = 0; i < 2 * CROWD; i++) {
+        verdicts_judge(
+            judge.verdicts,
+            &(struct showing){ .role = IN, .leaf_pem = members[0], .chain_pem = others[i / 2] },
+            &verdict);
+        assert_string_equal(verdict.reason, "");
+    }
+    unsigned again = show_crowd(members, FEW, "");
+    print_message("    %u of %d judged again\n", again, FEW);
+    assert_in_range(again, 0, FEW / 4); /* some share a tag's place */
+    close_judge();
+    free_crowd(others, CROWD);
+    free_crowd(members, FEW);
+}
+
 static void members_beyond_the_places_are_judged(void **state)
 {
     (void)state;
@@ -773,6 +799,7 @@ int main(void)
     ROWS_TEST(busy_peers_intermediate_stays);
     ROWS_TEST(others_intermediates_leave_members_known);
     ROWS_TEST(strangers_take_no_members_place);
+    ROWS_TEST(one_member_takes_few_places);
     ROWS_TEST(members_beyond_the_places_are_judged);
     ROWS_TEST(more_than_is_kept_is_judged);
     ROWS_TEST(strangers_cost_little_memory);
