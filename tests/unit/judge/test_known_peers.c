@@ -375,7 +375,9 @@ static void failures_are_not_kept(void **state)
     (void)state;
     open_judge(FEDERATION ", " MEMBERS, &host);
     fails = true;
-    assert_string_equal(show(IN, NULL, whole_pem), "internal");
+    for (int i = 0; i < 3; i++) { /* the intermediate comes into the pool, then it comes again */
+        assert_string_equal(show(IN, NULL, whole_pem), "internal");
+    }
     fails = false;
     assert_string_equal(show(IN, NULL, whole_pem), "");
     close_judge();
