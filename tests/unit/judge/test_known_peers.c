@@ -535,6 +535,39 @@ static void strangers_take_no_members_place(void **state)
     free_crowd(members, FEW);
 }
 
+#define WAYS 16u /* a certificate's places */
+static unsigned show_beside(const char *member, char **others)
+{
+    unsigned before = judged;
+
+    for (unsigned i = 0; i < WAYS; i++) {
+        nk_verdict verdict;
+        verdicts_judge(judge.verdicts,
+                       &(struct showing){ .role = IN, .leaf_pem = member, .chain_pem = others[i] },
+                       &verdict);
+        assert_string_equal(verdict.reason, "");
+    }
+    return judged - before;
+}
+
+static void strangers_find_no_place_where_all_are_members(void **state)
+{
+    (void)state;
+    char **member = make_crowd(&root, 1);
+    char **strangers = make_crowd(NULL, CROWD);
+
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    assert_int_equal(show_beside(member[0], strangers), WAYS);
+    assert_int_equal(show_beside(member[0], strangers), WAYS);
+    for (int i = 0; i < 2; i++) {
+        assert_in_range(show_crowd(strangers, CROWD, "untrusted"), 1, CROWD);
+    }
+    assert_in_range(show_beside(member[0], strangers), 0, WAYS / 4); /* some share a tag's place */
+    close_judge();
+    free_crowd(strangers, CROWD);
+    free_crowd(member, 1);
+}
+
 /* A certificate is shown in as many ways as there are others to show beside it. */
 static void one_member_takes_few_places(void **state)
 {
@@ -699,6 +732,25 @@ static void busy_peers_intermediate_stays(void **state)
     free_branches();
 }
 
+static void what_the_pool_gave_ends_with_it(void **state)
+{
+    (void)state;
+    make_branches();
+    open_judge(FEDERATION ", " MEMBERS, &host);
+    assert_string_equal(show_branch(0, true), "");
+    for (int i = 0; i < 3; i++) {
+        judged = 0;
+        assert_string_equal(show_branch(0, false), "");
+    }
+    assert_int_equal(judged, 0); /* known */
+    for (size_t i = 1; i < ARRAY_LEN(branches); i++) {
+        assert_string_equal(show_branch(i, true), "");
+    }
+    assert_string_equal(show_branch(0, false), "untrusted");
+    close_judge();
+    free_branches();
+}
+
 /* A member with a CA of its own makes as many intermediates as it likes. */
 static void others_intermediates_leave_members_known(void **state)
 {
@@ -799,8 +851,10 @@ int main(void)
     ROWS_TEST(close_is_at_once);
     ROWS_OF(ends, a_member_ends);
     ROWS_TEST(busy_peers_intermediate_stays);
+    ROWS_TEST(what_the_pool_gave_ends_with_it);
     ROWS_TEST(others_intermediates_leave_members_known);
     ROWS_TEST(strangers_take_no_members_place);
+    ROWS_TEST(strangers_find_no_place_where_all_are_members);
     ROWS_TEST(one_member_takes_few_places);
     ROWS_TEST(members_beyond_the_places_are_judged);
     ROWS_TEST(more_than_is_kept_is_judged);
