@@ -364,6 +364,37 @@ static void a_known_issuer_may_expire(void **state)
     pool_unref(pool);
 }
 
+/* The root, too, which signed while it was valid. */
+static void the_root_of_a_known_issuer_may_expire(void **state)
+{
+    (void)state;
+    static const struct {
+        struct certificate_spec spec;
+        const char *reason;
+    } roots[] = {
+        { { .starts_in_seconds = -7200, .ends_in_seconds = -3600 }, "expired" },
+        { { .starts_in_seconds = 3600 }, "not-yet-valid" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(roots); i++) {
+        struct pool *pool = pool_new();
+        struct authority top = authority_make(NULL, "top", &roots[i].spec);
+        struct authority ca = authority_make(&top, "ca", NULL);
+        struct chain *chain = chain_to(top.certificate);
+        X509 *leaf = authority_issue(&ca, leaf_key, NULL);
+        X509 *const shown[] = { ca.certificate, NULL };
+        assert_string_equal(verdict_of(chain, pool, leaf, shown), roots[i].reason);
+        meet_signature(pool, ca.certificate, top.certificate);
+        const char *reason = verdict_of(chain, pool, leaf, shown);
+        assert_non_null(reason);
+        assert_string_equal(reason, roots[i].reason);
+        X509_free(leaf);
+        chain_free(chain);
+        authority_free(&ca);
+        authority_free(&top);
+        pool_unref(pool);
+    }
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -398,6 +429,7 @@ int main(void)
         cmocka_unit_test(one_unknown_signature_has_all_checked),
         cmocka_unit_test(a_date_of_another_form_is_refused),
         cmocka_unit_test(a_known_issuer_may_expire),
+        cmocka_unit_test(the_root_of_a_known_issuer_may_expire),
     };
     return cmocka_run_group_tests_name("pool", tests, set_up, tear_down);
 }
