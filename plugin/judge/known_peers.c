@@ -76,7 +76,7 @@ DEFINE_AUTO(EVP_MD_CTX *, EVP_MD_CTX_free);
 /* No two rows of texts are the same bytes: whether there is one comes first, and its NUL last. */
 static bool add_text(EVP_MD_CTX *to, const char *text)
 {
-    char is_there = text != NULL;
+    unsigned char is_there = text != NULL ? 1 : 0;
 
     return EVP_DigestUpdate(to, &is_there, 1) == 1 &&
            (text == NULL || EVP_DigestUpdate(to, text, strlen(text) + 1) == 1);

@@ -339,8 +339,8 @@ int main(int argc, char **argv)
             "judging: one deny rule of 10,000 keys, 1,000 admit / one");
     free_peers(peers);
     compare_first_seen(&options, "P-256", "judge_first_seen_p256",
-                       "judging a peer never seen, P-256 / OpenSSL alone", 0.85);
+                       "judging a leaf never seen below a met CA, P-256 / OpenSSL alone", 0.85);
     compare_first_seen(&options, "RSA-2048", "judge_first_seen_rsa2048",
-                       "judging a peer never seen, RSA-2048 / OpenSSL alone", 0.89);
+                       "judging a leaf never seen below a met CA, RSA-2048 / OpenSSL alone", 0.89);
     return 0;
 }
