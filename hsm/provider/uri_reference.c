@@ -82,8 +82,8 @@ static enum reference_answer resolve_uri(struct provider *provider, const unsign
     return *ret_key != NULL ? REFERENCE_FOUND : REFERENCE_UNKNOWN;
 }
 
-/* One for each type, though one could make keys of all: a program that says which type it wants is
- * shown the decoders of that name only, and must get no other key from them. */
+/* Decoders for each type, though one could make keys of all: a program that says which type it
+ * wants is shown the decoders of that name only, and must get no other key from them. */
 #define DECODER_ROW(id, type, ...)                                                                 \
     { type, PROVIDER_FROM_US ",input=der,structure=" URI_REFERENCE_STRUCTURE, decoder_##id, NULL },
 static const OSSL_ALGORITHM decoders[] = {

@@ -205,7 +205,7 @@ static struct bench_time thread_now(void)
     return now;
 }
 
-/* One after each handshake; only the signature is what it cost. */
+/* Signatures, one after each handshake; the handshakes are not what they cost. */
 static struct contest_cost sign_between(void *user, const struct bounded_call *bounded)
 {
     struct self *self = user;

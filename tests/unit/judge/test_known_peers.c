@@ -287,7 +287,7 @@ static char *next_entry(FILE *file)
     return copy;
 }
 
-/* Nobody can tell the connection that was judged from those after it. */
+/* Connections after the one that was judged look as that one did. */
 static void all_is_said_as_at_first(void **state)
 {
     (void)state;

@@ -225,8 +225,8 @@ static const char *verdict_of(struct chain *chain, struct pool *pool, X509 *leaf
     return holds ? NULL : reason_label(failure.reason);
 }
 
-/* What is told to the pool here is a lie that only a check would find out, so it shows which of
- * them are made. */
+/* Paths that the pool is told here are lies that only a check finds out, so they show which checks
+ * are made. */
 static void a_signature_found_good_is_not_checked_again(void **state)
 {
     (void)state;
