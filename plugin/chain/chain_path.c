@@ -53,6 +53,7 @@ static int purpose_of(uint32_t role)
 /* One call of chain_path_find. */
 struct attempt {
     const struct chain_shown *shown;
+    struct pool *pool;         /* may be NULL */
     X509 *leaf;                /* copy_as_issued of the leaf shown */
     STACK_OF(X509) *only_root; /* NULL: any root */
     X509 *stuck;     /* where the last validation ended; borrowed from leaf or candidates */
@@ -71,11 +72,10 @@ static X509 *find_ours(const struct attempt *attempt, const X509 *culprit)
     return culprit == attempt->leaf ? attempt->leaf : NULL;
 }
 
-static bool validate_path(const struct chain_anchors *anchors, struct pool *pool,
-                          struct attempt *attempt, struct chain_path *ret_path,
-                          struct chain_failure *failure)
+static bool validate_path(const struct chain_anchors *anchors, struct attempt *attempt,
+                          struct chain_path *ret_path, struct chain_failure *failure)
 {
-    struct chain_check check = { .roots = anchors->roots, .pool = pool };
+    struct chain_check check = { .roots = anchors->roots, .pool = attempt->pool };
     AUTO(X509_STORE_CTX_free) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     if (ctx == NULL ||
         X509_STORE_CTX_init(ctx, anchors->store, attempt->leaf, attempt->shown->candidates) != 1 ||
@@ -107,17 +107,16 @@ static bool validate_path(const struct chain_anchors *anchors, struct pool *pool
 
 /* Issuers that the peer left out are fetched from the pool, one after the other. No other peer's
  * certificates meddle with a chain that is whole. */
-static bool complete_path(const struct chain_anchors *anchors, struct pool *pool,
-                          struct attempt *attempt, struct chain_path *ret_path,
-                          struct chain_failure *failure)
+static bool complete_path(const struct chain_anchors *anchors, struct attempt *attempt,
+                          struct chain_path *ret_path, struct chain_failure *failure)
 {
     for (int fetched = 0;; fetched++) {
-        if (validate_path(anchors, pool, attempt, ret_path, failure)) {
+        if (validate_path(anchors, attempt, ret_path, failure)) {
             return true;
         }
         bool lacks_issuer = failure->reason == REASON_UNTRUSTED && attempt->stuck != NULL;
-        X509 *issuer = lacks_issuer && pool != NULL && fetched < CHAIN_DEPTH_MAX
-                           ? pool_find_issuer(pool, attempt->stuck, &attempt->left)
+        X509 *issuer = lacks_issuer && attempt->pool != NULL && fetched < CHAIN_DEPTH_MAX
+                           ? pool_find_issuer(attempt->pool, attempt->stuck, &attempt->left)
                            : NULL;
         if (issuer == NULL) {
             return false;
@@ -132,8 +131,8 @@ static bool complete_path(const struct chain_anchors *anchors, struct pool *pool
 
 /* Two roots may have one name during their change. With no key identifiers OpenSSL takes the first
  * and stops at its wrong signature, so each root of that name is then asked alone. */
-static bool try_each_root(const struct chain_anchors *anchors, struct pool *pool,
-                          const struct attempt *attempt, struct chain_path *ret_path)
+static bool try_each_root(const struct chain_anchors *anchors, const struct attempt *attempt,
+                          struct chain_path *ret_path)
 {
     for (int i = 0; i < sk_X509_num(anchors->roots); i++) {
         X509 *candidate = sk_X509_value(anchors->roots, i);
@@ -146,7 +145,7 @@ static bool try_each_root(const struct chain_anchors *anchors, struct pool *pool
         struct chain_failure unread;
         alone.only_root = root;
         bool holds = root != NULL && sk_X509_push(root, candidate) > 0 &&
-                     validate_path(anchors, pool, &alone, ret_path, &unread);
+                     validate_path(anchors, &alone, ret_path, &unread);
         sk_X509_free(root);
         if (holds) {
             return true;
@@ -160,14 +159,14 @@ bool chain_path_find(const struct chain_anchors *anchors, struct pool *pool,
                      struct chain_failure *ret_failure)
 {
     AUTO(X509_free) X509 *leaf = copy_as_issued(shown->leaf);
-    struct attempt attempt = { .shown = shown, .leaf = leaf, .left = shown->left };
+    struct attempt attempt = { .shown = shown, .pool = pool, .leaf = leaf, .left = shown->left };
     if (leaf == NULL) {
         return chain_failure_no_memory(ret_failure);
     }
-    bool holds = complete_path(anchors, pool, &attempt, ret_path, ret_failure) ||
+    bool holds = complete_path(anchors, &attempt, ret_path, ret_failure) ||
                  (ret_failure->reason == REASON_BAD_SIGNATURE && attempt.stuck != NULL &&
                   attempt.below_root && sk_X509_num(anchors->roots) > 1 &&
-                  try_each_root(anchors, pool, &attempt, ret_path));
+                  try_each_root(anchors, &attempt, ret_path));
     ret_path->pooled = holds && attempt.pooled;
     if (holds && leaf != shown->leaf) { /* the path begins with the leaf as the peer showed it */
         X509_up_ref(shown->leaf);
