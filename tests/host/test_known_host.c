@@ -172,27 +172,11 @@ static void open_audited(struct node *node, const struct member *member, const c
         path_of("{\"audit\": {\"file\": \"%s\", \"per_peer_per_minute\": 60000}}", audit));
 }
 
-static unsigned count_lines(const char *audit, const char *piece)
-{
-    FILE *file = fopen(audit, "re");
-    char *line = NULL;
-    size_t room = 0;
-    unsigned count = 0;
-
-    assert_non_null(file);
-    while (getline(&line, &room, file) > 0) {
-        count += strstr(line, piece) != NULL ? 1 : 0;
-    }
-    free(line);
-    fclose(file);
-    return count;
-}
-
 static void assert_audited(const char *audit, unsigned all, unsigned refused)
 {
-    assert_int_equal(count_lines(audit, ""), all);
-    assert_int_equal(count_lines(audit, "\"verdict\":\"deny\""), refused);
-    assert_int_equal(count_lines(audit, "\"reason\":\"hook-refused\""), refused);
+    assert_int_equal(count_lines_with(audit, ""), all);
+    assert_int_equal(count_lines_with(audit, "\"verdict\":\"deny\""), refused);
+    assert_int_equal(count_lines_with(audit, "\"reason\":\"hook-refused\""), refused);
 }
 
 static struct dialling {

@@ -78,18 +78,7 @@ static void open_hooked(struct node *node, unsigned timeout_ms)
 
 static size_t count_audited(const char *text)
 {
-    FILE *file = fopen(path_of("%s/" AUDIT, scratch_folder()), "r");
-    char *line = NULL;
-    size_t room = 0;
-    size_t count = 0;
-
-    assert_non_null(file);
-    while (getline(&line, &room, file) > 0) {
-        count += strstr(line, text) != NULL ? 1 : 0;
-    }
-    free(line);
-    fclose(file);
-    return count;
+    return count_lines_with(path_of("%s/" AUDIT, scratch_folder()), text);
 }
 
 static void prepare_hook(int takes_ms, int hanging)

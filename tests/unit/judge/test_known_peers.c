@@ -246,19 +246,6 @@ static void get_known(void)
 
 /* --- tests --- */
 
-static unsigned count_lines(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    unsigned lines = 0;
-
-    assert_non_null(file);
-    for (int c = fgetc(file); c != EOF; c = fgetc(file)) {
-        lines += c == '\n' ? 1 : 0;
-    }
-    fclose(file);
-    return lines;
-}
-
 static void hook_and_audit_have_each_connection(void **state)
 {
     (void)state;
@@ -270,7 +257,7 @@ static void hook_and_audit_have_each_connection(void **state)
     assert_int_equal(asked, TIMES);
     assert_int_equal(judged, 2);
     close_judge();
-    assert_int_equal(count_lines(path_of("%s/audit.jsonl", scratch_folder())), TIMES);
+    assert_int_equal(count_lines_with(path_of("%s/audit.jsonl", scratch_folder()), ""), TIMES);
 }
 
 /* The line of the audit, without when it was written. */
